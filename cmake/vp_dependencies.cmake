@@ -1,0 +1,19 @@
+# Every dependency, each used by the layer named beside it. All come from Debian's packages.
+find_package(Threads REQUIRED)
+find_package(OpenMP REQUIRED COMPONENTS CXX)     # base: one thread team for our loops and oneDNN's
+find_package(fmt REQUIRED)                       # anywhere: messages
+find_package(FlatBuffers REQUIRED)               # wire, formats/tflite
+find_package(dnnl REQUIRED)                      # run
+find_package(hwy REQUIRED)                       # kernels
+find_package(simdjson REQUIRED)                  # eval: data sets
+find_package(JPEG REQUIRED)                      # eval: images
+find_package(PNG REQUIRED)                       # eval: images
+find_package(PkgConfig REQUIRED)
+pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp) # eval: images
+find_package(CLI11 REQUIRED)                     # tools
+find_package(nlohmann_json REQUIRED)             # report, eval, tools
+find_path(VP_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)   # everywhere: Result
+find_path(VP_PROTOZERO_INCLUDE protozero/pbf_reader.hpp REQUIRED) # wire, formats/coreml
+if(VP_TESTS)
+  find_package(GTest REQUIRED)
+endif()

@@ -1,0 +1,137 @@
+#pragma once
+
+/// Scores model files, or files of predictions, on labelled images.
+
+#include <array>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// How precision and recall count a detection; AP is always COCO's.
+enum class Metric : std::uint8_t {
+  Standard,       ///< greedy one-to-one by score; false positives counted in every image
+  Legacy,         ///< the original project's count, which kept predictions *below* the IoU threshold
+  LegacyFlipped,  ///< the same with the comparison the other way round
+};
+
+/// Whose rounding a model is run with; every figure names it.
+enum class Arithmetic : std::uint8_t {
+  Runtime,  ///< the format's default runtime: float32; hybrid int8 TFLite as LiteRT with XNNPACK
+  Builtin,  ///< hybrid int8 TFLite as LiteRT's builtin kernels, without a delegate
+  Float,    ///< weights decoded, float32 throughout
+  Float16,  ///< weights decoded, every activation rounded to half
+};
+
+enum class ResizeFilter : std::uint8_t { Nearest, Bilinear, Bicubic };
+
+/// How an image becomes the model's input size.
+enum class ResizeRule : std::uint8_t {
+  Stretch,          ///< both sides to the input size, aspect ratio not kept
+  CenterCrop,       ///< centre square, then resized to the input size
+  CenterCrop256,    ///< the 2018-2020 classification scripts: longer side at most 1600, centre
+                    ///< square, 256x256, centre crop of the input size
+  ShorterSideCrop,  ///< shorter side to the input size, then the centre crop
+};
+
+enum class ColorChoice : std::uint8_t { Rgb, Bgr };
+
+/// Everything that is done to an image before the network; printed with every result.
+/// Empty fields are chosen from the model's own metadata, then from the kind of export.
+struct PreprocessOptions {
+  std::optional<ResizeRule> rule = std::nullopt;
+  std::optional<ResizeFilter> filter = std::nullopt;
+  std::optional<ColorChoice> color = std::nullopt;
+  std::vector<float> mean = {};  ///< (pixel - mean) / std, one entry or three in the input's colour order
+  std::vector<float> std = {};
+};
+
+struct EvaluateOptions {
+  std::string data = {};    ///< COCO JSON, VoTT v1 JSON, or a folder with a folder a tag
+  std::string images = {};  ///< where the images are; empty: beside `data`, then in `images` beside it
+  std::string labels = {};  ///< label file; empty: in the model, then labels.txt or NAME_labels.txt beside it
+  bool crops = false;       ///< classifiers: score the boxes of a detection data set as crops
+  Metric metric = Metric::Standard;
+  float probability = 0.4F;        ///< precision and recall: detections above it count
+  float iou = 0.25F;               ///< precision and recall: overlap that makes a match
+  float ap_probability = 0.005F;   ///< AP and saved predictions: detections above it count
+  float nms_iou = 0.45F;           ///< overlap above which the weaker box of a tag is dropped
+  std::size_t max_detections = 100;  ///< kept an image
+  double min_box = 0.0;            ///< truth boxes narrower or lower than this share of the image are left out
+  Arithmetic arithmetic = Arithmetic::Runtime;
+  PreprocessOptions preprocess = {};
+  std::size_t max_images = 0;      ///< 0: all of them
+  int threads = 0;                 ///< 0: one a core
+  std::uint64_t seed = 1;          ///< of the bootstrap
+  std::size_t bootstrap_rounds = 1000;  ///< 0: no intervals
+  std::optional<double> max_drop = std::nullopt;  ///< points of AP (top-1 for classifiers) below the first file
+  std::string save_predictions = {};  ///< COCO results JSON to write; only with one model
+  bool overwrite = false;             ///< of save_predictions
+};
+
+/// A difference to the first column, with a paired bootstrap interval over images (95 %), in points.
+struct Difference {
+  double points = 0.0;
+  double low = 0.0;
+  double high = 0.0;
+};
+
+/// One tag of one model. Shares, 0..1; empty where nothing defines them.
+struct TagScore {
+  std::string tag = {};
+  std::size_t truth = 0;           ///< true boxes (detection) or images (classification)
+  std::size_t true_positives = 0;  ///< legacy metrics: truths accompanied by a prediction
+  std::size_t predicted = 0;       ///< detections counted, true and false
+  std::optional<double> precision = std::nullopt;
+  std::optional<double> recall = std::nullopt;
+  std::optional<double> ap = std::nullopt;    ///< COCO, IoU 0.50:0.05:0.95
+  std::optional<double> ap50 = std::nullopt;  ///< COCO, IoU 0.50
+};
+
+/// One column of the table.
+struct ModelScore {
+  std::string file = {};
+  std::uint64_t bytes = 0;
+  std::string format = {};         ///< "Core ML", "TFLite", "predictions"
+  std::string arithmetic = {};     ///< "float32", "LiteRT XNNPACK int8", ...
+  std::string preprocessing = {};  ///< one line, with who said so
+  std::optional<double> ap = std::nullopt;    ///< mean over tags; detection
+  std::optional<double> ap50 = std::nullopt;
+  std::optional<double> top1 = std::nullopt;  ///< classification
+  std::optional<double> ms_per_image = std::nullopt;  ///< network alone, median, all threads on one image
+  std::optional<Difference> ap_difference = std::nullopt;    ///< against the first column
+  std::optional<Difference> top1_difference = std::nullopt;
+  std::vector<TagScore> tags = {};
+  bool within_max_drop = true;
+};
+
+enum class Task : std::uint8_t { Detection, Classification };
+
+struct EvaluateResult {
+  Task task = Task::Detection;
+  std::size_t images = 0;
+  std::size_t boxes = 0;
+  std::size_t clamped_boxes = 0;  ///< truth boxes that exceeded their frame
+  std::string data = {};
+  EvaluateOptions options = {};   ///< as used: metric, thresholds, seed
+  int threads = 0;
+  std::vector<ModelScore> models = {};
+  std::vector<std::string> warnings = {};
+};
+
+/// Called as images are done: (done, total, what is being worked on). From one thread at a time.
+using Progress = std::function<void(std::size_t, std::size_t, const std::string&)>;
+
+/// Scores each file over the data set, one after the other. A file ending in .json is predictions
+/// (COCO results) in place of a model.
+/// errors: Io, Malformed, Unsupported of models, images and annotations, each naming its file.
+[[nodiscard]] Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
+                                              const EvaluateOptions& options,
+                                              const Progress& progress);
+
+}  // namespace visionpress

@@ -1,0 +1,51 @@
+#pragma once
+
+// The two macros and the makers of Error that every layer uses.
+
+#include <string>
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// Makes the error side of a Result: `return fail(ErrorKind::Malformed, "magic is {:#x}", magic);`
+template <typename... Args>
+[[nodiscard]] tl::unexpected<Error> fail(ErrorKind kind, fmt::format_string<Args...> format,
+                                         Args&&... args) {
+  return tl::unexpected<Error>(
+      Error{kind, fmt::format(format, std::forward<Args>(args)...), {}, std::nullopt});
+}
+
+/// The same with the byte offset at which the fault was seen.
+template <typename... Args>
+[[nodiscard]] tl::unexpected<Error> fail_at(ErrorKind kind, std::uint64_t offset,
+                                            fmt::format_string<Args...> format, Args&&... args) {
+  return tl::unexpected<Error>(
+      Error{kind, fmt::format(format, std::forward<Args>(args)...), {}, offset});
+}
+
+/// Names the file of an error that does not name one yet.
+[[nodiscard]] inline tl::unexpected<Error> in_file(Error error, const std::string& file) {
+  if (error.file.empty()) error.file = file;
+  return tl::unexpected<Error>(std::move(error));
+}
+
+}  // namespace visionpress
+
+#define VP_RETURN_IF_ERROR(expr)                                                     \
+  do {                                                                               \
+    if (auto vp_result = (expr); !vp_result) {                                       \
+      return tl::unexpected<::visionpress::Error>(std::move(vp_result).error());     \
+    }                                                                                \
+  } while (false)
+
+#define VP_JOIN_INNER(a, b) a##b
+#define VP_JOIN(a, b) VP_JOIN_INNER(a, b)
+#define VP_ASSIGN_OR_RETURN(lhs, expr) VP_ASSIGN_OR_RETURN_AS(VP_JOIN(vp_result_, __LINE__), lhs, expr)
+#define VP_ASSIGN_OR_RETURN_AS(name, lhs, expr)                                      \
+  auto name = (expr);                                                                \
+  if (!name) return tl::unexpected<::visionpress::Error>(std::move(name).error());   \
+  lhs = std::move(*name)

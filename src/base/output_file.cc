@@ -1,0 +1,123 @@
+#include "base/output_file.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <climits>
+#include <cstring>
+#include <utility>
+#include <vector>
+
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#include "base/error.h"
+
+namespace visionpress {
+namespace {
+
+tl::unexpected<Error> output_error(const std::string& path, const char* what, int reason) {
+  return in_file(fail(ErrorKind::Output, "{}: {}", what, std::strerror(reason)).value(), path);
+}
+
+}  // namespace
+
+Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwrite) {
+  struct stat info = {};
+  if (::stat(path.c_str(), &info) == 0) {
+    if (!S_ISREG(info.st_mode)) {
+      return in_file(fail(ErrorKind::Output, "exists and is not a regular file").value(), path);
+    }
+    if (overwrite == Overwrite::Refuse) {
+      return in_file(fail(ErrorKind::Output, "exists already; --force overwrites it").value(),
+                     path);
+    }
+  }
+  OutputFile file;
+  file.path_ = path;
+  file.overwrite_ = overwrite;
+  file.temporary_ = path + ".XXXXXX";
+  file.fd_ = ::mkostemp(file.temporary_.data(), O_CLOEXEC);
+  if (file.fd_ < 0) {
+    const int reason = errno;
+    file.temporary_.clear();
+    return output_error(path, "cannot create", reason);
+  }
+  // mkostemp makes private files; a result should have the permissions any new file gets.
+  const mode_t mask = ::umask(0);
+  ::umask(mask);
+  ::fchmod(file.fd_, 0666 & ~mask);
+  return file;
+}
+
+OutputFile::OutputFile(OutputFile&& other) noexcept
+    : fd_(std::exchange(other.fd_, -1)),
+      path_(std::move(other.path_)),
+      temporary_(std::exchange(other.temporary_, {})),
+      overwrite_(other.overwrite_) {}
+
+OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
+  std::swap(fd_, other.fd_);
+  std::swap(path_, other.path_);
+  std::swap(temporary_, other.temporary_);
+  std::swap(overwrite_, other.overwrite_);
+  return *this;
+}
+
+OutputFile::~OutputFile() {
+  if (fd_ >= 0) ::close(fd_);
+  if (!temporary_.empty()) ::unlink(temporary_.c_str());
+}
+
+Result<void> OutputFile::write(std::span<const Bytes> pieces) {
+  std::vector<iovec> vectors;
+  vectors.reserve(pieces.size());
+  for (const Bytes piece : pieces) {
+    // iovec is shared with readv and so not const; writev does not write through it.
+    if (!piece.empty()) vectors.push_back({const_cast<std::byte*>(piece.data()), piece.size()});
+  }
+  std::size_t at = 0;
+  while (at < vectors.size()) {
+    const std::size_t count = std::min<std::size_t>(vectors.size() - at, IOV_MAX);
+    const ssize_t written = ::writev(fd_, vectors.data() + at, static_cast<int>(count));
+    if (written < 0) {
+      if (errno == EINTR) continue;
+      return output_error(path_, "cannot write", errno);
+    }
+    auto left = static_cast<std::size_t>(written);
+    while (at < vectors.size() && left >= vectors[at].iov_len) left -= vectors[at++].iov_len;
+    if (left > 0) {
+      vectors[at].iov_base = static_cast<std::byte*>(vectors[at].iov_base) + left;
+      vectors[at].iov_len -= left;
+    }
+  }
+  return {};
+}
+
+Result<void> OutputFile::commit() {
+  const int fd = std::exchange(fd_, -1);
+  if (::close(fd) != 0) return output_error(path_, "cannot close", errno);
+  if (overwrite_ == Overwrite::Refuse) {
+    // link refuses an existing name, so a file that appeared since `create` is not lost.
+    if (::link(temporary_.c_str(), path_.c_str()) == 0) {
+      ::unlink(temporary_.c_str());
+      temporary_.clear();
+      return {};
+    }
+    if (errno == EEXIST) return output_error(path_, "appeared while it was being made", EEXIST);
+  }
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return output_error(path_, "cannot rename the finished file", errno);
+  }
+  temporary_.clear();
+  return {};
+}
+
+Result<void> write_file(const std::string& path, Overwrite overwrite, Bytes bytes) {
+  VP_ASSIGN_OR_RETURN(OutputFile file, OutputFile::create(path, overwrite));
+  VP_RETURN_IF_ERROR(file.write({&bytes, 1}));
+  return file.commit();
+}
+
+}  // namespace visionpress

@@ -1,0 +1,25 @@
+#pragma once
+
+#include <span>
+#include <vector>
+
+#include "model/weight.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// Writes the float values of `weight` to `out` (as many as its shape has elements), row-major.
+/// errors: Malformed when the payload, scales or table do not fit the shape and bits.
+[[nodiscard]] Result<void> decode_weight(const WeightRef& weight, std::span<float> out, int threads = 1);
+
+/// The values of a whole weight. Float32 payloads that are aligned are still copied: callers keep them.
+[[nodiscard]] Result<std::vector<float>> load_weight(const WeightRef& weight, int threads = 1);
+
+/// The codes of a Linear or Table weight, one a byte (signed ones as their two's complement byte).
+[[nodiscard]] Result<std::vector<std::uint8_t>> load_codes(const WeightRef& weight);
+
+/// Checks payload length, scale counts and table length against shape and bits:
+/// what decoding relies on. Readers, below codecs, check their own files in their own words.
+[[nodiscard]] Result<void> check_weight(const WeightRef& weight);
+
+}  // namespace visionpress

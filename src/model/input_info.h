@@ -1,0 +1,26 @@
+#pragma once
+
+// What a file itself says about its image input. eval chooses a Preprocess from it.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace visionpress {
+
+enum class ColorOrder { Rgb, Bgr, Gray };
+
+/// Everything is optional: a bare TFLite file says almost nothing.
+struct InputInfo {
+  std::string name = {};
+  int width = 0;   ///< pixels; 0 where the file leaves it open
+  int height = 0;
+  int channels = 0;
+  std::optional<ColorOrder> color_order = std::nullopt;
+  /// value = (pixel - mean[c]) / std[c] is asked of the caller (TFLite metadata); empty: pixels as they are.
+  std::vector<float> mean = {};
+  std::vector<float> std = {};
+  std::string source = {};  ///< who said so: "Core ML image input", "TFLite metadata", "nothing"
+};
+
+}  // namespace visionpress

@@ -1,0 +1,227 @@
+#pragma once
+
+// The operators of a Graph. A format's reader lowers its layers to these; run executes them.
+// Axes count from the outermost; spatial means the H and W axes of the graph's layout.
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <variant>
+#include <vector>
+
+#include "model/tensor.h"
+
+namespace visionpress {
+
+/// Applied to the result of an operator, in the same rounding step.
+enum class FusedActivation : std::uint8_t { None, Relu, Relu6, ReluN1To1, Tanh };
+
+enum class PadRule : std::uint8_t {
+  Explicit,       ///< `before` and `after` say how many pixels; floor for the output size
+  SameUpper,      ///< out = ceil(in / stride); the odd pixel goes after (right, bottom)
+  SameLower,      ///< the odd pixel goes before (left, top)
+  IncludeLastPixel,  ///< Core ML pooling: out = ceil, then dropped when it would start past the end
+};
+
+/// Two spatial axes, in the order height, width.
+struct SpatialPadding {
+  PadRule rule = PadRule::Explicit;
+  std::array<std::int64_t, 2> before = {0, 0};
+  std::array<std::int64_t, 2> after = {0, 0};
+};
+
+enum class KernelLayout : std::uint8_t {
+  Oihw,  ///< Core ML: [out, in/groups, H, W]
+  Iohw,  ///< Core ML deconvolution: [in, out/groups, H, W]
+  Ohwi,  ///< TFLite CONV_2D, TRANSPOSE_CONV: [out, H, W, in/groups]
+  Hwo,   ///< TFLite DEPTHWISE_CONV_2D: [1, H, W, out]; groups = in channels
+};
+
+/// inputs: x, kernel, optional bias [out].
+struct Conv2d {
+  std::array<std::int64_t, 2> stride = {1, 1};
+  std::array<std::int64_t, 2> dilation = {1, 1};
+  SpatialPadding padding = {};
+  std::int64_t groups = 1;  ///< 0: as many as input channels (depthwise)
+  KernelLayout kernel_layout = KernelLayout::Oihw;
+  bool transposed = false;
+  std::array<std::int64_t, 2> output_size = {0, 0};  ///< transposed: asked-for H, W; 0: by the rule
+  FusedActivation activation = FusedActivation::None;
+  /// The kernel is 8-bit and the format's runtime quantizes the activations on the fly ("hybrid").
+  bool dynamic_range = false;
+};
+
+/// inputs: x, kernel [out, in], optional bias [out]. x is flattened to [.., in].
+struct FullyConnected {
+  FusedActivation activation = FusedActivation::None;
+  bool dynamic_range = false;
+  bool asymmetric_inputs = false;  ///< dynamic_range: quantize inputs with a zero point
+  bool keep_dims = false;          ///< keep the leading axes instead of flattening to [batch, out]
+  bool keep_spatial = false;       ///< Core ML: result is [N, out, 1, 1]
+};
+
+enum class PoolKind : std::uint8_t { Max, Average, L2 };
+
+/// inputs: x.
+struct Pool2d {
+  PoolKind kind = PoolKind::Max;
+  std::array<std::int64_t, 2> kernel = {1, 1};
+  std::array<std::int64_t, 2> stride = {1, 1};
+  SpatialPadding padding = {};
+  bool count_padding = false;  ///< average: padded zeros count as elements
+  bool global = false;         ///< kernel is the whole plane
+  FusedActivation activation = FusedActivation::None;
+};
+
+enum class UnaryKind : std::uint8_t {
+  Relu, Relu6, ReluN1To1,
+  LeakyRelu,        ///< x < 0 ? alpha * x : x
+  ThresholdedRelu,  ///< x < alpha ? 0 : x
+  Sigmoid, Tanh,
+  ScaledTanh,       ///< alpha * tanh(beta * x)
+  HardSigmoid,      ///< clamp(alpha * x + beta, 0, 1)
+  HardSwish,        ///< x * clamp(x + 3, 0, 6) / 6
+  Elu,              ///< x < 0 ? alpha * (exp(x) - 1) : x
+  Softsign, Softplus,
+  Linear,           ///< alpha * x + beta
+  Threshold,        ///< max(x, alpha)
+  Clip,             ///< clamp(x, alpha, beta)
+  Sqrt,             ///< of x
+  Rsqrt,            ///< 1 / sqrt(x + epsilon), epsilon in beta
+  Inverse,          ///< 1 / (x + epsilon), epsilon in beta
+  Power,            ///< x ^ alpha
+  Exp, Log, Abs, Square, Negate, Floor, Ceil,
+};
+
+/// inputs: x. Elementwise.
+struct Unary {
+  UnaryKind kind = UnaryKind::Relu;
+  float alpha = 0.0F;
+  float beta = 0.0F;
+};
+
+enum class BinaryKind : std::uint8_t { Add, Subtract, Multiply, Divide, Maximum, Minimum, Average };
+
+/// inputs: two or more tensors, folded from the left with NumPy broadcasting. Average divides the sum by their number.
+struct Binary {
+  BinaryKind kind = BinaryKind::Add;
+  FusedActivation activation = FusedActivation::None;
+};
+
+/// inputs: x, slopes (one per channel, or one). x < 0 ? slope * x : x
+struct Prelu {};
+
+/// inputs: x, gamma, beta, mean, variance (each [C]). gamma * (x - mean) / sqrt(variance + epsilon) + beta
+struct BatchNorm {
+  float epsilon = 1e-5F;
+};
+
+/// inputs: x, gamma, beta (each [C]). As BatchNorm with the mean and variance of each image's own plane.
+struct InstanceNorm {
+  float epsilon = 1e-5F;
+};
+
+/// inputs: x.
+struct Softmax {
+  int axis = -1;  ///< negative: from the innermost
+  float beta = 1.0F;
+};
+
+/// inputs: two or more tensors.
+struct Concat {
+  int axis = 0;
+  FusedActivation activation = FusedActivation::None;
+};
+
+/// inputs: x. Row-major reinterpretation; one size may be -1, 0 is a size of zero.
+struct Reshape {
+  Shape target = {};
+  bool channels_last_order = false;  ///< Core ML CHANNEL_LAST: read the elements in H, W, C order
+};
+
+/// inputs: x. Drops axes of size 1 (all of them when `axes` is empty).
+struct Squeeze {
+  std::vector<int> axes = {};
+};
+
+/// inputs: x.
+struct ExpandDims {
+  std::vector<int> axes = {};
+};
+
+/// inputs: x. Axis i of the result is axis permutation[i] of x.
+struct Transpose {
+  std::vector<int> permutation = {};
+};
+
+enum class PadMode : std::uint8_t { Constant, Reflect, Symmetric, Replicate };
+
+/// inputs: x. One entry an axis of x.
+struct Pad {
+  PadMode mode = PadMode::Constant;
+  std::vector<std::int64_t> before = {};
+  std::vector<std::int64_t> after = {};
+  float value = 0.0F;
+};
+
+/// inputs: x. begin + i * stride, one entry an axis; `size` is the result's.
+struct Slice {
+  std::vector<std::int64_t> begin = {};
+  std::vector<std::int64_t> end = {};     ///< exclusive; beyond the end is cut to it
+  std::vector<std::int64_t> stride = {};  ///< positive
+  std::vector<int> squeeze_axes = {};     ///< axes of the result that are dropped
+};
+
+/// inputs: x. Equal parts along `axis`, one an output.
+struct Split {
+  int axis = 0;
+};
+
+enum class ResizeKind : std::uint8_t { Nearest, Bilinear };
+
+enum class ResizeGrid : std::uint8_t {
+  Corner,        ///< source = i * in / out
+  HalfPixel,     ///< source = (i + 0.5) * in / out - 0.5
+  AlignCorners,  ///< source = i * (in - 1) / (out - 1)
+  UpsampleCoreMl,  ///< Core ML UPSAMPLE_MODE: source = i * (in - 1 / scale..) as its documentation gives
+};
+
+/// inputs: x. `size` or, where it is zero, `scale` times the input's size.
+struct Resize {
+  ResizeKind kind = ResizeKind::Nearest;
+  ResizeGrid grid = ResizeGrid::Corner;
+  std::array<std::int64_t, 2> size = {0, 0};
+  std::array<float, 2> scale = {1.0F, 1.0F};
+};
+
+enum class ReduceKind : std::uint8_t { Sum, Mean, Product, Maximum, Minimum, ArgMax, ArgMin, SumOfSquares, L1, L2, LogSum };
+
+/// inputs: x. ArgMax and ArgMin give the index as a float value.
+struct Reduce {
+  ReduceKind kind = ReduceKind::Mean;
+  std::vector<int> axes = {};  ///< negative: from the innermost
+  bool keep_dims = true;
+  float epsilon = 0.0F;        ///< LogSum
+};
+
+enum class SpaceDepthKind : std::uint8_t { SpaceToDepth, DepthToSpace };
+
+/// inputs: x. TensorFlow's order of the block within the channels.
+struct SpaceDepth {
+  SpaceDepthKind kind = SpaceDepthKind::DepthToSpace;
+  std::int64_t block = 2;
+};
+
+/// inputs: x. Copies.
+struct Identity {};
+
+/// A layer that is carried through every rewrite and cannot be run; `why` completes "X cannot be run: ...".
+struct Unsupported {
+  std::string why = {};
+};
+
+using Op = std::variant<Unsupported, Identity, Conv2d, FullyConnected, Pool2d, Unary, Binary, Prelu,
+                        BatchNorm, InstanceNorm, Softmax, Concat, Reshape, Squeeze, ExpandDims,
+                        Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth>;
+
+}  // namespace visionpress

@@ -1,0 +1,61 @@
+#pragma once
+
+// What a format gives the rest of the program: a graph to look at and a way to write the file anew.
+
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "model/graph.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// What weights of a format can be; api hands it to the codecs and checks plans against it.
+struct FormatLimits {
+  int min_bits = 8;                  ///< fewest bits of Linear codes
+  bool linear_needs_symmetric = false;  ///< offsets must be 0 and codes signed in -127..127
+  bool tables = false;
+  bool per_channel_vectors = false;  ///< one-dimensional weights may have a scale per element
+  bool float16_by_layer = false;     ///< kernel and bias must have the same floating type
+  bool float16_all = false;          ///< fp16 converts every float constant
+};
+
+/// How an 8-bit kernel is stored in formats that have more than one way.
+enum class IntegerForm {
+  DynamicRange,  ///< TFLite "hybrid": int8 kernel, activations quantized at run time
+  WeightOnly,    ///< int8 + DEQUANTIZE: float arithmetic
+};
+
+struct RewriteOptions {
+  IntegerForm integer_form = IntegerForm::DynamicRange;
+};
+
+/// The bytes of a new file, as pieces of the source and of new storage, in order.
+struct FilePieces {
+  std::vector<Bytes> pieces = {};  ///< borrowed from the source, from edits, and from `owned`
+  std::vector<std::vector<std::byte>> owned = {};  ///< reserve nothing across growth: moved vectors keep their bytes
+};
+
+/// One opened model file. Borrows the mapped bytes it was read from.
+class SourceModel {
+ public:
+  SourceModel() = default;
+  SourceModel(const SourceModel&) = delete;
+  SourceModel& operator=(const SourceModel&) = delete;
+  virtual ~SourceModel() = default;
+
+  [[nodiscard]] virtual const Graph& graph() const = 0;
+  [[nodiscard]] virtual FormatLimits limits() const = 0;
+  /// The file with these weights replaced and nothing else changed; no edits: the same file
+  /// (protobuf: the same bytes; flatbuffers: the same structure). Pieces borrow from the mapped
+  /// source, from the edits' codes and from the result itself.
+  /// errors: InvalidArgument when an edit breaks the format's limits, Unsupported when the file has
+  /// a part that cannot be carried over, with its path.
+  [[nodiscard]] virtual Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
+                                                   const RewriteOptions& options) const = 0;
+};
+
+}  // namespace visionpress
