@@ -1,8 +1,11 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <span>
 #include <vector>
 
+#include "base/float_view.h"
 #include "model/weight.h"
 #include "visionpress/result.h"
 
@@ -10,10 +13,15 @@ namespace visionpress {
 
 /// Writes the float values of `weight` to `out` (as many as its shape has elements), row-major.
 /// errors: Malformed when the payload, scales or table do not fit the shape and bits.
-[[nodiscard]] Result<void> decode_weight(const WeightRef& weight, std::span<float> out, int threads = 1);
+[[nodiscard]] Result<void> decode_weight(const WeightRef& weight, std::span<float> out,
+                                         int threads = 1);
 
-/// The values of a whole weight. Float32 payloads that are aligned are still copied: callers keep them.
+/// The values of a whole weight. Float32 payloads that are aligned are still copied: callers keep
+/// them.
 [[nodiscard]] Result<std::vector<float>> load_weight(const WeightRef& weight, int threads = 1);
+
+/// The values of a Float32 weight where they lie, without a copy; nothing for any other encoding.
+[[nodiscard]] std::optional<FloatView> view_weight(const WeightRef& weight);
 
 /// The codes of a Linear or Table weight, one a byte (signed ones as their two's complement byte).
 [[nodiscard]] Result<std::vector<std::uint8_t>> load_codes(const WeightRef& weight);

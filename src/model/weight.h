@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "model/tensor.h"
 
@@ -52,7 +53,7 @@ struct WeightRef {
 struct EncodedWeight {
   Shape shape = {};
   WeightCode code = {};
-  std::vector<std::byte> codes = {};
+  ByteBuffer codes = {};
 
   [[nodiscard]] WeightRef view() const { return {shape, code, Packing::Whole, codes}; }
 };
