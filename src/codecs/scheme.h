@@ -26,7 +26,7 @@ struct EncodeError {
 struct EncodeOptions {
   int channel_axis = 0;
   bool symmetric = false;        ///< the format wants zero offsets and signed codes (FormatLimits)
-  bool per_channel = true;       ///< a scale an output channel; else one
+  bool per_channel = true;       ///< a scale an output channel; else, and for vectors, one
   int threads = 1;               ///< the result does not depend on it
   EncodeError* error = nullptr;  ///< not null: filled in the encoder's own pass over the weights
 };

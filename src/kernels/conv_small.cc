@@ -1,0 +1,234 @@
+#include "kernels/conv_small.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/conv_small.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace visionpress {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using FloatTag = hn::ScalableTag<float>;
+using FloatVector = hn::Vec<FloatTag>;
+
+constexpr std::size_t kPixels = 8;  // accumulators: enough to hide the latency of a multiply-add
+
+struct Block {
+  std::array<const float*, kPixels> pixels = {};  // first tap of each output pixel, in the padded rows
+  const float* kernel = nullptr;                  // of this vector of channels
+  const float* bias = nullptr;
+  std::size_t row_stride = 0;     // floats between kernel rows of the padded input
+  std::size_t row_taps = 0;       // kernel_width * in_channels
+  std::size_t kernel_height = 0;
+  std::size_t kernel_stride = 0;  // floats between taps of the packed kernel
+};
+
+template <std::size_t kCount>
+void sum_fused(const Block& block, std::array<FloatVector, kPixels>& sums) {
+  const FloatTag d;
+  for (std::size_t p = 0; p < kCount; ++p) sums[p] = hn::LoadU(d, block.bias);
+  const float* kernel = block.kernel;
+  for (std::size_t ky = 0; ky < block.kernel_height; ++ky) {
+    const std::size_t row = ky * block.row_stride;
+    for (std::size_t tap = 0; tap < block.row_taps; ++tap) {
+      const auto weights = hn::LoadU(d, kernel);
+      for (std::size_t p = 0; p < kCount; ++p) {
+        sums[p] = hn::MulAdd(hn::Set(d, block.pixels[p][row + tap]), weights, sums[p]);
+      }
+      kernel += block.kernel_stride;
+    }
+  }
+}
+
+template <std::size_t kCount>
+void sum_plain(const Block& block, std::array<FloatVector, kPixels>& sums) {
+  const FloatTag d;
+  for (std::size_t p = 0; p < kCount; ++p) sums[p] = hn::Zero(d);
+  const float* kernel = block.kernel;
+  for (std::size_t ky = 0; ky < block.kernel_height; ++ky) {
+    const std::size_t row = ky * block.row_stride;
+    for (std::size_t tap = 0; tap < block.row_taps; ++tap) {
+      const auto weights = hn::LoadU(d, kernel);
+      for (std::size_t p = 0; p < kCount; ++p) {
+        sums[p] = hn::Add(sums[p], hn::Mul(hn::Set(d, block.pixels[p][row + tap]), weights));
+      }
+      kernel += block.kernel_stride;
+    }
+  }
+  for (std::size_t p = 0; p < kCount; ++p) sums[p] = hn::Add(sums[p], hn::LoadU(d, block.bias));
+}
+
+FloatVector activate(FloatVector y, const SmallConvActivation& activation) {
+  const FloatTag d;
+  const auto scaled = hn::Mul(y, hn::Set(d, activation.slope));
+  y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), scaled, y);
+  return hn::Min(hn::Max(y, hn::Set(d, activation.low)), hn::Set(d, activation.high));
+}
+
+void store(FloatVector y, std::size_t channels, float* out) {
+  const FloatTag d;
+  if (channels >= hn::Lanes(d)) {
+    hn::StoreU(y, d, out);
+  } else {
+    hn::BlendedStore(y, hn::FirstN(d, channels), d, out);
+  }
+}
+
+template <std::size_t kCount>
+void sum(const Block& block, SumOrder order, std::array<FloatVector, kPixels>& sums) {
+  if (order == SumOrder::FusedBiasFirst) {
+    sum_fused<kCount>(block, sums);
+  } else {
+    sum_plain<kCount>(block, sums);
+  }
+}
+
+// One output row: kCount pixels at a time from pixel `x`, one vector of channels at a time.
+struct RowJob {
+  const SmallConvShape* shape = nullptr;
+  const SmallConvOptions* options = nullptr;
+  const SmallConvBuffers* buffers = nullptr;
+  const float* padded = nullptr;  // padded input row of the first kernel row of this output row
+  std::size_t padded_stride = 0;  // floats of one padded row
+  float* out = nullptr;           // start of the output row
+};
+
+Block make_block(const RowJob& job, std::size_t channel) {
+  const SmallConvShape& s = *job.shape;
+  const FloatTag d;
+  Block block;
+  block.kernel = job.buffers->packed + channel;
+  block.bias = job.buffers->bias + channel;
+  block.row_stride = job.padded_stride;
+  block.row_taps = s.kernel_width * s.in_channels;
+  block.kernel_height = s.kernel_height;
+  block.kernel_stride = hwy::RoundUpTo(s.out_channels, hn::Lanes(d));
+  return block;
+}
+
+template <std::size_t kCount>
+void plain_pixels(const RowJob& job, std::size_t x) {
+  const SmallConvShape& s = *job.shape;
+  const FloatTag d;
+  std::array<FloatVector, kPixels> sums;
+  for (std::size_t channel = 0; channel < s.out_channels; channel += hn::Lanes(d)) {
+    Block block = make_block(job, channel);
+    for (std::size_t p = 0; p < kCount; ++p) {
+      block.pixels[p] = job.padded + (x + p) * s.stride_width * s.in_channels;
+    }
+    sum<kCount>(block, job.options->order, sums);
+    for (std::size_t p = 0; p < kCount; ++p) {
+      store(activate(sums[p], job.options->activation), s.out_channels - channel,
+            job.out + (x + p) * s.out_channels + channel);
+    }
+  }
+}
+
+// kPooled pooled pixels: 2 * kPooled of one row and as many of the next.
+template <std::size_t kPooled>
+void pooled_pixels(const RowJob& job, std::size_t x) {
+  const SmallConvShape& s = *job.shape;
+  const FloatTag d;
+  std::array<FloatVector, kPixels> sums;
+  const float* next = job.padded + s.stride_height * job.padded_stride;
+  for (std::size_t channel = 0; channel < s.out_channels; channel += hn::Lanes(d)) {
+    Block block = make_block(job, channel);
+    for (std::size_t p = 0; p < 2 * kPooled; ++p) {
+      const std::size_t at = (2 * x + p) * s.stride_width * s.in_channels;
+      block.pixels[p] = job.padded + at;
+      block.pixels[2 * kPooled + p] = next + at;
+    }
+    sum<4 * kPooled>(block, job.options->order, sums);
+    for (std::size_t p = 0; p < kPooled; ++p) {
+      const auto upper = hn::Max(sums[2 * p], sums[2 * p + 1]);
+      const auto lower = hn::Max(sums[2 * kPooled + 2 * p], sums[2 * kPooled + 2 * p + 1]);
+      store(activate(hn::Max(upper, lower), job.options->activation), s.out_channels - channel,
+            job.out + (x + p) * s.out_channels + channel);
+    }
+  }
+}
+
+void convolve_rows(const SmallConvShape& s, const SmallConvOptions& options,
+                   const SmallConvBuffers& buffers, std::size_t row_begin, std::size_t row_end) {
+  const std::size_t pool = options.max_pool_2x2 ? 2 : 1;
+  const std::size_t padded_width = (s.out_width - 1) * s.stride_width + s.kernel_width;
+  const std::size_t padded_stride = padded_width * s.in_channels;
+  const std::size_t first = row_begin * pool * s.stride_height;  // padded row of the first tap
+  const std::size_t rows = ((row_end - row_begin) * pool - 1) * s.stride_height + s.kernel_height;
+  const std::size_t copied = std::min(s.in_width, padded_width - std::min(padded_width, s.pad_left));
+  for (std::size_t r = 0; r < rows; ++r) {
+    float* row = buffers.scratch + r * padded_stride;
+    std::memset(row, 0, padded_stride * sizeof(float));
+    const std::size_t y = first + r;
+    if (y < s.pad_top || y - s.pad_top >= s.in_height) continue;
+    std::memcpy(row + s.pad_left * s.in_channels,
+                buffers.x + (y - s.pad_top) * s.in_width * s.in_channels,
+                copied * s.in_channels * sizeof(float));
+  }
+  const std::size_t out_width = s.out_width / pool;
+  for (std::size_t row = row_begin; row < row_end; ++row) {
+    RowJob job = {&s, &options, &buffers, nullptr, padded_stride, nullptr};
+    job.padded = buffers.scratch + (row - row_begin) * pool * s.stride_height * padded_stride;
+    job.out = buffers.y + row * out_width * s.out_channels;
+    std::size_t x = 0;
+    if (options.max_pool_2x2) {
+      for (; x + 2 <= out_width; x += 2) pooled_pixels<2>(job, x);
+      for (; x < out_width; ++x) pooled_pixels<1>(job, x);
+    } else {
+      for (; x + kPixels <= out_width; x += kPixels) plain_pixels<kPixels>(job, x);
+      for (; x < out_width; ++x) plain_pixels<1>(job, x);
+    }
+  }
+}
+
+std::size_t vector_lanes() { return hn::Lanes(FloatTag()); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace visionpress
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace visionpress {
+
+HWY_EXPORT(convolve_rows);
+HWY_EXPORT(vector_lanes);
+
+std::size_t small_conv_packed_size(const SmallConvShape& shape) {
+  const std::size_t lanes = HWY_DYNAMIC_DISPATCH(vector_lanes)();
+  return shape.kernel_height * shape.kernel_width * shape.in_channels *
+         hwy::RoundUpTo(shape.out_channels, lanes);
+}
+
+void pack_small_conv(const SmallConvShape& shape, std::span<const float> kernel, std::span<float> packed) {
+  const std::size_t taps = shape.kernel_height * shape.kernel_width * shape.in_channels;
+  const std::size_t stride = packed.size() / taps;
+  std::fill(packed.begin(), packed.end(), 0.0F);
+  for (std::size_t tap = 0; tap < taps; ++tap) {
+    std::copy_n(kernel.begin() + static_cast<std::ptrdiff_t>(tap * shape.out_channels),
+                shape.out_channels, packed.begin() + static_cast<std::ptrdiff_t>(tap * stride));
+  }
+}
+
+std::size_t small_conv_scratch_size(const SmallConvShape& shape, const SmallConvOptions& options,
+                                    std::size_t rows) {
+  const std::size_t out_rows = rows * (options.max_pool_2x2 ? 2 : 1);
+  const std::size_t padded_rows = (out_rows - 1) * shape.stride_height + shape.kernel_height;
+  return padded_rows * ((shape.out_width - 1) * shape.stride_width + shape.kernel_width) *
+         shape.in_channels;
+}
+
+void conv_small(const SmallConvShape& shape, const SmallConvOptions& options,
+                const SmallConvBuffers& buffers, std::size_t row_begin, std::size_t row_end) {
+  HWY_DYNAMIC_DISPATCH(convolve_rows)(shape, options, buffers, row_begin, row_end);
+}
+
+}  // namespace visionpress
+#endif  // HWY_ONCE

@@ -1,0 +1,198 @@
+#include "kernels/hybrid_kernels.h"
+
+#include <algorithm>
+#include <cmath>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/hybrid_kernels.cc"
+#include <hwy/foreach_target.h>
+#include <hwy/highway.h>
+
+HWY_BEFORE_NAMESPACE();
+namespace visionpress {
+namespace HWY_NAMESPACE {
+namespace {
+
+namespace hn = hwy::HWY_NAMESPACE;
+using FloatTag = hn::ScalableTag<float>;
+using IntTag = hn::RebindToSigned<FloatTag>;
+using FloatVector = hn::Vec<FloatTag>;
+using IntVector = hn::Vec<IntTag>;
+
+void find_range(const float* x, std::size_t count, float* low, float* high) {
+  const FloatTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  auto low0 = hn::Zero(d);
+  auto low1 = low0;
+  auto high0 = low0;
+  auto high1 = low0;
+  std::size_t i = 0;
+  for (; i + 2 * lanes <= count; i += 2 * lanes) {
+    const auto a = hn::LoadU(d, x + i);
+    const auto b = hn::LoadU(d, x + i + lanes);
+    low0 = hn::Min(low0, a);
+    low1 = hn::Min(low1, b);
+    high0 = hn::Max(high0, a);
+    high1 = hn::Max(high1, b);
+  }
+  *low = hn::GetLane(hn::MinOfLanes(d, hn::Min(low0, low1)));
+  *high = hn::GetLane(hn::MaxOfLanes(d, hn::Max(high0, high1)));
+  for (; i < count; ++i) {
+    *low = std::min(*low, x[i]);
+    *high = std::max(*high, x[i]);
+  }
+}
+
+// Stores the low byte of each lane, which holds a code in 0..255.
+void store_codes(IntVector codes, std::uint8_t* out) {
+  const hn::Rebind<std::uint8_t, IntTag> d8;
+  hn::StoreU(hn::DemoteTo(d8, codes), d8, out);
+}
+
+void quantize_even_loop(const float* x, std::size_t count, float inverse, std::int32_t zero_point,
+                        std::uint8_t* codes) {
+  const FloatTag d;
+  const IntTag di;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto scale = hn::Set(d, inverse);
+  const auto bound = hn::Set(d, 32767.0F);  // keeps the conversion defined; the clamp below decides
+  const auto zero = hn::Set(di, zero_point + 128);
+  const auto convert = [&](FloatVector v) {
+    const auto bounded = hn::Max(hn::Min(hn::Mul(v, scale), bound), hn::Neg(bound));
+    const auto code = hn::Add(hn::NearestInt(bounded), zero);
+    return hn::Min(hn::Max(code, hn::Zero(di)), hn::Set(di, 255));
+  };
+  std::size_t i = 0;
+  for (; i + lanes <= count; i += lanes) store_codes(convert(hn::LoadU(d, x + i)), codes + i);
+  if (i < count) {
+    HWY_ALIGN float values[HWY_MAX_BYTES / sizeof(float)] = {};
+    HWY_ALIGN std::uint8_t tail[HWY_MAX_BYTES / sizeof(float)];
+    std::copy(x + i, x + count, values);
+    store_codes(convert(hn::Load(d, values)), tail);
+    std::copy(tail, tail + (count - i), codes + i);
+  }
+}
+
+void quantize_away_loop(const float* x, std::size_t count, const AwayRounding& rounding,
+                        std::uint8_t* codes) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const float scaled = x[i] * rounding.inverse;
+    const float bounded = std::min(std::max(scaled, -32767.0F), 32767.0F);
+    const float rounded = rounding.is_tail ? std::round(bounded)
+                                           : std::trunc(bounded + (bounded < 0.0F ? -0.5F : 0.5F));
+    const std::int32_t code = static_cast<std::int32_t>(rounded) + rounding.zero_point;
+    codes[i] = static_cast<std::uint8_t>(std::min(std::max(code, rounding.lowest), 127) + 128);
+  }
+}
+
+// The constants of one vector of output channels.
+struct Channels {
+  IntVector offset;  // code_zero * kernel_sums
+  FloatVector scale;
+  FloatVector bias;
+};
+
+template <bool kFused>
+FloatVector to_float(IntVector raw, const Channels& channels, const Dequantization& how) {
+  const FloatTag d;
+  const auto sum = hn::ConvertTo(d, hn::Sub(raw, channels.offset));
+  FloatVector y;
+  if constexpr (kFused) {
+    y = hn::MulAdd(hn::Mul(sum, hn::Set(d, how.input_scale)), channels.scale, channels.bias);
+  } else {
+    y = hn::Add(hn::Mul(sum, channels.scale), channels.bias);
+  }
+  y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), hn::Mul(y, hn::Set(d, how.slope)), y);
+  return hn::Min(hn::Max(y, hn::Set(d, how.low)), hn::Set(d, how.high));
+}
+
+template <bool kPooled, typename Load>
+IntVector load_raw(const RawRows& raw, std::size_t pixel, std::size_t channel, const Load& load) {
+  if constexpr (!kPooled) return load(raw.row + pixel * raw.channels + channel);
+  const std::size_t at = 2 * pixel * raw.channels + channel;
+  const auto upper = hn::Max(load(raw.row + at), load(raw.row + at + raw.channels));
+  const auto lower = hn::Max(load(raw.next + at), load(raw.next + at + raw.channels));
+  return hn::Max(upper, lower);
+}
+
+template <bool kPooled, bool kFused>
+void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows) {
+  const FloatTag d;
+  const IntTag di;
+  const std::size_t lanes = hn::Lanes(d);
+  auto low = hn::Zero(d);
+  auto high = hn::Zero(d);
+  for (std::size_t channel = 0; channel < raw.channels; channel += lanes) {
+    const std::size_t valid = std::min(lanes, raw.channels - channel);
+    const auto mask_float = hn::FirstN(d, valid);
+    const auto mask_int = hn::FirstN(di, valid);
+    const auto load_float = [&](const float* p) { return hn::MaskedLoad(mask_float, d, p); };
+    const auto load_int = [&](const std::int32_t* p) { return hn::MaskedLoad(mask_int, di, p); };
+    Channels constants = {
+        hn::Mul(load_int(how.kernel_sums + channel), hn::Set(di, how.code_zero)),
+        load_float(how.kernel_scales + channel), load_float(how.bias + channel)};
+    if constexpr (!kFused) constants.scale = hn::Mul(constants.scale, hn::Set(d, how.input_scale));
+    float* out = rows.y + channel;
+    if (valid == lanes) {
+      const auto load = [&](const std::int32_t* p) { return hn::LoadU(di, p); };
+      for (std::size_t pixel = 0; pixel < pixels; ++pixel, out += rows.stride) {
+        const auto y = to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load), constants, how);
+        hn::StoreU(y, d, out);
+        low = hn::Min(low, y);
+        high = hn::Max(high, y);
+      }
+    } else {
+      for (std::size_t pixel = 0; pixel < pixels; ++pixel, out += rows.stride) {
+        const auto y = to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load_int), constants, how);
+        hn::BlendedStore(y, mask_float, d, out);
+        low = hn::Min(low, hn::IfThenElseZero(mask_float, y));
+        high = hn::Max(high, hn::IfThenElseZero(mask_float, y));
+      }
+    }
+  }
+  rows.low = std::min(rows.low, hn::GetLane(hn::MinOfLanes(d, low)));
+  rows.high = std::max(rows.high, hn::GetLane(hn::MaxOfLanes(d, high)));
+}
+
+void dequantize_any(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows) {
+  if (raw.next != nullptr) {
+    how.is_fused ? dequantize_loop<true, true>(raw, pixels, how, rows)
+                 : dequantize_loop<true, false>(raw, pixels, how, rows);
+  } else {
+    how.is_fused ? dequantize_loop<false, true>(raw, pixels, how, rows)
+                 : dequantize_loop<false, false>(raw, pixels, how, rows);
+  }
+}
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace visionpress
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace visionpress {
+
+HWY_EXPORT(find_range);
+HWY_EXPORT(quantize_even_loop);
+HWY_EXPORT(quantize_away_loop);
+HWY_EXPORT(dequantize_any);
+
+void range_with_zero(const float* x, std::size_t count, float* low, float* high) {
+  HWY_DYNAMIC_DISPATCH(find_range)(x, count, low, high);
+}
+
+void quantize_even(const float* x, std::size_t count, float inverse, std::int32_t zero_point,
+                   std::uint8_t* codes) {
+  HWY_DYNAMIC_DISPATCH(quantize_even_loop)(x, count, inverse, zero_point, codes);
+}
+
+void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding, std::uint8_t* codes) {
+  HWY_DYNAMIC_DISPATCH(quantize_away_loop)(x, count, rounding, codes);
+}
+
+void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows) {
+  HWY_DYNAMIC_DISPATCH(dequantize_any)(raw, pixels, how, rows);
+}
+
+}  // namespace visionpress
+#endif  // HWY_ONCE

@@ -1,0 +1,65 @@
+#pragma once
+
+// The vector loops of hybrid int8 networks: quantizing activations and turning int32 sums back into
+// floats with the rounding of a named runtime. Codes are stored as q + 128 in a byte.
+// Formulas: measured on LiteRT 2.3, x86-64, bit for bit.
+
+#include <cstddef>
+#include <cstdint>
+
+namespace visionpress {
+
+/// Smallest and largest of `count` values and 0.
+void range_with_zero(const float* x, std::size_t count, float* low, float* high);
+
+/// XNNPACK: clamp(rint(x * inverse) + zero_point, -128, 127) + 128, ties to even.
+void quantize_even(const float* x, std::size_t count, float inverse, std::int32_t zero_point,
+                   std::uint8_t* codes);
+
+struct AwayRounding {
+  float inverse = 1.0F;
+  std::int32_t zero_point = 0;
+  std::int32_t lowest = -128;  ///< -127 for symmetric codes
+  /// The builtin kernels' vector body rounds by trunc(fl(x * inverse +- 0.5)), their scalar tail by a
+  /// true round half away from zero; they differ just below one half.
+  bool is_tail = false;
+};
+/// TFLite builtin kernels: clamp(round(x * inverse) + zero_point, lowest, 127) + 128.
+void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding, std::uint8_t* codes);
+
+/// How sums become floats. sum = raw - code_zero * kernel_sums[c], since raw was summed over q + 128.
+struct Dequantization {
+  const std::int32_t* kernel_sums = nullptr;  ///< per output channel: sum of its int8 weights
+  const float* kernel_scales = nullptr;       ///< per output channel
+  const float* bias = nullptr;                ///< per output channel
+  std::int32_t code_zero = 128;               ///< zero point + 128
+  float input_scale = 1.0F;
+  /// true: fma(fl(sum * input_scale), kernel_scale, bias) (XNNPACK);
+  /// false: fl(fl(sum * fl(kernel_scale * input_scale)) + bias) (builtin)
+  bool is_fused = true;
+  float slope = 1.0F;  ///< then y < 0 ? slope * y : y
+  float low = 0.0F;    ///< then clamped
+  float high = 0.0F;
+};
+
+/// Where the floats go, and the range seen there. Starts at 0, which every user's range contains.
+struct FloatRows {
+  float* y = nullptr;
+  std::size_t stride = 0;  ///< floats from pixel to pixel
+  float low = 0.0F;
+  float high = 0.0F;
+};
+
+/// Sums of a convolution: rows of [pixels][channels], dense.
+struct RawRows {
+  const std::int32_t* row = nullptr;
+  /// Not null: the second row of 2x2 blocks whose maximum is taken. Kernel scales must not be
+  /// negative then, so that the maximum may be taken before they are applied.
+  const std::int32_t* next = nullptr;
+  std::size_t channels = 0;
+};
+
+/// Writes `pixels` pixels (from 2 * pixels of each row when pooling) and widens the range by them.
+void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows);
+
+}  // namespace visionpress
