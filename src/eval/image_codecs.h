@@ -1,0 +1,33 @@
+#pragma once
+
+// One decoder a file format; what image.cc chooses from. None of them looks at EXIF.
+
+#include "base/bytes.h"
+#include "eval/image.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+enum class ImageFormat : std::uint8_t { Unknown, Jpeg, Png, Bmp, Webp };
+
+/// Told by the first bytes.
+[[nodiscard]] ImageFormat find_image_format(Bytes bytes);
+
+/// errors: Malformed, Unsupported above kMaxImagePixels. Both sides are positive afterwards.
+[[nodiscard]] Result<void> check_image_size(std::uint64_t width, std::uint64_t height);
+
+[[nodiscard]] Result<Image> decode_jpeg(Bytes bytes);
+[[nodiscard]] Result<Image> decode_png(Bytes bytes);
+[[nodiscard]] Result<Image> decode_bmp(Bytes bytes);
+[[nodiscard]] Result<Image> decode_webp(Bytes bytes);
+
+[[nodiscard]] Result<ImageSize> read_jpeg_size(Bytes bytes);
+[[nodiscard]] Result<ImageSize> read_png_size(Bytes bytes);
+[[nodiscard]] Result<ImageSize> read_bmp_size(Bytes bytes);
+[[nodiscard]] Result<ImageSize> read_webp_size(Bytes bytes);
+
+/// A whole file. errors: Output when the library refuses.
+[[nodiscard]] Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality);
+[[nodiscard]] Result<std::vector<std::byte>> encode_png(const Image& image);
+
+}  // namespace visionpress

@@ -1,0 +1,308 @@
+#include "eval/image.h"
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <string>
+
+#include <gtest/gtest.h>
+#include <webp/encode.h>
+
+#include "eval/exif.h"
+#include "eval/image_codecs.h"
+
+namespace visionpress {
+namespace {
+
+/// Each pixel its own colour, so that any wrong turn shows.
+Image make_pattern(int width, int height) {
+  Image image = make_image(width, height);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      std::uint8_t* p = image.row(y) + x * 3;
+      p[0] = static_cast<std::uint8_t>(x * 40);
+      p[1] = static_cast<std::uint8_t>(y * 60);
+      p[2] = static_cast<std::uint8_t>(200 - x * 10 - y);
+    }
+  }
+  return image;
+}
+
+void put_le(std::vector<std::byte>& bytes, std::uint64_t value, int count) {
+  for (int i = 0; i < count; ++i) bytes.push_back(static_cast<std::byte>(value >> (8 * i)));
+}
+
+/// A BMP by hand. height negative: top-down. palette: 8-bit, entries B, G, R, 0.
+std::vector<std::byte> make_bmp(int width, int height, int bits,
+                                const std::vector<std::uint8_t>& palette,
+                                const std::vector<std::uint8_t>& pixels) {
+  std::vector<std::byte> bytes = {std::byte{'B'}, std::byte{'M'}};
+  put_le(bytes, 54 + palette.size() + pixels.size(), 4);  // size
+  put_le(bytes, 0, 4);                                    // reserved
+  put_le(bytes, 54 + palette.size(), 4);                  // where the pixels are
+  put_le(bytes, 40, 4);                                   // BITMAPINFOHEADER
+  put_le(bytes, static_cast<std::uint32_t>(width), 4);
+  put_le(bytes, static_cast<std::uint32_t>(height), 4);
+  put_le(bytes, 1, 2);  // planes
+  put_le(bytes, static_cast<std::uint32_t>(bits), 2);
+  put_le(bytes, 0, 4);                   // BI_RGB
+  put_le(bytes, 0, 4);                   // image size, may be 0
+  put_le(bytes, 0, 8);                   // resolution
+  put_le(bytes, palette.size() / 4, 4);  // colors
+  put_le(bytes, 0, 4);                   // important ones
+  for (const std::uint8_t v : palette) bytes.push_back(std::byte{v});
+  for (const std::uint8_t v : pixels) bytes.push_back(std::byte{v});
+  return bytes;
+}
+
+std::vector<std::byte> make_webp(const Image& image) {
+  std::uint8_t* encoded = nullptr;
+  const std::size_t size =
+      WebPEncodeLosslessRGB(image.rgb.data(), image.width, image.height, image.width * 3, &encoded);
+  const Bytes view = std::as_bytes(std::span(encoded, size));
+  std::vector<std::byte> bytes(view.begin(), view.end());
+  WebPFree(encoded);
+  return bytes;
+}
+
+/// "II*\0", IFD0 at 8, one entry: orientation, SHORT, 1, value.
+std::vector<std::byte> make_tiff(int orientation) {
+  std::vector<std::byte> bytes = {std::byte{'I'}, std::byte{'I'}};
+  put_le(bytes, 42, 2);
+  put_le(bytes, 8, 4);
+  put_le(bytes, 1, 2);
+  put_le(bytes, 0x0112, 2);
+  put_le(bytes, 3, 2);
+  put_le(bytes, 1, 4);
+  put_le(bytes, static_cast<std::uint32_t>(orientation), 4);
+  put_le(bytes, 0, 4);
+  return bytes;
+}
+
+/// The file with an APP1 segment right after its first two bytes.
+std::vector<std::byte> with_jpeg_exif(std::vector<std::byte> file,
+                                      const std::vector<std::byte>& tiff) {
+  const std::size_t length = 2 + 6 + tiff.size();
+  std::vector<std::byte> segment = {std::byte{0xff}, std::byte{0xe1}, std::byte(length >> 8),
+                                    std::byte(length & 0xff)};
+  for (const char c : std::string("Exif\0\0", 6)) segment.push_back(std::byte(c));
+  segment.insert(segment.end(), tiff.begin(), tiff.end());
+  file.insert(file.begin() + 2, segment.begin(), segment.end());
+  return file;
+}
+
+std::string error_of(Bytes bytes) {
+  const Result<Image> image = decode_image(bytes);
+  return image ? "decoded" : image.error().to_string();
+}
+
+class TemporaryFolder : public ::testing::Test {
+ protected:
+  void SetUp() override {
+    std::string pattern = (std::filesystem::temp_directory_path() / "vp_image_XXXXXX").string();
+    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
+    folder_ = pattern;
+  }
+  void TearDown() override { std::filesystem::remove_all(folder_); }
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ + "/" + name; }
+  void write(const std::string& name, Bytes bytes) const {
+    std::ofstream(path(name), std::ios::binary) << view_text(bytes);
+  }
+  std::string folder_;
+};
+
+using ImageFileTest = TemporaryFolder;
+
+TEST(BmpTest, Reads24BitsBottomUpWithPaddedRows) {
+  // 1x2: the first stored row is the lower one; rows are padded from 3 to 4 bytes.
+  const auto bytes = make_bmp(1, 2, 24, {}, {1, 2, 3, 0, 4, 5, 6, 0});
+  const Result<Image> image = decode_image(bytes);
+  ASSERT_TRUE(image) << image.error().to_string();
+  EXPECT_EQ(image->rgb, (std::vector<std::uint8_t>{6, 5, 4, 3, 2, 1}));
+}
+
+TEST(BmpTest, ReadsTopDownRowsAsStored) {
+  const auto bytes = make_bmp(1, -2, 32, {}, {1, 2, 3, 9, 4, 5, 6, 9});
+  const Result<Image> image = decode_image(bytes);
+  ASSERT_TRUE(image) << image.error().to_string();
+  EXPECT_EQ(image->rgb, (std::vector<std::uint8_t>{3, 2, 1, 6, 5, 4}));
+}
+
+TEST(BmpTest, ReadsAPaletteOfFewerColors) {
+  const auto bytes = make_bmp(2, 1, 8, {1, 2, 3, 0, 7, 8, 9, 0}, {1, 0, 0, 0});
+  const Result<Image> image = decode_image(bytes);
+  ASSERT_TRUE(image) << image.error().to_string();
+  EXPECT_EQ(image->rgb, (std::vector<std::uint8_t>{9, 8, 7, 3, 2, 1}));
+}
+
+TEST(BmpTest, SaysHowManyBytesAreMissing) {
+  EXPECT_EQ(error_of(make_bmp(2, 2, 24, {}, {1, 2, 3})),
+            "0x36: BMP: the file is cut short: its pixels need 16 bytes, 3 are left");
+}
+
+TEST(BmpTest, RefusesWhatItDoesNotRead) {
+  EXPECT_EQ(error_of(make_bmp(2, 2, 4, {}, {})),
+            "0x1c: BMP: 4 bits a pixel, only 8, 24 and 32 are read");
+  EXPECT_EQ(error_of(make_bmp(0, 2, 24, {}, {})), "0x12: BMP: the image is 0x2 pixels");
+  EXPECT_EQ(error_of(make_bmp(1 << 30, 1 << 30, 24, {}, {})),
+            "the image is 1073741824x1073741824 pixels, at most 268435456 are read");
+}
+
+TEST(PngTest, GivesBackWhatWasWritten) {
+  const Image pattern = make_pattern(5, 3);
+  const auto bytes = encode_png(pattern);
+  ASSERT_TRUE(bytes);
+  const Result<Image> image = decode_image(*bytes);
+  ASSERT_TRUE(image) << image.error().to_string();
+  EXPECT_EQ(image->rgb, pattern.rgb);
+}
+
+TEST(WebpTest, GivesBackWhatWasWritten) {
+  const Image pattern = make_pattern(5, 3);
+  const Result<Image> image = decode_image(make_webp(pattern));
+  ASSERT_TRUE(image) << image.error().to_string();
+  EXPECT_EQ(image->rgb, pattern.rgb);
+}
+
+TEST(JpegTest, GivesBackFlatColorsClosely) {
+  Image flat = make_image(16, 16);
+  for (std::size_t i = 0; i < flat.rgb.size(); ++i) {
+    flat.rgb[i] = static_cast<std::uint8_t>(50 + 60 * (i % 3));
+  }
+  const auto bytes = encode_jpeg(flat, 95);
+  ASSERT_TRUE(bytes);
+  const Result<Image> image = decode_image(*bytes);
+  ASSERT_TRUE(image) << image.error().to_string();
+  for (std::size_t i = 0; i < flat.rgb.size(); ++i) EXPECT_NEAR(image->rgb[i], flat.rgb[i], 3);
+}
+
+TEST(ImageTest, EveryTruncationIsAnErrorOrAPictureOfItsSize) {
+  const Image pattern = make_pattern(6, 4);
+  const std::vector<std::vector<std::byte>> files = {
+      *encode_png(pattern), *encode_jpeg(pattern, 90), make_webp(pattern),
+      make_bmp(2, 1, 8, {1, 2, 3, 0, 7, 8, 9, 0}, {1, 0, 0, 0})};
+  for (std::size_t f = 0; f < files.size(); ++f) {
+    for (std::size_t size = 0; size < files[f].size(); ++size) {
+      const std::vector<std::byte> cut(files[f].begin(),
+                                       files[f].begin() + static_cast<std::ptrdiff_t>(size));
+      const Result<Image> image = decode_image(cut);
+      if (image) {
+        EXPECT_EQ(image->rgb.size(), static_cast<std::size_t>(image->width) *
+                                         static_cast<std::size_t>(image->height) * 3)
+            << "file " << f << " cut to " << size;
+      } else {
+        EXPECT_FALSE(image.error().message.empty());
+      }
+    }
+  }
+}
+
+TEST(ImageTest, HalfAFileIsCutShort) {
+  Image noise = make_image(64, 64);
+  std::uint32_t state = 1;
+  for (std::uint8_t& v : noise.rgb) {
+    state = state * 1664525U + 1013904223U;
+    v = static_cast<std::uint8_t>(state >> 24);
+  }
+  for (std::vector<std::byte> bytes :
+       {*encode_png(noise), *encode_jpeg(noise, 90), make_webp(noise)}) {
+    bytes.resize(bytes.size() / 2);
+    EXPECT_NE(error_of(bytes).find("cut short"), std::string::npos) << error_of(bytes);
+  }
+}
+
+TEST(ImageTest, FlippedBytesNeverCrash) {
+  const Image pattern = make_pattern(6, 4);
+  for (const std::vector<std::byte>& file :
+       {*encode_png(pattern), with_jpeg_exif(*encode_jpeg(pattern, 90), make_tiff(6)),
+        make_webp(pattern), make_bmp(2, 1, 8, {1, 2, 3, 0, 7, 8, 9, 0}, {1, 0, 0, 0})}) {
+    for (std::size_t at = 0; at < file.size(); ++at) {
+      std::vector<std::byte> bad = file;
+      // 0x41 and not 0xff: sizes stay small, so that the test does not spend its time on zeros.
+      bad[at] ^= std::byte{0x41};
+      const Result<Image> image = decode_image(bad);
+      EXPECT_TRUE(image || !image.error().message.empty());
+    }
+  }
+}
+
+TEST(ImageTest, WhatIsNoImageIsNamedAsSuch) {
+  EXPECT_EQ(error_of(std::as_bytes(std::span("hello, world"))),
+            "0x0: not an image: expected JPEG, PNG, BMP or WebP");
+  EXPECT_EQ(error_of({}), "the file is empty, expected an image");
+}
+
+TEST(ExifTest, TurnsThePictureEachOfTheEightWays) {
+  // 2x1, pixels A B. As stored for each orientation; the upright picture follows from EXIF's table.
+  Image stored = make_image(2, 1);
+  stored.rgb = {1, 1, 1, 2, 2, 2};
+  const std::vector<std::pair<int, std::vector<int>>> expected = {
+      {1, {1, 2}}, {2, {2, 1}}, {3, {2, 1}}, {4, {1, 2}},
+      {5, {1, 2}}, {6, {1, 2}}, {7, {2, 1}}, {8, {2, 1}}};
+  for (const auto& [orientation, pixels] : expected) {
+    const Image upright = apply_orientation(stored, orientation);
+    EXPECT_EQ(upright.width, orientation >= 5 ? 1 : 2) << orientation;
+    EXPECT_EQ(upright.rgb[0], pixels[0]) << orientation;
+    EXPECT_EQ(upright.rgb[3], pixels[1]) << orientation;
+  }
+}
+
+TEST(ExifTest, AQuarterTurnAndBackIsThePictureItself) {
+  const Image pattern = make_pattern(5, 3);
+  EXPECT_EQ(apply_orientation(apply_orientation(pattern, 6), 8).rgb, pattern.rgb);
+}
+
+TEST(ExifTest, OrientationOfAJpegIsApplied) {
+  const auto plain = *encode_jpeg(make_pattern(6, 4), 95);
+  const Result<Image> turned = decode_image(with_jpeg_exif(plain, make_tiff(6)));
+  ASSERT_TRUE(turned) << turned.error().to_string();
+  EXPECT_EQ(turned->rgb, apply_orientation(*decode_image(plain), 6).rgb);
+  EXPECT_EQ(turned->width, 4);
+}
+
+TEST(ExifTest, ABrokenExifIsNoOrientation) {
+  const std::vector<std::byte> tiff = make_tiff(6);
+  for (std::size_t size = 0; size < tiff.size() - 4; ++size) {
+    EXPECT_FALSE(find_tiff_orientation(Bytes(tiff).first(std::min<std::size_t>(size, 21)))) << size;
+  }
+  EXPECT_FALSE(find_tiff_orientation(make_tiff(9)));
+  EXPECT_EQ(find_tiff_orientation(make_tiff(8)), 8);
+}
+
+TEST_F(ImageFileTest, SizeIsThatAfterOrientation) {
+  write("a.jpg", with_jpeg_exif(*encode_jpeg(make_pattern(6, 4), 95), make_tiff(6)));
+  write("b.png", *encode_png(make_pattern(6, 4)));
+  write("c.webp", make_webp(make_pattern(6, 4)));
+  write("d.bmp", make_bmp(2, -1, 24, {}, {1, 2, 3, 4, 5, 6, 0, 0}));
+  EXPECT_EQ(load_image_size(path("a.jpg"))->width, 4);
+  EXPECT_EQ(load_image_size(path("b.png"))->width, 6);
+  EXPECT_EQ(load_image_size(path("c.webp"))->height, 4);
+  EXPECT_EQ(load_image_size(path("d.bmp"))->height, 1);
+}
+
+TEST_F(ImageFileTest, AFormatIsToldByContentNotByName) {
+  write("really_png.jpg", *encode_png(make_pattern(6, 4)));
+  EXPECT_TRUE(load_image(path("really_png.jpg")));
+}
+
+TEST_F(ImageFileTest, ErrorsNameTheFile) {
+  write("bad.jpg", std::as_bytes(std::span("hello")));
+  EXPECT_EQ(load_image(path("bad.jpg")).error().to_string(),
+            path("bad.jpg") + ": 0x0: not an image: expected JPEG, PNG, BMP or WebP");
+  EXPECT_EQ(load_image(path("absent.jpg")).error().kind, ErrorKind::Io);
+}
+
+TEST_F(ImageFileTest, SavesByExtensionAndNeverOverUnasked) {
+  const Image pattern = make_pattern(6, 4);
+  ASSERT_TRUE(save_image(pattern, path("a.PNG"), Overwrite::Refuse));
+  EXPECT_EQ(load_image(path("a.PNG"))->rgb, pattern.rgb);
+  EXPECT_FALSE(save_image(pattern, path("a.PNG"), Overwrite::Refuse));
+  EXPECT_TRUE(save_image(pattern, path("a.PNG"), Overwrite::Allow));
+  ASSERT_TRUE(save_image(pattern, path("a.jpeg"), Overwrite::Refuse));
+  EXPECT_EQ(load_image(path("a.jpeg"))->width, 6);
+  EXPECT_EQ(save_image(pattern, path("a.gif"), Overwrite::Refuse).error().kind,
+            ErrorKind::InvalidArgument);
+}
+
+}  // namespace
+}  // namespace visionpress

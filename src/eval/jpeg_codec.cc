@@ -1,0 +1,171 @@
+// JPEG by libjpeg-turbo with its default settings (accurate integer DCT, smooth chroma upsampling),
+// which are also Pillow's.
+
+#include <array>
+#include <csetjmp>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <utility>
+
+// jpeglib.h needs size_t and FILE declared before it.
+#include <jpeglib.h>
+// The codes of its messages.
+#include <jerror.h>
+
+#include "base/error.h"
+#include "eval/image_codecs.h"
+
+namespace visionpress {
+namespace {
+
+struct JpegErrors {
+  jpeg_error_mgr base = {};
+  std::jmp_buf jump = {};
+  std::array<char, JMSG_LENGTH_MAX> message = {};
+};
+
+JpegErrors& errors_of(j_common_ptr info) {
+  return *static_cast<JpegErrors*>(static_cast<void*>(info->err));
+}
+
+// libjpeg's error_exit must not return; it is C, so leaving by longjmp is its own documented way.
+[[noreturn]] void leave(j_common_ptr info) {
+  JpegErrors& errors = errors_of(info);
+  info->err->format_message(info, errors.message.data());
+  std::longjmp(errors.jump, 1);
+}
+
+// Only running out of bytes is fatal, as in Pillow: libjpeg would fill the rest with grey.
+void note(j_common_ptr info, int level) {
+  if (level < 0 && info->err->msg_code == JWRN_JPEG_EOF) leave(info);
+}
+
+void set_errors(jpeg_error_mgr*& slot, JpegErrors& errors) {
+  slot = jpeg_std_error(&errors.base);
+  errors.base.error_exit = leave;
+  errors.base.emit_message = note;
+}
+
+std::uint8_t multiply_255(int a, int b) {  // round(a * b / 255)
+  const int t = a * b + 128;
+  return static_cast<std::uint8_t>(((t >> 8) + t) >> 8);
+}
+
+/// Adobe's CMYK is stored inverted, so `c` here is 255 - ink.
+void cmyk_row_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, int width) {
+  for (int x = 0; x < width; ++x, cmyk += 4, rgb += 3) {
+    const int white = cmyk[3];
+    for (int c = 0; c < 3; ++c) {
+      rgb[c] = static_cast<std::uint8_t>(white - multiply_255(255 - cmyk[c], white));
+    }
+  }
+}
+
+/// Everything that lives across a longjmp is here, in the caller's frame, so nothing is lost by
+/// one.
+struct JpegRead {
+  jpeg_decompress_struct info = {};
+  JpegErrors errors = {};
+  Image image = {};
+  std::vector<std::uint8_t> cmyk = {};
+  Result<void> size = {};
+  bool pixels = true;
+};
+
+bool read_jpeg(JpegRead& read, Bytes bytes) {
+  if (setjmp(read.errors.jump) != 0) return false;  // NOLINT(cert-err52-cpp): libjpeg's way out
+  jpeg_create_decompress(&read.info);
+  jpeg_mem_src(&read.info,
+               static_cast<const unsigned char*>(static_cast<const void*>(bytes.data())),
+               bytes.size());
+  jpeg_read_header(&read.info, TRUE);
+  read.size = check_image_size(read.info.image_width, read.info.image_height);
+  if (!read.size) return true;
+  if (!read.pixels) {
+    read.image.width = static_cast<int>(read.info.image_width);
+    read.image.height = static_cast<int>(read.info.image_height);
+    return true;
+  }
+  const bool cmyk = read.info.num_components == 4;
+  read.info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  jpeg_start_decompress(&read.info);
+  read.image = make_image(static_cast<int>(read.info.output_width),
+                          static_cast<int>(read.info.output_height));
+  if (cmyk) read.cmyk.resize(static_cast<std::size_t>(read.info.output_width) * 4);
+  while (read.info.output_scanline < read.info.output_height) {
+    std::uint8_t* row = read.image.row(static_cast<int>(read.info.output_scanline));
+    JSAMPROW target = cmyk ? read.cmyk.data() : row;
+    jpeg_read_scanlines(&read.info, &target, 1);
+    if (cmyk) cmyk_row_to_rgb(read.cmyk.data(), row, read.image.width);
+  }
+  return true;
+}
+
+Result<Image> run_jpeg(Bytes bytes, bool pixels) {
+  JpegRead read;
+  read.pixels = pixels;
+  set_errors(read.info.err, read.errors);
+  const bool done = read_jpeg(read, bytes);
+  jpeg_destroy_decompress(&read.info);
+  if (!done) {
+    const bool cut = read.errors.base.msg_code == JWRN_JPEG_EOF;
+    return fail(ErrorKind::Malformed, "JPEG: {}{}", cut ? "the file is cut short: " : "",
+                read.errors.message.data());
+  }
+  VP_RETURN_IF_ERROR(read.size);
+  return std::move(read.image);
+}
+
+struct JpegWrite {
+  jpeg_compress_struct info = {};
+  JpegErrors errors = {};
+  unsigned char* bytes = nullptr;
+  unsigned long size = 0;
+};
+
+bool write_jpeg(JpegWrite& write, const Image& image, int quality) {
+  if (setjmp(write.errors.jump) != 0) return false;  // NOLINT(cert-err52-cpp): libjpeg's way out
+  jpeg_create_compress(&write.info);
+  jpeg_mem_dest(&write.info, &write.bytes, &write.size);
+  write.info.image_width = static_cast<JDIMENSION>(image.width);
+  write.info.image_height = static_cast<JDIMENSION>(image.height);
+  write.info.input_components = 3;
+  write.info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&write.info);
+  jpeg_set_quality(&write.info, quality, TRUE);
+  jpeg_start_compress(&write.info, TRUE);
+  while (write.info.next_scanline < write.info.image_height) {
+    // The library's row type is not const; it only reads.
+    JSAMPROW row = const_cast<JSAMPROW>(image.row(static_cast<int>(write.info.next_scanline)));
+    jpeg_write_scanlines(&write.info, &row, 1);
+  }
+  jpeg_finish_compress(&write.info);
+  return true;
+}
+
+}  // namespace
+
+Result<Image> decode_jpeg(Bytes bytes) { return run_jpeg(bytes, true); }
+
+Result<ImageSize> read_jpeg_size(Bytes bytes) {
+  VP_ASSIGN_OR_RETURN(const Image image, run_jpeg(bytes, false));
+  return ImageSize{image.width, image.height};
+}
+
+Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality) {
+  JpegWrite write;
+  set_errors(write.info.err, write.errors);
+  const bool done = write_jpeg(write, image, quality);
+  jpeg_destroy_compress(&write.info);
+  std::vector<std::byte> bytes;
+  if (done) {
+    const Bytes view = std::as_bytes(std::span(write.bytes, write.size));
+    bytes.assign(view.begin(), view.end());
+  }
+  std::free(write.bytes);  // malloc'ed by jpeg_mem_dest
+  if (!done) return fail(ErrorKind::Output, "JPEG: {}", write.errors.message.data());
+  return bytes;
+}
+
+}  // namespace visionpress
