@@ -21,11 +21,12 @@ using FloatVector = hn::Vec<FloatTag>;
 constexpr std::size_t kPixels = 8;  // accumulators: enough to hide the latency of a multiply-add
 
 struct Block {
-  std::array<const float*, kPixels> pixels = {};  // first tap of each output pixel, in the padded rows
-  const float* kernel = nullptr;                  // of this vector of channels
+  std::array<const float*, kPixels> pixels =
+      {};                         // first tap of each output pixel, in the padded rows
+  const float* kernel = nullptr;  // of this vector of channels
   const float* bias = nullptr;
-  std::size_t row_stride = 0;     // floats between kernel rows of the padded input
-  std::size_t row_taps = 0;       // kernel_width * in_channels
+  std::size_t row_stride = 0;  // floats between kernel rows of the padded input
+  std::size_t row_taps = 0;    // kernel_width * in_channels
   std::size_t kernel_height = 0;
   std::size_t kernel_stride = 0;  // floats between taps of the packed kernel
 };
@@ -162,7 +163,8 @@ void convolve_rows(const SmallConvShape& s, const SmallConvOptions& options,
   const std::size_t padded_stride = padded_width * s.in_channels;
   const std::size_t first = row_begin * pool * s.stride_height;  // padded row of the first tap
   const std::size_t rows = ((row_end - row_begin) * pool - 1) * s.stride_height + s.kernel_height;
-  const std::size_t copied = std::min(s.in_width, padded_width - std::min(padded_width, s.pad_left));
+  const std::size_t copied =
+      std::min(s.in_width, padded_width - std::min(padded_width, s.pad_left));
   for (std::size_t r = 0; r < rows; ++r) {
     float* row = buffers.scratch + r * padded_stride;
     std::memset(row, 0, padded_stride * sizeof(float));
@@ -207,7 +209,8 @@ std::size_t small_conv_packed_size(const SmallConvShape& shape) {
          hwy::RoundUpTo(shape.out_channels, lanes);
 }
 
-void pack_small_conv(const SmallConvShape& shape, std::span<const float> kernel, std::span<float> packed) {
+void pack_small_conv(const SmallConvShape& shape, std::span<const float> kernel,
+                     std::span<float> packed) {
   const std::size_t taps = shape.kernel_height * shape.kernel_width * shape.in_channels;
   const std::size_t stride = packed.size() / taps;
   std::fill(packed.begin(), packed.end(), 0.0F);

@@ -116,7 +116,8 @@ IntVector load_raw(const RawRows& raw, std::size_t pixel, std::size_t channel, c
 }
 
 template <bool kPooled, bool kFused>
-void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows) {
+void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantization& how,
+                     FloatRows& rows) {
   const FloatTag d;
   const IntTag di;
   const std::size_t lanes = hn::Lanes(d);
@@ -128,22 +129,23 @@ void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantizatio
     const auto mask_int = hn::FirstN(di, valid);
     const auto load_float = [&](const float* p) { return hn::MaskedLoad(mask_float, d, p); };
     const auto load_int = [&](const std::int32_t* p) { return hn::MaskedLoad(mask_int, di, p); };
-    Channels constants = {
-        hn::Mul(load_int(how.kernel_sums + channel), hn::Set(di, how.code_zero)),
-        load_float(how.kernel_scales + channel), load_float(how.bias + channel)};
+    Channels constants = {hn::Mul(load_int(how.kernel_sums + channel), hn::Set(di, how.code_zero)),
+                          load_float(how.kernel_scales + channel), load_float(how.bias + channel)};
     if constexpr (!kFused) constants.scale = hn::Mul(constants.scale, hn::Set(d, how.input_scale));
     float* out = rows.y + channel;
     if (valid == lanes) {
       const auto load = [&](const std::int32_t* p) { return hn::LoadU(di, p); };
       for (std::size_t pixel = 0; pixel < pixels; ++pixel, out += rows.stride) {
-        const auto y = to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load), constants, how);
+        const auto y =
+            to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load), constants, how);
         hn::StoreU(y, d, out);
         low = hn::Min(low, y);
         high = hn::Max(high, y);
       }
     } else {
       for (std::size_t pixel = 0; pixel < pixels; ++pixel, out += rows.stride) {
-        const auto y = to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load_int), constants, how);
+        const auto y =
+            to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load_int), constants, how);
         hn::BlendedStore(y, mask_float, d, out);
         low = hn::Min(low, hn::IfThenElseZero(mask_float, y));
         high = hn::Max(high, hn::IfThenElseZero(mask_float, y));
@@ -154,7 +156,8 @@ void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantizatio
   rows.high = std::max(rows.high, hn::GetLane(hn::MaxOfLanes(d, high)));
 }
 
-void dequantize_any(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows) {
+void dequantize_any(const RawRows& raw, std::size_t pixels, const Dequantization& how,
+                    FloatRows& rows) {
   if (raw.next != nullptr) {
     how.is_fused ? dequantize_loop<true, true>(raw, pixels, how, rows)
                  : dequantize_loop<true, false>(raw, pixels, how, rows);
@@ -186,11 +189,13 @@ void quantize_even(const float* x, std::size_t count, float inverse, std::int32_
   HWY_DYNAMIC_DISPATCH(quantize_even_loop)(x, count, inverse, zero_point, codes);
 }
 
-void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding, std::uint8_t* codes) {
+void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding,
+                   std::uint8_t* codes) {
   HWY_DYNAMIC_DISPATCH(quantize_away_loop)(x, count, rounding, codes);
 }
 
-void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows) {
+void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how,
+                FloatRows& rows) {
   HWY_DYNAMIC_DISPATCH(dequantize_any)(raw, pixels, how, rows);
 }
 

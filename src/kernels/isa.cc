@@ -14,13 +14,17 @@ namespace {
 std::atomic<int> chosen = -1;
 
 // Highway orders its targets best first from the lowest bit up (hwy/detect_targets.h), so all
-// targets better than one are the bits below it.
+// targets better than one are the bits below it. The set is given as a mock, not by DisableTargets:
+// in Highway 1.0.3 a later SupportedTargets, by anyone, makes dispatch forget what was disabled.
 void apply(Isa isa) {
-  hwy::DisableTargets(0);
+  hwy::SetSupportedTargetsForTest(0);
+  std::int64_t targets = hwy::SupportedTargets();
 #if HWY_ARCH_X86
-  if (isa == Isa::Avx2) hwy::DisableTargets(HWY_AVX2 - 1);
-  if (isa == Isa::Avx3) hwy::DisableTargets(HWY_AVX3 - 1);
+  if (isa == Isa::Avx2) targets &= ~(HWY_AVX2 - 1);
+  if (isa == Isa::Avx3) targets &= ~(HWY_AVX3 - 1);
 #endif
+  hwy::SetSupportedTargetsForTest(targets);
+  hwy::GetChosenTarget().Update(targets);
   chosen.store(static_cast<int>(isa), std::memory_order_release);
 }
 
