@@ -1,6 +1,80 @@
-#include <cstdio>
+// Dispatches to the commands; each lives in a file of its own.
 
-int main() {
-  std::puts("visionpress");
-  return 0;
+#include <array>
+#include <cstdio>
+#include <exception>
+#include <new>
+
+#include "command_line.h"
+#include "visionpress/version.h"
+
+namespace visionpress {
+namespace {
+
+struct Command {
+  const char* name;
+  const char* purpose;
+  Exit (*run)(const Arguments&);
+};
+
+constexpr std::array<Command, 4> kCommands = {{
+    {"inspect", "what is in a model file, and what each scheme would make of it", run_inspect},
+    {"compress", "write it anew with its weights in fewer bits", run_compress},
+    {"evaluate", "score files on labelled images: one column a file", run_evaluate},
+    {"predict", "what a model sees in images", run_predict},
+}};
+
+void print_overview(bool all) {
+  std::printf(
+      "Makes exported vision models small enough for an app, and shows what that cost.\n"
+      "Usage: visionpress COMMAND [OPTIONS] FILE...\n\nCommands:\n");
+  for (const Command& command : kCommands)
+    std::printf("  %-10s %s\n", command.name, command.purpose);
+  std::printf(
+      "\n-h: help, --help: more help, --version: the version; COMMAND -h: the command's options\n");
+  if (!all) return;
+  std::printf(
+      "\nFrom an export to a smaller file, and what that cost:\n"
+      "  visionpress compress model.mlmodel --weights linear-8\n"
+      "  visionpress evaluate model.mlmodel model.linear-8.mlmodel --data annotations.json\n"
+      "\nExit codes: 0 done, 1 a measured result misses --max-drop, 2 usage, 3 input, 4 output,\n"
+      "5 internal. stdout carries the result, stderr everything else.\n");
+}
+
+int run(const Arguments& arguments) {
+  const std::string first = arguments.empty() ? "" : arguments.front();
+  if (first == "--version") {
+    std::printf("visionpress %s\n", version());
+    return 0;
+  }
+  if (first == "-h" || first == "--help") {
+    print_overview(first == "--help");
+    return 0;
+  }
+  std::vector<std::string> names;
+  for (const Command& command : kCommands) {
+    if (first == command.name) {
+      return static_cast<int>(command.run({arguments.begin() + 1, arguments.end()}));
+    }
+    names.emplace_back(command.name);
+  }
+  std::string message = first.empty() ? "no command" : "no command \"" + first + "\"";
+  const std::string nearest = find_nearest_word(first, names);
+  if (!first.empty() && !nearest.empty()) message += "; did you mean " + nearest + "?";
+  std::fprintf(stderr, "visionpress: %s (-h shows the commands)\n", message.c_str());
+  return static_cast<int>(Exit::Usage);
+}
+
+}  // namespace
+}  // namespace visionpress
+
+int main(int argc, char** argv) {
+  try {
+    return visionpress::run({argv + 1, argv + argc});
+  } catch (const std::bad_alloc&) {
+    std::fputs("visionpress: not enough memory\n", stderr);
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "visionpress: internal error: %s\n", error.what());
+  }
+  return static_cast<int>(visionpress::Exit::Internal);
 }

@@ -1,0 +1,68 @@
+#pragma once
+
+/// What is in a model file.
+
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// An input or output of the network.
+struct ValueInfo {
+  std::string name = {};
+  std::vector<std::int64_t> shape = {};  ///< outermost first; -1 where the file leaves it open
+  std::string type = {};                 ///< "float32", "int8", ...
+};
+
+struct LayerInfo {
+  std::string name = {};
+  std::string type = {};                ///< the format's own word
+  std::string cannot_run_because = {};  ///< empty: it can be run here
+};
+
+struct WeightInfo {
+  std::string name = {};
+  std::string layer = {};  ///< what `keep` of CompressOptions matches
+  std::string role = {};   ///< "kernel", "bias", "vector", "constant"
+  std::vector<std::int64_t> shape = {};
+  std::string encoding = {};  ///< "float32", "float16", "linear-8", "palette-6", ...
+  std::uint64_t elements = 0;
+  std::uint64_t bytes = 0;         ///< of the payload in the file
+  std::string fixed_because = {};  ///< empty: it can be replaced
+};
+
+/// What a scheme would do to the file, without doing it.
+struct SchemeFit {
+  std::string name = {};
+  std::string help = {};
+  std::size_t weights = 0;       ///< how many it would replace
+  std::uint64_t file_bytes = 0;  ///< estimated size of the result
+};
+
+struct ModelInfo {
+  std::string file = {};
+  std::uint64_t bytes = 0;
+  std::string format = {};  ///< "Core ML", "TFLite"
+  std::string format_version = {};
+  std::string producer = {};
+  std::vector<ValueInfo> inputs = {};
+  std::vector<ValueInfo> outputs = {};
+  std::string image_input = {};  ///< "416x416 RGB (Core ML image input)"; empty where unknown
+  std::vector<LayerInfo> layers = {};
+  std::vector<WeightInfo> weights = {};
+  std::vector<std::string> labels = {};
+  std::string labels_source = {};
+  std::map<std::string, std::string> metadata = {};
+  std::vector<SchemeFit> schemes = {};
+  std::vector<std::string> warnings = {};
+};
+
+/// Reads a model file and says what is in it; the weights themselves are not decoded.
+/// errors: Io, Malformed, Unsupported (a file that is no model says what it seems to be).
+[[nodiscard]] Result<ModelInfo> inspect(const std::string& file);
+
+}  // namespace visionpress

@@ -1,0 +1,285 @@
+#include "visionpress/compress.h"
+
+#include <algorithm>
+#include <cstring>
+#include <filesystem>
+#include <limits>
+#include <map>
+
+#include "api/open_model.h"
+#include "api/plan.h"
+#include "base/error.h"
+#include "base/output_file.h"
+#include "base/parallel.h"
+#include "codecs/decode.h"
+#include "codecs/scheme.h"
+#include "visionpress/model.h"
+
+namespace visionpress {
+namespace {
+
+Result<const Scheme*> choose_scheme(const std::string& name) {
+  if (const Scheme* scheme = find_scheme(name)) return scheme;
+  std::vector<std::string> names;
+  for (const Scheme& scheme : all_schemes()) names.emplace_back(scheme.name);
+  if (name.empty())
+    return fail(ErrorKind::Usage, "no scheme given; one of {}", fmt::join(names, ", "));
+  const auto near = find_nearest(name, names, 1);
+  return fail(ErrorKind::Usage, "no scheme \"{}\"{}; one of {}", name,
+              near.empty() ? "" : fmt::format("; did you mean {}?", near.front()),
+              fmt::join(names, ", "));
+}
+
+std::string default_output(const std::string& input, const std::string& scheme) {
+  const std::filesystem::path path(input);
+  return path.parent_path() / (path.stem().string() + "." + scheme + path.extension().string());
+}
+
+Result<void> check_output(const std::string& input, const std::string& output) {
+  std::error_code error;
+  if (std::filesystem::equivalent(input, output, error)) {
+    return in_file(
+        fail(ErrorKind::Usage, "the output is the input, which is never written").value(), output);
+  }
+  return {};
+}
+
+/// Floats of a weight: borrowed where the file holds them, else decoded into `scratch`.
+/// `scratch`.
+Result<FloatView> view_floats(const WeightRef& weight, std::vector<float>& scratch, int threads) {
+  if (const auto view = view_weight(weight)) return *view;
+  const auto count = static_cast<std::size_t>(element_count(weight.shape).value_or(0));
+  if (scratch.size() < count) scratch.resize(count);
+  VP_RETURN_IF_ERROR(decode_weight(weight, std::span(scratch).first(count), threads));
+  return FloatView(std::span(scratch).first(count));
+}
+
+/// A weight on its way: its row of the result and, where it changes, its new form.
+struct Encoded {
+  WeightRow row = {};
+  EncodedWeight value = {};
+  std::size_t saturated = 0;  ///< values that did not fit the new type's range
+};
+
+WeightRow describe_row(const Weight& weight, const PlannedWeight& planned) {
+  WeightRow row;
+  row.name = weight.name;
+  row.layer = weight.layer;
+  row.shape = weight.stored.shape;
+  row.from = describe(weight.stored.code);
+  row.to = row.from;
+  row.bytes_before = stored_bytes(weight.stored);
+  row.bytes_after = row.bytes_before;
+  row.kept_because = planned.kept_because;
+  return row;
+}
+
+Result<Encoded> encode_weight(const Weight& weight, const PlannedWeight& planned,
+                              const Scheme& scheme, std::vector<float>& scratch) {
+  Encoded encoded;
+  encoded.row = describe_row(weight, planned);
+  if (!planned.kept_because.empty()) return encoded;
+  const auto floats = view_floats(weight.stored, scratch, planned.encode.threads);
+  if (!floats) return fail(floats.error().kind, "{}: {}", weight.path, floats.error().message);
+  EncodeError error;
+  EncodeOptions encode = planned.encode;
+  encode.error = &error;
+  auto value = scheme.encode(*floats, weight.stored.shape, encode);
+  if (!value) return fail(value.error().kind, "{}: {}", weight.path, value.error().message);
+  encoded.value = std::move(*value);
+  const WeightRef view = encoded.value.view();
+  encoded.row.to = describe(view.code);
+  encoded.row.bytes_after = stored_bytes(view);
+  encoded.row.snr_db = error.snr_db;
+  encoded.row.max_steps = error.max_steps;
+  encoded.saturated = error.saturated;
+  return encoded;
+}
+
+/// Encodes what the plan says, one weight after the other with all threads on each: one scratch
+/// buffer is then enough for the whole model.
+Result<std::vector<Encoded>> encode_all(const Graph& graph, std::vector<PlannedWeight> plan,
+                                        const Scheme& scheme, int threads) {
+  std::vector<Encoded> all;
+  all.reserve(plan.size());
+  std::vector<float> scratch;
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    plan[i].encode.threads = threads;
+    VP_ASSIGN_OR_RETURN(Encoded encoded, encode_weight(graph.weights[i], plan[i], scheme, scratch));
+    all.push_back(std::move(encoded));
+  }
+  return all;
+}
+
+bool same_bytes(Bytes a, Bytes b) {
+  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
+}
+
+/// What codes are worth: scale, and the value of code 0 where a scale does not say it all.
+bool same_meaning(const WeightCode& a, const WeightCode& b) {
+  if (a.encoding != b.encoding || a.bits != b.bits || a.scales != b.scales || a.table != b.table)
+    return false;
+  for (std::size_t i = 0; i < a.scales.size(); ++i) {
+    const auto zero = [i](const WeightCode& code) {
+      const float offset = code.offsets.empty() ? 0.0F : code.offsets[i];
+      const auto point = static_cast<float>(code.zero_points.empty() ? 0 : code.zero_points[i]);
+      return offset - code.scales[i] * point;
+    };
+    if (zero(a) != zero(b)) return false;
+  }
+  return true;
+}
+
+Result<void> compare_edited(const Weight& written, const EncodedWeight& meant) {
+  const WeightRef& stored = written.stored;
+  if (stored.shape != meant.shape || !same_meaning(stored.code, meant.code)) {
+    return fail(ErrorKind::Internal, "{}: written as {} {}, meant as {} {}", written.path,
+                describe(stored.code), to_string(stored.shape), describe(meant.code),
+                to_string(meant.shape));
+  }
+  if (stored.packing == Packing::Whole || stored.code.bits % 8 == 0) {
+    if (same_bytes(stored.payload, meant.codes)) return {};
+  } else {
+    VP_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> codes, load_codes(stored));
+    if (same_bytes(std::as_bytes(std::span(codes)), meant.codes)) return {};
+  }
+  return fail(ErrorKind::Internal, "{}: the codes read back differ from those written",
+              written.path);
+}
+
+/// Reads the written file anew and compares every weight with what was meant.
+Result<void> verify_written(const std::string& path, const Graph& source,
+                            const std::vector<Encoded>& all) {
+  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
+  const Graph& graph = written.graph();
+  if (graph.weights.size() != source.weights.size() || graph.nodes.size() != source.nodes.size()) {
+    return fail(ErrorKind::Internal, "written with {} layers and {} weights, meant with {} and {}",
+                graph.nodes.size(), graph.weights.size(), source.nodes.size(),
+                source.weights.size());
+  }
+  // A format may list its weights in another order once some of them have a table of their own.
+  std::map<std::string_view, std::size_t> by_name;
+  for (std::size_t i = 0; i < graph.weights.size(); ++i) by_name.emplace(graph.weights[i].name, i);
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    const Weight& before = source.weights[i];
+    const auto found = by_name.find(before.name);
+    if (found == by_name.end()) {
+      return fail(ErrorKind::Internal, "{}: missing from the written file", before.path);
+    }
+    const Weight& after = graph.weights[found->second];
+    if (all[i].row.kept_because.empty()) {
+      VP_RETURN_IF_ERROR(compare_edited(after, all[i].value));
+    } else if (!same_bytes(before.stored.payload, after.stored.payload)) {
+      return fail(ErrorKind::Internal, "{}: changed, though it was to stay", before.path);
+    }
+  }
+  return {};
+}
+
+Result<void> write_model(const OpenedModel& model, const CompressOptions& options,
+                         const std::vector<Encoded>& all, CompressResult& result) {
+  VP_ASSIGN_OR_RETURN(
+      OutputFile file,
+      OutputFile::create(result.output, options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
+  std::vector<WeightEdit> edits;
+  for (std::size_t i = 0; i < all.size(); ++i) {
+    if (all[i].row.kept_because.empty()) edits.push_back({i, &all[i].value});
+  }
+  const IntegerForm form = options.integer_storage == IntegerStorage::WeightOnly
+                               ? IntegerForm::WeightOnly
+                               : IntegerForm::DynamicRange;
+  const auto pieces = model.source->rewrite(edits, {.integer_form = form});
+  if (!pieces) return in_file(pieces.error(), options.input);
+  for (const Bytes piece : pieces->pieces) result.bytes_after += piece.size();
+  VP_RETURN_IF_ERROR(file.write(pieces->pieces));
+  if (auto verified = verify_written(file.temporary_path(), model.graph(), all); !verified) {
+    // A file of ours that we cannot read back is our own fault, whatever the reader calls it.
+    return fail(ErrorKind::Internal, "{}: not written, since reading it back failed: {}",
+                result.output, verified.error().message);
+  }
+  return file.commit();
+}
+
+void add_notes(CompressResult& result) {
+  std::size_t coded = 0;
+  for (const WeightRow& row : result.weights)
+    coded += row.kept_because.starts_with("already") ? 1 : 0;
+  if (coded > 0 && result.changed_count() > 0) {
+    result.warnings.push_back(
+        fmt::format("{} weights are compressed already and stay as they are", coded));
+  }
+  if (result.changed_count() == 0) {
+    std::map<std::string, std::size_t> reasons;
+    for (const WeightRow& row : result.weights) ++reasons[row.kept_because];
+    std::string text;
+    for (const auto& [reason, count] : reasons) {
+      text += fmt::format("{}{} {}", text.empty() ? "" : "; ", count, reason);
+    }
+    result.warnings.push_back(fmt::format("nothing to compress: the output equals the input ({})",
+                                          text.empty() ? "no weights" : text));
+  }
+}
+
+}  // namespace
+
+std::vector<SchemeInfo> schemes() {
+  std::vector<SchemeInfo> infos;
+  for (const Scheme& scheme : all_schemes()) {
+    infos.push_back({std::string(scheme.name), std::string(scheme.help), scheme.bits});
+  }
+  return infos;
+}
+
+std::size_t CompressResult::changed_count() const {
+  return static_cast<std::size_t>(
+      std::count_if(weights.begin(), weights.end(),
+                    [](const WeightRow& row) { return row.kept_because.empty(); }));
+}
+
+const WeightRow* CompressResult::worst() const {
+  const WeightRow* worst = nullptr;
+  for (const WeightRow& row : weights) {
+    if (row.kept_because.empty() && (worst == nullptr || *row.snr_db < *worst->snr_db))
+      worst = &row;
+  }
+  return worst;
+}
+
+Result<CompressResult> compress(const CompressOptions& options) {
+  VP_ASSIGN_OR_RETURN(const Scheme* scheme, choose_scheme(options.scheme));
+  if (options.threads < 0) {
+    return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
+  }
+  const int threads = options.threads > 0 ? options.threads : default_thread_count();
+  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model(options.input));
+  CompressResult result;
+  result.input = options.input;
+  result.output =
+      options.output.empty() ? default_output(options.input, options.scheme) : options.output;
+  result.format = name_of(model.graph().format);
+  result.scheme = options.scheme;
+  result.bytes_before = model.file.bytes().size();
+  result.warnings = model.warnings;
+  VP_RETURN_IF_ERROR(check_output(options.input, result.output));
+  // Refused before the work, not after it.
+  std::error_code ignored;
+  if (!options.overwrite && std::filesystem::exists(result.output, ignored)) {
+    VP_RETURN_IF_ERROR(OutputFile::create(result.output, Overwrite::Refuse));
+  }
+  const auto plan = make_plan(*model.source, *scheme, options);
+  if (!plan) return in_file(plan.error(), options.input);
+  auto all = encode_all(model.graph(), *plan, *scheme, threads);
+  if (!all) return in_file(all.error(), options.input);
+  VP_RETURN_IF_ERROR(write_model(model, options, *all, result));
+  for (Encoded& encoded : *all) {
+    if (encoded.saturated > 0) {
+      result.warnings.push_back(fmt::format("{}: {} values beyond +-65504 became +-65504",
+                                            encoded.row.name, encoded.saturated));
+    }
+    result.weights.push_back(std::move(encoded.row));
+  }
+  add_notes(result);
+  return result;
+}
+
+}  // namespace visionpress

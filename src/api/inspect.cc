@@ -1,0 +1,97 @@
+#include "api/open_model.h"
+#include "api/plan.h"
+#include "base/error.h"
+#include "codecs/scheme.h"
+#include "visionpress/model.h"
+
+namespace visionpress {
+namespace {
+
+const char* name_of(WeightRole role) {
+  switch (role) {
+    case WeightRole::Kernel:
+      return "kernel";
+    case WeightRole::Bias:
+      return "bias";
+    case WeightRole::Vector:
+      return "vector";
+    case WeightRole::Constant:
+      return "constant";
+  }
+  return "unknown";
+}
+
+ValueInfo describe_value(const Tensor& tensor) {
+  return {tensor.name, tensor.shape, name_of(tensor.dtype)};
+}
+
+std::string describe_image_input(const InputInfo& info) {
+  if (info.width <= 0 || info.height <= 0) return {};
+  std::string text = fmt::format("{}x{}", info.width, info.height);
+  if (info.color_order) {
+    constexpr std::array<const char*, 3> kNames = {" RGB", " BGR", " gray"};
+    text += kNames[static_cast<std::size_t>(*info.color_order)];
+  }
+  if (!info.mean.empty()) text += fmt::format(", mean {}", fmt::join(info.mean, ","));
+  if (!info.std.empty()) text += fmt::format(", std {}", fmt::join(info.std, ","));
+  if (!info.source.empty()) text += fmt::format(" ({})", info.source);
+  return text;
+}
+
+/// What each scheme would leave of the file, by the codecs' own estimates.
+Result<std::vector<SchemeFit>> estimate_schemes(const OpenedModel& model) {
+  std::vector<SchemeFit> fits;
+  for (const Scheme& scheme : all_schemes()) {
+    VP_ASSIGN_OR_RETURN(const auto plan, make_plan(*model.source, scheme, {}));
+    SchemeFit fit{std::string(scheme.name), std::string(scheme.help), 0, model.file.bytes().size()};
+    for (std::size_t i = 0; i < plan.size(); ++i) {
+      if (!plan[i].kept_because.empty()) continue;
+      const WeightRef& stored = model.graph().weights[i].stored;
+      ++fit.weights;
+      const std::uint64_t shrunk =
+          fit.file_bytes + scheme.estimate_bytes(stored.shape, plan[i].encode);
+      const std::uint64_t gone = stored_bytes(stored);
+      fit.file_bytes = shrunk > gone ? shrunk - gone : 0;
+    }
+    fits.push_back(std::move(fit));
+  }
+  return fits;
+}
+
+}  // namespace
+
+Result<ModelInfo> inspect(const std::string& file) {
+  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model(file));
+  const Graph& graph = model.graph();
+  ModelInfo info;
+  info.file = file;
+  info.bytes = model.file.bytes().size();
+  info.format = name_of(graph.format);
+  info.format_version = graph.format_version;
+  info.producer = graph.producer;
+  for (const TensorId id : graph.inputs) info.inputs.push_back(describe_value(graph.tensor(id)));
+  for (const TensorId id : graph.outputs) info.outputs.push_back(describe_value(graph.tensor(id)));
+  info.image_input = describe_image_input(graph.input_info);
+  for (const Node& node : graph.nodes) {
+    const auto* unsupported = std::get_if<Unsupported>(&node.op);
+    info.layers.push_back(
+        {node.name, node.source_type, unsupported != nullptr ? unsupported->why : ""});
+  }
+  for (const Weight& weight : graph.weights) {
+    const auto elements =
+        static_cast<std::uint64_t>(element_count(weight.stored.shape).value_or(0));
+    info.weights.push_back({weight.name, weight.layer, name_of(weight.role), weight.stored.shape,
+                            describe(weight.stored.code), elements, weight.stored.payload.size(),
+                            weight.fixed_because});
+  }
+  info.labels = graph.labels;
+  info.labels_source = graph.labels_source;
+  info.metadata = graph.metadata;
+  auto fits = estimate_schemes(model);
+  if (!fits) return in_file(fits.error(), file);
+  info.schemes = std::move(*fits);
+  info.warnings = model.warnings;
+  return info;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,173 @@
+#include "api/open_model.h"
+
+#include <array>
+#include <filesystem>
+#include <optional>
+#include <string_view>
+
+#include "base/error.h"
+#include "formats/coreml/coreml_reader.h"
+#include "formats/tflite/tflite_reader.h"
+
+namespace visionpress {
+namespace {
+
+constexpr std::string_view kExpected =
+    "expected a Core ML .mlmodel or a TensorFlow Lite .tflite file";
+
+/// Beginnings of files that people hand over in place of a model.
+struct Signature {
+  std::string_view magic;
+  std::string_view what;
+};
+constexpr std::array<Signature, 8> kOtherFiles = {{
+    {"PK\x03\x04", "a ZIP archive; unpack it and name the model inside"},
+    {"\x89HDF", "a Keras HDF5 file; convert it to TensorFlow Lite first"},
+    {"\xff\xd8\xff", "a JPEG image"},
+    {"\x89PNG", "a PNG image"},
+    {"RIFF", "a RIFF (WebP) image"},
+    {"\x80\x02", "a Python pickle (PyTorch); export it to Core ML or TensorFlow Lite first"},
+    {"{", "JSON text"},
+    {"<", "an XML or HTML text"},
+}};
+
+/// Field numbers of the top level of a protobuf message, in the file's order, until it stops making
+/// sense.
+std::vector<std::uint64_t> list_top_fields(Bytes bytes) {
+  std::vector<std::uint64_t> fields;
+  std::size_t at = 0;
+  const auto read_varint = [&]() -> std::optional<std::uint64_t> {
+    std::uint64_t value = 0;
+    for (int shift = 0; shift < 64 && at < bytes.size(); shift += 7) {
+      const auto byte = std::to_integer<std::uint64_t>(bytes[at++]);
+      value |= (byte & 0x7fU) << static_cast<unsigned>(shift);
+      if ((byte & 0x80U) == 0) return value;
+    }
+    return std::nullopt;
+  };
+  while (at < bytes.size() && fields.size() < 64) {
+    const auto tag = read_varint();
+    if (!tag || (*tag >> 3U) == 0) break;
+    fields.push_back(*tag >> 3U);
+    std::optional<std::uint64_t> skip;
+    switch (*tag & 7U) {
+      case 0:
+        skip = read_varint() ? std::optional<std::uint64_t>(0) : std::nullopt;
+        break;
+      case 1:
+        skip = 8;
+        break;
+      case 2:
+        skip = read_varint();
+        break;
+      case 5:
+        skip = 4;
+        break;
+      default:
+        break;
+    }
+    if (!skip || *skip > bytes.size() - at) break;
+    at += *skip;
+  }
+  return fields;
+}
+
+bool has(const std::vector<std::uint64_t>& fields, std::uint64_t field) {
+  for (const std::uint64_t f : fields) {
+    if (f == field) return true;
+  }
+  return false;
+}
+
+enum class Kind { CoreMl, TfLite };
+
+Result<Kind> identify(Bytes bytes) {
+  if (bytes.empty()) return fail(ErrorKind::Malformed, "the file is empty; {}", kExpected);
+  const std::string_view text = view_text(bytes.first(std::min<std::size_t>(bytes.size(), 16)));
+  if (text.size() >= 8 && text.substr(4, 4) == "TFL3") return Kind::TfLite;
+  for (const Signature& other : kOtherFiles) {
+    if (text.starts_with(other.magic)) {
+      return fail(ErrorKind::Unsupported, "this is {}; {}", other.what, kExpected);
+    }
+  }
+  const std::vector<std::uint64_t> fields = list_top_fields(bytes);
+  const bool has_core_ml_type = std::any_of(fields.begin(), fields.end(),
+                                            [](std::uint64_t f) { return f >= 200 && f < 4000; });
+  if (!fields.empty() && fields.front() == 1 && text.front() == '\x08') {
+    // ONNX starts with the same field; its graph (7) and operator sets (8) are no fields of Core
+    // ML.
+    if (!has_core_ml_type && (has(fields, 7) || has(fields, 8))) {
+      return fail(ErrorKind::Unsupported, "this is an ONNX model, which is not read yet; {}",
+                  kExpected);
+    }
+    return Kind::CoreMl;
+  }
+  if (has_core_ml_type && fields.front() == 2) return Kind::CoreMl;  // version 0 is not written
+  if (!fields.empty() && fields.front() == 1 && text.front() == '\x0a') {
+    return fail(ErrorKind::Unsupported,
+                "this looks like a TensorFlow frozen graph (.pb), which is not read yet; {}",
+                kExpected);
+  }
+  std::string head;
+  for (const char c : text.substr(0, 8)) {
+    head += fmt::format("{}{:02x}", head.empty() ? "" : " ", static_cast<unsigned char>(c));
+  }
+  return fail(ErrorKind::Malformed, "no model: it begins with {}; {}", head, kExpected);
+}
+
+Result<void> check_no_folder(const std::string& path) {
+  namespace fs = std::filesystem;
+  std::error_code error;
+  if (!fs::is_directory(path, error)) return {};
+  if (fs::exists(path + "/Manifest.json", error)) {
+    return fail(ErrorKind::Unsupported,
+                "this is a Core ML package (.mlpackage), which is not read yet; {}", kExpected);
+  }
+  if (fs::exists(path + "/saved_model.pb", error)) {
+    return fail(ErrorKind::Unsupported,
+                "this is a TensorFlow SavedModel; convert it to TensorFlow Lite first; {}",
+                kExpected);
+  }
+  return fail(ErrorKind::Io, "this is a folder; {}", kExpected);
+}
+
+}  // namespace
+
+Result<OpenedModel> open_model(const std::string& path) {
+  if (auto checked = check_no_folder(path); !checked) return in_file(checked.error(), path);
+  OpenedModel model;
+  VP_ASSIGN_OR_RETURN(model.file, MappedFile::open(path));
+  const Result<Kind> kind = identify(model.file.bytes());
+  if (!kind) return in_file(kind.error(), path);
+  Diagnostics diagnostics;
+  auto source = *kind == Kind::TfLite ? read_tflite(model.file.bytes(), diagnostics)
+                                      : read_coreml(model.file.bytes(), diagnostics);
+  if (!source) return in_file(source.error(), path);
+  model.source = std::move(*source);
+  model.warnings = diagnostics.warnings();
+  return model;
+}
+
+const char* name_of(Format format) { return format == Format::CoreMl ? "Core ML" : "TFLite"; }
+
+std::string describe(const WeightCode& code) {
+  switch (code.encoding) {
+    case Encoding::Float32:
+      return "float32";
+    case Encoding::Float16:
+      return "float16";
+    case Encoding::Linear:
+      return fmt::format("linear-{}{}", code.bits, code.scales.size() == 1 ? "-tensor" : "");
+    case Encoding::Table:
+      return fmt::format("palette-{}", code.bits);
+  }
+  return "unknown";
+}
+
+std::uint64_t stored_bytes(const WeightRef& weight) {
+  const WeightCode& code = weight.code;
+  return weight.payload.size() + 4 * (code.scales.size() + code.offsets.size() +
+                                      code.zero_points.size() + code.table.size());
+}
+
+}  // namespace visionpress

@@ -1,0 +1,34 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/mapped_file.h"
+#include "model/source_model.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// A mapped model file and its reader; the reader borrows from the mapping.
+struct OpenedModel {
+  MappedFile file = {};
+  std::unique_ptr<SourceModel> source = {};
+  std::vector<std::string> warnings = {};
+
+  [[nodiscard]] const Graph& graph() const { return source->graph(); }
+};
+
+/// Chooses the reader by the file's content, never by its name.
+/// errors: Io; Unsupported naming what the file seems to be; Malformed from the reader. All name
+/// `path`.
+[[nodiscard]] Result<OpenedModel> open_model(const std::string& path);
+
+/// "Core ML", "TFLite"
+[[nodiscard]] const char* name_of(Format format);
+/// "float32", "float16", "linear-8", "palette-6"
+[[nodiscard]] std::string describe(const WeightCode& code);
+/// Bytes of the payload and of the scales, offsets or table that go with it.
+[[nodiscard]] std::uint64_t stored_bytes(const WeightRef& weight);
+
+}  // namespace visionpress

@@ -1,0 +1,7 @@
+#include "visionpress/version.h"
+
+namespace visionpress {
+
+const char* version() { return VP_VERSION; }
+
+}  // namespace visionpress

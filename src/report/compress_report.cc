@@ -1,0 +1,97 @@
+#include <cmath>
+
+#include <fmt/format.h>
+
+#include "report/json.h"
+#include "report/table.h"
+#include "visionpress/report.h"
+
+namespace visionpress {
+namespace {
+
+std::string format_snr(const std::optional<double>& snr_db) {
+  if (!snr_db) return "-";
+  return std::isinf(*snr_db) ? "exact" : format_number(snr_db, 1);
+}
+
+double share(std::uint64_t part, std::uint64_t whole) {
+  return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+}
+
+std::string format_line(const CompressResult& result) {
+  std::string line =
+      fmt::format("{}: {} -> {} ({:.1f}%)  {}, {} of {} tensors", base_name(result.input),
+                  format_bytes(result.bytes_before), format_bytes(result.bytes_after),
+                  share(result.bytes_after, result.bytes_before), result.scheme,
+                  result.changed_count(), result.weights.size());
+  if (const WeightRow* worst = result.worst()) {
+    line += std::isinf(*worst->snr_db)
+                ? "  every value exact"
+                : fmt::format("  worst layer SNR {:.1f} dB ({})", *worst->snr_db, worst->layer);
+  }
+  return line + fmt::format("  -> {}\n", result.output);
+}
+
+Table make_table(const CompressResult& result) {
+  Table table{
+      {"weight", "shape", "from", "to", "bytes", "now", "SNR dB", "max steps", "kept because"}, {}};
+  for (const WeightRow& row : result.weights) {
+    table.rows.push_back({row.name, format_shape(row.shape), row.from, row.to,
+                          std::to_string(row.bytes_before), std::to_string(row.bytes_after),
+                          format_snr(row.snr_db), format_number(row.max_steps, 3),
+                          row.kept_because.empty() ? "" : row.kept_because});
+  }
+  return table;
+}
+
+JsonValue make_json(const CompressResult& result) {
+  JsonValue weights = JsonValue::array();
+  for (const WeightRow& row : result.weights) {
+    // JSON has no infinity: an exact weight has "exact" in place of its SNR.
+    const bool exact = row.snr_db && std::isinf(*row.snr_db);
+    weights.push_back({{"name", row.name},
+                       {"layer", row.layer},
+                       {"shape", row.shape},
+                       {"from", row.from},
+                       {"to", row.to},
+                       {"bytes_before", row.bytes_before},
+                       {"bytes_after", row.bytes_after},
+                       {"snr_db", exact ? JsonValue("exact") : number_json(row.snr_db)},
+                       {"max_steps", number_json(row.max_steps)},
+                       {"kept_because", row.kept_because.empty() ? JsonValue(nullptr)
+                                                                 : JsonValue(row.kept_because)}});
+  }
+  const WeightRow* worst = result.worst();
+  const bool has_snr = worst != nullptr && !std::isinf(*worst->snr_db);
+  return {{"input", result.input},
+          {"output", result.output},
+          {"format", result.format},
+          {"scheme", result.scheme},
+          {"bytes_before", result.bytes_before},
+          {"bytes_after", result.bytes_after},
+          {"changed", result.changed_count()},
+          {"worst_snr_db", has_snr ? JsonValue(*worst->snr_db) : JsonValue(nullptr)},
+          {"worst_layer", has_snr ? JsonValue(worst->layer) : JsonValue(nullptr)},
+          {"weights", weights},
+          {"warnings", result.warnings}};
+}
+
+}  // namespace
+
+std::string format_report(const CompressResult& result, ReportForm form, Detail detail) {
+  switch (form) {
+    case ReportForm::Json:
+      return to_text(make_json(result));
+    case ReportForm::Csv:
+      return format_csv(make_table(result));
+    case ReportForm::Markdown:
+      return format_markdown(make_table(result), Alignment::Words);
+    case ReportForm::Text:
+      break;
+  }
+  std::string text = format_line(result);
+  if (detail == Detail::Full) text += format_text(make_table(result), Alignment::Words);
+  return text;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,281 @@
+#include <algorithm>
+#include <filesystem>
+
+#include <fmt/format.h>
+
+#include "report/json.h"
+#include "report/table.h"
+#include "visionpress/report.h"
+
+namespace visionpress {
+namespace {
+
+const char* name_of(Metric metric) {
+  switch (metric) {
+    case Metric::Standard:
+      return "standard";
+    case Metric::Legacy:
+      return "legacy";
+    case Metric::LegacyFlipped:
+      return "legacy-flipped";
+  }
+  return "unknown";
+}
+
+std::string format_difference(const std::optional<Difference>& difference) {
+  if (!difference) return "-";
+  // What is shown is the drop: points lost against the first column.
+  return fmt::format("{} [{}, {}]", format_number(-difference->points, 2),
+                     format_number(-difference->high, 2), format_number(-difference->low, 2));
+}
+
+/// File names, with as much of the folder as tells them apart.
+std::vector<std::string> name_columns(const std::vector<ModelScore>& models) {
+  std::vector<std::string> names;
+  for (const ModelScore& model : models) names.push_back(base_name(model.file));
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const auto same = std::count_if(models.begin(), models.end(), [&](const ModelScore& other) {
+      return base_name(other.file) == base_name(models[i].file);
+    });
+    if (same > 1) names[i] = models[i].file;
+  }
+  return names;
+}
+
+/// One row a figure, one column a model.
+class EvaluateTable {
+ public:
+  explicit EvaluateTable(const EvaluateResult& result) : result_(result) {
+    table_.header = name_columns(result.models);
+    table_.header.insert(table_.header.begin(), "");
+  }
+
+  template <typename Cell>
+  void add_row(std::string name, const Cell& cell) {
+    std::vector<std::string> row = {std::move(name)};
+    for (const ModelScore& model : result_.models) row.push_back(cell(model));
+    table_.rows.push_back(std::move(row));
+  }
+
+  [[nodiscard]] Table take() { return std::move(table_); }
+
+ private:
+  const EvaluateResult& result_;
+  Table table_ = {};
+};
+
+constexpr int kDigits =
+    4;  // of shares: a point of AP is 0.01, and drops are asked for in tenths of it
+
+void add_tag_rows(EvaluateTable& table, const EvaluateResult& result) {
+  if (result.models.empty()) return;
+  const std::size_t tag_count = result.models.front().tags.size();
+  for (std::size_t i = 0; i < tag_count; ++i) {
+    const std::string tag = result.models.front().tags[i].tag;
+    table.add_row(tag + " precision",
+                  [i](const ModelScore& m) { return format_number(m.tags[i].precision, kDigits); });
+    table.add_row(tag + " recall",
+                  [i](const ModelScore& m) { return format_number(m.tags[i].recall, kDigits); });
+    if (result.options.metric != Metric::Standard) {
+      table.add_row(tag + " found/seen/true", [i](const ModelScore& m) {
+        return fmt::format("{}/{}/{}", m.tags[i].true_positives, m.tags[i].predicted,
+                           m.tags[i].truth);
+      });
+    }
+    if (result.task == Task::Detection) {
+      table.add_row(tag + " AP",
+                    [i](const ModelScore& m) { return format_number(m.tags[i].ap, kDigits); });
+    }
+  }
+}
+
+Table make_table(const EvaluateResult& result) {
+  EvaluateTable table(result);
+  table.add_row("size", [](const ModelScore& m) {
+    return m.format == "predictions" ? std::string("-") : format_bytes(m.bytes);
+  });
+  add_tag_rows(table, result);
+  if (result.task == Task::Detection) {
+    table.add_row("mAP", [](const ModelScore& m) { return format_number(m.ap, kDigits); });
+    table.add_row("AP50", [](const ModelScore& m) { return format_number(m.ap50, kDigits); });
+    if (result.models.size() > 1) {
+      table.add_row("mAP drop, points",
+                    [](const ModelScore& m) { return format_difference(m.ap_difference); });
+    }
+  } else {
+    table.add_row("top-1", [](const ModelScore& m) { return format_number(m.top1, kDigits); });
+    if (result.models.size() > 1) {
+      table.add_row("top-1 drop, points",
+                    [](const ModelScore& m) { return format_difference(m.top1_difference); });
+    }
+  }
+  table.add_row("ms/image", [](const ModelScore& m) { return format_number(m.ms_per_image, 2); });
+  return table.take();
+}
+
+/// Lines "word: value" that are the same for every model once, else one a model.
+std::string format_common(const char* word, const EvaluateResult& result,
+                          std::string ModelScore::*member) {
+  const std::vector<std::string> names = name_columns(result.models);
+  std::vector<std::pair<std::string, std::vector<std::string>>> groups;  // value -> names
+  for (std::size_t i = 0; i < result.models.size(); ++i) {
+    const std::string& value = result.models[i].*member;
+    if (value.empty()) continue;
+    auto found =
+        std::find_if(groups.begin(), groups.end(), [&](const auto& g) { return g.first == value; });
+    if (found == groups.end()) found = groups.insert(groups.end(), {value, {}});
+    found->second.push_back(names[i]);
+  }
+  if (groups.size() == 1) return fmt::format("{}: {}\n", word, groups.front().first);
+  std::string text;
+  for (const auto& [value, of] : groups) {
+    text += fmt::format("{}: {} ({})\n", word, value, fmt::join(of, ", "));
+  }
+  return text;
+}
+
+std::string format_counts(const EvaluateResult& result) {
+  std::string text = fmt::format("{}: {} images", result.data, result.images);
+  if (result.boxes > 0) text += fmt::format(", {} boxes", result.boxes);
+  if (result.clamped_boxes > 0)
+    text += fmt::format(" ({} clamped to their frame)", result.clamped_boxes);
+  if (result.options.crops) text += ", boxes as crops";
+  if (result.options.min_box > 0) {
+    text += fmt::format(", boxes below {:g} of a side left out", result.options.min_box);
+  }
+  return text + "\n";
+}
+
+std::string format_notes(const EvaluateResult& result) {
+  const EvaluateOptions& options = result.options;
+  std::string text = format_counts(result);
+  if (result.task == Task::Detection) {
+    text += fmt::format("precision, recall: {} metric, probability > {:g}, IoU >= {:g}\n",
+                        name_of(options.metric), options.probability, options.iou);
+    text += fmt::format(
+        "AP: COCO, IoU 0.50:0.05:0.95, probability > {:g}, at most {} boxes an image, NMS IoU "
+        "{:g}\n",
+        options.ap_probability, options.max_detections, options.nms_iou);
+  } else {
+    text += "precision, recall: of the strongest class of each image\n";
+  }
+  if (result.models.size() > 1 && options.bootstrap_rounds > 0) {
+    text += fmt::format(
+        "drop: points lost against the first column [95 % interval, paired bootstrap over images, "
+        "{} rounds, seed {}]\n",
+        options.bootstrap_rounds, options.seed);
+  }
+  text += format_common("preprocessing", result, &ModelScore::preprocessing);
+  text += format_common("arithmetic", result, &ModelScore::arithmetic);
+  text += fmt::format("ms/image: network alone, median, {} thread{}\n", result.threads,
+                      result.threads == 1 ? "" : "s");
+  if (options.max_drop) {
+    for (const ModelScore& model : result.models) {
+      if (model.within_max_drop) continue;
+      text += fmt::format("{}: falls short of the first by more than {:g} points\n",
+                          base_name(model.file), *options.max_drop);
+    }
+  }
+  return text;
+}
+
+Table make_csv_table(const EvaluateResult& result) {
+  Table table{{"file", "bytes", "ap", "ap50", "top1", "ms_per_image", "tag", "truth",
+               "true_positives", "predicted", "precision", "recall", "tag_ap", "tag_ap50"},
+              {}};
+  constexpr int kCsvDigits = 6;
+  const auto number = [](const std::optional<double>& value) {
+    return value ? format_number(value, kCsvDigits) : std::string();
+  };
+  for (const ModelScore& m : result.models) {
+    for (const TagScore& t : m.tags) {
+      table.rows.push_back({m.file, std::to_string(m.bytes), number(m.ap), number(m.ap50),
+                            number(m.top1), number(m.ms_per_image), t.tag, std::to_string(t.truth),
+                            std::to_string(t.true_positives), std::to_string(t.predicted),
+                            number(t.precision), number(t.recall), number(t.ap), number(t.ap50)});
+    }
+  }
+  return table;
+}
+
+JsonValue difference_json(const std::optional<Difference>& difference) {
+  if (!difference) return nullptr;
+  return {{"points", difference->points}, {"low", difference->low}, {"high", difference->high}};
+}
+
+JsonValue model_json(const ModelScore& model) {
+  JsonValue tags = JsonValue::array();
+  for (const TagScore& tag : model.tags) {
+    tags.push_back({{"tag", tag.tag},
+                    {"truth", tag.truth},
+                    {"true_positives", tag.true_positives},
+                    {"predicted", tag.predicted},
+                    {"precision", number_json(tag.precision)},
+                    {"recall", number_json(tag.recall)},
+                    {"ap", number_json(tag.ap)},
+                    {"ap50", number_json(tag.ap50)}});
+  }
+  return {{"file", model.file},
+          {"bytes", model.bytes},
+          {"format", model.format},
+          {"arithmetic", model.arithmetic},
+          {"preprocessing", model.preprocessing},
+          {"ap", number_json(model.ap)},
+          {"ap50", number_json(model.ap50)},
+          {"top1", number_json(model.top1)},
+          {"ms_per_image", number_json(model.ms_per_image)},
+          {"ap_difference", difference_json(model.ap_difference)},
+          {"top1_difference", difference_json(model.top1_difference)},
+          {"within_max_drop", model.within_max_drop},
+          {"tags", tags}};
+}
+
+JsonValue make_json(const EvaluateResult& result) {
+  const EvaluateOptions& options = result.options;
+  JsonValue models = JsonValue::array();
+  for (const ModelScore& model : result.models) models.push_back(model_json(model));
+  // Floats are widened through their shortest text, so that 0.4F reads 0.4.
+  const auto shortest = [](float value) { return std::stod(fmt::format("{}", value)); };
+  return {{"task", result.task == Task::Detection ? "detection" : "classification"},
+          {"data", result.data},
+          {"images", result.images},
+          {"boxes", result.boxes},
+          {"clamped_boxes", result.clamped_boxes},
+          {"metric",
+           {{"name", name_of(options.metric)},
+            {"probability", shortest(options.probability)},
+            {"iou", shortest(options.iou)},
+            {"ap_probability", shortest(options.ap_probability)},
+            {"nms_iou", shortest(options.nms_iou)},
+            {"max_detections", options.max_detections},
+            {"min_box", options.min_box},
+            {"crops", options.crops},
+            {"bootstrap_rounds", options.bootstrap_rounds},
+            {"seed", options.seed},
+            {"max_drop", options.max_drop ? JsonValue(*options.max_drop) : JsonValue(nullptr)}}},
+          {"threads", result.threads},
+          {"models", models},
+          {"warnings", result.warnings}};
+}
+
+}  // namespace
+
+std::string format_report(const EvaluateResult& result, ReportForm form) {
+  switch (form) {
+    case ReportForm::Json:
+      return to_text(make_json(result));
+    case ReportForm::Csv:
+      return format_csv(make_csv_table(result));
+    case ReportForm::Markdown: {
+      std::string notes = format_notes(result);
+      std::string text = format_markdown(make_table(result), Alignment::Numbers) + "\n";
+      for (const char c : notes) text += c == '\n' ? std::string("  \n") : std::string(1, c);
+      return text;
+    }
+    case ReportForm::Text:
+      break;
+  }
+  return format_text(make_table(result), Alignment::Numbers) + "\n" + format_notes(result);
+}
+
+}  // namespace visionpress

@@ -1,0 +1,198 @@
+#include <algorithm>
+#include <map>
+
+#include <fmt/format.h>
+
+#include "report/json.h"
+#include "report/table.h"
+#include "visionpress/report.h"
+
+namespace visionpress {
+namespace {
+
+std::string format_values(const char* what, const std::vector<ValueInfo>& values) {
+  std::string text;
+  for (const ValueInfo& value : values) {
+    text +=
+        fmt::format("  {:<8} {} {} {}\n", what, value.name, format_shape(value.shape), value.type);
+  }
+  return text;
+}
+
+/// "9 convolution, 8 batchnorm", the most frequent first.
+std::string count_types(const std::vector<LayerInfo>& layers) {
+  std::map<std::string, std::size_t> counts;
+  for (const LayerInfo& layer : layers) ++counts[layer.type];
+  std::vector<std::pair<std::string, std::size_t>> sorted(counts.begin(), counts.end());
+  std::stable_sort(sorted.begin(), sorted.end(),
+                   [](const auto& a, const auto& b) { return a.second > b.second; });
+  std::string text;
+  for (const auto& [type, count] : sorted) {
+    text += fmt::format("{}{} {}", text.empty() ? "" : ", ", count, type);
+  }
+  return text;
+}
+
+/// Breaks after commas so that lines fit; lines after the first are indented.
+std::string wrap(const std::string& text, std::size_t indent) {
+  std::string wrapped;
+  std::size_t line = indent;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t comma = text.find(", ", at);
+    const std::size_t end = comma == std::string::npos ? text.size() : comma + 2;
+    if (line + (end - at) > kReportColumns && line > indent) {
+      wrapped.erase(wrapped.find_last_not_of(' ') + 1);
+      wrapped += "\n" + std::string(indent, ' ');
+      line = indent;
+    }
+    wrapped += text.substr(at, end - at);
+    line += end - at;
+    at = end;
+  }
+  return wrapped;
+}
+
+std::string format_weights(const ModelInfo& info) {
+  struct Sum {
+    std::size_t weights = 0;
+    std::uint64_t elements = 0;
+    std::uint64_t bytes = 0;
+  };
+  std::map<std::string, Sum> sums;
+  for (const WeightInfo& weight : info.weights) {
+    Sum& sum = sums[weight.encoding];
+    ++sum.weights;
+    sum.elements += weight.elements;
+    sum.bytes += weight.bytes;
+  }
+  std::string text;
+  for (const auto& [encoding, sum] : sums) {
+    text += fmt::format("  {:<8} {}: {} tensors, {} values, {}\n", "weights", encoding, sum.weights,
+                        sum.elements, format_bytes(sum.bytes));
+  }
+  return text;
+}
+
+std::string format_summary(const ModelInfo& info) {
+  constexpr std::size_t kIndent = 11;  // of what follows the word at the beginning of a line
+  std::string text = fmt::format("{}: {}, {}, {}\n", base_name(info.file), info.format,
+                                 info.format_version, format_bytes(info.bytes));
+  if (!info.producer.empty()) text += fmt::format("  {:<8} {}\n", "producer", info.producer);
+  text += format_values("input", info.inputs);
+  if (!info.image_input.empty()) text += fmt::format("  {:<8} {}\n", "image", info.image_input);
+  text += format_values("output", info.outputs);
+  text += fmt::format(
+      "  {:<8} {}\n", "layers",
+      wrap(fmt::format("{}: {}", info.layers.size(), count_types(info.layers)), kIndent));
+  for (const LayerInfo& layer : info.layers) {
+    if (layer.cannot_run_because.empty()) continue;
+    text += fmt::format("  {:<8} \"{}\" ({}) cannot be run: {}\n", "", layer.name, layer.type,
+                        layer.cannot_run_because);
+  }
+  text += format_weights(info);
+  if (!info.labels.empty()) {
+    text += fmt::format("  {:<8} {}\n", "labels",
+                        wrap(fmt::format("{} ({}): {}", info.labels.size(), info.labels_source,
+                                         fmt::join(info.labels, ", ")),
+                             kIndent));
+  }
+  for (const SchemeFit& fit : info.schemes) {
+    text += fmt::format("  {:<8} {:<16} about {}, {} of {} tensors\n", "scheme", fit.name,
+                        format_bytes(fit.file_bytes), fit.weights, info.weights.size());
+  }
+  return text;
+}
+
+Table make_layer_table(const ModelInfo& info) {
+  Table table{{"layer", "type"}, {}};
+  for (const LayerInfo& layer : info.layers) table.rows.push_back({layer.name, layer.type});
+  return table;
+}
+
+Table make_weight_table(const ModelInfo& info) {
+  Table table{{"weight", "layer", "role", "shape", "encoding", "bytes", "fixed because"}, {}};
+  for (const WeightInfo& weight : info.weights) {
+    table.rows.push_back({weight.name, weight.layer, weight.role, format_shape(weight.shape),
+                          weight.encoding, std::to_string(weight.bytes), weight.fixed_because});
+  }
+  return table;
+}
+
+JsonValue values_json(const std::vector<ValueInfo>& values) {
+  JsonValue json = JsonValue::array();
+  for (const ValueInfo& value : values) {
+    json.push_back({{"name", value.name}, {"shape", value.shape}, {"type", value.type}});
+  }
+  return json;
+}
+
+JsonValue make_json(const ModelInfo& info) {
+  JsonValue layers = JsonValue::array();
+  for (const LayerInfo& layer : info.layers) {
+    layers.push_back({{"name", layer.name},
+                      {"type", layer.type},
+                      {"cannot_run_because", layer.cannot_run_because.empty()
+                                                 ? JsonValue(nullptr)
+                                                 : JsonValue(layer.cannot_run_because)}});
+  }
+  JsonValue weights = JsonValue::array();
+  for (const WeightInfo& weight : info.weights) {
+    weights.push_back(
+        {{"name", weight.name},
+         {"layer", weight.layer},
+         {"role", weight.role},
+         {"shape", weight.shape},
+         {"encoding", weight.encoding},
+         {"elements", weight.elements},
+         {"bytes", weight.bytes},
+         {"fixed_because",
+          weight.fixed_because.empty() ? JsonValue(nullptr) : JsonValue(weight.fixed_because)}});
+  }
+  JsonValue schemes = JsonValue::array();
+  for (const SchemeFit& fit : info.schemes) {
+    schemes.push_back(
+        {{"name", fit.name}, {"weights", fit.weights}, {"file_bytes", fit.file_bytes}});
+  }
+  return {
+      {"file", info.file},
+      {"bytes", info.bytes},
+      {"format", info.format},
+      {"format_version", info.format_version},
+      {"producer", info.producer},
+      {"inputs", values_json(info.inputs)},
+      {"outputs", values_json(info.outputs)},
+      {"image_input", info.image_input.empty() ? JsonValue(nullptr) : JsonValue(info.image_input)},
+      {"layers", layers},
+      {"weights", weights},
+      {"labels", info.labels},
+      {"labels_source", info.labels_source},
+      {"metadata", info.metadata},
+      {"schemes", schemes},
+      {"warnings", info.warnings}};
+}
+
+}  // namespace
+
+std::string format_report(const ModelInfo& info, ReportForm form, Detail detail) {
+  switch (form) {
+    case ReportForm::Json:
+      return to_text(make_json(info));
+    case ReportForm::Csv:
+      return format_csv(make_weight_table(info));
+    case ReportForm::Markdown:
+      return format_markdown(make_weight_table(info), Alignment::Words);
+    case ReportForm::Text:
+      break;
+  }
+  std::string text = format_summary(info);
+  if (detail == Detail::Full) {
+    text += "\n" + format_text(make_layer_table(info), Alignment::Words);
+    text += "\n" + format_text(make_weight_table(info), Alignment::Words);
+    for (const auto& [key, value] : info.metadata) text += fmt::format("\n{}: {}", key, value);
+    if (!info.metadata.empty()) text += "\n";
+  }
+  return text;
+}
+
+}  // namespace visionpress

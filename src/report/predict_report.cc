@@ -1,0 +1,112 @@
+#include <fmt/format.h>
+
+#include "report/json.h"
+#include "report/table.h"
+#include "visionpress/report.h"
+
+namespace visionpress {
+namespace {
+
+std::string format_raw(const std::vector<RawOutput>& outputs) {
+  std::string text;
+  for (const RawOutput& output : outputs) {
+    text += fmt::format("  {} {}: {:.6g} to {:.6g}, mean {:.6g}\n", output.name,
+                        format_shape(output.shape), output.minimum, output.maximum, output.mean);
+  }
+  return text;
+}
+
+std::string format_image(const ImagePrediction& image, bool boxes) {
+  std::string text = fmt::format("{} ({}x{}){}{}\n", image.file, image.width, image.height,
+                                 image.predictions.empty() && boxes ? ": nothing seen" : "",
+                                 image.drawn.empty() ? "" : " -> " + image.drawn);
+  for (const Prediction& seen : image.predictions) {
+    text += fmt::format("  {:.3f}  {}", seen.probability, seen.tag);
+    if (boxes) {
+      text += fmt::format("  at {:.0f},{:.0f} size {:.0f}x{:.0f}", seen.left, seen.top, seen.width,
+                          seen.height);
+    }
+    text += "\n";
+  }
+  return text;
+}
+
+JsonValue prediction_json(const Prediction& seen, bool boxes) {
+  JsonValue json = {{"tag", seen.tag}, {"probability", seen.probability}};
+  if (boxes) {
+    json["box"] = {
+        {"left", seen.left}, {"top", seen.top}, {"width", seen.width}, {"height", seen.height}};
+  }
+  return json;
+}
+
+JsonValue raw_json(const RawOutput& output) {
+  return {{"name", output.name},
+          {"shape", output.shape},
+          {"minimum", output.minimum},
+          {"maximum", output.maximum},
+          {"mean", output.mean}};
+}
+
+JsonValue make_json(const PredictResult& result) {
+  JsonValue images = JsonValue::array();
+  for (std::size_t i = 0; i < result.images.size(); ++i) {
+    const ImagePrediction& image = result.images[i];
+    JsonValue entry = {{"file", image.file}, {"width", image.width}, {"height", image.height}};
+    if (result.task == "raw") {
+      JsonValue outputs = JsonValue::array();
+      for (const RawOutput& output : result.raw[i]) outputs.push_back(raw_json(output));
+      entry["outputs"] = outputs;
+    } else {
+      JsonValue seen = JsonValue::array();
+      for (const Prediction& p : image.predictions) {
+        seen.push_back(prediction_json(p, result.task == "detection"));
+      }
+      entry["predictions"] = seen;
+    }
+    if (!image.drawn.empty()) entry["drawn"] = image.drawn;
+    images.push_back(entry);
+  }
+  return {{"model", result.model},
+          {"task", result.task},
+          {"arithmetic", result.arithmetic},
+          {"preprocessing", result.preprocessing},
+          {"images", images},
+          {"warnings", result.warnings}};
+}
+
+Table make_table(const PredictResult& result) {
+  Table table{{"file", "tag", "probability", "left", "top", "width", "height"}, {}};
+  for (const ImagePrediction& image : result.images) {
+    for (const Prediction& p : image.predictions) {
+      table.rows.push_back({image.file, p.tag, format_number(p.probability, 6),
+                            format_number(p.left, 2), format_number(p.top, 2),
+                            format_number(p.width, 2), format_number(p.height, 2)});
+    }
+  }
+  return table;
+}
+
+}  // namespace
+
+std::string format_report(const PredictResult& result, ReportForm form) {
+  switch (form) {
+    case ReportForm::Json:
+      return to_text(make_json(result));
+    case ReportForm::Csv:
+      return format_csv(make_table(result));
+    case ReportForm::Markdown:
+      return format_markdown(make_table(result), Alignment::Numbers);
+    case ReportForm::Text:
+      break;
+  }
+  std::string text;
+  for (std::size_t i = 0; i < result.images.size(); ++i) {
+    text += format_image(result.images[i], result.task == "detection");
+    if (result.task == "raw") text += format_raw(result.raw[i]);
+  }
+  return text + fmt::format("arithmetic: {}; preprocessing: {}\n", result.arithmetic,
+                            result.preprocessing);
+}
+
+}  // namespace visionpress

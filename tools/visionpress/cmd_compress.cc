@@ -1,0 +1,83 @@
+#include "command_line.h"
+#include "visionpress/compress.h"
+
+namespace visionpress {
+namespace {
+
+std::string list_schemes() {
+  std::string names;
+  for (const SchemeInfo& scheme : schemes()) names += (names.empty() ? "" : "|") + scheme.name;
+  return names;
+}
+
+std::string explain_schemes() {
+  std::string text = "Schemes:\n";
+  for (const SchemeInfo& scheme : schemes()) {
+    text += "  " + scheme.name +
+            std::string(scheme.name.size() < 16 ? 16 - scheme.name.size() : 1, ' ') + scheme.help +
+            "\n";
+  }
+  return text;
+}
+
+void add_options(CommandLine& line, CompressOptions& options, bool& table) {
+  CLI::App& app = line.app();
+  app.add_option("FILE", options.input, "Core ML .mlmodel or TensorFlow Lite .tflite file")
+      ->required();
+  app.add_option("-w,--weights", options.scheme, "How to store the weights")
+      ->required()
+      ->type_name(list_schemes());
+  app.add_option("-o,--output", options.output,
+                 "File to write; default: NAME.SCHEME.EXT beside FILE")
+      ->type_name("FILE");
+  app.add_option(
+         "--keep", options.keep,
+         "Leave this layer or weight as it is; * and ? stand for any characters. Repeatable")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  app.add_flag("--force", options.overwrite, "Overwrite an existing output file");
+  app.add_flag("--keep-first-last", options.keep_first_last,
+               "Leave the first and the last kernel as they are")
+      ->group(kMore);
+  app.add_option_function<std::size_t>(
+         "--min-elements", [&options](std::size_t count) { options.min_elements = count; },
+         "Leave weights of fewer elements as they are; default: 1024 for 8 bits, 0 for fp16")
+      ->type_name("N")
+      ->group(kMore);
+  app.add_flag("--quantize-biases", options.quantize_biases,
+               "Biases and vectors too, where the format allows")
+      ->group(kMore);
+  line.add_choice<IntegerStorage>(
+          "--tflite-int8", options.integer_storage,
+          {{"hybrid", IntegerStorage::Hybrid}, {"weight-only", IntegerStorage::WeightOnly}},
+          "TFLite: hybrid quantizes activations as the model runs, weight-only computes in float")
+      ->group(kMore)
+      ->default_str("hybrid");
+  app.add_flag("--table", table, "A row a weight under the result line");
+  add_threads(app, options.threads);
+}
+
+}  // namespace
+
+Exit run_compress(const Arguments& arguments) {
+  CommandLine line(
+      "compress", "Writes a model file anew with its weights in fewer bits.",
+      "  visionpress compress model.mlmodel --weights fp16\n"
+      "  visionpress compress model.tflite -w linear-8 -o small.tflite\n"
+      "  visionpress compress model.mlmodel -w linear-8 --keep conv1 --keep 'head/*' --table\n\n" +
+          explain_schemes());
+  CompressOptions options;
+  OutputOptions output;
+  bool table = false;
+  add_options(line, options, table);
+  add_form_options(line.app(), output);
+  if (const auto exit = line.parse(arguments)) return *exit;
+
+  const auto result = compress(options);
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  return print_result(format_report(*result, output.form, table ? Detail::Full : Detail::Summary));
+}
+
+}  // namespace visionpress

@@ -1,0 +1,103 @@
+#include "command_line.h"
+#include "progress.h"
+#include "visionpress/evaluate.h"
+
+namespace visionpress {
+namespace {
+
+void add_main_options(CommandLine& line, std::vector<std::string>& files,
+                      EvaluateOptions& options) {
+  CLI::App& app = line.app();
+  app.add_option(
+         "FILE", files,
+         "Model files (.mlmodel, .tflite), or predictions in their place (.json, COCO results)")
+      ->required();
+  app.add_option("-d,--data", options.data,
+                 "Labelled images: COCO JSON, VoTT v1 JSON, or a folder with a folder a tag")
+      ->required()
+      ->type_name("PATH");
+  app.add_option("--images", options.images, "Folder of the images; default: beside the data")
+      ->type_name("DIR");
+  app.add_option("--labels", options.labels,
+                 "Label file, a tag a line; default: in the model, else labels.txt or "
+                 "NAME_labels.txt beside it")
+      ->type_name("FILE");
+  app.add_option_function<double>(
+         "--max-drop", [&options](double points) { options.max_drop = points; },
+         "Exit 1 when a file is more than this many points of mAP (classifiers: top-1) below the "
+         "first")
+      ->type_name("POINTS");
+  app.add_option("--save-predictions", options.save_predictions,
+                 "Write the detections of the one model as COCO results JSON")
+      ->type_name("FILE");
+  app.add_flag("--force", options.overwrite, "Overwrite an existing --save-predictions file");
+  add_threads(app, options.threads);
+}
+
+void add_metric_options(CommandLine& line, EvaluateOptions& options) {
+  CLI::App& app = line.app();
+  line.add_choice<Metric>("--metric", options.metric,
+                          {{"standard", Metric::Standard},
+                           {"legacy", Metric::Legacy},
+                           {"legacy-flipped", Metric::LegacyFlipped}},
+                          "How precision and recall count; legacy as the original project did")
+      ->group(kMore)
+      ->default_str("standard");
+  const auto add_number = [&app](const char* name, auto& value, const char* help) {
+    app.add_option(name, value, help)->capture_default_str()->group(kMore);
+  };
+  add_number("--probability", options.probability,
+             "Precision and recall count detections above it");
+  add_number("--iou", options.iou, "Overlap that makes a match for precision and recall");
+  add_number("--ap-probability", options.ap_probability, "AP counts detections above it");
+  add_number("--nms-iou", options.nms_iou,
+             "The weaker of two boxes of a tag that overlap more is dropped");
+  add_number("--max-detections", options.max_detections, "Boxes kept an image");
+  add_number("--min-box", options.min_box,
+             "Leave out true boxes below this share of the image's side");
+  add_number("--max-images", options.max_images, "Take only this many images; 0: all");
+  add_number("--bootstrap", options.bootstrap_rounds,
+             "Rounds of the interval of differences; 0: none");
+  add_number("--seed", options.seed, "Of the bootstrap");
+  app.add_flag("--crops", options.crops,
+               "Classifiers: score the boxes of a detection data set as crops")
+      ->group(kMore);
+}
+
+}  // namespace
+
+Exit run_evaluate(const Arguments& arguments) {
+  CommandLine line(
+      "evaluate", "Scores model files on labelled images: one column a file.",
+      "  visionpress evaluate model.mlmodel model.linear-8.mlmodel --data annotations.json\n"
+      "  visionpress evaluate model.tflite small.tflite --data coco.json --images photos "
+      "--max-drop 0.5\n"
+      "  visionpress evaluate model.tflite phone.json --data vott.json --json\n"
+      "  visionpress evaluate fruit.mlmodel --data folder-with-a-folder-a-tag");
+  std::vector<std::string> files;
+  EvaluateOptions options;
+  OutputOptions output;
+  add_main_options(line, files, options);
+  add_form_options(line.app(), output);
+  add_metric_options(line, options);
+  add_run_options(line, options.arithmetic, options.preprocess);
+  if (const auto exit = line.parse(arguments)) return *exit;
+
+  const auto result = [&] {
+    ProgressMeter meter(output.quiet);
+    return evaluate(files, options,
+                    [&meter](std::size_t done, std::size_t total, const std::string& what) {
+                      meter.update(done, total, what);
+                    });
+  }();
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  const Exit printed = print_result(format_report(*result, output.form));
+  if (printed != Exit::Done) return printed;
+  for (const ModelScore& model : result->models) {
+    if (!model.within_max_drop) return Exit::FallsShort;
+  }
+  return Exit::Done;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,34 @@
+#include "command_line.h"
+#include "visionpress/model.h"
+
+namespace visionpress {
+
+Exit run_inspect(const Arguments& arguments) {
+  CommandLine line("inspect",
+                   "Says what is in a model file, and what each scheme would make of it.",
+                   "  visionpress inspect model.mlmodel\n"
+                   "  visionpress inspect --layers model.tflite\n"
+                   "  visionpress inspect --json model.tflite");
+  std::vector<std::string> files;
+  bool layers = false;
+  OutputOptions output;
+  line.app()
+      .add_option("FILE", files, "Core ML .mlmodel or TensorFlow Lite .tflite files")
+      ->required();
+  line.app().add_flag("--layers", layers,
+                      "A row a layer and a weight too, and the file's metadata");
+  add_form_options(line.app(), output);
+  if (const auto exit = line.parse(arguments)) return *exit;
+
+  for (const std::string& file : files) {
+    const auto info = inspect(file);
+    if (!info) return report_error(info.error());
+    print_warnings(info->warnings, output);
+    const Exit printed =
+        print_result(format_report(*info, output.form, layers ? Detail::Full : Detail::Summary));
+    if (printed != Exit::Done) return printed;
+  }
+  return Exit::Done;
+}
+
+}  // namespace visionpress

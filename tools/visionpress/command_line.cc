@@ -1,0 +1,207 @@
+#include "command_line.h"
+
+#include <algorithm>
+#include <cstdio>
+#include <numeric>
+
+namespace visionpress {
+namespace {
+
+std::size_t measure_distance(const std::string& a, const std::string& b) {
+  std::vector<std::size_t> row(b.size() + 1);
+  std::iota(row.begin(), row.end(), std::size_t{0});
+  for (std::size_t i = 0; i < a.size(); ++i) {
+    std::size_t diagonal = row[0];
+    row[0] = i + 1;
+    for (std::size_t j = 0; j < b.size(); ++j) {
+      const std::size_t replaced = diagonal + (a[i] == b[j] ? 0U : 1U);
+      diagonal = row[j + 1];
+      row[j + 1] = std::min({replaced, row[j] + 1, row[j + 1] + 1});
+    }
+  }
+  return row[b.size()];
+}
+
+std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+/// The message for arguments that no option takes.
+std::string describe_extra(const CLI::App& app, const std::vector<std::string>& arguments) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app.get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  for (const std::string& argument : arguments) {
+    const std::string word = argument.substr(0, argument.find('='));
+    if (!word.starts_with("-") || word == "-" || word == "--") continue;
+    if (std::find(names.begin(), names.end(), word) != names.end()) continue;
+    const std::string nearest = find_nearest_word(word, names);
+    return "no option " + word + (nearest.empty() ? "" : "; did you mean " + nearest + "?");
+  }
+  return {};
+}
+
+}  // namespace
+
+std::string find_nearest_word(const std::string& word, const std::vector<std::string>& names) {
+  std::string nearest;
+  std::size_t best = std::max<std::size_t>(2, word.size() / 3) + 1;
+  for (const std::string& name : names) {
+    const std::size_t distance = measure_distance(word, name);
+    if (distance < best) {
+      best = distance;
+      nearest = name;
+    }
+  }
+  return nearest;
+}
+
+CommandLine::CommandLine(const std::string& name, const std::string& purpose, std::string examples)
+    : app_(std::make_unique<CLI::App>(purpose, "visionpress " + name)),
+      examples_(std::move(examples)) {
+  constexpr std::size_t kHelpColumn = 36;
+  app_->get_formatter()->column_width(kHelpColumn);
+  app_->set_help_flag("");
+  app_->add_flag_callback(
+      "-h,--help", [] {}, "Help: -h the main options, --help all, with examples");
+}
+
+void CommandLine::print_help(bool all) {
+  if (all) {
+    app_->footer("Examples:\n" + examples_);
+  } else {
+    std::size_t hidden = 0;
+    for (CLI::Option* option : app_->get_options()) {
+      if (option->get_group() != kMore) continue;
+      option->group("");
+      ++hidden;
+    }
+    app_->footer(hidden > 0
+                     ? "--help shows " + std::to_string(hidden) + " more options and examples."
+                     : "--help shows examples.");
+  }
+  std::string text = app_->help();
+  const auto end = text.find_last_not_of('\n');
+  text.resize(end == std::string::npos ? 0 : end + 1);
+  std::puts(text.c_str());
+}
+
+std::optional<Exit> CommandLine::parse(const std::vector<std::string>& arguments) {
+  for (const std::string& argument : arguments) {
+    if (argument == "--") break;
+    if (argument != "-h" && argument != "--help") continue;
+    print_help(argument == "--help");
+    return Exit::Done;
+  }
+  std::string message;
+  try {
+    std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+    app_->parse(std::move(reversed));
+    return std::nullopt;
+  } catch (const CLI::ParseError& error) {
+    message = first_line(error.what());
+  }
+  // An unknown option can also show itself as a missing argument: name it first.
+  const std::string extra = describe_extra(*app_, arguments);
+  const std::string& text = extra.empty() ? message : extra;
+  std::fprintf(stderr, "%s: %s (-h shows the options)\n", app_->get_name().c_str(), text.c_str());
+  return Exit::Usage;
+}
+
+void add_form_options(CLI::App& app, OutputOptions& options) {
+  app.add_flag_callback(
+      "--json", [&options] { options.form = ReportForm::Json; },
+      "Print JSON (docs/json.md) in place of text");
+  app.add_flag_callback(
+         "--csv", [&options] { options.form = ReportForm::Csv; }, "Print CSV")
+      ->group(kMore);
+  app.add_flag_callback(
+         "--markdown", [&options] { options.form = ReportForm::Markdown; },
+         "Print a Markdown table")
+      ->group(kMore);
+  app.add_flag("-q,--quiet", options.quiet, "No warnings and no progress")->group(kMore);
+}
+
+void add_threads(CLI::App& app, int& threads) {
+  app.add_option("--threads", threads, "Threads to use; 0: one a core")
+      ->type_name("N")
+      ->capture_default_str()
+      ->check(CLI::Range(0, 1024).description(""));
+}
+
+void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess) {
+  line.add_choice<Arithmetic>(
+          "--arithmetic", arithmetic,
+          {{"runtime", Arithmetic::Runtime},
+           {"builtin", Arithmetic::Builtin},
+           {"float", Arithmetic::Float},
+           {"f16", Arithmetic::Float16}},
+          "Whose rounding to run with. runtime: the format's default runtime "
+          "(hybrid int8 TFLite as LiteRT with XNNPACK); builtin: LiteRT's builtin "
+          "kernels; float: weights decoded; f16: every activation rounded to half")
+      ->group(kMore)
+      ->default_str("runtime");
+  line.add_choice<std::optional<ResizeRule>>(
+          "--resize", preprocess.rule,
+          {{"stretch", ResizeRule::Stretch},
+           {"center-crop", ResizeRule::CenterCrop},
+           {"center-crop-256", ResizeRule::CenterCrop256},
+           {"shorter-side", ResizeRule::ShorterSideCrop}},
+          "How an image becomes the input's size; default: by the model")
+      ->group(kMore);
+  line.add_choice<std::optional<ResizeFilter>>(
+          "--filter", preprocess.filter,
+          {{"nearest", ResizeFilter::Nearest},
+           {"bilinear", ResizeFilter::Bilinear},
+           {"bicubic", ResizeFilter::Bicubic}},
+          "Pillow's filter to resize with; default: by the model")
+      ->group(kMore);
+  line.add_choice<std::optional<ColorChoice>>(
+          "--color", preprocess.color, {{"rgb", ColorChoice::Rgb}, {"bgr", ColorChoice::Bgr}},
+          "Order of the colours the model wants; default: by the model")
+      ->group(kMore);
+  line.app()
+      .add_option("--mean", preprocess.mean,
+                  "Subtracted from each pixel value: one number or three")
+      ->expected(1, 3)
+      ->delimiter(',')
+      ->group(kMore);
+  line.app()
+      .add_option("--std", preprocess.std, "Divides (pixel - mean): one number or three")
+      ->expected(1, 3)
+      ->delimiter(',')
+      ->group(kMore);
+}
+
+Exit report_error(const Error& error) {
+  std::fprintf(stderr, "visionpress: %s\n", error.to_string().c_str());
+  switch (error.kind) {
+    case ErrorKind::Usage:
+    case ErrorKind::InvalidArgument:
+      return Exit::Usage;
+    case ErrorKind::Io:
+    case ErrorKind::Malformed:
+    case ErrorKind::Unsupported:
+      return Exit::Input;
+    case ErrorKind::Output:
+      return Exit::Output;
+    case ErrorKind::Internal:
+      break;
+  }
+  return Exit::Internal;
+}
+
+void print_warnings(const std::vector<std::string>& warnings, const OutputOptions& options) {
+  if (options.quiet) return;
+  for (const std::string& warning : warnings)
+    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+}
+
+Exit print_result(const std::string& text) {
+  const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
+  if (written && std::fflush(stdout) == 0) return Exit::Done;
+  std::fputs("visionpress: cannot write to stdout\n", stderr);
+  return Exit::Output;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,99 @@
+#pragma once
+
+// What the commands share: options with help in two sizes, errors as one line, exit codes.
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include <CLI/CLI.hpp>
+
+#include "visionpress/evaluate.h"
+#include "visionpress/report.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// What the program ends with.
+enum class Exit : std::uint8_t {
+  Done = 0,
+  FallsShort = 1,  ///< a measured result misses the limit that was asked for
+  Usage = 2,
+  Input = 3,
+  Output = 4,
+  Internal = 5,
+};
+
+/// Options of this group appear only in the long help.
+inline constexpr const char* kMore = "More options";
+
+/// One command's options.
+class CommandLine {
+ public:
+  /// examples: shown by the long help, one a line.
+  CommandLine(const std::string& name, const std::string& purpose, std::string examples);
+
+  [[nodiscard]] CLI::App& app() { return *app_; }
+  /// Parses the arguments after the command's name. Something: the program is to end with it, since
+  /// help was asked for (printed to stdout) or the arguments are wrong (one line on stderr).
+  [[nodiscard]] std::optional<Exit> parse(const std::vector<std::string>& arguments);
+
+  /// A flag or option that takes one of the named values.
+  template <typename T>
+  CLI::Option* add_choice(const std::string& name, T& value,
+                          const std::vector<std::pair<std::string, T>>& choices,
+                          const std::string& help) {
+    std::string names;
+    for (const auto& [word, choice] : choices) names += (names.empty() ? "" : "|") + word;
+    auto* option = app_->add_option_function<std::string>(
+        name,
+        [&value, choices, names, name](const std::string& given) {
+          for (const auto& [word, choice] : choices) {
+            if (word == given) {
+              value = choice;
+              return;
+            }
+          }
+          throw CLI::ValidationError(name, "\"" + given + "\" is none of " + names);
+        },
+        help);
+    return option->type_name(names);
+  }
+
+ private:
+  void print_help(bool all);
+  std::unique_ptr<CLI::App> app_;
+  std::string examples_;
+};
+
+/// Options that more than one command has.
+struct OutputOptions {
+  ReportForm form = ReportForm::Text;
+  bool quiet = false;
+};
+void add_form_options(CLI::App& app, OutputOptions& options);
+void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess);
+void add_threads(CLI::App& app, int& threads);
+
+/// One line on stderr; the exit code follows from the kind.
+Exit report_error(const Error& error);
+/// "warning: ..." a line on stderr, unless quiet.
+void print_warnings(const std::vector<std::string>& warnings, const OutputOptions& options);
+/// The result, on stdout. Output when that cannot be written.
+Exit print_result(const std::string& text);
+
+/// The entry of `names` that is most like `word`; empty when none is.
+[[nodiscard]] std::string find_nearest_word(const std::string& word,
+                                            const std::vector<std::string>& names);
+
+/// The commands; `arguments` come after the command's name.
+using Arguments = std::vector<std::string>;
+Exit run_inspect(const Arguments& arguments);
+Exit run_compress(const Arguments& arguments);
+Exit run_evaluate(const Arguments& arguments);
+Exit run_predict(const Arguments& arguments);
+
+}  // namespace visionpress
