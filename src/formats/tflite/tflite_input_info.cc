@@ -1,0 +1,195 @@
+#include "formats/tflite/tflite_input_info.h"
+
+#include <algorithm>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/error.h"
+#include "tflite_metadata_generated.h"
+
+namespace visionpress {
+namespace {
+
+constexpr const char* kMetadataName = "TFLITE_METADATA";
+constexpr std::size_t kMaxTextBytes = 4096;  ///< a metadata buffer this short may be a text
+
+Bytes view_metadata(const TfliteModel& model, const tfl::Metadata& entry) {
+  if (entry.buffer() >= size_of(model.root.buffers())) return {};
+  return view_vector(model.root.buffers()->Get(entry.buffer())->data());
+}
+
+/// The printable text at the start of `bytes`; empty when there is something else than zeros
+/// behind.
+std::string text_of(Bytes bytes) {
+  if (bytes.size() > kMaxTextBytes) return {};
+  std::string_view text = view_text(bytes);
+  text = text.substr(0, std::min(text.size(), text.find_last_not_of('\0') + 1));
+  const bool printable = std::all_of(text.begin(), text.end(),
+                                     [](char c) { return static_cast<unsigned char>(c) >= ' '; });
+  return printable ? std::string(text) : std::string();
+}
+
+void set_text(Graph& graph, const char* key, const flatbuffers::String* text) {
+  if (text != nullptr && text->size() > 0) graph.metadata[key] = text->str();
+}
+
+/// The metadata's table, when its buffer holds one that passes the verifier.
+const tflmeta::ModelMetadata* find_description(const TfliteModel& model, Diagnostics& diagnostics) {
+  if (model.root.metadata() == nullptr) return nullptr;
+  for (const tfl::Metadata* entry : *model.root.metadata()) {
+    if (entry->name() == nullptr || entry->name()->string_view() != kMetadataName) continue;
+    const Bytes bytes = view_metadata(model, *entry);
+    const auto* start = static_cast<const std::uint8_t*>(static_cast<const void*>(bytes.data()));
+    flatbuffers::Verifier verifier(start, bytes.size());
+    if (bytes.size() < 8 || !tflmeta::VerifyModelMetadataBuffer(verifier)) {
+      diagnostics.warn(
+          fmt::format("metadata \"{}\": not a description that can be read", kMetadataName));
+      return nullptr;
+    }
+    return tflmeta::GetModelMetadata(start);
+  }
+  return nullptr;
+}
+
+const tflmeta::TensorMetadata* find_first(
+    const flatbuffers::Vector<flatbuffers::Offset<tflmeta::TensorMetadata>>* tensors) {
+  return size_of(tensors) == 0 ? nullptr : tensors->Get(0);
+}
+
+void read_normalization(const tflmeta::TensorMetadata& tensor, InputInfo& info) {
+  if (tensor.content() != nullptr) {
+    const auto* image = tensor.content()->content_properties_as_ImageProperties();
+    if (image != nullptr && image->color_space() == tflmeta::ColorSpace::Rgb) {
+      info.color_order = ColorOrder::Rgb;
+      info.source = "TFLite metadata";
+    }
+    if (image != nullptr && image->color_space() == tflmeta::ColorSpace::Grayscale) {
+      info.color_order = ColorOrder::Gray;
+      info.source = "TFLite metadata";
+    }
+  }
+  if (tensor.process_units() == nullptr) return;
+  for (const tflmeta::ProcessUnit* unit : *tensor.process_units()) {
+    const auto* options = unit->options_as_NormalizationOptions();
+    if (options == nullptr || size_of(options->mean()) == 0 ||
+        size_of(options->mean()) != size_of(options->std())) {
+      continue;
+    }
+    info.mean.assign(options->mean()->begin(), options->mean()->end());
+    info.std.assign(options->std()->begin(), options->std()->end());
+    info.source = "TFLite metadata";
+  }
+}
+
+/// Names of label files that the metadata gives: of the first output, then of the whole.
+std::vector<std::string> label_files(const tflmeta::SubGraphMetadata& subgraph) {
+  std::vector<std::string> names;
+  const auto add = [&names](const auto* files) {
+    if (files == nullptr) return;
+    for (const tflmeta::AssociatedFile* file : *files) {
+      const bool labels = file->type() == tflmeta::AssociatedFileType::TensorAxisLabels ||
+                          file->type() == tflmeta::AssociatedFileType::TensorValueLabels;
+      if (labels && file->name() != nullptr) names.push_back(file->name()->str());
+    }
+  };
+  if (subgraph.output_tensor_metadata() != nullptr) {
+    for (const tflmeta::TensorMetadata* tensor : *subgraph.output_tensor_metadata()) {
+      add(tensor->associated_files());
+    }
+  }
+  add(subgraph.associated_files());
+  return names;
+}
+
+std::vector<std::string> split_lines(const std::string& text) {
+  std::vector<std::string> lines;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    std::string line = text.substr(at, end - at);
+    if (!line.empty() && line.back() == '\r') line.pop_back();
+    lines.push_back(std::move(line));
+    at = end + 1;
+  }
+  while (!lines.empty() && lines.back().empty()) lines.pop_back();
+  return lines;
+}
+
+const ArchiveEntry* find_labels(const AppendedArchive& archive,
+                                const std::vector<std::string>& wanted) {
+  for (const std::string& name : wanted) {
+    for (const ArchiveEntry& entry : archive.entries) {
+      if (entry.name == name) return &entry;
+    }
+  }
+  // Without a description the one text file in the archive can only be the labels.
+  const ArchiveEntry* found = nullptr;
+  for (const ArchiveEntry& entry : archive.entries) {
+    if (!entry.name.ends_with(".txt")) continue;
+    if (found != nullptr) return nullptr;
+    found = &entry;
+  }
+  return found;
+}
+
+void read_labels(const TfliteModel& model, const std::vector<std::string>& wanted, Graph& graph,
+                 Diagnostics& diagnostics) {
+  if (!model.archive) return;
+  const ArchiveEntry* entry = find_labels(*model.archive, wanted);
+  if (entry == nullptr) return;
+  auto text = load_entry(model.file, *entry);
+  if (!text) {
+    diagnostics.warn(text.error().to_string());
+    return;
+  }
+  graph.labels = split_lines(*text);
+  graph.labels_source = fmt::format("appended archive: {}", entry->name);
+}
+
+void read_shape(const Graph& graph, InputInfo& info) {
+  info.source = "nothing";
+  for (const TensorId id : graph.inputs) {
+    const Tensor& tensor = graph.tensor(id);
+    if (tensor.shape.size() != 4) continue;
+    const auto pixels = [&tensor](std::size_t axis) {
+      return static_cast<int>(std::max<std::int64_t>(tensor.shape[axis], 0));
+    };
+    info.name = tensor.name;
+    info.height = pixels(1);
+    info.width = pixels(2);
+    info.channels = pixels(3);
+    return;
+  }
+}
+
+}  // namespace
+
+Result<void> read_input_info(const TfliteModel& model, Graph& graph, Diagnostics& diagnostics) {
+  read_shape(graph, graph.input_info);
+  if (model.root.metadata() != nullptr) {
+    for (const tfl::Metadata* entry : *model.root.metadata()) {
+      std::string text = text_of(view_metadata(model, *entry));
+      if (entry->name() != nullptr && !text.empty()) graph.metadata[entry->name()->str()] = text;
+    }
+  }
+  std::vector<std::string> wanted;
+  if (const auto* description = find_description(model, diagnostics)) {
+    set_text(graph, "name", description->name());
+    set_text(graph, "description", description->description());
+    set_text(graph, "version", description->version());
+    set_text(graph, "author", description->author());
+    set_text(graph, "license", description->license());
+    if (size_of(description->subgraph_metadata()) > 0) {
+      const auto& subgraph = *description->subgraph_metadata()->Get(0);
+      const auto* input = find_first(subgraph.input_tensor_metadata());
+      if (input != nullptr) read_normalization(*input, graph.input_info);
+      wanted = label_files(subgraph);
+    }
+  }
+  read_labels(model, wanted, graph, diagnostics);
+  return {};
+}
+
+}  // namespace visionpress

@@ -1,0 +1,34 @@
+#pragma once
+
+// One TFLite operator becomes one Op of the Graph.
+
+#include <string>
+#include <vector>
+
+#include "model/graph.h"
+#include "tflite_schema_generated.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// One operator with its checked tensor ids.
+struct TfliteOperator {
+  const Graph& graph;  ///< its tensors and weights are complete
+  const tfl::Operator& table;
+  tfl::BuiltinOperator code = tfl::BuiltinOperator::CUSTOM;
+  std::string type = {};  ///< "CONV_2D", or the custom operator's name
+  std::string path = {};
+  std::vector<TensorId> inputs = {};  ///< as the file lists them
+  std::vector<TensorId> outputs = {};
+};
+
+struct LoweredOperator {
+  Op op = Unsupported{};
+  std::vector<TensorId> inputs = {};  ///< in the order the Op documents
+};
+
+/// errors: Malformed when options or inputs that the operator needs are missing or out of range.
+/// What is legal and beyond us is Unsupported in the result.
+[[nodiscard]] Result<LoweredOperator> lower_operator(const TfliteOperator& source);
+
+}  // namespace visionpress

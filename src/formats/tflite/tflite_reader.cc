@@ -1,0 +1,498 @@
+#include "formats/tflite/tflite_reader.h"
+
+#include <algorithm>
+#include <cstdint>
+#include <limits>
+#include <set>
+#include <string>
+#include <utility>
+
+#include "base/error.h"
+#include "formats/tflite/tflite_input_info.h"
+#include "formats/tflite/tflite_lowering.h"
+#include "formats/tflite/tflite_model.h"
+
+namespace visionpress {
+namespace {
+
+using Code = tfl::BuiltinOperator;
+
+constexpr std::uint32_t kSchemaVersion = 3;
+constexpr std::size_t kAlignment = 16;  ///< of buffers in the format, so of the file in memory
+
+/// How the elements of a tensor lie in its bytes.
+struct ElementType {
+  DType dtype = DType::Other;
+  int bits = 0;  ///< 0: not of a fixed size
+  bool is_signed = false;
+  bool is_code = false;  ///< an integer that scales turn into a value
+};
+
+ElementType element_type(tfl::TensorType type) {
+  switch (type) {
+    case tfl::TensorType::FLOAT32:
+      return {DType::Float32, 32, true, false};
+    case tfl::TensorType::FLOAT16:
+      return {DType::Float16, 16, true, false};
+    case tfl::TensorType::FLOAT64:
+      return {DType::Float64, 64, true, false};
+    case tfl::TensorType::INT8:
+      return {DType::Int8, 8, true, true};
+    case tfl::TensorType::UINT8:
+      return {DType::UInt8, 8, false, true};
+    case tfl::TensorType::INT16:
+      return {DType::Int16, 16, true, false};
+    case tfl::TensorType::INT32:
+      return {DType::Int32, 32, true, false};
+    case tfl::TensorType::INT64:
+      return {DType::Int64, 64, true, false};
+    case tfl::TensorType::BOOL:
+      return {DType::Bool, 8, false, false};
+    case tfl::TensorType::STRING:
+      return {DType::String, 0, false, false};
+    case tfl::TensorType::INT4:
+      return {DType::Other, 4, true, true};
+    case tfl::TensorType::UINT4:
+      return {DType::Other, 4, false, true};
+    case tfl::TensorType::INT2:
+      return {DType::Other, 2, true, true};
+    default:
+      return {};
+  }
+}
+
+/// Puts together a TfliteModel from a verified flatbuffer.
+class TfliteReader {
+ public:
+  TfliteReader(Bytes file, const tfl::Model& root, Diagnostics& diagnostics)
+      : file_(file),
+        root_(root),
+        diagnostics_(diagnostics),
+        model_(std::make_unique<TfliteModel>(file, root)),
+        graph_(model_->graph_) {}
+
+  Result<std::unique_ptr<SourceModel>> read();
+
+ private:
+  Result<void> check_model();
+  Result<void> read_tensors();
+  Result<void> read_tensor(std::size_t index);
+  Result<void> read_constant(std::size_t index, Bytes payload);
+  Result<Bytes> view_buffer(const tfl::Tensor& tensor, const std::string& path) const;
+  Result<void> read_quantization(const tfl::Tensor& tensor, const std::string& path,
+                                 QuantParams& quantization) const;
+  Result<void> add_weight(std::size_t index, const ElementType& type, Bytes payload);
+  Result<void> read_operators();
+  Result<void> read_operator(std::size_t index);
+  Result<bool> read_dequantize(std::size_t index, const TfliteOperator& source);
+  void note_uses(std::size_t index, const TfliteOperator& source, const Node& node);
+  void assign_role(const TfliteOperator& source, std::size_t slot, const Node& node,
+                   Weight& weight);
+  void mark_signed_bytes(const TfliteOperator& source);
+  void drop_unwritten(std::vector<TensorId>& ids) const;
+  Result<std::vector<TensorId>> check_ids(const flatbuffers::Vector<std::int32_t>* ids,
+                                          const std::string& path, bool optional) const;
+  void note_fixed_weights();
+  std::string tensor_path(std::size_t index) const;
+
+  Bytes file_;
+  const tfl::Model& root_;
+  Diagnostics& diagnostics_;
+  std::unique_ptr<TfliteModel> model_;
+  Graph& graph_;
+  const tfl::SubGraph* subgraph_ = nullptr;
+  std::set<std::string> names_ = {};
+  /// Weights read by something we know nothing about or that works on integers, and by what.
+  std::vector<std::string> integer_users_ = {};
+  std::vector<bool> claimed_ = {};  ///< weights whose role came from a first consumer
+};
+
+std::string TfliteReader::tensor_path(std::size_t index) const {
+  return fmt::format("subgraphs[0].tensors[{}] \"{}\"", index, graph_.tensors[index].name);
+}
+
+Result<void> TfliteReader::check_model() {
+  if (root_.version() != kSchemaVersion) {
+    return fail(ErrorKind::Unsupported, "schema version is {}, only {} is read", root_.version(),
+                kSchemaVersion);
+  }
+  if (size_of(root_.subgraphs()) == 0)
+    return fail(ErrorKind::Malformed, "the model has no subgraph");
+  if (root_.subgraphs()->size() > 1) {
+    diagnostics_.warn(fmt::format("the file has {} subgraphs; only the first is looked at",
+                                  root_.subgraphs()->size()));
+  }
+  subgraph_ = root_.subgraphs()->Get(0);
+  graph_.format = Format::TfLite;
+  graph_.layout = Layout::ChannelsLast;
+  graph_.format_version = fmt::format("schema version {}", root_.version());
+  if (root_.description() != nullptr) graph_.producer = root_.description()->str();
+  return {};
+}
+
+Result<Bytes> TfliteReader::view_buffer(const tfl::Tensor& tensor, const std::string& path) const {
+  if (tensor.buffer() == 0 && size_of(root_.buffers()) == 0) return Bytes{};
+  if (tensor.buffer() >= size_of(root_.buffers())) {
+    return fail(ErrorKind::Malformed, "{}: buffer {} of {}", path, tensor.buffer(),
+                size_of(root_.buffers()));
+  }
+  const tfl::Buffer& buffer = *root_.buffers()->Get(tensor.buffer());
+  // Models above 2 GB keep their data outside of the flatbuffer; 0 and 1 mean that this one does
+  // not.
+  if (buffer.offset() > 1) {
+    if (buffer.offset() > file_.size() || buffer.size() > file_.size() - buffer.offset()) {
+      return fail_at(ErrorKind::Malformed, buffer.offset(),
+                     "{}: its data is {} bytes, the file ends at {}", path, buffer.size(),
+                     file_.size());
+    }
+    return file_.subspan(buffer.offset(), buffer.size());
+  }
+  return view_vector(buffer.data());
+}
+
+Result<void> TfliteReader::read_quantization(const tfl::Tensor& tensor, const std::string& path,
+                                             QuantParams& quantization) const {
+  const auto* stored = tensor.quantization();
+  if (size_of(stored->scale()) > 0) {
+    quantization.scales.assign(stored->scale()->begin(), stored->scale()->end());
+  }
+  if (size_of(stored->zero_point()) > 0) {
+    quantization.zero_points.assign(stored->zero_point()->begin(), stored->zero_point()->end());
+  }
+  quantization.axis = stored->quantized_dimension();
+  const std::size_t scales = quantization.scales.size();
+  const std::size_t zeros = quantization.zero_points.size();
+  if (zeros != 0 && zeros != scales) {
+    return fail(ErrorKind::Malformed, "{}: {} scales and {} zero points", path, scales, zeros);
+  }
+  for (const std::int64_t zero : quantization.zero_points) {
+    if (zero < std::numeric_limits<std::int32_t>::min() ||
+        zero > std::numeric_limits<std::int32_t>::max()) {
+      return fail(ErrorKind::Malformed, "{}: zero point {} does not fit 32 bits", path, zero);
+    }
+  }
+  if (scales > 1) {
+    const std::size_t rank = size_of(tensor.shape());
+    const auto axis = static_cast<std::size_t>(quantization.axis);
+    if (quantization.axis < 0 || axis >= rank ||
+        tensor.shape()->Get(static_cast<flatbuffers::uoffset_t>(axis)) !=
+            static_cast<std::int64_t>(scales)) {
+      return fail(ErrorKind::Malformed, "{}: {} scales along axis {} of shape {}", path, scales,
+                  quantization.axis, to_string(graph_.tensors.back().shape));
+    }
+  }
+  return {};
+}
+
+Result<void> TfliteReader::read_tensor(std::size_t index) {
+  const auto& stored = *subgraph_->tensors()->Get(static_cast<flatbuffers::uoffset_t>(index));
+  Tensor& tensor = graph_.tensors[static_cast<std::size_t>(graph_.add_tensor({}))];
+  tensor.name = stored.name() == nullptr || stored.name()->size() == 0
+                    ? fmt::format("tensor {}", index)
+                    : stored.name()->str();
+  const std::string path = tensor_path(index);
+  if (stored.shape() != nullptr) {
+    for (const std::int32_t size : *stored.shape()) {
+      if (size < -1) return fail(ErrorKind::Malformed, "{}: a size is {}", path, size);
+      tensor.shape.push_back(size);
+    }
+  }
+  tensor.dtype = element_type(stored.type()).dtype;
+  if (stored.quantization() != nullptr && size_of(stored.quantization()->scale()) > 0) {
+    QuantParams quantization;
+    VP_RETURN_IF_ERROR(read_quantization(stored, path, quantization));
+    tensor.quantization = std::move(quantization);
+  }
+  VP_ASSIGN_OR_RETURN(const Bytes payload, view_buffer(stored, path));
+  if (payload.empty() || stored.is_variable()) return {};
+  return read_constant(index, payload);
+}
+
+Result<void> TfliteReader::read_constant(std::size_t index, Bytes payload) {
+  const auto& stored = *subgraph_->tensors()->Get(static_cast<flatbuffers::uoffset_t>(index));
+  Tensor& tensor = graph_.tensors[index];
+  const ElementType type = element_type(stored.type());
+  if (type.bits == 0 || stored.sparsity() != nullptr) {
+    tensor.constant = payload;
+    return {};
+  }
+  const auto count = element_count(tensor.shape);
+  const auto bits = count ? checked_multiply(*count, type.bits) : std::nullopt;
+  if (!bits || (*bits + 7) / 8 != static_cast<std::int64_t>(payload.size())) {
+    return fail(ErrorKind::Malformed,
+                "{}: its buffer has {} bytes, {} elements of shape {} need {}", tensor_path(index),
+                payload.size(), tfl::EnumNameTensorType(stored.type()), to_string(tensor.shape),
+                bits ? std::to_string((*bits + 7) / 8) : "more than fit");
+  }
+  const bool is_float = tensor.dtype == DType::Float32 || tensor.dtype == DType::Float16;
+  if (is_float || (type.is_code && tensor.quantization)) return add_weight(index, type, payload);
+  tensor.constant = payload;
+  return {};
+}
+
+Result<void> TfliteReader::add_weight(std::size_t index, const ElementType& type, Bytes payload) {
+  Tensor& tensor = graph_.tensors[index];
+  Weight weight;
+  weight.name = tensor.name;
+  if (!names_.insert(weight.name).second) {
+    weight.name = fmt::format("{} (tensor {})", tensor.name, index);
+    names_.insert(weight.name);
+  }
+  weight.layer = weight.name;
+  weight.path = tensor_path(index);
+  weight.layer_group = std::numeric_limits<std::size_t>::max() - index;
+  weight.stored.shape = tensor.shape;
+  weight.stored.payload = payload;
+  WeightCode& code = weight.stored.code;
+  code.bits = type.bits;
+  code.is_signed = type.is_signed;
+  code.encoding = Encoding::Float32;
+  if (tensor.dtype == DType::Float16) code.encoding = Encoding::Float16;
+  if (type.is_code) {
+    code.encoding = Encoding::Linear;
+    code.scales = tensor.quantization->scales;
+    code.axis = tensor.quantization->axis;
+    for (const std::int64_t zero : tensor.quantization->zero_points) {
+      code.zero_points.push_back(static_cast<std::int32_t>(zero));
+    }
+    if (type.bits < 8) weight.stored.packing = Packing::LsbFirst;
+  }
+  tensor.quantization.reset();
+  tensor.weight = graph_.weights.size();
+  graph_.weights.push_back(std::move(weight));
+  model_->places.push_back({index, {}, {}});
+  return {};
+}
+
+Result<void> TfliteReader::read_tensors() {
+  const std::size_t count = size_of(subgraph_->tensors());
+  graph_.tensors.reserve(count);
+  for (std::size_t index = 0; index < count; ++index) VP_RETURN_IF_ERROR(read_tensor(index));
+  integer_users_.resize(graph_.weights.size());
+  claimed_.resize(graph_.weights.size(), false);
+  return {};
+}
+
+Result<std::vector<TensorId>> TfliteReader::check_ids(const flatbuffers::Vector<std::int32_t>* ids,
+                                                      const std::string& path,
+                                                      bool optional) const {
+  std::vector<TensorId> result;
+  for (std::size_t i = 0; i < size_of(ids); ++i) {
+    const std::int32_t id = ids->Get(static_cast<flatbuffers::uoffset_t>(i));
+    const bool absent = optional && id == -1;
+    if (!absent && (id < 0 || static_cast<std::size_t>(id) >= graph_.tensors.size())) {
+      return fail(ErrorKind::Malformed, "{}[{}]: tensor {} of {}", path, i, id,
+                  graph_.tensors.size());
+    }
+    result.push_back(absent ? kNoTensor : id);
+  }
+  return result;
+}
+
+/// Early converters (TensorFlow 1.12) stored hybrid kernels as signed bytes and called them UINT8;
+/// the runtime reads every kernel beside a float input as signed.
+void TfliteReader::mark_signed_bytes(const TfliteOperator& source) {
+  if (source.code != Code::CONV_2D && source.code != Code::DEPTHWISE_CONV_2D &&
+      source.code != Code::FULLY_CONNECTED) {
+    return;
+  }
+  if (source.inputs.size() < 2 || source.inputs[0] == kNoTensor || source.inputs[1] == kNoTensor)
+    return;
+  const Tensor& kernel = graph_.tensor(source.inputs[1]);
+  if (graph_.tensor(source.inputs[0]).dtype != DType::Float32) return;
+  if (!kernel.weight || kernel.dtype != DType::UInt8) return;
+  WeightCode& code = graph_.weights[*kernel.weight].stored.code;
+  if (std::all_of(code.zero_points.begin(), code.zero_points.end(),
+                  [](std::int32_t zero) { return zero == 0; })) {
+    code.is_signed = true;
+  }
+}
+
+/// Returns true when the operator only decodes a constant and so is no node of the graph.
+Result<bool> TfliteReader::read_dequantize(std::size_t index, const TfliteOperator& source) {
+  if (source.code != Code::DEQUANTIZE || source.inputs.size() != 1 || source.outputs.size() != 1 ||
+      source.inputs[0] == kNoTensor) {
+    return false;
+  }
+  const Tensor& input = graph_.tensor(source.inputs[0]);
+  const auto output_index = static_cast<std::size_t>(source.outputs[0]);
+  Tensor& output = graph_.tensors[output_index];
+  if (!input.weight || output.dtype != DType::Float32) return false;
+  if (output.is_constant()) {
+    return fail(ErrorKind::Malformed, "{}: DEQUANTIZE writes to the constant \"{}\"", source.path,
+                output.name);
+  }
+  if (output.shape != input.shape) {
+    return fail(ErrorKind::Malformed, "{}: DEQUANTIZE turns shape {} into {}", source.path,
+                to_string(input.shape), to_string(output.shape));
+  }
+  output.weight = input.weight;
+  model_->places[*input.weight].dequantizes.push_back({index, output_index, {}, false});
+  return true;
+}
+
+void TfliteReader::assign_role(const TfliteOperator& source, std::size_t slot, const Node& node,
+                               Weight& weight) {
+  const bool conv = source.code == Code::CONV_2D || source.code == Code::DEPTHWISE_CONV_2D ||
+                    source.code == Code::FULLY_CONNECTED;
+  const bool transposed = source.code == Code::TRANSPOSE_CONV;
+  if ((conv || transposed) && slot == 1) {
+    weight.role = WeightRole::Kernel;
+    weight.channel_axis = source.code == Code::DEPTHWISE_CONV_2D ? 3 : 0;
+    const auto rank = static_cast<int>(weight.stored.shape.size());
+    weight.channel_axis = std::min(weight.channel_axis, std::max(rank - 1, 0));
+  } else if ((conv && slot == 2) || (transposed && slot == 3)) {
+    weight.role = WeightRole::Bias;
+  } else if (source.code == Code::PRELU && slot == 1) {
+    weight.role = WeightRole::Vector;
+  }
+  weight.layer = node.name;
+  weight.layer_group = graph_.nodes.size();
+}
+
+void TfliteReader::note_uses(std::size_t index, const TfliteOperator& source, const Node& node) {
+  const auto* reason = std::get_if<Unsupported>(&node.op);
+  const bool integer = reason != nullptr && reason->why.find("integers") != std::string::npos;
+  for (std::size_t slot = 0; slot < source.inputs.size(); ++slot) {
+    const TensorId id = source.inputs[slot];
+    if (id == kNoTensor || !graph_.tensor(id).weight) continue;
+    const std::size_t weight_index = *graph_.tensor(id).weight;
+    TflitePlace& place = model_->places[weight_index];
+    const auto tensor_index = static_cast<std::size_t>(id);
+    if (place.tensor_index == tensor_index) {
+      place.direct.push_back({index, slot});
+      if (integer) integer_users_[weight_index] = node.name;
+    }
+    for (auto& dequantize : place.dequantizes) {
+      if (dequantize.output_tensor == tensor_index) dequantize.uses.push_back({index, slot});
+    }
+    if (!claimed_[weight_index]) assign_role(source, slot, node, graph_.weights[weight_index]);
+    claimed_[weight_index] = true;
+  }
+}
+
+/// Variables and empty tensors are written by no operator: to the graph they are absent.
+void TfliteReader::drop_unwritten(std::vector<TensorId>& ids) const {
+  for (TensorId& id : ids) {
+    if (id == kNoTensor || graph_.tensor(id).is_constant()) continue;
+    const auto& stored = *subgraph_->tensors()->Get(static_cast<flatbuffers::uoffset_t>(id));
+    if (stored.is_variable() || element_count(graph_.tensor(id).shape).value_or(1) == 0) {
+      id = kNoTensor;
+    }
+  }
+}
+
+Result<void> TfliteReader::read_operator(std::size_t index) {
+  const auto& stored = *subgraph_->operators()->Get(static_cast<flatbuffers::uoffset_t>(index));
+  const std::string path = fmt::format("subgraphs[0].operators[{}]", index);
+  if (stored.opcode_index() >= size_of(root_.operator_codes())) {
+    return fail(ErrorKind::Malformed, "{}: operator code {} of {}", path, stored.opcode_index(),
+                size_of(root_.operator_codes()));
+  }
+  const auto& code = *root_.operator_codes()->Get(stored.opcode_index());
+  TfliteOperator source{graph_, stored, builtin_code(code), {}, path, {}, {}};
+  source.type = tfl::EnumNameBuiltinOperator(source.code);
+  if (source.type.empty()) source.type = fmt::format("operator {}", static_cast<int>(source.code));
+  if (source.code == Code::CUSTOM && code.custom_code() != nullptr) {
+    source.type = code.custom_code()->str();
+  }
+  VP_ASSIGN_OR_RETURN(source.inputs, check_ids(stored.inputs(), path + ".inputs", true));
+  VP_ASSIGN_OR_RETURN(source.outputs, check_ids(stored.outputs(), path + ".outputs", false));
+  VP_ASSIGN_OR_RETURN(const bool decodes, read_dequantize(index, source));
+  if (decodes) return {};
+  mark_signed_bytes(source);
+  VP_ASSIGN_OR_RETURN(LoweredOperator lowered, lower_operator(source));
+  Node node;
+  node.name = source.outputs.empty() ? path : graph_.tensor(source.outputs[0]).name;
+  node.source_type = source.type;
+  node.path = fmt::format("{} \"{}\"", path, node.name);
+  node.op = std::move(lowered.op);
+  node.inputs = std::move(lowered.inputs);
+  node.outputs = source.outputs;
+  if (std::holds_alternative<Unsupported>(node.op)) drop_unwritten(node.inputs);
+  if (std::holds_alternative<Prelu>(node.op)) {
+    Tensor& slopes = graph_.tensors[static_cast<std::size_t>(node.inputs[1])];
+    if (slopes.weight && !slopes.shape.empty()) slopes.weight_view = {slopes.shape.back()};
+  }
+  note_uses(index, source, node);
+  graph_.nodes.push_back(std::move(node));
+  return {};
+}
+
+Result<void> TfliteReader::read_operators() {
+  const std::size_t count = size_of(subgraph_->operators());
+  graph_.nodes.reserve(count);
+  for (std::size_t index = 0; index < count; ++index) VP_RETURN_IF_ERROR(read_operator(index));
+  VP_ASSIGN_OR_RETURN(graph_.inputs, check_ids(subgraph_->inputs(), "subgraphs[0].inputs", false));
+  VP_ASSIGN_OR_RETURN(graph_.outputs,
+                      check_ids(subgraph_->outputs(), "subgraphs[0].outputs", false));
+  return {};
+}
+
+void TfliteReader::note_fixed_weights() {
+  for (std::size_t index = 0; index < graph_.weights.size(); ++index) {
+    Weight& weight = graph_.weights[index];
+    TflitePlace& place = model_->places[index];
+    for (const TensorId id : graph_.outputs) {
+      if (static_cast<std::size_t>(id) == place.tensor_index) {
+        weight.fixed_because = "the model gives it out as it is";
+      }
+      for (auto& dequantize : place.dequantizes) {
+        if (dequantize.output_tensor == static_cast<std::size_t>(id)) dequantize.is_output = true;
+      }
+    }
+    if (place.direct.empty() && place.dequantizes.empty())
+      weight.fixed_because = "nothing reads it";
+    if (!integer_users_[index].empty()) {
+      weight.fixed_because =
+          fmt::format("its layer \"{}\" works on integers", integer_users_[index]);
+    }
+  }
+}
+
+Result<std::unique_ptr<SourceModel>> TfliteReader::read() {
+  VP_RETURN_IF_ERROR(check_model());
+  VP_ASSIGN_OR_RETURN(model_->archive, find_archive(file_));
+  VP_RETURN_IF_ERROR(read_tensors());
+  VP_RETURN_IF_ERROR(read_operators());
+  note_fixed_weights();
+  VP_RETURN_IF_ERROR(check_graph(graph_));
+  VP_RETURN_IF_ERROR(read_input_info(*model_, graph_, diagnostics_));
+  return std::unique_ptr<SourceModel>(std::move(model_));
+}
+
+}  // namespace
+
+tfl::BuiltinOperator builtin_code(const tfl::OperatorCode& code) {
+  return std::max(static_cast<tfl::BuiltinOperator>(code.deprecated_builtin_code()),
+                  code.builtin_code());
+}
+
+bool looks_like_tflite(Bytes file) {
+  return file.size() >= 8 && view_text(file.subspan(4, 4)) == tfl::ModelIdentifier();
+}
+
+Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file, Diagnostics& diagnostics) {
+  if (!looks_like_tflite(file)) {
+    return fail(ErrorKind::Malformed,
+                "not a TFLite file: bytes 4 to 7 are not the identifier \"TFL3\"");
+  }
+  void* start = const_cast<std::byte*>(file.data());  // std::align wants it; nothing is written
+  std::size_t room = file.size();
+  if (std::align(kAlignment, 1, start, room) != file.data()) {
+    return fail(ErrorKind::InvalidArgument, "the bytes of the file are not aligned to {}",
+                kAlignment);
+  }
+  // Offsets inside a flatbuffer have 31 bits; what lies behind (an archive, data of models above
+  // 2 GB) is reached by offsets of its own and checked there.
+  const std::size_t inside = std::min(file.size(), std::size_t{FLATBUFFERS_MAX_BUFFER_SIZE} - 1);
+  const auto* bytes = static_cast<const std::uint8_t*>(static_cast<const void*>(file.data()));
+  flatbuffers::Verifier verifier(bytes, inside);
+  if (!tfl::VerifyModelBuffer(verifier)) {
+    return fail(ErrorKind::Malformed,
+                "the flatbuffer is damaged: an offset, a length or the nesting is out of range");
+  }
+  return TfliteReader(file, *tfl::GetModel(bytes), diagnostics).read();
+}
+
+}  // namespace visionpress
