@@ -164,7 +164,8 @@ struct Pad {
   float value = 0.0F;
 };
 
-/// inputs: x. begin + i * stride, one entry an axis; `size` is the result's.
+/// inputs: x. Elements begin + i * stride below `end`, one entry an axis. A negative begin or end
+/// counts from the end of its axis (-1: the last element).
 struct Slice {
   std::vector<std::int64_t> begin = {};
   std::vector<std::int64_t> end = {};     ///< exclusive; beyond the end is cut to it
@@ -182,8 +183,10 @@ enum class ResizeKind : std::uint8_t { Nearest, Bilinear };
 enum class ResizeGrid : std::uint8_t {
   Corner,        ///< source = i * in / out
   HalfPixel,     ///< source = (i + 0.5) * in / out - 0.5
-  AlignCorners,  ///< source = i * (in - 1) / (out - 1)
-  UpsampleCoreMl,  ///< Core ML UPSAMPLE_MODE: source = i * (in - 1 / scale..) as its documentation gives
+  AlignCorners,  ///< source = i * (in - 1) / (out - 1); 0 where out is 1
+  /// As AlignCorners, but an output of one element is the middle of the input, (in - 1) / 2
+  /// (Core ML ALIGN_ENDPOINTS_MODE; AlignCorners takes element 0 there).
+  AlignCornersCentered,
 };
 
 /// inputs: x. `size` or, where it is zero, `scale` times the input's size.

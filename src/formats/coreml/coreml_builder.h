@@ -1,0 +1,102 @@
+#pragma once
+
+// The graph under construction: blobs by name, weights with their slots, nodes of one layer.
+
+#include <limits>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "formats/coreml/coreml_weights.h"
+#include "model/graph.h"
+#include "visionpress/result.h"
+#include "wire/protobuf_cursor.h"
+
+namespace visionpress::coreml {
+
+/// The layer group of weights that belong to no layer.
+inline constexpr std::size_t kNoLayerGroup = std::numeric_limits<std::size_t>::max();
+
+/// A value in Core ML's own terms. Rank 5 is [Seq,B,C,H,W]; the graph drops Seq, which is 1.
+struct Blob {
+  TensorId id = kNoTensor;
+  int rank = 5;
+};
+
+/// Everything that grows while a network is read.
+struct NetworkBuilder {
+  Graph graph = {};
+  std::vector<WeightSlot> slots = {};  ///< one a weight of the graph
+  GatheredPayloads gathered = {};
+  std::map<std::string, Blob, std::less<>> blobs = {};  ///< the latest value under each name
+  std::set<std::string, std::less<>> weight_names = {};
+
+  /// The blob that a layer reads. A name that nothing wrote yet becomes a tensor without a writer,
+  /// which check_graph reports with the layer's place.
+  [[nodiscard]] Blob read_blob(const std::string& name);
+  /// A new value under `name`; later layers read it.
+  TensorId write_blob(const std::string& name, int rank);
+  TensorId add_literal(std::string name, Shape shape, std::vector<float> values);
+};
+
+/// What tells one weight of a layer from another.
+struct WeightUse {
+  std::uint32_t field = 0;  ///< in the layer's parameters
+  const char* suffix = "";  ///< "weights", "bias": the end of its name
+  WeightRole role = WeightRole::Kernel;
+  WeightShape shape = {};
+  Shape view = {};                 ///< shape the graph sees it in; empty: the stored one
+  const char* fixed_because = "";  ///< why the writer must leave it; empty: it may be replaced
+};
+
+/// One layer while it is lowered.
+class LayerBuilder {
+ public:
+  /// params: the message of the layer's own type; index: in layers.
+  LayerBuilder(NetworkBuilder& network, const ProtobufMessage& params, Node origin,
+               std::size_t index);
+
+  /// Names of the layer's blobs, set once.
+  void set_blobs(const std::vector<std::string>& inputs, std::vector<std::string> outputs);
+  void set_updatable(bool updatable) { updatable_ = updatable; }
+
+  [[nodiscard]] const ProtobufMessage& params() const { return params_; }
+  [[nodiscard]] const std::string& path() const { return origin_.path; }
+  [[nodiscard]] const std::string& name() const { return origin_.name; }
+  [[nodiscard]] std::size_t input_count() const { return inputs_.size(); }
+  [[nodiscard]] std::size_t output_count() const { return outputs_.size(); }
+  [[nodiscard]] const Blob& input(std::size_t i) const { return inputs_[i]; }
+  [[nodiscard]] std::vector<TensorId> input_ids() const;
+  /// errors: Malformed when the layer has fewer than `least` or more than `most` inputs.
+  [[nodiscard]] Result<void> expect_inputs(std::size_t least, std::size_t most) const;
+
+  /// A constant tensor of a weight, which also joins the graph's weights.
+  /// errors: Malformed when the field is absent or breaks the rules of WeightParams.
+  [[nodiscard]] Result<TensorId> add_weight(const WeightUse& use);
+  TensorId add_literal(Shape shape, std::vector<float> values);
+  /// A node whose result only this layer's next node reads.
+  TensorId add_inner_node(Op op, std::vector<TensorId> inputs);
+  /// The node that writes the layer's outputs, as blobs of `rank` (0: that of the first input).
+  Result<void> finish(Op op, std::vector<TensorId> inputs, int rank = 0);
+  /// The layer as one that cannot be run; it is still carried by every rewrite.
+  Result<void> refuse(std::string why);
+
+ private:
+  NetworkBuilder& network_;
+  const ProtobufMessage& params_;
+  Node origin_;
+  std::size_t index_;
+  std::vector<Blob> inputs_ = {};
+  std::vector<std::string> outputs_ = {};
+  bool updatable_ = false;
+};
+
+/// Lowers one layer of type `type` (its field number in NeuralNetworkLayer) into nodes.
+/// Types without a lowering become Unsupported nodes. errors: Malformed.
+[[nodiscard]] Result<void> lower_layer(std::uint32_t type, LayerBuilder& layer);
+/// The specification's word for a layer type, or "type 1234".
+[[nodiscard]] std::string layer_type_name(std::uint32_t type);
+
+}  // namespace visionpress::coreml

@@ -1,0 +1,25 @@
+#pragma once
+
+// What surrounds the layers: the model's inputs, outputs, preprocessing, labels and metadata.
+
+#include "formats/coreml/coreml_builder.h"
+#include "visionpress/result.h"
+#include "wire/protobuf_cursor.h"
+
+namespace visionpress::coreml {
+
+/// The two messages that everything here is read from.
+struct NetworkPlace {
+  const ProtobufMessage& description;  ///< ModelDescription
+  const ProtobufMessage& network;      ///< NeuralNetwork, -Classifier or -Regressor
+  std::string name = {};               ///< "neuralNetworkClassifier"
+};
+
+/// Adds the graph's inputs (the image first), InputInfo and the preprocessing nodes.
+[[nodiscard]] Result<void> read_inputs(const NetworkPlace& place, NetworkBuilder& builder);
+/// Adds the graph's outputs; the layers must be there.
+[[nodiscard]] Result<void> read_outputs(const NetworkPlace& place, NetworkBuilder& builder);
+/// Adds labels, metadata and producer.
+[[nodiscard]] Result<void> read_texts(const NetworkPlace& place, NetworkBuilder& builder);
+
+}  // namespace visionpress::coreml

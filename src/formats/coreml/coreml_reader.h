@@ -1,0 +1,28 @@
+#pragma once
+
+// Reads Core ML models of the kinds neuralNetwork, neuralNetworkClassifier, neuralNetworkRegressor.
+//
+// The layout accepted (protobuf messages, field numbers in coreml_schema.h):
+//   Model { specificationVersion 1, description 2, isUpdatable 10, one kind of model }
+//     NeuralNetwork { layers 1, preprocessing 2, input shape mappings 5 6 } and, in a classifier,
+//     labels
+//       NeuralNetworkLayer { name 1, input 2, output 3, one type of layer }
+//         its parameters, with WeightParams (coreml_weights.h)
+// source: apple/coremltools mlmodel/format/{Model,NeuralNetwork}.proto.
+
+#include <memory>
+
+#include "base/bytes.h"
+#include "model/source_model.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// Opens a .mlmodel. The graph has the channels first; [Seq,B,C,H,W] becomes [1,C,H,W]. Layers
+/// without an operator become Unsupported nodes, so a file that cannot be run can be rewritten.
+/// file: borrowed by the result, which never copies a payload that lies in one piece.
+/// errors: Malformed with offset and element path; Unsupported for other kinds of model, named.
+[[nodiscard]] Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file,
+                                                               Diagnostics& diagnostics);
+
+}  // namespace visionpress
