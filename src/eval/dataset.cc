@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <set>
 #include <system_error>
 #include <utility>
 
@@ -55,6 +56,8 @@ Result<Dataset> read_json(const DatasetOptions& options, Diagnostics& diagnostic
               "the root: found none of \"images\" (COCO) and \"frames\" (VoTT version 1)");
 }
 
+}  // namespace
+
 void drop_small_boxes(Dataset& dataset, double min_box) {
   if (min_box <= 0.0) return;
   for (DatasetImage& image : dataset.images) {
@@ -64,7 +67,13 @@ void drop_small_boxes(Dataset& dataset, double min_box) {
   }
 }
 
-}  // namespace
+void count_listings(Dataset& dataset) {
+  for (DatasetImage& image : dataset.images) {
+    std::set<int> tags;
+    for (const TruthBox& box : image.truths) tags.insert(box.tag);
+    image.listings = tags.size();
+  }
+}
 
 std::size_t Dataset::box_count() const {
   std::size_t count = 0;
@@ -85,6 +94,7 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
     dataset->images.resize(options.max_images);
   }
   dataset->source = options.data;
+  if (dataset->kind == DatasetKind::Coco) count_listings(*dataset);
   drop_small_boxes(*dataset, options.min_box);
   return dataset;
 }

@@ -35,6 +35,9 @@ struct DatasetImage {
   int width = 0;          ///< of the frame the boxes are in; 0 only for folders
   int height = 0;
   int class_tag = -1;  ///< folders: the image's tag
+  /// How often the original project's per-tag lists hold this image: COCO: its number of tags
+  /// before `min_box`; otherwise 1. Only the legacy metrics count by it.
+  std::size_t listings = 1;
   std::vector<TruthBox> truths = {};
 };
 
@@ -51,6 +54,12 @@ struct Dataset {
 
   [[nodiscard]] std::size_t box_count() const;
 };
+
+/// Leaves out boxes narrower or lower than this share of their image, and counts them.
+void drop_small_boxes(Dataset& dataset, double min_box);
+
+/// Sets `listings` of every image from the boxes it has now.
+void count_listings(Dataset& dataset);
 
 enum class ImageNeed : std::uint8_t {
   Required,  ///< an image that is not there is an error

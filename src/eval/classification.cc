@@ -1,0 +1,98 @@
+#include "eval/classification.h"
+
+#include <algorithm>
+#include <cctype>
+#include <unordered_map>
+
+#include "base/error.h"
+
+namespace visionpress {
+namespace {
+
+std::string fold_name(const std::string& name) {
+  std::string folded;
+  for (const char c : name) {
+    folded += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  const std::size_t first = folded.find_first_not_of(" \t\r\n");
+  if (first == std::string::npos) return {};
+  return folded.substr(first, folded.find_last_not_of(" \t\r\n") - first + 1);
+}
+
+std::string list_names(std::span<const std::string> names) {
+  constexpr std::size_t kShown = 5;
+  const std::size_t shown = std::min(names.size(), kShown);
+  std::string text = fmt::format("{}", fmt::join(names.first(shown), ", "));
+  if (names.size() > shown) text += fmt::format(", ... ({} in all)", names.size());
+  return text;
+}
+
+}  // namespace
+
+std::vector<TagScore> score_classes(const Dataset& dataset, std::span<const ClassSample> samples) {
+  std::vector<TagScore> scores(dataset.tags.size());
+  for (const ClassSample& sample : samples) {
+    TagScore& truth = scores[static_cast<std::size_t>(sample.truth)];
+    ++truth.truth;
+    if (sample.predicted == sample.truth) ++truth.true_positives;
+    if (sample.predicted >= 0) ++scores[static_cast<std::size_t>(sample.predicted)].predicted;
+  }
+  for (std::size_t t = 0; t < scores.size(); ++t) {
+    TagScore& score = scores[t];
+    score.tag = dataset.tags[t];
+    const auto right = static_cast<double>(score.true_positives);
+    if (score.predicted > 0) score.precision = right / static_cast<double>(score.predicted);
+    if (score.truth > 0) score.recall = right / static_cast<double>(score.truth);
+  }
+  return scores;
+}
+
+std::optional<double> score_top1(std::span<const ClassSample> samples,
+                                 std::span<const std::uint32_t> weights) {
+  std::uint64_t right = 0;
+  std::uint64_t all = 0;
+  for (const ClassSample& sample : samples) {
+    const std::uint64_t weight = weights.empty() ? 1 : weights[sample.image];
+    all += weight;
+    if (sample.predicted == sample.truth) right += weight;
+  }
+  if (all == 0) return std::nullopt;
+  return static_cast<double>(right) / static_cast<double>(all);
+}
+
+int find_top1(std::span<const float> values) {
+  int best = -1;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] != values[i]) continue;
+    if (best < 0 || values[i] > values[static_cast<std::size_t>(best)]) best = static_cast<int>(i);
+  }
+  return best;
+}
+
+Result<std::vector<int>> map_labels(std::span<const std::string> labels, const Dataset& dataset,
+                                    Diagnostics& diagnostics) {
+  std::unordered_map<std::string, int> tags;
+  for (std::size_t t = 0; t < dataset.tags.size(); ++t) {
+    tags.emplace(fold_name(dataset.tags[t]), static_cast<int>(t));
+  }
+  std::vector<int> mapped;
+  std::vector<bool> used(dataset.tags.size());
+  for (const std::string& label : labels) {
+    const auto found = tags.find(fold_name(label));
+    mapped.push_back(found == tags.end() ? -1 : found->second);
+    if (found != tags.end()) used[static_cast<std::size_t>(found->second)] = true;
+  }
+  if (std::ranges::none_of(mapped, [](int tag) { return tag >= 0; })) {
+    return fail(ErrorKind::Malformed, "no label of the model ({}) is a tag of the data set ({})",
+                list_names(labels), list_names(dataset.tags));
+  }
+  for (std::size_t t = 0; t < used.size(); ++t) {
+    if (!used[t]) {
+      diagnostics.warn(
+          fmt::format("tag \"{}\" of the data set is no label of the model", dataset.tags[t]));
+    }
+  }
+  return mapped;
+}
+
+}  // namespace visionpress

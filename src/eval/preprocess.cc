@@ -1,0 +1,268 @@
+#include "eval/preprocess.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "eval/image_codecs.h"
+
+namespace visionpress {
+namespace {
+
+constexpr int kScriptSquare = 256;       // the classification scripts' intermediate size
+constexpr int kScriptLongerSide = 1600;  // they shrink larger photographs first
+
+bool is_script_classifier(const InputInfo& input) {
+  return input.width == input.height && (input.width == 224 || input.width == 227);
+}
+
+void choose_rule(const InputInfo& input, PreprocessUse use, const PreprocessOptions& options,
+                 Preprocess& chosen) {
+  chosen.filter = options.filter.value_or(ResizeFilter::Bilinear);
+  if (options.rule) {
+    chosen.rule = *options.rule;
+    chosen.rule_source = "asked for";
+  } else {
+    const bool script = use == PreprocessUse::Classifier && is_script_classifier(input);
+    chosen.rule = script ? ResizeRule::CenterCrop256 : ResizeRule::Stretch;
+    chosen.rule_source = "default";
+  }
+  chosen.antialias = chosen.rule != ResizeRule::CenterCrop256 || options.filter.has_value();
+}
+
+void choose_color(const InputInfo& input, PreprocessUse use, const PreprocessOptions& options,
+                  Preprocess& chosen) {
+  if (input.channels == 1 || input.color_order == ColorOrder::Gray) {
+    chosen.color = ColorOrder::Gray;
+    chosen.color_source = input.source;
+  } else if (options.color) {
+    chosen.color = *options.color == ColorChoice::Bgr ? ColorOrder::Bgr : ColorOrder::Rgb;
+    chosen.color_source = "asked for";
+  } else if (input.color_order) {
+    chosen.color = *input.color_order;
+    chosen.color_source = input.source;
+  } else if (!input.mean.empty() || !input.std.empty()) {
+    chosen.color = ColorOrder::Rgb;
+    chosen.color_source = "the file gives a normalization";
+  } else if (use == PreprocessUse::Detector || input.width == 227) {
+    chosen.color = ColorOrder::Bgr;
+    chosen.color_source = "as Custom Vision's export of this kind";
+  } else {
+    chosen.color = ColorOrder::Rgb;
+    chosen.color_source = "default";
+  }
+}
+
+/// One value a channel, from one or as many.
+Result<std::vector<float>> spread(std::vector<float> values, int channels, const char* name) {
+  const auto wanted = static_cast<std::size_t>(channels);
+  if (values.size() == 1) values.resize(wanted, values.front());
+  if (!values.empty() && values.size() != wanted) {
+    return fail(ErrorKind::InvalidArgument, "{}: {} values for an input of {} channels", name,
+                values.size(), channels);
+  }
+  for (const float value : values) {
+    if (!std::isfinite(value)) {
+      return fail(ErrorKind::InvalidArgument, "{}: {} is not a finite number", name, value);
+    }
+  }
+  return values;
+}
+
+Result<void> choose_range(const InputInfo& input, const PreprocessOptions& options,
+                          Preprocess& chosen) {
+  const int channels = chosen.channels();
+  VP_ASSIGN_OR_RETURN(chosen.mean,
+                      spread(options.mean.empty() ? input.mean : options.mean, channels, "mean"));
+  VP_ASSIGN_OR_RETURN(chosen.std,
+                      spread(options.std.empty() ? input.std : options.std, channels, "std"));
+  const auto wanted = static_cast<std::size_t>(channels);
+  if (chosen.mean.empty() && !chosen.std.empty()) chosen.mean.assign(wanted, 0.0F);
+  if (chosen.std.empty() && !chosen.mean.empty()) chosen.std.assign(wanted, 1.0F);
+  for (const float value : chosen.std) {
+    if (!(value > 0.0F)) {
+      return fail(ErrorKind::InvalidArgument, "std: {} is not positive", value);
+    }
+  }
+  return {};
+}
+
+/// The largest centred part with the proportions of width x height.
+ImageView view_center(const ImageView& image, int width, int height) {
+  const std::int64_t by_width = static_cast<std::int64_t>(image.width) * height / width;
+  int part_width = image.width;
+  int part_height = image.height;
+  if (by_width <= image.height) {
+    part_height = std::max(static_cast<int>(by_width), 1);
+  } else {
+    part_width =
+        std::max(static_cast<int>(static_cast<std::int64_t>(image.height) * width / height), 1);
+  }
+  // w / 2 - crop / 2, each rounded down: the scripts' crop_center.
+  const int x = std::max(image.width / 2 - part_width / 2, 0);
+  const int y = std::max(image.height / 2 - part_height / 2, 0);
+  return view_part(image, x, y, part_width, part_height);
+}
+
+/// The centred width x height of a picture at least as large.
+ImageView crop_center(const ImageView& image, int width, int height) {
+  return view_part(image, image.width / 2 - width / 2, image.height / 2 - height / 2, width,
+                   height);
+}
+
+Image resize_by(const Preprocess& how, const ImageView& image, int width, int height) {
+  return how.antialias ? resize_image(image, width, height, how.filter)
+                       : resize_plain_bilinear(image, width, height);
+}
+
+/// A copy of the centred part.
+Image cut_center(const Image& image, int width, int height) {
+  const ImageView part = crop_center(view_image(image), width, height);
+  Image cut = make_image(width, height);
+  for (int y = 0; y < height; ++y) std::copy_n(part.row(y), width * 3, cut.row(y));
+  return cut;
+}
+
+Image resize_as_scripts(const Preprocess& how, ImageView image) {
+  Image smaller;
+  if (std::max(image.width, image.height) >= kScriptLongerSide) {
+    const bool tall = image.height > image.width;
+    const std::int64_t longer = kScriptLongerSide;
+    const auto width = tall ? longer * image.width / image.height : longer;
+    const auto height = tall ? longer : longer * image.height / image.width;
+    smaller = resize_by(how, image, static_cast<int>(std::max<std::int64_t>(width, 1)),
+                        static_cast<int>(std::max<std::int64_t>(height, 1)));
+    image = view_image(smaller);
+  }
+  // Inputs above 256 cannot be cut out of the script's square; it grows with them.
+  const int square = std::max({kScriptSquare, how.width, how.height});
+  return cut_center(resize_by(how, view_center(image, 1, 1), square, square), how.width,
+                    how.height);
+}
+
+Image resize_shorter_side(const Preprocess& how, const ImageView& image) {
+  const double scale = std::max(static_cast<double>(how.width) / image.width,
+                                static_cast<double>(how.height) / image.height);
+  const int width = std::max(static_cast<int>(std::lround(image.width * scale)), how.width);
+  const int height = std::max(static_cast<int>(std::lround(image.height * scale)), how.height);
+  return cut_center(resize_by(how, image, width, height), how.width, how.height);
+}
+
+Image resize_by_rule(const Preprocess& how, const ImageView& image) {
+  switch (how.rule) {
+    case ResizeRule::Stretch:
+      break;
+    case ResizeRule::CenterCrop:
+      return resize_by(how, view_center(image, how.width, how.height), how.width, how.height);
+    case ResizeRule::CenterCrop256:
+      return resize_as_scripts(how, image);
+    case ResizeRule::ShorterSideCrop:
+      return resize_shorter_side(how, image);
+  }
+  return resize_by(how, image, how.width, how.height);
+}
+
+std::uint8_t luminance(const std::uint8_t* rgb) {  // ITU-R 601, Pillow's fixed point
+  return static_cast<std::uint8_t>((rgb[0] * 19595U + rgb[1] * 38470U + rgb[2] * 7471U + 0x8000U) >>
+                                   16);
+}
+
+/// value = table[channel][sample]: exact, and cheaper than a division a sample.
+using ValueTables = std::array<std::array<float, 256>, 3>;
+
+ValueTables make_tables(const Preprocess& how) {
+  ValueTables tables = {};
+  for (std::size_t c = 0; c < static_cast<std::size_t>(how.channels()); ++c) {
+    for (std::size_t v = 0; v < 256; ++v) {
+      const auto pixel = static_cast<float>(v);
+      tables[c][v] = how.mean.empty() ? pixel : (pixel - how.mean[c]) / how.std[c];
+    }
+  }
+  return tables;
+}
+
+const char* name_of_rule(ResizeRule rule) {
+  switch (rule) {
+    case ResizeRule::Stretch:
+      return "stretched";
+    case ResizeRule::CenterCrop:
+      return "centre crop";
+    case ResizeRule::CenterCrop256:
+      return "centre square to 256x256, centre crop";
+    case ResizeRule::ShorterSideCrop:
+      return "shorter side, centre crop";
+  }
+  return "";
+}
+
+const char* name_of_filter(const Preprocess& how) {
+  if (!how.antialias) return "bilinear without antialiasing";
+  switch (how.filter) {
+    case ResizeFilter::Nearest:
+      return "nearest";
+    case ResizeFilter::Bilinear:
+      return "bilinear";
+    case ResizeFilter::Bicubic:
+      return "bicubic";
+  }
+  return "";
+}
+
+}  // namespace
+
+Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout, PreprocessUse use,
+                                     const PreprocessOptions& options) {
+  if (input.channels != 0 && input.channels != 1 && input.channels != 3) {
+    return fail(ErrorKind::Unsupported, "input \"{}\" has {} channels, an image has 1 or 3",
+                input.name, input.channels);
+  }
+  if (input.width <= 0 || input.height <= 0) {
+    return fail(ErrorKind::Unsupported, "input \"{}\" leaves its size open ({}x{})", input.name,
+                input.width, input.height);
+  }
+  VP_RETURN_IF_ERROR(check_image_size(static_cast<std::uint64_t>(input.width),
+                                      static_cast<std::uint64_t>(input.height)));
+  Preprocess chosen;
+  chosen.width = input.width;
+  chosen.height = input.height;
+  chosen.layout = layout;
+  choose_rule(input, use, options, chosen);
+  choose_color(input, use, options, chosen);
+  VP_RETURN_IF_ERROR(choose_range(input, options, chosen));
+  return chosen;
+}
+
+std::string describe(const Preprocess& preprocess) {
+  constexpr std::array<const char*, 3> kColors = {"RGB", "BGR", "grey"};
+  std::string text = fmt::format(
+      "{} to {}x{}, {} ({}); {} ({}); ", name_of_rule(preprocess.rule), preprocess.width,
+      preprocess.height, name_of_filter(preprocess), preprocess.rule_source,
+      kColors[static_cast<std::size_t>(preprocess.color)], preprocess.color_source);
+  if (preprocess.mean.empty()) return text + "0..255";
+  return text + fmt::format("(pixel - [{}]) / [{}]", fmt::join(preprocess.mean, ", "),
+                            fmt::join(preprocess.std, ", "));
+}
+
+void apply_preprocess(const Preprocess& preprocess, const ImageView& image, std::span<float> out) {
+  const Image resized = resize_by_rule(preprocess, image);
+  const ValueTables tables = make_tables(preprocess);
+  const std::size_t pixels = resized.rgb.size() / 3;
+  const std::uint8_t* from = resized.rgb.data();
+  if (preprocess.color == ColorOrder::Gray) {
+    for (std::size_t i = 0; i < pixels; ++i) out[i] = tables[0][luminance(from + i * 3)];
+    return;
+  }
+  const bool planar = preprocess.layout == Layout::ChannelsFirst;
+  const std::size_t pixel_step = planar ? 1 : 3;
+  const std::size_t channel_step = planar ? pixels : 1;
+  for (std::size_t c = 0; c < 3; ++c) {
+    const std::array<float, 256>& table = tables[c];
+    const std::uint8_t* channel = from + (preprocess.color == ColorOrder::Bgr ? 2 - c : c);
+    float* to = out.data() + c * channel_step;
+    for (std::size_t i = 0; i < pixels; ++i) to[i * pixel_step] = table[channel[i * 3]];
+  }
+}
+
+}  // namespace visionpress

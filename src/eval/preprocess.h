@@ -1,0 +1,64 @@
+#pragma once
+
+// What is done to a picture before the network: chosen once for a model, applied to every image.
+
+#include <span>
+#include <string>
+#include <vector>
+
+#include "eval/resize.h"
+#include "model/graph.h"
+#include "model/input_info.h"
+#include "visionpress/evaluate.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// What the model does, as far as the right preprocessing depends on it.
+enum class PreprocessUse : std::uint8_t {
+  Detector,        ///< Custom Vision's General (compact), by its output
+  Classifier,      ///< whole images
+  CropClassifier,  ///< boxes of a detection data set
+};
+
+struct Preprocess {
+  ResizeRule rule = ResizeRule::Stretch;
+  ResizeFilter filter = ResizeFilter::Bilinear;
+  bool antialias = true;  ///< false: resize_plain_bilinear, whatever `filter` says
+  ColorOrder color = ColorOrder::Rgb;
+  int width = 0;  ///< of the model's input
+  int height = 0;
+  Layout layout = Layout::ChannelsFirst;
+  std::vector<float> mean =
+      {};  ///< (pixel - mean) / std; one a channel, in `color` order, or empty
+  std::vector<float> std = {};
+  std::string rule_source =
+      {};  ///< who said so: "asked for", "Core ML image input", "kind of export"
+  std::string color_source = {};
+
+  [[nodiscard]] int channels() const { return color == ColorOrder::Gray ? 1 : 3; }
+  [[nodiscard]] std::size_t value_count() const {
+    return static_cast<std::size_t>(width) * static_cast<std::size_t>(height) *
+           static_cast<std::size_t>(channels());
+  }
+};
+
+/// Chooses from the options, then from what the file says, then from the kind of export:
+/// detectors are stretched bilinearly; BGR where the file names no order. Classifiers 224 or 227
+/// wide get CenterCrop256, others are stretched; BGR when 227 wide. A file that gives a
+/// normalization (TFLite metadata) and no order means RGB. Crops are stretched.
+/// errors: Unsupported for inputs that are no image of 1 or 3 channels or leave their size open,
+/// InvalidArgument for a mean or std of the wrong length, or a std that is not positive.
+/// source: the Python scripts inside Custom Vision's export packages, 2018 to 2024.
+[[nodiscard]] Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout,
+                                                   PreprocessUse use,
+                                                   const PreprocessOptions& options);
+
+/// One line: "stretched to 416x416, bilinear; BGR (Core ML image input); 0..255".
+[[nodiscard]] std::string describe(const Preprocess& preprocess);
+
+/// The picture as the network's input. out: preprocess.value_count() values in its layout (batch
+/// 1).
+void apply_preprocess(const Preprocess& preprocess, const ImageView& image, std::span<float> out);
+
+}  // namespace visionpress
