@@ -1,0 +1,180 @@
+#include "api/model_runner.h"
+
+#include <algorithm>
+#include <chrono>
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+
+namespace visionpress {
+namespace {
+
+/// NAME_labels.txt, with the scheme's part of NAME and without, then labels.txt, in the model's
+/// folder.
+std::string find_label_file(const std::string& model) {
+  namespace fs = std::filesystem;
+  const fs::path folder = fs::path(model).parent_path();
+  std::vector<std::string> names;
+  for (std::string stem = fs::path(model).stem().string(); !stem.empty();) {
+    names.push_back(stem + "_labels.txt");
+    const std::size_t dot = stem.rfind('.');
+    stem.resize(dot == std::string::npos ? 0 : dot);
+  }
+  names.emplace_back("labels.txt");
+  std::error_code ignored;
+  for (const std::string& name : names) {
+    if (fs::is_regular_file(folder / name, ignored)) return folder / name;
+  }
+  return {};
+}
+
+struct FoundLabels {
+  std::vector<std::string> labels = {};
+  std::string file = {};  ///< empty: in the model
+};
+
+Result<FoundLabels> find_labels(const Graph& graph, const std::string& path,
+                                const std::string& given) {
+  FoundLabels found;
+  found.file = given;
+  if (given.empty()) {
+    found.labels = graph.labels;
+    if (!found.labels.empty()) return found;
+    found.file = find_label_file(path);
+    if (found.file.empty()) return found;
+  }
+  VP_ASSIGN_OR_RETURN(found.labels, load_labels(found.file));
+  return found;
+}
+
+/// A vector of one value a class: every axis but one is 1.
+std::size_t count_classes(const Shape& shape) {
+  std::size_t classes = 0;
+  for (const std::int64_t size : shape) {
+    if (size <= 1) continue;
+    if (classes != 0) return 0;
+    classes = static_cast<std::size_t>(size);
+  }
+  return classes;
+}
+
+/// Fills task, output_index, grid and class_count from the shapes of a run's outputs.
+void recognize_task(const std::vector<OutputView>& outputs, std::size_t label_count,
+                    ModelRunner& runner) {
+  const Layout layout = runner.model.graph().layout;
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    std::optional<YoloGrid> grid = find_yolo_grid(outputs[i].shape, label_count, layout);
+    if (!grid) grid = find_yolo_grid(outputs[i].shape, 0, layout);
+    if (!grid) continue;
+    runner.task = ModelTask::Detection;
+    runner.output_index = i;
+    runner.grid = *grid;
+    runner.class_count = static_cast<std::size_t>(grid->classes);
+    return;
+  }
+  for (std::size_t i = 0; i < outputs.size(); ++i) {
+    const std::size_t classes = count_classes(outputs[i].shape);
+    // Without labels only a lone vector is taken for classes: landmarks and embeddings are vectors
+    // too.
+    if (classes == 0 || (label_count > 0 ? classes != label_count : outputs.size() > 1)) continue;
+    runner.task = ModelTask::Classification;
+    runner.output_index = i;
+    runner.class_count = classes;
+    return;
+  }
+}
+
+Result<void> check_label_count(const ModelRunner& runner, const FoundLabels& found,
+                               const std::string& path) {
+  if (found.labels.empty() || runner.task == ModelTask::Raw ||
+      found.labels.size() == runner.class_count) {
+    return {};
+  }
+  return in_file(fail(ErrorKind::Malformed, "{} labels, but {} gives {} classes",
+                      found.labels.size(), path, runner.class_count)
+                     .value(),
+                 found.file.empty() ? path : found.file);
+}
+
+Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerOptions& options) {
+  const Graph& graph = runner.model.graph();
+  ExecutorOptions executor_options;
+  executor_options.arithmetic = options.arithmetic;
+  executor_options.threads = options.threads;
+  VP_ASSIGN_OR_RETURN(Executor executor, Executor::create(graph, executor_options));
+  runner.executor.emplace(std::move(executor));
+  VP_ASSIGN_OR_RETURN(const FoundLabels found, find_labels(graph, path, options.labels));
+  // A file may leave the shapes of its outputs open; one run settles them.
+  VP_ASSIGN_OR_RETURN(Session session, runner.executor->make_session(options.threads));
+  const auto count =
+      static_cast<std::size_t>(element_count(runner.executor->input_shape()).value_or(0));
+  const std::vector<float> zeros(count, 0.0F);
+  VP_RETURN_IF_ERROR(session.run(zeros));
+  recognize_task(session.outputs(), found.labels.size(), runner);
+  VP_RETURN_IF_ERROR(check_label_count(runner, found, path));
+  runner.labels = found.labels;
+  const PreprocessUse classifier =
+      options.crops ? PreprocessUse::CropClassifier : PreprocessUse::Classifier;
+  const PreprocessUse use =
+      runner.task == ModelTask::Detection ? PreprocessUse::Detector : classifier;
+  VP_ASSIGN_OR_RETURN(runner.preprocess,
+                      choose_preprocess(graph.input_info, graph.layout, use, options.preprocess));
+  if (runner.preprocess.value_count() != count) {
+    return fail(ErrorKind::Unsupported, "the input {} is no image of {}x{}",
+                to_string(runner.executor->input_shape()), runner.preprocess.width,
+                runner.preprocess.height);
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<ModelRunner> ModelRunner::create(const std::string& path, const RunnerOptions& options) {
+  ModelRunner runner;
+  VP_ASSIGN_OR_RETURN(runner.model, open_model(path));
+  if (auto compiled = compile(runner, path, options); !compiled)
+    return in_file(compiled.error(), path);
+  return runner;
+}
+
+Result<std::vector<std::string>> load_labels(const std::string& path) {
+  VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  const std::string_view text = view_text(file.bytes());
+  std::vector<std::string> labels;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find('\n', at), text.size());
+    std::string_view line = text.substr(at, end - at);
+    if (line.ends_with('\r')) line.remove_suffix(1);
+    if (labels.empty() && line.starts_with("\xef\xbb\xbf"))
+      line.remove_prefix(3);  // a byte order mark
+    labels.emplace_back(line);
+    at = end + 1;
+  }
+  while (!labels.empty() && labels.back().empty()) labels.pop_back();
+  if (labels.empty())
+    return in_file(fail(ErrorKind::Malformed, "no labels: the file is empty").value(), path);
+  return labels;
+}
+
+Result<double> measure_run(const Executor& executor, std::span<const float> input, int threads) {
+  using Clock = std::chrono::steady_clock;
+  constexpr int kWarmUps = 3;
+  constexpr std::size_t kRuns = 20;
+  constexpr auto kLongest = std::chrono::seconds(3);  // a network of seconds needs no twenty runs
+  VP_ASSIGN_OR_RETURN(Session session, executor.make_session(threads));
+  std::vector<double> times;
+  const Clock::time_point first = Clock::now();
+  for (int i = 0; i < kWarmUps; ++i) VP_RETURN_IF_ERROR(session.run(input));
+  do {
+    const Clock::time_point begin = Clock::now();
+    VP_RETURN_IF_ERROR(session.run(input));
+    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
+  } while (times.size() < kRuns && Clock::now() - first < kLongest);
+  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
+  std::nth_element(times.begin(), middle, times.end());
+  return *middle;
+}
+
+}  // namespace visionpress

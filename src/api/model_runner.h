@@ -1,0 +1,57 @@
+#pragma once
+
+// A model that is ready to look at images: opened, compiled, with its labels and preprocessing.
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/open_model.h"
+#include "eval/detection.h"
+#include "eval/preprocess.h"
+#include "run/executor.h"
+#include "visionpress/evaluate.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+struct RunnerOptions {
+  std::string labels = {};  ///< label file; empty: in the model, else beside it
+  Arithmetic arithmetic = Arithmetic::Runtime;
+  PreprocessOptions preprocess = {};
+  bool crops = false;  ///< classifiers will be given boxes, not whole images
+  int threads = 1;     ///< most that any run will use
+};
+
+/// What the outputs mean.
+enum class ModelTask : std::uint8_t {
+  Detection,       ///< one output is a grid of boxes
+  Classification,  ///< one output has a value a class
+  Raw,             ///< anything else
+};
+
+struct ModelRunner {
+  /// errors: of the model, the label file, and Unsupported where it has no image input or a layer
+  /// that cannot be run; all name their file.
+  [[nodiscard]] static Result<ModelRunner> create(const std::string& path,
+                                                  const RunnerOptions& options);
+
+  OpenedModel model = {};
+  std::optional<Executor> executor = std::nullopt;  ///< always there after `create`
+  ModelTask task = ModelTask::Raw;
+  std::size_t output_index = 0;          ///< the output that `task` reads
+  YoloGrid grid = {};                    ///< Detection
+  std::size_t class_count = 0;           ///< Detection and Classification
+  std::vector<std::string> labels = {};  ///< empty where nobody names them; else one a class
+  Preprocess preprocess = {};
+};
+
+/// A label file: a tag a line, empty lines at the end left out. errors: Io, Malformed for an empty
+/// one.
+[[nodiscard]] Result<std::vector<std::string>> load_labels(const std::string& path);
+
+/// A median of the network alone, in milliseconds. input: one preprocessed image.
+[[nodiscard]] Result<double> measure_run(const Executor& executor, std::span<const float> input,
+                                         int threads);
+
+}  // namespace visionpress

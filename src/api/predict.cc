@@ -1,0 +1,183 @@
+#include "visionpress/predict.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <filesystem>
+#include <numeric>
+#include <set>
+
+#include "api/draw_boxes.h"
+#include "api/model_runner.h"
+#include "api/npy_file.h"
+#include "api/run_images.h"
+#include "base/error.h"
+#include "base/parallel.h"
+
+namespace visionpress {
+namespace {
+
+Result<void> check(const std::vector<std::string>& images, const PredictOptions& options) {
+  if (images.empty()) return fail(ErrorKind::Usage, "no image to look at");
+  for (const double share : {options.probability, options.nms_iou}) {
+    if (!(share >= 0.0 && share <= 1.0)) {
+      return fail(ErrorKind::InvalidArgument, "probability or nms-iou is {:g}, expected 0 to 1",
+                  share);
+    }
+  }
+  if (options.threads < 0) {
+    return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
+  }
+  if (images.size() > 1 && (!options.save_raw.empty() || !options.save_input.empty())) {
+    return fail(ErrorKind::Usage, "raw tensors can be saved of one image, not of {}",
+                images.size());
+  }
+  if (options.draw.empty()) return {};
+  std::set<std::string> stems;
+  for (const std::string& image : images) {
+    if (!stems.insert(std::filesystem::path(image).stem().string()).second) {
+      return fail(ErrorKind::Usage, "two images are named {}: their copies would be one file",
+                  std::filesystem::path(image).stem().string());
+    }
+  }
+  return {};
+}
+
+std::string name_class(const ModelRunner& runner, std::size_t index) {
+  return index < runner.labels.size() ? runner.labels[index] : fmt::format("class {}", index);
+}
+
+std::vector<Prediction> find_boxes(const ModelRunner& runner, const OutputView& output,
+                                   const Image& image, const PredictOptions& options) {
+  Detections found = decode_yolo(runner.grid, output.values,
+                                 {.probability = options.probability,
+                                  .nms_iou = options.nms_iou,
+                                  .max_detections = options.max_detections});
+  scale_to_pixels(found, image.width, image.height);
+  std::vector<Prediction> predictions;
+  for (const Detection& d : found) {
+    predictions.push_back({name_class(runner, static_cast<std::size_t>(d.tag)), d.score, d.x, d.y,
+                           d.width, d.height});
+  }
+  return predictions;
+}
+
+std::vector<Prediction> find_classes(const ModelRunner& runner, const OutputView& output,
+                                     const Image& image, std::size_t top) {
+  std::vector<std::size_t> order(output.values.size());
+  std::iota(order.begin(), order.end(), std::size_t{0});
+  // NaN would break the order, so it counts as the least.
+  const auto value = [&output](std::size_t i) {
+    return std::isnan(output.values[i]) ? -std::numeric_limits<float>::infinity()
+                                        : output.values[i];
+  };
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return value(a) > value(b); });
+  std::vector<Prediction> predictions;
+  for (std::size_t i = 0; i < std::min(top, order.size()); ++i) {
+    predictions.push_back({name_class(runner, order[i]), output.values[order[i]], 0.0, 0.0,
+                           static_cast<double>(image.width), static_cast<double>(image.height)});
+  }
+  return predictions;
+}
+
+std::vector<RawOutput> summarize(const std::vector<OutputView>& outputs) {
+  std::vector<RawOutput> raw;
+  for (const OutputView& output : outputs) {
+    RawOutput summary{output.name, output.shape, 0.0, 0.0, 0.0};
+    if (!output.values.empty()) {
+      const auto [least, most] = std::minmax_element(output.values.begin(), output.values.end());
+      const double sum = std::accumulate(output.values.begin(), output.values.end(), 0.0);
+      summary.minimum = *least;
+      summary.maximum = *most;
+      summary.mean = sum / static_cast<double>(output.values.size());
+    }
+    raw.push_back(std::move(summary));
+  }
+  return raw;
+}
+
+Result<void> save_tensors(const ModelRunner& runner, const SeenPart& part,
+                          const PredictOptions& options) {
+  const Overwrite overwrite = options.overwrite ? Overwrite::Allow : Overwrite::Refuse;
+  if (!options.save_input.empty()) {
+    VP_RETURN_IF_ERROR(
+        write_npy(options.save_input, runner.executor->input_shape(), part.input, overwrite));
+  }
+  if (options.save_raw.empty()) return {};
+  const std::filesystem::path path(options.save_raw);
+  for (std::size_t i = 0; i < part.outputs->size(); ++i) {
+    const OutputView& output = (*part.outputs)[i];
+    const std::string numbered =
+        fmt::format("{}.{}{}", path.stem().string(), i, path.extension().string());
+    const std::string file =
+        part.outputs->size() == 1 ? options.save_raw : (path.parent_path() / numbered).string();
+    VP_RETURN_IF_ERROR(write_npy(file, output.shape, output.values, overwrite));
+  }
+  return {};
+}
+
+Result<void> draw_copy(const Image& image, ImagePrediction& prediction,
+                       const PredictOptions& options) {
+  const std::filesystem::path name = std::filesystem::path(prediction.file).stem();
+  prediction.drawn = std::filesystem::path(options.draw) / (name.string() + ".png");
+  Image copy = image;
+  draw_boxes(copy, prediction.predictions);
+  return save_image(copy, prediction.drawn,
+                    options.overwrite ? Overwrite::Allow : Overwrite::Refuse);
+}
+
+}  // namespace
+
+Result<PredictResult> predict(const std::string& model, const std::vector<std::string>& images,
+                              const PredictOptions& options) {
+  VP_RETURN_IF_ERROR(check(images, options));
+  const int threads = options.threads > 0 ? options.threads : default_thread_count();
+  VP_ASSIGN_OR_RETURN(const ModelRunner runner,
+                      ModelRunner::create(model, {.labels = options.labels,
+                                                  .arithmetic = options.arithmetic,
+                                                  .preprocess = options.preprocess,
+                                                  .crops = false,
+                                                  .threads = threads}));
+  if (!options.draw.empty()) {
+    if (runner.task != ModelTask::Detection) {
+      return in_file(fail(ErrorKind::Usage, "no detector, so there are no boxes to draw").value(),
+                     model);
+    }
+    std::error_code error;
+    std::filesystem::create_directories(options.draw, error);
+    if (error)
+      return in_file(fail(ErrorKind::Output, "cannot make the folder: {}", error.message()).value(),
+                     options.draw);
+  }
+  PredictResult result;
+  result.model = model;
+  result.arithmetic = runner.executor->arithmetic_name();
+  result.preprocessing = describe(runner.preprocess);
+  result.warnings = runner.model.warnings;
+  result.images.resize(images.size());
+  result.raw.resize(images.size());
+  constexpr std::array<const char*, 3> kTasks = {"detection", "classification", "raw"};
+  result.task = kTasks[static_cast<std::size_t>(runner.task)];
+  const auto on_part = [&](const SeenPart& part) -> Result<void> {
+    ImagePrediction& image = result.images[part.image];
+    image.file = images[part.image];
+    image.width = part.pixels->width;
+    image.height = part.pixels->height;
+    if (runner.task == ModelTask::Raw) {
+      result.raw[part.image] = summarize(*part.outputs);
+    } else {
+      const OutputView& output = (*part.outputs)[runner.output_index];
+      image.predictions = runner.task == ModelTask::Detection
+                              ? find_boxes(runner, output, *part.pixels, options)
+                              : find_classes(runner, output, *part.pixels, options.top);
+    }
+    VP_RETURN_IF_ERROR(save_tensors(runner, part, options));
+    return options.draw.empty() ? Result<void>() : draw_copy(*part.pixels, image, options);
+  };
+  VP_RETURN_IF_ERROR(
+      run_images(runner, images, {}, on_part, {.threads = threads, .progress = {}, .what = model}));
+  return result;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,68 @@
+#include "api/run_images.h"
+
+#include <atomic>
+#include <limits>
+#include <mutex>
+
+#include "base/error.h"
+#include "base/parallel.h"
+
+namespace visionpress {
+namespace {
+
+/// What each thread has of its own.
+struct Worker {
+  Session session;
+  std::vector<float> input;
+};
+
+Result<void> run_image(const ModelRunner& runner, const std::string& path, std::size_t index,
+                       const PartsOf& parts_of, const OnPart& on_part, Worker& worker) {
+  VP_ASSIGN_OR_RETURN(const Image image, load_image(path));
+  const std::vector<ImageView> parts =
+      parts_of ? parts_of(index, image) : std::vector<ImageView>{view_image(image)};
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    apply_preprocess(runner.preprocess, parts[i], worker.input);
+    VP_RETURN_IF_ERROR(worker.session.run(worker.input));
+    VP_RETURN_IF_ERROR(on_part({index, i, &image, worker.input, &worker.session.outputs()}));
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<void> run_images(const ModelRunner& runner, const std::vector<std::string>& paths,
+                        const PartsOf& parts_of, const OnPart& on_part,
+                        const RunImagesOptions& options) {
+  const int threads =
+      static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(std::max(1, options.threads)),
+                                             std::max<std::size_t>(1, paths.size())));
+  std::vector<Worker> workers;
+  for (int i = 0; i < threads; ++i) {
+    // Images in parallel, each on one thread: decoding and resizing then keep every core busy too.
+    VP_ASSIGN_OR_RETURN(Session session,
+                        runner.executor->make_session(paths.size() == 1 ? options.threads : 1));
+    workers.push_back({std::move(session), std::vector<float>(runner.preprocess.value_count())});
+  }
+  std::atomic<std::size_t> failed_at{std::numeric_limits<std::size_t>::max()};
+  std::mutex mutex;
+  std::size_t done = 0;
+  std::optional<Error> first_error;
+  parallel_for(paths.size(), threads, [&](std::size_t i) {
+    if (i > failed_at.load()) return;
+    auto& worker = workers[threads == 1 ? 0 : static_cast<std::size_t>(omp_get_thread_num())];
+    auto ran = run_image(runner, paths[i], i, parts_of, on_part, worker);
+    const std::scoped_lock lock(mutex);
+    if (!ran && i < failed_at.load()) {
+      failed_at = i;
+      first_error = std::move(ran).error();
+      if (first_error->file.empty()) first_error->file = paths[i];
+    }
+    ++done;
+    if (options.progress) options.progress(done, paths.size(), options.what);
+  });
+  if (first_error) return tl::unexpected<Error>(std::move(*first_error));
+  return {};
+}
+
+}  // namespace visionpress
