@@ -59,8 +59,9 @@ Result<void> LayerBuilder::expect_inputs(std::size_t least, std::size_t most) co
 
 Result<TensorId> LayerBuilder::add_weight(const WeightUse& use) {
   const std::string path = fmt::format("{}.{}.{}", origin_.path, origin_.source_type, use.suffix);
+  const ProtobufMessage& message = use.message != nullptr ? *use.message : params_;
   const ProtobufField* field = nullptr;
-  for (const ProtobufField& candidate : params_.fields()) {
+  for (const ProtobufField& candidate : message.fields()) {
     if (candidate.number != use.field) continue;
     if (field != nullptr) {
       return fail_at(ErrorKind::Unsupported, candidate.tag_offset,
@@ -69,10 +70,10 @@ Result<TensorId> LayerBuilder::add_weight(const WeightUse& use) {
     field = &candidate;
   }
   if (field == nullptr) {
-    return fail_at(ErrorKind::Malformed, params_.offset(), "{}: missing", path);
+    return fail_at(ErrorKind::Malformed, message.offset(), "{}: missing", path);
   }
   VP_ASSIGN_OR_RETURN(ParsedWeight parsed,
-                      read_weight_params(params_, *field, use.shape, path, network_.gathered));
+                      read_weight_params(message, *field, use.shape, path, network_.gathered));
   Weight weight;
   weight.name = fmt::format("{}:{}", origin_.name, use.suffix);
   if (!network_.weight_names.insert(weight.name).second) {

@@ -43,7 +43,9 @@ struct NetworkBuilder {
 
 /// What tells one weight of a layer from another.
 struct WeightUse {
-  std::uint32_t field = 0;  ///< in the layer's parameters
+  std::uint32_t field = 0;  ///< in `message`
+  /// Where the field is; null: the layer's parameters.
+  const ProtobufMessage* message = nullptr;
   const char* suffix = "";  ///< "weights", "bias": the end of its name
   WeightRole role = WeightRole::Kernel;
   WeightShape shape = {};

@@ -1,5 +1,3 @@
-#include <cmath>
-
 #include "base/error.h"
 #include "formats/coreml/coreml_layers.h"
 
@@ -46,6 +44,25 @@ constexpr std::array<ActivationRow, 11> kActivations = {{
 constexpr std::uint32_t kPrelu = 25;
 constexpr std::uint32_t kParametricSoftplus = 71;
 
+/// ActivationPReLU { alpha 1 }: a slope a channel, or one for all.
+Result<void> lower_prelu(LayerBuilder& layer, const ProtobufMessage& prelu) {
+  const ProtobufField* field = prelu.find_last(1);
+  if (field == nullptr) {
+    return fail_at(ErrorKind::Malformed, prelu.offset(), "{}: PReLU without alpha", layer.path());
+  }
+  VP_ASSIGN_OR_RETURN(const auto count, count_elements(prelu, *field));
+  if (!count) return layer.refuse("the number of its slopes cannot be told");
+  WeightUse use;
+  use.field = 1;
+  use.message = &prelu;
+  use.suffix = "alpha";
+  use.role = WeightRole::Vector;
+  use.shape.shape = {*count};
+  use.fixed_because = "no Core ML tool writes PReLU slopes as anything but floats";
+  VP_ASSIGN_OR_RETURN(const TensorId alpha, layer.add_weight(use));
+  return layer.finish(Prelu{}, {layer.input(0).id, alpha});
+}
+
 }  // namespace
 
 Result<void> lower_activation(LayerBuilder& layer) {
@@ -58,7 +75,8 @@ Result<void> lower_activation(LayerBuilder& layer) {
     VP_ASSIGN_OR_RETURN(const float beta, message->read_float(2));
     return finish_unary(layer, row.kind, alpha, beta);
   }
-  if (params.has(kPrelu)) return layer.refuse("its slopes (PReLU) are not lowered");
+  VP_ASSIGN_OR_RETURN(const auto prelu, params.read_message(kPrelu));
+  if (prelu) return lower_prelu(layer, *prelu);
   if (params.has(kParametricSoftplus)) return layer.refuse("parametric softplus is not lowered");
   return layer.refuse("its kind of activation is unknown");
 }

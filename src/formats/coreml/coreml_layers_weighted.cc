@@ -110,7 +110,7 @@ Result<void> lower_constant(LayerBuilder& layer, const Shape& shape, const Shape
 }  // namespace
 
 Result<void> lower_convolution(LayerBuilder& layer) {
-  VP_RETURN_IF_ERROR(layer.expect_inputs(1, 3));
+  VP_RETURN_IF_ERROR(layer.expect_inputs(1, 2));
   if (layer.input_count() > 1) return layer.refuse("its weights are computed at run time");
   const ProtobufMessage& params = layer.params();
   VP_ASSIGN_OR_RETURN(const ConvolutionShape shape, read_convolution_shape(layer));
@@ -201,12 +201,19 @@ Result<void> lower_batchnorm(LayerBuilder& layer) {
   constexpr std::array<Statistic, 4> kStatistics = {
       {{kGamma, "gamma"}, {kBeta, "beta"}, {kMean, "mean"}, {kVariance, "variance"}}};
   for (const Statistic& statistic : kStatistics) {
-    const bool stored = statistic.field == kGamma || statistic.field == kBeta || !compute;
-    if (!stored) continue;
+    const bool used = statistic.field == kGamma || statistic.field == kBeta || !compute;
+    const ProtobufField* field = params.find_last(statistic.field);
+    if (!used && field == nullptr) continue;
+    if (!used) {
+      VP_ASSIGN_OR_RETURN(const auto count, count_elements(params, *field));
+      if (!count) continue;
+    }
+    // Statistics that are computed anew are still weights of the file: their floating type binds
+    // that of gamma and beta.
     VP_ASSIGN_OR_RETURN(const TensorId id,
                         layer.add_weight(vector_use(statistic.field, statistic.suffix,
                                                     WeightRole::Vector, channels)));
-    inputs.push_back(id);
+    if (used) inputs.push_back(id);
   }
   if (!compute) return layer.finish(BatchNorm{epsilon}, std::move(inputs));
   if (!instance) return layer.refuse("it normalizes over the images of a batch");

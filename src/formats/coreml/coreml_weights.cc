@@ -253,4 +253,33 @@ Result<ParsedWeight> read_weight_params(const ProtobufMessage& parent, const Pro
   return parsed;
 }
 
+Result<std::optional<std::int64_t>> count_elements(const ProtobufMessage& parent,
+                                                   const ProtobufField& field) {
+  std::uint64_t elements = 0;
+  std::uint64_t codes = 0;
+  ProtobufCursor cursor(field.content, field.content_offset);
+  for (;;) {
+    VP_ASSIGN_OR_RETURN(const bool more, cursor.next());
+    if (!more) break;
+    const ProtobufField& part = cursor.field();
+    const std::uint64_t size =
+        part.type == ProtobufType::Fixed32 ? sizeof(float) : part.content.size();
+    if (part.number == weight_field::kFloatValue) elements += size / sizeof(float);
+    if (part.number == weight_field::kFloat16Value) elements += size / 2;
+    if (part.number == weight_field::kRawValue) codes += size;
+    if (part.number == weight_field::kInt8RawValue) elements += size;
+  }
+  if (codes != 0) {
+    VP_ASSIGN_OR_RETURN(const ProtobufMessage message, parent.open(field));
+    VP_ASSIGN_OR_RETURN(const auto quantization, message.read_message(weight_field::kQuantization));
+    if (!quantization) return std::optional<std::int64_t>();
+    VP_ASSIGN_OR_RETURN(const std::uint64_t bits,
+                        quantization->read_uint(weight_field::kNumberOfBits));
+    if (bits != 8) return std::optional<std::int64_t>();
+    elements += codes;
+  }
+  if (elements == 0) return std::optional<std::int64_t>();
+  return std::optional<std::int64_t>(static_cast<std::int64_t>(elements));
+}
+
 }  // namespace visionpress::coreml

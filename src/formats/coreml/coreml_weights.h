@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -53,5 +54,11 @@ using GatheredPayloads = std::deque<std::vector<std::byte>>;
                                                       const WeightShape& shape,
                                                       const std::string& path,
                                                       GatheredPayloads& gathered);
+
+/// The number of elements that the payload of a WeightParams holds, for weights whose layer does
+/// not say their shape. Nothing where there is no payload, or where padding bits hide it (1..7
+/// bits). errors: Malformed with the offset.
+[[nodiscard]] Result<std::optional<std::int64_t>> count_elements(const ProtobufMessage& parent,
+                                                                 const ProtobufField& field);
 
 }  // namespace visionpress::coreml
