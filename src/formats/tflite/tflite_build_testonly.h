@@ -1,0 +1,99 @@
+#pragma once
+
+// A small TFLite file made in memory: x -> CONV_2D (3x3, 2 to 4 channels) -> RELU -> y.
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "tflite_schema_generated.h"
+
+namespace visionpress {
+
+/// What the tests break. Positions count as the file lists them.
+struct TinyModel {
+  std::vector<std::int32_t> kernel_shape = {4, 3, 3, 2};
+  tfl::TensorType kernel_type = tfl::TensorType::FLOAT32;
+  std::vector<float> kernel_scales = {};
+  std::size_t kernel_bytes = 4UL * 4 * 3 * 3 * 2;
+  std::vector<std::int32_t> conv_inputs = {0, 1, 2};
+  std::vector<std::int32_t> relu_inputs = {3};
+  std::vector<std::int32_t> outputs = {4};
+  std::uint32_t kernel_buffer = 1;
+  std::uint32_t opcode = 0;
+  std::uint32_t version = 3;
+  std::int32_t stride = 1;
+  std::string identifier = "TFL3";
+  std::string runtime = "1.5.0";  ///< min_runtime_version
+};
+
+/// The file's bytes. std::vector's memory is aligned to 16.
+inline std::vector<std::byte> build_tiny_model(const TinyModel& tiny = {}) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto buffer = [&builder](std::size_t size, std::uint8_t seed) {
+    std::vector<std::uint8_t> bytes(size);
+    // Small finite floats: the exponent byte of each four stays 0x3e.
+    for (std::size_t i = 0; i < size; ++i) {
+      bytes[i] = i % 4 == 3 ? std::uint8_t{0x3e} : static_cast<std::uint8_t>(seed + 7 * i);
+    }
+    builder.ForceVectorAlignment(size, 1, 16);
+    return tfl::CreateBuffer(builder, builder.CreateVector(bytes));
+  };
+  std::vector<std::uint8_t> runtime(16);
+  std::copy(tiny.runtime.begin(), tiny.runtime.end(), runtime.begin());
+  std::vector<flatbuffers::Offset<tfl::Buffer>> buffers = {
+      tfl::CreateBuffer(builder), buffer(tiny.kernel_bytes, 1), buffer(16, 5),
+      tfl::CreateBuffer(builder, builder.CreateVector(runtime))};
+  const auto tensor = [&builder](const std::string& name, const std::vector<std::int32_t>& shape,
+                                 std::uint32_t buffer_index) {
+    return tfl::CreateTensor(builder, builder.CreateVector(shape), tfl::TensorType::FLOAT32,
+                             buffer_index, builder.CreateString(name));
+  };
+  const auto kernel_shape = builder.CreateVector(tiny.kernel_shape);
+  const auto kernel_name = builder.CreateString("conv/w");
+  flatbuffers::Offset<tfl::QuantizationParameters> quantization;
+  if (!tiny.kernel_scales.empty()) {
+    quantization =
+        tfl::CreateQuantizationParameters(builder, 0, 0, builder.CreateVector(tiny.kernel_scales));
+  }
+  std::vector<flatbuffers::Offset<tfl::Tensor>> tensors = {
+      tensor("x", {1, 8, 8, 2}, 0),
+      tfl::CreateTensor(builder, kernel_shape, tiny.kernel_type, tiny.kernel_buffer, kernel_name,
+                        quantization),
+      tensor("conv/b", {4}, 2), tensor("conv", {1, 8, 8, 4}, 0), tensor("y", {1, 8, 8, 4}, 0)};
+  const auto conv_options =
+      tfl::CreateConv2DOptions(builder, tfl::Padding::SAME, tiny.stride, tiny.stride);
+  std::vector<flatbuffers::Offset<tfl::Operator>> operators = {
+      tfl::CreateOperator(builder, tiny.opcode, builder.CreateVector(tiny.conv_inputs),
+                          builder.CreateVector(std::vector<std::int32_t>{3}),
+                          tfl::BuiltinOptions::Conv2DOptions, conv_options.Union()),
+      tfl::CreateOperator(builder, 1, builder.CreateVector(tiny.relu_inputs),
+                          builder.CreateVector(std::vector<std::int32_t>{4}))};
+  std::vector<flatbuffers::Offset<tfl::SubGraph>> subgraphs = {tfl::CreateSubGraph(
+      builder, builder.CreateVector(tensors), builder.CreateVector(std::vector<std::int32_t>{0}),
+      builder.CreateVector(tiny.outputs), builder.CreateVector(operators),
+      builder.CreateString("main"))};
+  std::vector<flatbuffers::Offset<tfl::OperatorCode>> codes = {
+      tfl::CreateOperatorCode(builder, 3, 0, 1, tfl::BuiltinOperator::CONV_2D),
+      tfl::CreateOperatorCode(builder, 19, 0, 1, tfl::BuiltinOperator::RELU)};
+  std::vector<flatbuffers::Offset<tfl::Metadata>> metadata = {
+      tfl::CreateMetadata(builder, builder.CreateString("min_runtime_version"), 3)};
+  const auto model =
+      tfl::CreateModel(builder, tiny.version, builder.CreateVector(codes),
+                       builder.CreateVector(subgraphs), builder.CreateString("tiny"),
+                       builder.CreateVector(buffers), 0, builder.CreateVector(metadata));
+  builder.Finish(model, tiny.identifier.c_str());
+  const auto* begin =
+      static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
+  return {begin, begin + builder.GetSize()};
+}
+
+/// One piece a file, as a reader wants it.
+inline std::vector<std::byte> joined(const std::vector<Bytes>& pieces) {
+  std::vector<std::byte> bytes;
+  for (const Bytes piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());
+  return bytes;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,325 @@
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "base/half.h"
+#include "base/mapped_file.h"
+#include "base/shared_testonly.h"
+#include "formats/tflite/tflite_build_testonly.h"
+#include "formats/tflite/tflite_model.h"
+#include "formats/tflite/tflite_reader.h"
+#include "wire/flatbuffer_diff_testonly.h"
+
+namespace visionpress {
+namespace {
+
+using Lines = std::vector<std::string>;
+
+const void* model_of(Bytes file) { return tfl::GetModel(file.data()); }
+
+std::unique_ptr<SourceModel> open_bytes(Bytes file) {
+  Diagnostics diagnostics;
+  auto model = read_tflite(file, diagnostics);
+  EXPECT_TRUE(model) << model.error().to_string();
+  return model ? std::move(*model) : nullptr;
+}
+
+std::size_t index_of(const Graph& graph, const std::string& name) {
+  for (std::size_t i = 0; i < graph.weights.size(); ++i) {
+    if (graph.weights[i].name == name) return i;
+  }
+  ADD_FAILURE() << "no weight " << name;
+  return 0;
+}
+
+std::vector<float> values_of(const WeightRef& stored) {
+  std::vector<float> values;
+  if (stored.code.encoding == Encoding::Float32) {
+    for (std::size_t i = 0; i < stored.payload.size() / 4; ++i)
+      values.push_back(load_le<float>(stored.payload, 4 * i));
+  } else {
+    for (std::size_t i = 0; i < stored.payload.size() / 2; ++i) {
+      values.push_back(half_to_float(load_le<std::uint16_t>(stored.payload, 2 * i)));
+    }
+  }
+  return values;
+}
+
+EncodedWeight as_halves(const Weight& weight) {
+  EncodedWeight value;
+  value.shape = weight.stored.shape;
+  value.code.encoding = Encoding::Float16;
+  value.code.bits = 16;
+  for (const float v : values_of(weight.stored)) {
+    const std::uint16_t half = float_to_half(v);
+    value.codes.push_back(static_cast<std::byte>(half & 0xffU));
+    value.codes.push_back(static_cast<std::byte>(half >> 8U));
+  }
+  return value;
+}
+
+/// Symmetric int8 with one scale, or one along the weight's channel axis.
+EncodedWeight as_int8(const Weight& weight, bool by_channel) {
+  const std::vector<float> values = values_of(weight.stored);
+  EncodedWeight value;
+  value.shape = weight.stored.shape;
+  value.code.encoding = Encoding::Linear;
+  value.code.bits = 8;
+  value.code.is_signed = true;
+  value.code.axis = by_channel ? weight.channel_axis : 0;
+  std::size_t inner = 1;
+  std::size_t channels = 1;
+  if (by_channel) {
+    const auto axis = static_cast<std::size_t>(weight.channel_axis);
+    channels = static_cast<std::size_t>(value.shape[axis]);
+    for (std::size_t i = axis + 1; i < value.shape.size(); ++i)
+      inner *= static_cast<std::size_t>(value.shape[i]);
+  }
+  value.code.scales.assign(channels, 0.0F);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    float& scale = value.code.scales[i / inner % channels];
+    scale = std::max(scale, std::abs(values[i]) / 127.0F);
+  }
+  for (float& scale : value.code.scales) scale = scale > 0 ? scale : 1.0F;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const long code = std::lround(values[i] / value.code.scales[i / inner % channels]);
+    value.codes.push_back(static_cast<std::byte>(std::clamp(code, -127L, 127L)));
+  }
+  return value;
+}
+
+std::vector<std::byte> rewritten(const SourceModel& model, const std::vector<WeightEdit>& edits,
+                                 IntegerForm form = IntegerForm::DynamicRange) {
+  auto pieces = model.rewrite(edits, RewriteOptions{form});
+  EXPECT_TRUE(pieces) << pieces.error().to_string();
+  return pieces ? joined(pieces->pieces) : std::vector<std::byte>();
+}
+
+Lines differences(Bytes a, Bytes b) {
+  return FlatbufferDiff::list(model_of(a), model_of(b), *tfl::ModelTypeTable());
+}
+
+TEST(TfliteWriter, WithoutEditsEveryModelIsStructurallyTheSame) {
+  VP_SKIP_WITHOUT_SHARED();
+  int seen = 0;
+  for (const auto& entry :
+       std::filesystem::recursive_directory_iterator(find_shared_folder() + "/models")) {
+    if (entry.path().extension() != ".tflite") continue;
+    ++seen;
+    auto file = MappedFile::open(entry.path().string());
+    ASSERT_TRUE(file);
+    const auto model = open_bytes(file->bytes());
+    ASSERT_NE(model, nullptr) << entry.path();
+    const std::vector<std::byte> copy = rewritten(*model, {});
+    ASSERT_FALSE(copy.empty());
+    EXPECT_EQ(differences(file->bytes(), copy), Lines()) << entry.path();
+    const auto again = open_bytes(copy);
+    ASSERT_NE(again, nullptr);
+    EXPECT_EQ(again->graph().labels, model->graph().labels);
+    EXPECT_LE(copy.size(), file->bytes().size() + 4096) << entry.path();
+  }
+  EXPECT_GE(seen, 9);
+}
+
+TEST(TfliteWriter, StoredDefaultsAndEmptyVectorsStayStored) {
+  flatbuffers::FlatBufferBuilder builder;
+  builder.ForceDefaults(true);
+  const auto empty = builder.CreateVector(std::vector<std::int32_t>());
+  const auto tensor =
+      tfl::CreateTensor(builder, empty, tfl::TensorType::FLOAT32, 0, builder.CreateString("x"));
+  const auto tensors = builder.CreateVector(std::vector<flatbuffers::Offset<tfl::Tensor>>{tensor});
+  const auto io = builder.CreateVector(std::vector<std::int32_t>{0});
+  const auto subgraph = tfl::CreateSubGraph(builder, tensors, io, io);
+  const auto subgraphs =
+      builder.CreateVector(std::vector<flatbuffers::Offset<tfl::SubGraph>>{subgraph});
+  const auto buffers = builder.CreateVector(
+      std::vector<flatbuffers::Offset<tfl::Buffer>>{tfl::CreateBuffer(builder, 0, 0, 0)});
+  builder.Finish(tfl::CreateModel(builder, 3, 0, subgraphs, 0, buffers), "TFL3");
+  const auto* begin =
+      static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
+  const std::vector<std::byte> file(begin, begin + builder.GetSize());
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  EXPECT_EQ(differences(file, rewritten(*model, {})), Lines());
+}
+
+TEST(TfliteWriter, AHybridKernelChangesItsTensorItsBufferAndItsOperatorsVersion) {
+  const std::vector<std::byte> file = build_tiny_model();
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  const EncodedWeight value = as_int8(model->graph().weights[kernel], true);
+  const std::vector<std::byte> output = rewritten(*model, {{kernel, &value}});
+  EXPECT_EQ(differences(file, output),
+            (Lines{"operator_codes[2]: added", "subgraphs[0].tensors[1].type",
+                   "subgraphs[0].tensors[1].quantization", "subgraphs[0].operators[0].opcode_index",
+                   "buffers[1].data", "buffers[3].data"}));
+  const auto again = open_bytes(output);
+  ASSERT_NE(again, nullptr);
+  const Graph& graph = again->graph();
+  ASSERT_TRUE(std::holds_alternative<Conv2d>(graph.nodes[0].op));
+  EXPECT_TRUE(std::get<Conv2d>(graph.nodes[0].op).dynamic_range);
+  EXPECT_EQ(graph.weights[kernel].stored.code.scales, value.code.scales);
+  EXPECT_TRUE(std::ranges::equal(graph.weights[kernel].stored.payload, value.codes));
+  EXPECT_EQ(graph.metadata.at("min_runtime_version"), "2.4.0");
+}
+
+TEST(TfliteWriter, HalvesGetADequantizeBeforeTheirFirstReader) {
+  const std::vector<std::byte> file = build_tiny_model();
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t bias = index_of(model->graph(), "conv/b");
+  const EncodedWeight value = as_halves(model->graph().weights[bias]);
+  const std::vector<std::byte> output = rewritten(*model, {{bias, &value}});
+  EXPECT_EQ(differences(file, output),
+            (Lines{"operator_codes[2]: added", "subgraphs[0].tensors[2].type",
+                   "subgraphs[0].tensors[5]: added", "subgraphs[0].operators[0]: added",
+                   "subgraphs[0].operators[0].inputs", "buffers[2].data", "buffers[3].data"}));
+  const auto again = open_bytes(output);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->graph().weights[bias].stored.code.encoding, Encoding::Float16);
+  EXPECT_EQ(again->graph().nodes.size(), 2U);
+}
+
+TEST(TfliteWriter, WeightOnlyKernelsAreDecodedToFloat) {
+  const std::vector<std::byte> file = build_tiny_model();
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  const EncodedWeight value = as_int8(model->graph().weights[kernel], true);
+  const std::vector<std::byte> output =
+      rewritten(*model, {{kernel, &value}}, IntegerForm::WeightOnly);
+  const auto again = open_bytes(output);
+  ASSERT_NE(again, nullptr);
+  ASSERT_TRUE(std::holds_alternative<Conv2d>(again->graph().nodes[0].op));
+  EXPECT_FALSE(std::get<Conv2d>(again->graph().nodes[0].op).dynamic_range);
+  EXPECT_EQ(again->graph().weights[kernel].stored.code.scales, value.code.scales);
+  const tfl::Model& root = *tfl::GetModel(output.data());
+  const auto& code = *root.operator_codes()->Get(2);
+  EXPECT_EQ(builtin_code(code), tfl::BuiltinOperator::DEQUANTIZE);
+  EXPECT_EQ(code.version(), 5);
+  EXPECT_EQ(code.deprecated_builtin_code(), 6);
+}
+
+TEST(TfliteWriter, HalvesBehindDequantizeBecomeHybridAndLoseIt) {
+  const std::vector<std::byte> file = build_tiny_model();
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  const EncodedWeight halves = as_halves(model->graph().weights[kernel]);
+  const std::vector<std::byte> half_file = rewritten(*model, {{kernel, &halves}});
+  const auto half_model = open_bytes(half_file);
+  ASSERT_NE(half_model, nullptr);
+  const EncodedWeight codes = as_int8(half_model->graph().weights[kernel], false);
+  const std::vector<std::byte> hybrid = rewritten(*half_model, {{kernel, &codes}});
+  const tfl::Model& root = *tfl::GetModel(hybrid.data());
+  EXPECT_EQ(root.subgraphs()->Get(0)->operators()->size(), 2U);
+  EXPECT_EQ(root.subgraphs()->Get(0)->operators()->Get(0)->inputs()->Get(1), 1);
+  const std::vector<std::byte> only =
+      rewritten(*half_model, {{kernel, &codes}}, IntegerForm::WeightOnly);
+  EXPECT_EQ(tfl::GetModel(only.data())->subgraphs()->Get(0)->operators()->size(), 3U);
+  ASSERT_NE(open_bytes(hybrid), nullptr);
+  ASSERT_NE(open_bytes(only), nullptr);
+}
+
+TEST(TfliteWriter, ABufferThatAnotherTensorSharesStaysForIt) {
+  // The bias reads the same 16 bytes as the kernel of one element a channel.
+  TinyModel tiny;
+  tiny.kernel_shape = {4, 1, 1, 1};
+  tiny.kernel_buffer = 2;
+  tiny.kernel_bytes = 16;
+  std::vector<std::byte> file = build_tiny_model(tiny);
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t bias = index_of(model->graph(), "conv/b");
+  const EncodedWeight value = as_halves(model->graph().weights[bias]);
+  const std::vector<std::byte> output = rewritten(*model, {{bias, &value}});
+  const auto again = open_bytes(output);
+  ASSERT_NE(again, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  EXPECT_TRUE(std::ranges::equal(again->graph().weights[kernel].stored.payload,
+                                 model->graph().weights[kernel].stored.payload));
+  EXPECT_EQ(again->graph().weights[bias].stored.code.encoding, Encoding::Float16);
+  EXPECT_EQ(tfl::GetModel(output.data())->buffers()->size(), 5U);
+}
+
+TEST(TfliteWriter, AnAppendedArchiveMovesWithItsOffsets) {
+  VP_SKIP_WITHOUT_SHARED();
+  auto file = MappedFile::open(find_shared_folder() +
+                               "/models/classifiers/mobilenet_v1_0.25_224_metadata.tflite");
+  ASSERT_TRUE(file);
+  const auto model = open_bytes(file->bytes());
+  ASSERT_NE(model, nullptr);
+  std::vector<EncodedWeight> values;
+  std::vector<WeightEdit> edits;
+  for (const Weight& weight : model->graph().weights) values.push_back(as_halves(weight));
+  for (std::size_t i = 0; i < values.size(); ++i) edits.push_back({i, &values[i]});
+  const std::vector<std::byte> output = rewritten(*model, edits);
+  EXPECT_LT(output.size(), file->bytes().size() * 6 / 10);
+  const auto again = open_bytes(output);
+  ASSERT_NE(again, nullptr);
+  EXPECT_EQ(again->graph().labels, model->graph().labels);
+}
+
+TEST(TfliteWriter, CodesBeyondTheLimitsAreRefused) {
+  const std::vector<std::byte> file = build_tiny_model();
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  const EncodedWeight good = as_int8(model->graph().weights[kernel], true);
+  const auto message = [&](const EncodedWeight& value) {
+    const std::vector<WeightEdit> edits = {{kernel, &value}};
+    const auto pieces = model->rewrite(edits, {});
+    return pieces ? std::string("accepted") : pieces.error().message;
+  };
+  EncodedWeight bad = good;
+  bad.codes[5] = std::byte{0x80};
+  EXPECT_EQ(message(bad), "\"conv/w\": a code is -128, TFLite kernels use -127 to 127");
+  bad = good;
+  bad.code.bits = 4;
+  EXPECT_EQ(message(bad),
+            "\"conv/w\": TFLite takes linear codes of 8 bits, signed, with zero points 0");
+  bad = good;
+  bad.code.zero_points = {1, 0, 0, 0};
+  EXPECT_EQ(message(bad),
+            "\"conv/w\": TFLite takes linear codes of 8 bits, signed, with zero points 0");
+  bad = good;
+  bad.code.scales.pop_back();
+  EXPECT_EQ(message(bad), "\"conv/w\": 3 scales along axis 0 of shape [4,3,3,2]");
+  bad = good;
+  bad.codes.pop_back();
+  EXPECT_EQ(message(bad),
+            "\"conv/w\": 71 bytes of shape [4,3,3,2] for a weight of shape [4,3,3,2]");
+}
+
+/// A schema with one field more than ours, made by growing a table's vtable by hand.
+TEST(TfliteWriter, AFieldThatTheSchemaLacksIsRefusedWithItsPath) {
+  flatbuffers::FlatBufferBuilder builder;
+  const auto name = builder.CreateString("x");
+  const flatbuffers::uoffset_t start = builder.StartTable();
+  builder.AddOffset(tfl::Tensor::VT_NAME, name);
+  builder.AddElement<std::uint32_t>(4 + 2 * 11, 7);  // ids end at 10
+  const flatbuffers::Offset<tfl::Tensor> tensor(builder.EndTable(start));
+  const auto tensors = builder.CreateVector(std::vector<flatbuffers::Offset<tfl::Tensor>>{tensor});
+  const auto io = builder.CreateVector(std::vector<std::int32_t>{0});
+  const auto subgraph = tfl::CreateSubGraph(builder, tensors, io, io);
+  const auto subgraphs =
+      builder.CreateVector(std::vector<flatbuffers::Offset<tfl::SubGraph>>{subgraph});
+  builder.Finish(tfl::CreateModel(builder, 3, 0, subgraphs), "TFL3");
+  const auto* begin =
+      static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
+  const std::vector<std::byte> file(begin, begin + builder.GetSize());
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const auto pieces = model->rewrite({}, {});
+  ASSERT_FALSE(pieces);
+  EXPECT_EQ(pieces.error().message, "subgraphs[0].tensors[0]: field 11 is not in the schema");
+}
+
+}  // namespace
+}  // namespace visionpress
