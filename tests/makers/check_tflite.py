@@ -1,0 +1,209 @@
+#!/usr/bin/env python3
+"""Judges the TFLite files that `visionpress compress` writes, with LiteRT's own interpreter and schema.
+
+    check_tflite.py --tool build/release/visionpress [--shared DIR]
+
+Each file is loaded and run by LiteRT; every decoded weight lies within half a step of the original's; raw outputs are those
+that `visionpress predict` gets, to 1e-3 in float arithmetic, bit for bit where every convolution is int8.
+"""
+import os
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+import numpy as np
+from ai_edge_litert import schema_py_generated as schema
+from ai_edge_litert.interpreter import Interpreter, OpResolverType
+
+from judge import DEMO, Judge, demo_image
+
+FLOAT_TOLERANCE = 1e-3
+FLIPPED_CODE = 0.07  # one code of an activation off by one, where a small first layer stays float
+SMALLEST = 1024  # elements of a weight that 8 bits applies to
+OUTPUT_CHANNEL = {schema.BuiltinOperator.DEPTHWISE_CONV_2D: 3}  # axis of the scales; 0 for the others
+KERNEL_OPS = {schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D, schema.BuiltinOperator.FULLY_CONNECTED}
+# Versions from which a runtime knows int8 kernels with float activations, one scale for all or one a channel.
+# source: tensorflow/lite/tools/versioning/op_version.cc
+HYBRID_VERSION = {schema.BuiltinOperator.CONV_2D: (2, 5), schema.BuiltinOperator.DEPTHWISE_CONV_2D: (4, 6),
+                  schema.BuiltinOperator.FULLY_CONNECTED: (3, 9)}
+DTYPES = {schema.TensorType.FLOAT32: np.float32, schema.TensorType.FLOAT16: np.float16, schema.TensorType.INT8: np.int8}
+
+# name, options of compress, storage of large kernels
+VARIANTS = [
+    ("fp16", ["-w", "fp16"], "float16"),
+    ("linear-8 hybrid", ["-w", "linear-8"], "hybrid"),
+    ("linear-8-tensor hybrid", ["-w", "linear-8-tensor"], "hybrid"),
+    ("linear-8 weight-only", ["-w", "linear-8", "--tflite-int8", "weight-only"], "weight-only"),
+    ("linear-8-tensor weight-only", ["-w", "linear-8-tensor", "--tflite-int8", "weight-only"], "weight-only"),
+    ("linear-8 hybrid, every kernel", ["-w", "linear-8", "--min-elements", "0"], "hybrid"),
+    ("linear-8-tensor hybrid, every kernel", ["-w", "linear-8-tensor", "--min-elements", "0"], "hybrid"),
+]
+
+
+class File:
+    """A TFLite file's first subgraph, its DEQUANTIZE operators looked through."""
+
+    def __init__(self, path):
+        with open(path, "rb") as file:
+            data = file.read()
+        self.model = schema.ModelT.InitFromPackedBuf(data, 0)
+        self.graph = self.model.subgraphs[0]
+        self.decoded_from = {}
+        self.operators = []
+        for operator in self.graph.operators:
+            if self.code(operator) == schema.BuiltinOperator.DEQUANTIZE and self.payload(operator.inputs[0]) is not None:
+                self.decoded_from[operator.outputs[0]] = operator.inputs[0]
+            else:
+                self.operators.append(operator)
+
+    def code(self, operator):
+        entry = self.model.operatorCodes[operator.opcodeIndex]
+        return max(entry.builtinCode, entry.deprecatedBuiltinCode)
+
+    def version(self, operator):
+        return self.model.operatorCodes[operator.opcodeIndex].version
+
+    def payload(self, index):
+        data = self.model.buffers[self.graph.tensors[index].buffer].data
+        return None if data is None or len(data) == 0 else np.asarray(data, np.uint8)
+
+    def stored(self, index):
+        """returns: (tensor, values as stored) of a constant, behind DEQUANTIZE or not; None for a variable or another type."""
+        index = self.decoded_from.get(index, index)
+        tensor, data = self.graph.tensors[index], self.payload(index) if index >= 0 else None
+        if data is None or tensor.type not in DTYPES:
+            return None
+        shape = [] if tensor.shape is None else list(tensor.shape)
+        return tensor, np.frombuffer(data.tobytes(), DTYPES[tensor.type]).reshape(shape)
+
+
+def scales_along(tensor, rank):
+    scales = np.asarray(tensor.quantization.scale, np.float32)
+    if len(scales) == 1:
+        return scales.reshape([1] * rank)
+    shape = [1] * rank
+    shape[tensor.quantization.quantizedDimension] = len(scales)
+    return scales.reshape(shape)
+
+
+def check_codes(name, tensor, codes, original, axis, per_tensor):
+    parameters = tensor.quantization
+    assert parameters is not None and parameters.scale is not None, f"{name} is int8 without scales"
+    scales = np.asarray(parameters.scale, np.float32)
+    assert np.all(np.isfinite(scales)) and np.all(scales > 0), f"{name} has a scale that is not positive"
+    assert len(scales) == 1 or len(scales) == codes.shape[axis], f"{name} has {len(scales)} scales for {codes.shape[axis]} channels"
+    assert len(scales) == 1 or parameters.quantizedDimension == axis, f"{name}: scales lie along {parameters.quantizedDimension}, not {axis}"
+    assert not per_tensor or len(scales) == 1, f"{name} has {len(scales)} scales, the scheme says one"
+    zeros = np.asarray(parameters.zeroPoint if parameters.zeroPoint is not None else [0])
+    assert len(zeros) in (1, len(scales)) and not zeros.any(), f"{name} has a zero point that is not 0"
+    assert codes.min() >= -127, f"{name} holds the code -128"
+    step = scales_along(tensor, codes.ndim).astype(np.float64)
+    worst = float(np.max(np.abs(codes * step - original) / step))
+    assert worst <= 0.5 + 1e-4, f"{name} is {worst:.4f} steps off"
+    largest = np.abs(codes.astype(int)).max(axis=None if len(scales) == 1 else tuple(i for i in range(codes.ndim) if i != axis))
+    assert np.all((largest == 127) | (np.asarray(largest) == 0)), f"{name} does not use the range: largest codes {np.unique(largest)}"
+
+
+def check_float_constant(name, kept, original, kind):
+    tensor, values = kept
+    if kind == "float16":
+        assert tensor.type == schema.TensorType.FLOAT16, f"{name} is no float16"
+        halves = np.clip(original, -65504, 65504).astype(np.float16)
+        assert np.array_equal(values, halves), f"{name} differs from the nearest halves"
+    else:
+        assert tensor.type == schema.TensorType.FLOAT32, f"{name} is no float32"
+        assert values.tobytes() == original.tobytes(), f"{name} was to stay as it is"
+
+
+def check_weights(before_path, after_path, kind, options):
+    """Every float constant of the original against what the written file has in its place."""
+    before, after = File(before_path), File(after_path)
+    per_tensor, smallest = "linear-8-tensor" in options, 0 if "--min-elements" in options else SMALLEST
+    assert len(before.operators) == len(after.operators), f"{len(before.operators)} operators became {len(after.operators)}"
+    changed = 0
+    for number, (old, new) in enumerate(zip(before.operators, after.operators)):
+        code = before.code(old)
+        assert after.code(new) == code, f"operator {number} is another one"
+        for slot, (old_index, new_index) in enumerate(zip(old.inputs, new.inputs)):
+            original = before.stored(old_index) if old_index >= 0 else None
+            if original is None or original[0].type != schema.TensorType.FLOAT32:
+                continue
+            name = f"operator {number} input {slot} \"{original[0].name.decode()}\""
+            written = after.stored(new_index)
+            assert written is not None, f"{name} is gone"
+            assert written[1].shape == original[1].shape, f"{name} has shape {written[1].shape}, had {original[1].shape}"
+            is_kernel = code in KERNEL_OPS and slot == 1
+            if kind == "float16" or not is_kernel or original[1].size < smallest:
+                check_float_constant(name, written, original[1], kind)
+                changed += kind == "float16"
+                continue
+            assert written[0].type == schema.TensorType.INT8, f"{name} is no int8"
+            check_codes(name, *written, original[1], OUTPUT_CHANNEL.get(code, 0), per_tensor)
+            behind = new_index in after.decoded_from
+            assert behind == (kind == "weight-only"), f"{name} is {'behind' if behind else 'not behind'} a DEQUANTIZE"
+            if kind == "hybrid":
+                need = HYBRID_VERSION[code][len(written[0].quantization.scale) > 1]
+                assert after.version(new) >= need, f"{name}: operator version {after.version(new)}, int8 needs {need}"
+            changed += 1
+    assert changed > 0, "no weight was changed"
+
+
+def run_litert(path, given, builtin):
+    """returns: the first output. builtin: LiteRT's kernels alone, else its default (XNNPACK where it takes the operator)."""
+    resolver = OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES if builtin else OpResolverType.AUTO
+    interpreter = Interpreter(path, experimental_op_resolver_type=resolver, num_threads=1)
+    source = interpreter.get_input_details()[0]
+    if list(source["shape"]) != list(given.shape):
+        interpreter.resize_tensor_input(source["index"], given.shape)
+    interpreter.allocate_tensors()
+    interpreter.set_tensor(source["index"], given)
+    interpreter.invoke()
+    return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
+
+
+def check_outputs(judge, path, image, builtin, tolerance):
+    given, ours = judge.raw(path, image, "--arithmetic", "builtin" if builtin else "runtime")
+    ours = np.load(ours)
+    theirs = run_litert(path, np.load(given), builtin)
+    assert ours.shape == theirs.shape, f"output shape {ours.shape}, LiteRT's {theirs.shape}"
+    worst = float(np.max(np.abs(ours - theirs)))
+    assert np.isfinite(theirs).all() and np.ptp(theirs) > 0, "LiteRT's output is constant or not finite"
+    if tolerance == 0:
+        assert ours.tobytes() == theirs.tobytes(), f"not the same bytes: {np.mean(ours != theirs):.2%} differ, by {worst:.3g} at most"
+    assert worst <= tolerance, f"outputs differ by {worst:.3g}, allowed are {tolerance}"
+
+
+def judge_model(judge, label, model, images, exact):
+    """exact: every operator with a kernel is a plain convolution, so hybrid arithmetic is matched bit for bit."""
+    for builtin in (False, True):
+        for image in images:
+            judge.case(f"{label} as exported, {'builtin' if builtin else 'default'} kernels, {os.path.basename(image)}",
+                       check_outputs, judge, model, image, builtin, FLOAT_TOLERANCE)
+    for name, options, kind in VARIANTS:
+        if judge.only not in name and judge.only not in label:
+            continue
+        written = judge.case(f"{label} {name}: compress", judge.compress, model, *options)
+        if written is None:
+            continue
+        judge.case(f"{label} {name}: weights", check_weights, model, written, kind, options)
+        tolerance = FLOAT_TOLERANCE if kind != "hybrid" else 0 if exact and "--min-elements" in options else FLIPPED_CODE
+        for builtin in (False, True):
+            for image in images:
+                judge.case(f"{label} {name}: {'builtin' if builtin else 'default'} kernels, {os.path.basename(image)}",
+                           check_outputs, judge, written, image, builtin, tolerance)
+        os.remove(written)
+
+
+def main():
+    judge = Judge(__doc__)
+    judge_model(judge, "demo", os.path.join(DEMO, "model", "model.tflite"), [demo_image(1), demo_image(2), demo_image(3)], True)
+    if judge.shared:
+        pets = os.path.join(judge.shared, "data", "pets", "images")
+        photos = [os.path.join(pets, name) for name in sorted(os.listdir(pets))[:2]]
+        models = os.path.join(judge.shared, "models")
+        judge_model(judge, "reference detector", os.path.join(models, "reference-detector", "model.tflite"), photos, True)
+        judge_model(judge, "fruit", os.path.join(models, "custom-vision", "fruit.tflite"), photos[:1], False)
+    judge.close()
+
+
+if __name__ == "__main__":
+    main()

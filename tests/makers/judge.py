@@ -1,0 +1,71 @@
+"""What the judges share: running the tool, counting verdicts, finding models and an image."""
+import argparse
+import os
+import subprocess
+import sys
+import tempfile
+import traceback
+
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+DEMO = os.path.join(ROOT, "demo")
+
+
+class Judge:
+    def __init__(self, description):
+        parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+        parser.add_argument("--tool", required=True, help="the visionpress program")
+        parser.add_argument("--shared", default="", help="folder with models/ and data/; where absent only demo/ is judged")
+        parser.add_argument("--only", default="", help="run the cases whose name contains this")
+        options = parser.parse_args()
+        self.tool, self.only = os.path.abspath(options.tool), options.only
+        self.shared = options.shared if options.shared and os.path.isdir(os.path.join(options.shared, "models")) else None
+        self.passed, self.failed = 0, []
+        self._folder = tempfile.TemporaryDirectory(prefix="visionpress-judge-")
+        self.folder = self._folder.name
+
+    def case(self, name, check, *arguments):
+        """Runs `check`; an AssertionError or any other exception is a failure of that case alone. returns: what it returned."""
+        if self.only not in name:
+            return None
+        try:
+            result = check(*arguments)
+        except AssertionError as error:
+            self.failed.append(name)
+            print(f"FAILED {name}: {error}", flush=True)
+            return None
+        except Exception:  # the judged file may make a maker's tool throw anything
+            self.failed.append(name)
+            print(f"FAILED {name}:\n{traceback.format_exc()}", flush=True)
+            return None
+        self.passed += 1
+        return result
+
+    def run(self, *arguments):
+        done = subprocess.run([self.tool, *arguments], capture_output=True, text=True, check=False)
+        assert done.returncode == 0, f"visionpress {' '.join(arguments)} exits {done.returncode}: {done.stderr.strip()}"
+        return done.stdout
+
+    def path(self, name):
+        return os.path.join(self.folder, name)
+
+    def compress(self, model, *options):
+        """returns: the path of the compressed copy."""
+        extension = os.path.splitext(model)[1]
+        out = self.path(f"written-{len(os.listdir(self.folder))}{extension}")
+        self.run("compress", model, "-o", out, *options)
+        return out
+
+    def raw(self, model, image, *options):
+        """returns: the paths of the tensor the network was given and of its first raw output."""
+        stem = self.path(f"raw-{len(os.listdir(self.folder))}")
+        self.run("predict", model, image, "--save-input", f"{stem}-in.npy", "--save-raw", f"{stem}-out.npy", *options)
+        return f"{stem}-in.npy", f"{stem}-out.npy"
+
+    def close(self):
+        self._folder.cleanup()
+        print(f"{self.passed} passed, {len(self.failed)} failed")
+        sys.exit(1 if self.failed or not self.passed else 0)
+
+
+def demo_image(number=1):
+    return os.path.join(DEMO, "images", f"scene-{number:02d}.jpg")
