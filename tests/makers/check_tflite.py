@@ -174,12 +174,12 @@ def check_outputs(judge, path, image, builtin, tolerance):
 
 def judge_model(judge, label, model, images, exact):
     """exact: every operator with a kernel is a plain convolution, so hybrid arithmetic is matched bit for bit."""
-    for builtin in (False, True):
+    for builtin in (False, True) if judge.wants(f"{label} as exported") else ():
         for image in images:
             judge.case(f"{label} as exported, {'builtin' if builtin else 'default'} kernels, {os.path.basename(image)}",
                        check_outputs, judge, model, image, builtin, FLOAT_TOLERANCE)
     for name, options, kind in VARIANTS:
-        if judge.only not in name and judge.only not in label:
+        if not judge.wants(f"{label} {name}"):
             continue
         written = judge.case(f"{label} {name}: compress", judge.compress, model, *options)
         if written is None:
