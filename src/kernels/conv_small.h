@@ -12,8 +12,10 @@ namespace visionpress {
 /// In which order the products of one output are summed. Runtimes differ, and their hybrid networks
 /// turn one ulp into a flipped code later on.
 enum class SumOrder : std::uint8_t {
-  FusedBiasFirst,  ///< from the bias, one fused multiply-add a tap, ky, kx, c outermost first (XNNPACK)
-  PlainBiasLast,   ///< from zero, multiply then add in the same order, the bias last (TFLite builtin)
+  FusedBiasFirst,  ///< from the bias, one fused multiply-add a tap, ky, kx, c outermost first
+                   ///< (XNNPACK)
+  PlainBiasLast,   ///< from zero, multiply then add in the same order, the bias last (TFLite
+                   ///< builtin)
 };
 
 /// Sizes in pixels and channels; images are dense H,W,C.
@@ -42,13 +44,16 @@ struct SmallConvActivation {
 struct SmallConvOptions {
   SumOrder order = SumOrder::FusedBiasFirst;
   SmallConvActivation activation = {};
-  bool max_pool_2x2 = false;  ///< write the maximum of each 2x2 block instead; odd last lines are dropped
+  bool max_pool_2x2 =
+      false;  ///< write the maximum of each 2x2 block instead; odd last lines are dropped
 };
 
-/// Floats of a kernel packed for `conv_small`: taps x out_channels, channels rounded up to whole vectors.
+/// Floats of a kernel packed for `conv_small`: taps x out_channels, channels rounded up to whole
+/// vectors.
 [[nodiscard]] std::size_t small_conv_packed_size(const SmallConvShape& shape);
 /// kernel: [taps][out_channels], taps in the order ky, kx, c.
-void pack_small_conv(const SmallConvShape& shape, std::span<const float> kernel, std::span<float> packed);
+void pack_small_conv(const SmallConvShape& shape, std::span<const float> kernel,
+                     std::span<float> packed);
 
 struct SmallConvBuffers {
   const float* x = nullptr;       ///< the whole input image
@@ -63,6 +68,7 @@ void conv_small(const SmallConvShape& shape, const SmallConvOptions& options,
                 const SmallConvBuffers& buffers, std::size_t row_begin, std::size_t row_end);
 /// Floats of scratch for `rows` output rows at once (of the pooled output when pooling).
 [[nodiscard]] std::size_t small_conv_scratch_size(const SmallConvShape& shape,
-                                                  const SmallConvOptions& options, std::size_t rows);
+                                                  const SmallConvOptions& options,
+                                                  std::size_t rows);
 
 }  // namespace visionpress

@@ -20,14 +20,16 @@ struct AwayRounding {
   float inverse = 1.0F;
   std::int32_t zero_point = 0;
   std::int32_t lowest = -128;  ///< -127 for symmetric codes
-  /// The builtin kernels' vector body rounds by trunc(fl(x * inverse +- 0.5)), their scalar tail by a
-  /// true round half away from zero; they differ just below one half.
+  /// The builtin kernels' vector body rounds by trunc(fl(x * inverse +- 0.5)), their scalar tail by
+  /// a true round half away from zero; they differ just below one half.
   bool is_tail = false;
 };
 /// TFLite builtin kernels: clamp(round(x * inverse) + zero_point, lowest, 127) + 128.
-void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding, std::uint8_t* codes);
+void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding,
+                   std::uint8_t* codes);
 
-/// How sums become floats. sum = raw - code_zero * kernel_sums[c], since raw was summed over q + 128.
+/// How sums become floats. sum = raw - code_zero * kernel_sums[c], since raw was summed over q +
+/// 128.
 struct Dequantization {
   const std::int32_t* kernel_sums = nullptr;  ///< per output channel: sum of its int8 weights
   const float* kernel_scales = nullptr;       ///< per output channel

@@ -15,8 +15,8 @@ namespace visionpress {
 
 struct ExecutorOptions {
   Arithmetic arithmetic = Arithmetic::Runtime;
-  int threads = 0;          ///< of one run; 0: one a core
-  Shape input_shape = {};   ///< in the graph's layout; empty: the file's own (batch 1)
+  int threads = 0;         ///< of one run; 0: one a core
+  Shape input_shape = {};  ///< in the graph's layout; empty: the file's own (batch 1)
 };
 
 /// A result of a run, plain row-major in the graph's layout. Borrowed until the next run.
@@ -30,8 +30,9 @@ class Session;
 
 class Executor {
  public:
-  /// Decodes the weights and plans the run. The graph may go away afterwards.
-  /// errors: Unsupported naming every layer that cannot be run, in one message.
+  /// Decodes the weights and plans the run. The graph and its mapped file must outlive the
+  /// executor: sessions with another number of threads pack the weights anew. errors: Unsupported
+  /// naming every layer that cannot be run, in one message.
   [[nodiscard]] static Result<Executor> create(const Graph& graph, const ExecutorOptions& options);
 
   Executor(Executor&&) noexcept;
@@ -58,8 +59,8 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  /// input: row-major in the graph's layout ([1,H,W,C] or [1,C,H,W]), pixels as the model wants them.
-  /// errors: InvalidArgument when the size differs from input_shape.
+  /// input: row-major in the graph's layout ([1,H,W,C] or [1,C,H,W]), pixels as the model wants
+  /// them. errors: InvalidArgument when the size differs from input_shape.
   [[nodiscard]] Result<void> run(std::span<const float> input);
   [[nodiscard]] const std::vector<OutputView>& outputs() const;
 

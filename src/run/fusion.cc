@@ -1,0 +1,111 @@
+#include "run/fusion.h"
+
+#include "codecs/decode.h"
+#include "run/ops/elementwise.h"
+
+namespace visionpress {
+namespace {
+
+std::optional<float> single_value(const Graph& graph, TensorId id) {
+  const Tensor& tensor = graph.tensor(id);
+  if (tensor.literal.size() == 1) return tensor.literal[0];
+  if (!tensor.weight) return std::nullopt;
+  const WeightRef& stored = graph.weights[*tensor.weight].stored;
+  if (element_count(stored.shape) != 1) return std::nullopt;
+  const auto values = load_weight(stored);
+  if (!values) return std::nullopt;
+  return values->front();
+}
+
+bool is_foldable(UnaryKind kind) {
+  return kind == UnaryKind::Relu || kind == UnaryKind::Relu6 || kind == UnaryKind::ReluN1To1 ||
+         kind == UnaryKind::LeakyRelu;
+}
+
+void take_unary(const Graph& graph, std::size_t reader, Fusion& fusion) {
+  const Node& node = graph.nodes[reader];
+  const auto* unary = std::get_if<Unary>(&node.op);
+  if (unary == nullptr || !is_foldable(unary->kind)) return;
+  fusion.epilogue.activation = *unary;
+  fusion.absorbed.push_back(reader);
+  fusion.result = node.outputs[0];
+}
+
+const Binary* plain_binary(const Node& node, BinaryKind kind) {
+  const auto* binary = std::get_if<Binary>(&node.op);
+  const bool fits = binary != nullptr && binary->kind == kind && !is_fused(binary->activation) &&
+                    node.inputs.size() == 2;
+  return fits ? binary : nullptr;
+}
+
+// max(x, a * x) with 0 <= a <= 1, written as MUL and MAXIMUM.
+void take_leaky_pair(const Graph& graph, const Readers& readers, std::size_t first,
+                     std::size_t second, Fusion& fusion) {
+  const Node& multiply = graph.nodes[first];
+  const Node& maximum = graph.nodes[second];
+  if (plain_binary(multiply, BinaryKind::Multiply) == nullptr ||
+      plain_binary(maximum, BinaryKind::Maximum) == nullptr)
+    return;
+  const TensorId x = fusion.result;
+  const TensorId scaled = multiply.outputs[0];
+  const TensorId other = multiply.inputs[0] == x ? multiply.inputs[1] : multiply.inputs[0];
+  const bool joins = (maximum.inputs[0] == x && maximum.inputs[1] == scaled) ||
+                     (maximum.inputs[1] == x && maximum.inputs[0] == scaled);
+  if (!joins || readers.of(scaled).size() != 1 || readers.is_output(scaled)) return;
+  const auto slope = single_value(graph, other);
+  if (!slope || *slope < 0.0F || *slope > 1.0F) return;
+  fusion.epilogue.activation = Unary{UnaryKind::LeakyRelu, *slope, 0.0F};
+  fusion.absorbed = {first, second};
+  fusion.result = maximum.outputs[0];
+}
+
+}  // namespace
+
+Readers::Readers(const Graph& graph)
+    : nodes_(graph.tensors.size()), outputs_(graph.tensors.size(), false) {
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    for (const TensorId id : graph.nodes[n].inputs) {
+      if (id != kNoTensor) nodes_[static_cast<std::size_t>(id)].push_back(n);
+    }
+  }
+  for (const TensorId id : graph.outputs) outputs_[static_cast<std::size_t>(id)] = true;
+}
+
+Fusion find_activation(const Graph& graph, const Readers& readers, std::size_t node) {
+  Fusion fusion;
+  fusion.result = graph.nodes[node].outputs[0];
+  const auto* conv = std::get_if<Conv2d>(&graph.nodes[node].op);
+  if (conv == nullptr || is_fused(conv->activation) || readers.is_output(fusion.result))
+    return fusion;
+  const std::vector<std::size_t>& next = readers.of(fusion.result);
+  if (next.size() == 1) take_unary(graph, next[0], fusion);
+  if (next.size() == 2) take_leaky_pair(graph, readers, next[0], next[1], fusion);
+  return fusion;
+}
+
+bool add_max_pool(const Graph& graph, const Readers& readers, std::int64_t height,
+                  std::int64_t width, Fusion& fusion) {
+  const std::vector<std::size_t>& next = readers.of(fusion.result);
+  if (next.size() != 1 || readers.is_output(fusion.result)) return false;
+  if (fusion.epilogue.activation && !is_monotone(*fusion.epilogue.activation)) return false;
+  const Node& node = graph.nodes[next[0]];
+  const auto* pool = std::get_if<Pool2d>(&node.op);
+  constexpr std::array<std::int64_t, 2> kTwo = {2, 2};
+  if (pool == nullptr || pool->kind != PoolKind::Max || pool->global || pool->kernel != kTwo ||
+      pool->stride != kTwo || is_fused(pool->activation)) {
+    return false;
+  }
+  // Blocks must tile the image without padding, whatever the rule says.
+  const auto pads = [&](std::size_t axis, std::int64_t size) {
+    if (pool->padding.rule == PadRule::Explicit)
+      return pool->padding.before[axis] != 0 || pool->padding.after[axis] != 0;
+    return size % 2 != 0 || pool->padding.before[axis] != 0 || pool->padding.after[axis] != 0;
+  };
+  if (pads(0, height) || pads(1, width) || height < 2 || width < 2) return false;
+  fusion.epilogue.max_pool_2x2 = true;
+  fusion.absorbed.push_back(next[0]);
+  fusion.result = node.outputs[0];
+  return true;
+}
+
+}  // namespace visionpress

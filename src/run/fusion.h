@@ -1,0 +1,42 @@
+#pragma once
+
+// Which nodes that follow a convolution are done in its last pass.
+
+#include <vector>
+
+#include "run/operator.h"
+
+namespace visionpress {
+
+/// Who reads each tensor; a graph output counts as a reader of its own.
+class Readers {
+ public:
+  explicit Readers(const Graph& graph);
+  /// Indices of the nodes that read the tensor.
+  [[nodiscard]] const std::vector<std::size_t>& of(TensorId id) const {
+    return nodes_[static_cast<std::size_t>(id)];
+  }
+  [[nodiscard]] bool is_output(TensorId id) const { return outputs_[static_cast<std::size_t>(id)]; }
+
+ private:
+  std::vector<std::vector<std::size_t>> nodes_ = {};
+  std::vector<bool> outputs_ = {};
+};
+
+/// What a convolution takes over, and the tensor that then holds its result.
+struct Fusion {
+  Epilogue epilogue = {};
+  std::vector<std::size_t> absorbed = {};  ///< nodes that need no operator of their own
+  TensorId result = kNoTensor;
+};
+
+/// Activations right after the node: a Unary with bounds or a slope, or the pair
+/// MUL by a constant and MAXIMUM with the product, which is a leaky ReLU.
+[[nodiscard]] Fusion find_activation(const Graph& graph, const Readers& readers, std::size_t node);
+
+/// Adds a 2x2 stride-2 max pool after `fusion` when there is one and the maximum may be taken
+/// first. height, width: of the convolution's output. Returns whether it was added.
+[[nodiscard]] bool add_max_pool(const Graph& graph, const Readers& readers, std::int64_t height,
+                                std::int64_t width, Fusion& fusion);
+
+}  // namespace visionpress

@@ -1,0 +1,93 @@
+// Formulas: measured on LiteRT 2.3, x86-64, bit for bit; each step below rounds where it rounds.
+
+#include "run/hybrid.h"
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+#include "kernels/hybrid_kernels.h"
+
+namespace visionpress {
+namespace {
+
+ActivationCode xnnpack_code(ActivationRange range) {
+  ActivationCode code;
+  code.inverse = range.low == range.high ? 1.0F : 255.0F / (range.high - range.low);
+  const float low = range.low * code.inverse;
+  const float high = range.high * code.inverse;
+  const float low_error = -128.0F + low;
+  const float high_error = 127.0F + high;
+  const float zero = low_error + high_error > 0.0F ? -128.0F - low : 127.0F - high;
+  code.zero_point =
+      static_cast<std::int32_t>(std::nearbyint(std::min(std::max(zero, -128.0F), 127.0F)));
+  code.scale = 1.0F / code.inverse;
+  return code;
+}
+
+ActivationCode builtin_asymmetric_code(ActivationRange range) {
+  ActivationCode code;
+  if (range.low == range.high) {
+    code.all_zero = true;
+    return code;
+  }
+  const double scale = static_cast<double>(range.high - range.low) / 255.0;
+  const double low = static_cast<double>(range.low) / scale;
+  const double high = static_cast<double>(range.high) / scale;
+  const double zero =
+      128.0 + std::fabs(low) < 127.0 + std::fabs(high) ? -128.0 - low : 127.0 - high;
+  code.zero_point = static_cast<std::int32_t>(std::round(std::min(std::max(zero, -128.0), 127.0)));
+  code.scale = static_cast<float>(scale);
+  code.inverse = static_cast<float>(1.0 / static_cast<double>(code.scale));
+  return code;
+}
+
+ActivationCode builtin_symmetric_code(ActivationRange range) {
+  ActivationCode code;
+  const float largest = std::max(std::fabs(range.low), std::fabs(range.high));
+  if (largest == 0.0F) {
+    code.all_zero = true;
+    return code;
+  }
+  code.scale = largest / 127.0F;
+  code.inverse = 127.0F / largest;
+  return code;
+}
+
+}  // namespace
+
+ActivationCode choose_code(HybridRule rule, ActivationRange range) {
+  range.low = std::min(range.low, 0.0F);
+  range.high = std::max(range.high, 0.0F);
+  switch (rule) {
+    case HybridRule::Xnnpack:
+      return xnnpack_code(range);
+    case HybridRule::BuiltinAsymmetric:
+      return builtin_asymmetric_code(range);
+    case HybridRule::BuiltinSymmetric:
+      return builtin_symmetric_code(range);
+  }
+  return {};
+}
+
+void quantize_values(const QuantizeJob& job, const float* x, std::size_t offset, std::size_t count,
+                     std::uint8_t* codes) {
+  if (job.code.all_zero) {
+    std::memset(codes, 128, count);
+    return;
+  }
+  if (job.rule == HybridRule::Xnnpack) {
+    quantize_even(x, count, job.code.inverse, job.code.zero_point, codes);
+    return;
+  }
+  AwayRounding rounding = {job.code.inverse, job.code.zero_point,
+                           job.rule == HybridRule::BuiltinSymmetric ? -127 : -128, false};
+  constexpr std::size_t kVector = 8;  // elements a step of the builtin kernels' vector body
+  const std::size_t body_end = job.item_size / kVector * kVector;
+  const std::size_t body = offset >= body_end ? 0 : std::min(count, body_end - offset);
+  quantize_away(x, body, rounding, codes);
+  rounding.is_tail = true;
+  quantize_away(x + body, count - body, rounding, codes + body);
+}
+
+}  // namespace visionpress

@@ -1,0 +1,38 @@
+#pragma once
+
+// How a named runtime turns one batch item of activations into 8-bit codes.
+
+#include <cstdint>
+
+#include "run/operator.h"
+
+namespace visionpress {
+
+/// Which kernel set of LiteRT is followed.
+enum class HybridRule {
+  Xnnpack,            ///< asymmetric, ties to even
+  BuiltinAsymmetric,  ///< filters with scales that differ, and depthwise
+  BuiltinSymmetric,   ///< filters with one scale
+};
+
+/// Codes q in [lowest, 127] with x = scale * (q - zero_point).
+struct ActivationCode {
+  float inverse = 1.0F;
+  float scale = 1.0F;
+  std::int32_t zero_point = 0;
+  bool all_zero = false;  ///< the codes are all zero whatever x
+};
+
+/// range: of the batch item, widened to contain 0.
+[[nodiscard]] ActivationCode choose_code(HybridRule rule, ActivationRange range);
+
+/// Writes q + 128 of `count` values that start `offset` values into a batch item of `item_size`.
+struct QuantizeJob {
+  HybridRule rule = HybridRule::Xnnpack;
+  ActivationCode code = {};
+  std::size_t item_size = 0;
+};
+void quantize_values(const QuantizeJob& job, const float* x, std::size_t offset, std::size_t count,
+                     std::uint8_t* codes);
+
+}  // namespace visionpress

@@ -1,0 +1,227 @@
+#include "run/onednn_adapter.h"
+
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include <dnnl.hpp>
+#include <omp.h>
+
+#include "base/error.h"
+
+namespace visionpress {
+namespace {
+
+const dnnl::engine& cpu_engine() {
+  static const dnnl::engine kEngine(dnnl::engine::kind::cpu, 0);
+  return kEngine;
+}
+
+dnnl::stream& thread_stream() {
+  thread_local dnnl::stream stream(cpu_engine());
+  return stream;
+}
+
+// Dims (g, o, i, h, w) of the kernel as oneDNN names them, with the strides of our layouts.
+dnnl::memory::desc kernel_desc(const ConvSpec& spec, dnnl::memory::data_type type) {
+  const std::int64_t groups = spec.groups;
+  const std::int64_t o = spec.out_channels / groups;
+  const std::int64_t i = spec.in_channels / groups;
+  const std::int64_t h = spec.kernel[0];
+  const std::int64_t w = spec.kernel[1];
+  dnnl::memory::dims strides;
+  switch (spec.kernel_layout) {
+    case KernelLayout::Oihw:
+      strides = {o * i * h * w, i * h * w, h * w, w, 1};
+      break;
+    case KernelLayout::Iohw:
+      strides = {i * o * h * w, h * w, o * h * w, w, 1};
+      break;
+    case KernelLayout::Ohwi:
+      strides = {o * h * w * i, h * w * i, 1, w * i, i};
+      break;
+    case KernelLayout::Hwo:
+      strides = {o, 1, 1, w * spec.out_channels, spec.out_channels};
+      break;
+  }
+  if (groups == 1) return {{o, i, h, w}, type, {strides.begin() + 1, strides.end()}};
+  return {{groups, o, i, h, w}, type, strides};
+}
+
+dnnl::memory::desc any_kernel_desc(const ConvSpec& spec, dnnl::memory::data_type type) {
+  const std::int64_t o = spec.out_channels / spec.groups;
+  const std::int64_t i = spec.in_channels / spec.groups;
+  const auto any = dnnl::memory::format_tag::any;
+  if (spec.groups == 1) return {{o, i, spec.kernel[0], spec.kernel[1]}, type, any};
+  return {{spec.groups, o, i, spec.kernel[0], spec.kernel[1]}, type, any};
+}
+
+void append_activation(dnnl::post_ops& operations, const Unary& activation) {
+  auto kind = dnnl::algorithm::eltwise_relu;
+  float alpha = activation.kind == UnaryKind::LeakyRelu ? activation.alpha : 0.0F;
+  float beta = 0.0F;
+  if (activation.kind == UnaryKind::Relu6) {
+    kind = dnnl::algorithm::eltwise_clip;
+    beta = 6.0F;
+  }
+#if DNNL_VERSION_MAJOR >= 3
+  operations.append_eltwise(kind, alpha, beta);
+#else
+  operations.append_eltwise(1.0F, kind, alpha, beta);
+#endif
+}
+
+struct Geometry {
+  dnnl::memory::desc source = {};
+  dnnl::memory::desc kernel = {};
+  dnnl::memory::desc bias = {};
+  dnnl::memory::desc destination = {};
+  dnnl::memory::dims stride = {};
+  dnnl::memory::dims dilation = {};
+  dnnl::memory::dims before = {};
+  dnnl::memory::dims after = {};
+};
+
+Geometry geometry_of(const ConvSpec& spec, bool has_bias) {
+  using Type = dnnl::memory::data_type;
+  using Tag = dnnl::memory::format_tag;
+  const bool is_float = spec.arithmetic == ConvArithmetic::Float;
+  Geometry geometry;
+  geometry.source = {{spec.batch, spec.in_channels, spec.in[0], spec.in[1]},
+                     is_float ? Type::f32 : Type::u8,
+                     Tag::nhwc};
+  geometry.kernel = any_kernel_desc(spec, is_float ? Type::f32 : Type::s8);
+  if (has_bias) geometry.bias = {{spec.out_channels}, Type::f32, Tag::x};
+  geometry.destination = {{spec.batch, spec.out_channels, spec.out[0], spec.out[1]},
+                          is_float ? Type::f32 : Type::s32,
+                          Tag::nhwc};
+  geometry.stride = {spec.stride[0], spec.stride[1]};
+  geometry.dilation = {spec.dilation[0] - 1, spec.dilation[1] - 1};  // oneDNN counts the gaps
+  geometry.before = {spec.before[0], spec.before[1]};
+  geometry.after = {spec.after[0], spec.after[1]};
+  return geometry;
+}
+
+#if DNNL_VERSION_MAJOR >= 3
+template <typename Forward>
+typename Forward::primitive_desc describe(const Geometry& g, dnnl::algorithm algorithm,
+                                          const dnnl::primitive_attr& attributes) {
+  return typename Forward::primitive_desc(cpu_engine(), dnnl::prop_kind::forward_inference,
+                                          algorithm, g.source, g.kernel, g.bias, g.destination,
+                                          g.stride, g.dilation, g.before, g.after, attributes);
+}
+#else
+template <typename Forward>
+typename Forward::primitive_desc describe(const Geometry& g, dnnl::algorithm algorithm,
+                                          const dnnl::primitive_attr& attributes) {
+  const typename Forward::desc operation(dnnl::prop_kind::forward_inference, algorithm, g.source,
+                                         g.kernel, g.bias, g.destination, g.stride, g.dilation,
+                                         g.before, g.after);
+  return typename Forward::primitive_desc(operation, attributes, cpu_engine());
+}
+#endif
+
+}  // namespace
+
+struct Convolution::Impl {
+  dnnl::primitive primitive = {};
+  dnnl::memory::desc source = {};
+  dnnl::memory::desc destination = {};
+  dnnl::memory::desc scratch = {};
+  dnnl::memory weights = {};
+  std::vector<float> bias = {};
+  dnnl::memory bias_memory = {};
+
+  template <typename Forward>
+  void build(const ConvSpec& spec, const void* kernel, dnnl::algorithm algorithm) {
+    dnnl::primitive_attr attributes;
+    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+    if (spec.activation) {
+      dnnl::post_ops operations;
+      append_activation(operations, *spec.activation);
+      attributes.set_post_ops(operations);
+    }
+    const auto description =
+        describe<Forward>(geometry_of(spec, !bias.empty()), algorithm, attributes);
+    primitive = Forward(description);
+    source = description.src_desc();
+    destination = description.dst_desc();
+    scratch = description.scratchpad_desc();
+    const bool is_float = spec.arithmetic == ConvArithmetic::Float;
+    const auto type = is_float ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::s8;
+    // memory takes a non-const pointer and only reads through it here.
+    dnnl::memory plain(kernel_desc(spec, type), cpu_engine(), const_cast<void*>(kernel));
+    weights = dnnl::memory(description.weights_desc(), cpu_engine());
+    dnnl::reorder(plain, weights).execute(thread_stream(), plain, weights);
+    thread_stream().wait();
+    if (!bias.empty())
+      bias_memory = dnnl::memory(description.bias_desc(), cpu_engine(), bias.data());
+  }
+};
+
+Convolution::Convolution(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Convolution::Convolution(Convolution&&) noexcept = default;
+Convolution& Convolution::operator=(Convolution&&) noexcept = default;
+Convolution::~Convolution() = default;
+
+Result<Convolution> Convolution::create(const ConvSpec& spec, const void* weights,
+                                        const float* bias, int threads) {
+  auto impl = std::make_unique<Impl>();
+  if (bias != nullptr) impl->bias.assign(bias, bias + spec.out_channels);
+  const ScopedThreads scope(threads);
+  try {
+    if (spec.transposed) {
+      impl->build<dnnl::deconvolution_forward>(spec, weights,
+                                               dnnl::algorithm::deconvolution_direct);
+    } else {
+      impl->build<dnnl::convolution_forward>(spec, weights, dnnl::algorithm::convolution_direct);
+    }
+  } catch (const dnnl::error& error) {
+    return fail(ErrorKind::Unsupported, "oneDNN has no such convolution: {}", error.what());
+  }
+  return Convolution(std::move(impl));
+}
+
+std::size_t Convolution::scratch_bytes() const { return impl_->scratch.get_size(); }
+
+void Convolution::run(const void* source, void* destination, std::byte* scratch) const {
+  const dnnl::engine& engine = cpu_engine();
+  // memory takes a non-const pointer; a source is only read.
+  std::unordered_map<int, dnnl::memory> arguments = {
+      {DNNL_ARG_SRC, dnnl::memory(impl_->source, engine, const_cast<void*>(source))},
+      {DNNL_ARG_WEIGHTS, impl_->weights},
+      {DNNL_ARG_DST, dnnl::memory(impl_->destination, engine, destination)},
+  };
+  if (!impl_->bias.empty()) arguments.emplace(DNNL_ARG_BIAS, impl_->bias_memory);
+  if (impl_->scratch.get_size() > 0) {
+    arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(impl_->scratch, engine, scratch));
+  }
+  impl_->primitive.execute(thread_stream(), arguments);
+}
+
+ConvSpec matrix_product_spec(ConvArithmetic arithmetic, std::int64_t rows, std::int64_t inner,
+                             std::int64_t columns) {
+  ConvSpec spec;
+  spec.arithmetic = arithmetic;
+  spec.in = {1, rows};
+  spec.out = {1, rows};
+  spec.in_channels = inner;
+  spec.out_channels = columns;
+  return spec;
+}
+
+bool has_exact_unsigned_by_signed() {
+  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
+  const auto value = static_cast<unsigned>(isa);
+  const auto includes = [value](dnnl::cpu_isa wanted) {
+    return (value & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
+  };
+  return includes(dnnl::cpu_isa::avx512_core_vnni) || includes(dnnl::cpu_isa::avx2_vnni);
+}
+
+ScopedThreads::ScopedThreads(int threads) : before_(omp_get_max_threads()) {
+  omp_set_num_threads(threads);
+}
+ScopedThreads::~ScopedThreads() { omp_set_num_threads(before_); }
+
+}  // namespace visionpress

@@ -1,0 +1,130 @@
+#pragma once
+
+// What one operator is to the executor. An operator is built once, for known sizes, and then run
+// by any number of sessions at the same time: it keeps no state of a run.
+//
+// Physical order: a tensor of four axes lies in memory as N,H,W,C whatever the graph's layout; any
+// other rank lies in its logical order. oneDNN's convolutions are as fast on N,H,W,C as on their
+// own blocked layouts, and one order keeps every other operator simple.
+
+#include <cstddef>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "model/graph.h"
+#include "visionpress/evaluate.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// Smallest and largest value of a tensor, where its writer learned them on the way.
+struct ActivationRange {
+  float low = 0.0F;
+  float high = 0.0F;
+};
+
+/// What an operator sees of one input while it is built.
+struct InputDesc {
+  Shape dims = {};                 ///< physical order
+  const Tensor* tensor = nullptr;  ///< null for an optional input that is absent
+  const Weight* weight = nullptr;  ///< the stored weight, for constants that are one
+};
+
+/// An activation and a 2x2 stride-2 max pool that follow a convolution and are done in its last
+/// pass.
+struct Epilogue {
+  std::optional<Unary> activation = std::nullopt;
+  bool max_pool_2x2 = false;
+};
+
+struct BuildContext {
+  std::span<const InputDesc> inputs = {};
+  std::size_t output_count = 1;
+  Layout layout = Layout::ChannelsLast;
+  Arithmetic arithmetic = Arithmetic::Runtime;
+  int threads = 1;  ///< of every run
+};
+
+/// One run's buffers. `scratch` has the operator's scratch_bytes, 64-byte aligned.
+struct RunContext {
+  std::span<const float* const> inputs = {};
+  std::span<float* const> outputs = {};
+  std::byte* scratch = nullptr;
+  std::span<const std::optional<ActivationRange>> input_ranges = {};
+  std::optional<ActivationRange>* output_range = nullptr;  ///< of output 0; may be set, need not
+};
+
+class Operator {
+ public:
+  Operator() = default;
+  Operator(const Operator&) = delete;
+  Operator& operator=(const Operator&) = delete;
+  virtual ~Operator() = default;
+
+  virtual void run(const RunContext& context) const = 0;
+
+  std::vector<Shape> output_dims = {};  ///< physical order, one an output
+  std::size_t scratch_bytes = 0;
+  bool is_hybrid = false;  ///< multiplies 8-bit integers
+};
+
+using OperatorResult = Result<std::unique_ptr<Operator>>;
+
+/// Values of a constant input in its logical order. errors: Malformed from the decoder.
+[[nodiscard]] Result<std::vector<float>> load_constant(const InputDesc& input);
+
+/// Index of a logical axis (negative: from the innermost) in the physical order.
+/// errors: Malformed when it lies outside.
+[[nodiscard]] Result<int> physical_axis(int axis, std::size_t rank, Layout layout);
+[[nodiscard]] Shape physical_shape(const Shape& logical, Layout layout);
+[[nodiscard]] Shape logical_shape(const Shape& physical, Layout layout);
+
+/// element_count of sizes that the executor has checked already.
+[[nodiscard]] std::size_t count_of(const Shape& dims);
+
+/// Spatial sizes of a window sliding over `in`: pixels before, after, and the output's size.
+struct WindowGeometry {
+  std::int64_t before = 0;
+  std::int64_t after = 0;
+  std::int64_t out = 0;
+};
+/// errors: Malformed when the window is larger than the padded input.
+[[nodiscard]] Result<WindowGeometry> window_geometry(std::int64_t in, std::int64_t kernel,
+                                                     std::int64_t stride,
+                                                     const SpatialPadding& padding,
+                                                     std::size_t axis);
+
+/// Builders, one operator a file in ops/. errors: Malformed for shapes that do not fit,
+/// Unsupported for a form that cannot be run.
+[[nodiscard]] OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
+                                         const BuildContext& context);
+[[nodiscard]] OperatorResult make_hybrid_conv2d(const Conv2d& op, const Epilogue& epilogue,
+                                                const BuildContext& context);
+/// Whether the builders above can do Epilogue::max_pool_2x2 for this convolution.
+[[nodiscard]] bool can_pool_in_conv2d(const Conv2d& op, const BuildContext& context);
+[[nodiscard]] bool can_pool_in_hybrid_conv2d(const Conv2d& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_fully_connected(const FullyConnected& op,
+                                                  const BuildContext& context);
+[[nodiscard]] OperatorResult make_pool2d(const Pool2d& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_unary(const Unary& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_binary(const Binary& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_prelu(const BuildContext& context);
+[[nodiscard]] OperatorResult make_batch_norm(const BatchNorm& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_instance_norm(const InstanceNorm& op,
+                                                const BuildContext& context);
+[[nodiscard]] OperatorResult make_softmax(const Softmax& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_concat(const Concat& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_reshape(const Reshape& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_squeeze(const Squeeze& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_expand_dims(const ExpandDims& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_transpose(const Transpose& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_pad(const Pad& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_slice(const Slice& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_split(const Split& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_resize(const Resize& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_reduce(const Reduce& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_space_depth(const SpaceDepth& op, const BuildContext& context);
+
+}  // namespace visionpress

@@ -1,0 +1,164 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "run/operator.h"
+#include "run/ops/elementwise.h"
+#include "run/ops/strided.h"
+
+namespace visionpress {
+namespace {
+
+template <typename Function>
+void combine_line(const float* a, const float* b, float* y, std::int64_t count, std::int64_t step_b,
+                  Function function) {
+  if (step_b == 0) {
+    const float value = *b;
+    for (std::int64_t i = 0; i < count; ++i) y[i] = function(a[i], value);
+  } else {
+    for (std::int64_t i = 0; i < count; ++i) y[i] = function(a[i], b[i * step_b]);
+  }
+}
+
+void combine(BinaryKind kind, const float* a, const float* b, float* y, std::int64_t count,
+             std::int64_t step_b) {
+  switch (kind) {
+    case BinaryKind::Add:
+    case BinaryKind::Average:
+      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p + q; });
+    case BinaryKind::Subtract:
+      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p - q; });
+    case BinaryKind::Multiply:
+      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p * q; });
+    case BinaryKind::Divide:
+      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p / q; });
+    case BinaryKind::Maximum:
+      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p > q ? p : q; });
+    case BinaryKind::Minimum:
+      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p < q ? p : q; });
+  }
+}
+
+// Strides of `dims` seen in the shape `out`: zero along the axes that are repeated.
+Strides broadcast_strides(const Shape& dims, const Shape& out) {
+  Strides strides(out.size(), 0);
+  const Strides dense = dense_strides(dims);
+  const std::size_t missing = out.size() - dims.size();
+  for (std::size_t a = 0; a < dims.size(); ++a) strides[missing + a] = dims[a] == 1 ? 0 : dense[a];
+  return strides;
+}
+
+Result<Shape> broadcast(const Shape& a, const Shape& b) {
+  Shape out(std::max(a.size(), b.size()), 1);
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    const std::int64_t p = i < a.size() ? a[a.size() - 1 - i] : 1;
+    const std::int64_t q = i < b.size() ? b[b.size() - 1 - i] : 1;
+    if (p != q && p != 1 && q != 1) {
+      return fail(ErrorKind::Malformed, "shapes {} and {} do not combine", to_string(a),
+                  to_string(b));
+    }
+    out[out.size() - 1 - i] = std::max(p, q);
+  }
+  return out;
+}
+
+class BinaryOperator final : public Operator {
+ public:
+  BinaryOperator(const Binary& op, std::vector<Shape> inputs, Shape out, int threads)
+      : op_(op), inputs_(std::move(inputs)), threads_(threads) {
+    for (const Shape& dims : inputs_) strides_.push_back(broadcast_strides(dims, out));
+    output_dims = {std::move(out)};
+  }
+
+  void run(const RunContext& context) const override {
+    float* y = context.outputs[0];
+    const auto count = static_cast<std::int64_t>(count_of(output_dims[0]));
+    if (inputs_.size() == 2 && inputs_[0] == output_dims[0]) return run_pair(context, count);
+    spread(context.inputs[0], strides_[0], y);
+    for (std::size_t i = 1; i < inputs_.size(); ++i)
+      fold(op_.kind, context.inputs[i], strides_[i], y);
+    if (op_.kind == BinaryKind::Average) {
+      const auto divisor = static_cast<float>(inputs_.size());
+      for (std::int64_t i = 0; i < count; ++i) y[i] /= divisor;
+    }
+    if (is_fused(op_.activation))
+      apply_unary(unary_of(op_.activation), y, y, static_cast<std::size_t>(count));
+  }
+
+ private:
+  // The usual case: a whole first operand, and a second that is whole, one value, or one line of
+  // channels.
+  void run_pair(const RunContext& context, std::int64_t count) const {
+    const std::int64_t other = static_cast<std::int64_t>(count_of(inputs_[1]));
+    const std::int64_t line = output_dims[0].empty() ? 1 : output_dims[0].back();
+    const bool is_whole = inputs_[1] == output_dims[0];
+    const bool is_line = other == line && !inputs_[1].empty() && inputs_[1].back() == line;
+    if (!is_whole && other != 1 && !is_line) {
+      spread(context.inputs[0], strides_[0], context.outputs[0]);
+      fold(op_.kind, context.inputs[1], strides_[1], context.outputs[0]);
+      finish(context.outputs[0], count);
+      return;
+    }
+    const std::int64_t block =
+        is_line && !is_whole ? line * std::max<std::int64_t>(1, 8192 / line) : 16384;
+    parallel_for(
+        static_cast<std::size_t>((count + block - 1) / block), threads_, [&](std::size_t b) {
+          const std::int64_t begin = static_cast<std::int64_t>(b) * block;
+          const std::int64_t end = std::min(begin + block, count);
+          const float* a = context.inputs[0];
+          float* y = context.outputs[0];
+          if (is_whole) {
+            combine(op_.kind, a + begin, context.inputs[1] + begin, y + begin, end - begin, 1);
+          } else if (other == 1) {
+            combine(op_.kind, a + begin, context.inputs[1], y + begin, end - begin, 0);
+          } else {
+            for (std::int64_t at = begin; at < end; at += line)
+              combine(op_.kind, a + at, context.inputs[1], y + at, line, 1);
+          }
+          finish(y + begin, end - begin);
+        });
+  }
+
+  void finish(float* y, std::int64_t count) const {
+    if (op_.kind == BinaryKind::Average) {
+      for (std::int64_t i = 0; i < count; ++i) y[i] /= 2.0F;
+    }
+    if (is_fused(op_.activation))
+      apply_unary(unary_of(op_.activation), y, y, static_cast<std::size_t>(count));
+  }
+
+  void spread(const float* x, const Strides& strides, float* y) const {
+    walk_lines(
+        output_dims[0], strides, dense_strides(output_dims[0]),
+        [&](std::int64_t at, std::int64_t to, std::int64_t count, std::int64_t step, std::int64_t) {
+          for (std::int64_t i = 0; i < count; ++i) y[to + i] = x[at + i * step];
+        });
+  }
+
+  void fold(BinaryKind kind, const float* x, const Strides& strides, float* y) const {
+    walk_lines(output_dims[0], strides, dense_strides(output_dims[0]),
+               [&](std::int64_t at, std::int64_t to, std::int64_t count, std::int64_t step,
+                   std::int64_t) { combine(kind, y + to, x + at, y + to, count, step); });
+  }
+
+  Binary op_;
+  std::vector<Shape> inputs_;
+  std::vector<Strides> strides_ = {};
+  int threads_;
+};
+
+}  // namespace
+
+OperatorResult make_binary(const Binary& op, const BuildContext& context) {
+  if (context.inputs.size() < 2)
+    return fail(ErrorKind::Malformed, "one input where two are needed");
+  std::vector<Shape> inputs;
+  Shape out = context.inputs[0].dims;
+  for (const InputDesc& input : context.inputs) {
+    inputs.push_back(input.dims);
+    VP_ASSIGN_OR_RETURN(out, broadcast(out, input.dims));
+  }
+  return std::make_unique<BinaryOperator>(op, std::move(inputs), std::move(out), context.threads);
+}
+
+}  // namespace visionpress

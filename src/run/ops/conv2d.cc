@@ -1,0 +1,168 @@
+// Float convolutions: oneDNN's, or our own direct kernel where the taps are few.
+
+#include <algorithm>
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "kernels/conv_small.h"
+#include "run/ops/conv_shape.h"
+#include "run/ops/elementwise.h"
+
+namespace visionpress {
+namespace {
+
+// Below this many kernel elements a convolution stays float in hybrid files, and XNNPACK's order of
+// sums can be kept at no cost; it is also where oneDNN's blocked kernels are mostly idle.
+constexpr std::int64_t kSmallKernelElements = 1024;
+constexpr std::size_t kRowsPerTask =
+    4;  // of the (pooled) output: a task's rows stay in the first cache
+
+class SmallConvOperator final : public Operator {
+ public:
+  SmallConvOperator(const ConvSpec& spec, const SmallConvOptions& options, int threads)
+      : options_(options), threads_(threads), batch_(static_cast<std::size_t>(spec.batch)) {
+    const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
+    shape_ = {size(spec.in[0]),     size(spec.in[1]),     size(spec.in_channels),
+              size(spec.out[0]),    size(spec.out[1]),    size(spec.out_channels),
+              size(spec.kernel[0]), size(spec.kernel[1]), size(spec.stride[0]),
+              size(spec.stride[1]), size(spec.before[0]), size(spec.before[1])};
+  }
+
+  void pack(const ConvSpec& spec, const std::vector<float>& kernel,
+            const std::vector<float>& bias) {
+    // To [ky][kx][c][out], the order in which the taps are summed.
+    std::vector<float> ordered(kernel.size());
+    const std::size_t taps = kernel.size() / shape_.out_channels;
+    const std::size_t plane = shape_.kernel_height * shape_.kernel_width;
+    for (std::size_t o = 0; o < shape_.out_channels; ++o) {
+      for (std::size_t tap = 0; tap < taps; ++tap) {
+        const std::size_t pixel = tap / shape_.in_channels;
+        const std::size_t channel = tap % shape_.in_channels;
+        const std::size_t from = spec.kernel_layout == KernelLayout::Ohwi
+                                     ? o * taps + tap
+                                     : (o * shape_.in_channels + channel) * plane + pixel;
+        ordered[tap * shape_.out_channels + o] = kernel[from];
+      }
+    }
+    packed_.resize(small_conv_packed_size(shape_));
+    pack_small_conv(shape_, ordered, packed_);
+    bias_.assign(packed_.size() / taps, 0.0F);
+    std::copy(bias.begin(), bias.end(), bias_.begin());
+    scratch_floats_ = small_conv_scratch_size(shape_, options_, kRowsPerTask);
+  }
+
+  void finish(Shape dims) {
+    output_dims = {std::move(dims)};
+    rows_ = static_cast<std::size_t>(output_dims[0][1]);
+    tasks_ = (rows_ + kRowsPerTask - 1) / kRowsPerTask;
+    scratch_bytes =
+        static_cast<std::size_t>(std::max(threads_, 1)) * scratch_floats_ * sizeof(float);
+  }
+
+  void run(const RunContext& context) const override {
+    const std::size_t in_size = shape_.in_height * shape_.in_width * shape_.in_channels;
+    const std::size_t out_size = count_of(output_dims[0]) / batch_;
+    for (std::size_t item = 0; item < batch_; ++item) {
+      parallel_for(tasks_, threads_, [&](std::size_t task) {
+        float* scratch = static_cast<float*>(static_cast<void*>(context.scratch)) +
+                         static_cast<std::size_t>(omp_get_thread_num()) * scratch_floats_;
+        const SmallConvBuffers buffers = {context.inputs[0] + item * in_size, packed_.data(),
+                                          bias_.data(), scratch,
+                                          context.outputs[0] + item * out_size};
+        const std::size_t begin = task * kRowsPerTask;
+        conv_small(shape_, options_, buffers, begin, std::min(begin + kRowsPerTask, rows_));
+      });
+    }
+  }
+
+ private:
+  SmallConvShape shape_ = {};
+  SmallConvOptions options_;
+  int threads_;
+  std::size_t batch_;
+  std::size_t rows_ = 0;
+  std::size_t tasks_ = 0;
+  std::size_t scratch_floats_ = 0;
+  std::vector<float> packed_ = {};
+  std::vector<float> bias_ = {};
+};
+
+class ConvOperator final : public Operator {
+ public:
+  ConvOperator(Convolution convolution, Shape dims, std::optional<Unary> after)
+      : convolution_(std::move(convolution)), after_(after) {
+    output_dims = {std::move(dims)};
+    scratch_bytes = convolution_.scratch_bytes();
+  }
+  void run(const RunContext& context) const override {
+    convolution_.run(context.inputs[0], context.outputs[0], context.scratch);
+    if (after_) {
+      apply_unary(*after_, context.outputs[0], context.outputs[0], count_of(output_dims[0]));
+    }
+  }
+
+ private:
+  Convolution convolution_;
+  std::optional<Unary> after_;
+};
+
+bool is_small(const Conv2d& op, const ConvSpec& spec) {
+  const bool is_plain =
+      spec.groups == 1 && !op.transposed && op.dilation[0] == 1 && op.dilation[1] == 1;
+  return is_plain &&
+         spec.out_channels * spec.in_channels * spec.kernel[0] * spec.kernel[1] <
+             kSmallKernelElements &&
+         spec.in_channels <= 4;
+}
+
+bool onednn_can_fuse(const std::optional<Unary>& activation) {
+  if (!activation) return true;
+  return activation->kind == UnaryKind::Relu || activation->kind == UnaryKind::Relu6 ||
+         activation->kind == UnaryKind::LeakyRelu;
+}
+
+}  // namespace
+
+OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
+                           const BuildContext& context) {
+  VP_ASSIGN_OR_RETURN(ConvSpec spec, conv_spec(op, context));
+  VP_ASSIGN_OR_RETURN(const std::vector<float> kernel, load_constant(context.inputs[1]));
+  VP_ASSIGN_OR_RETURN(const std::vector<float> bias, load_bias(context, spec.out_channels));
+  const std::optional<Unary> activation = conv_activation(op, epilogue);
+  const auto bounds = activation_bounds(activation);
+  if (is_small(op, spec) && bounds) {
+    SmallConvOptions options;
+    options.order = context.arithmetic == Arithmetic::Builtin ? SumOrder::PlainBiasLast
+                                                              : SumOrder::FusedBiasFirst;
+    options.activation = {bounds->slope, bounds->low, bounds->high};
+    options.max_pool_2x2 = epilogue.max_pool_2x2;
+    auto result = std::make_unique<SmallConvOperator>(spec, options, context.threads);
+    result->pack(spec, kernel, bias);
+    result->finish(conv_output_dims(spec, epilogue));
+    return result;
+  }
+  if (epilogue.max_pool_2x2) {
+    return fail(ErrorKind::Internal, "a float convolution was asked to pool");
+  }
+  std::optional<Unary> after;
+  if (onednn_can_fuse(activation)) {
+    spec.activation = activation;
+  } else {
+    after = activation;
+  }
+  VP_ASSIGN_OR_RETURN(
+      Convolution convolution,
+      Convolution::create(spec, kernel.data(), has_bias(context) ? bias.data() : nullptr,
+                          context.threads));
+  return std::make_unique<ConvOperator>(std::move(convolution), conv_output_dims(spec, epilogue),
+                                        after);
+}
+
+bool can_pool_in_conv2d(const Conv2d& op, const BuildContext& context) {
+  const auto spec = conv_spec(op, context);
+  return spec && is_small(op, *spec);
+}
+
+}  // namespace visionpress

@@ -1,0 +1,22 @@
+#pragma once
+
+// The scalar meaning of the elementwise operators, shared by Unary, fused activations and
+// epilogues.
+
+#include <cstddef>
+
+#include "model/ops.h"
+
+namespace visionpress {
+
+/// y[i] = f(x[i]); x and y may be the same buffer.
+void apply_unary(const Unary& op, const float* x, float* y, std::size_t count);
+
+/// The fused activation as a Unary; None is no Unary.
+[[nodiscard]] bool is_fused(FusedActivation activation);
+[[nodiscard]] Unary unary_of(FusedActivation activation);
+
+/// Whether a <= b implies f(a) <= f(b), so that a maximum may be taken before or after it.
+[[nodiscard]] bool is_monotone(const Unary& op);
+
+}  // namespace visionpress

@@ -1,0 +1,96 @@
+#include <utility>
+
+#include "base/error.h"
+#include "run/ops/conv_shape.h"
+#include "run/ops/elementwise.h"
+#include "run/ops/hybrid_parts.h"
+#include "run/ops/strided.h"
+
+namespace visionpress {
+namespace {
+
+class FullyConnectedOperator final : public Operator {
+ public:
+  FullyConnectedOperator(Convolution product, Shape dims, const std::optional<Unary>& activation)
+      : product_(std::move(product)), activation_(activation) {
+    output_dims = {std::move(dims)};
+    scratch_bytes = product_.scratch_bytes();
+  }
+  void run(const RunContext& context) const override {
+    product_.run(context.inputs[0], context.outputs[0], context.scratch);
+    if (activation_) {
+      apply_unary(*activation_, context.outputs[0], context.outputs[0], count_of(output_dims[0]));
+    }
+  }
+
+ private:
+  Convolution product_;
+  std::optional<Unary> activation_;
+};
+
+// The result's shape; x has `rows` rows of `inner` values.
+Shape result_dims(const FullyConnected& op, const Shape& x, const HybridRows& rows) {
+  if (op.keep_spatial) return {rows.rows, 1, 1, rows.columns};
+  if (!op.keep_dims) return {rows.rows, rows.columns};
+  Shape dims = x;
+  dims.back() = rows.columns;
+  return dims;
+}
+
+// Kernel columns of a C,H,W input in the order H,W,C in which the input lies.
+void reorder_columns(std::vector<float>& kernel, const Shape& x, std::size_t out) {
+  std::vector<float> ordered(kernel.size());
+  const std::size_t inner = kernel.size() / out;
+  for (std::size_t o = 0; o < out; ++o) {
+    swap_layout({1, x[1], x[2], x[3]}, kernel.data() + o * inner, ordered.data() + o * inner,
+                false);
+  }
+  kernel = std::move(ordered);
+}
+
+}  // namespace
+
+OperatorResult make_fully_connected(const FullyConnected& op, const BuildContext& context) {
+  if (context.inputs.size() < 2 || context.inputs[1].weight == nullptr) {
+    return fail(ErrorKind::Unsupported, "its kernel is not a constant");
+  }
+  const Shape& x = context.inputs[0].dims;
+  const Shape& k = context.inputs[1].weight->stored.shape;
+  if (k.size() < 2 || k[0] <= 0 || *element_count(k) <= 0) {
+    return fail(ErrorKind::Malformed, "kernel {} needs two axes", to_string(k));
+  }
+  HybridRows rows;
+  rows.columns = k[0];
+  rows.inner = *element_count(k) / k[0];
+  const auto total = static_cast<std::int64_t>(count_of(x));
+  if (total % rows.inner != 0) {
+    return fail(ErrorKind::Malformed, "input {} does not divide into rows of {} values",
+                to_string(x), rows.inner);
+  }
+  rows.rows = total / rows.inner;
+  if (is_fused(op.activation)) rows.activation = unary_of(op.activation);
+  rows.output_dims = result_dims(op, x, rows);
+  const bool is_hybrid = op.dynamic_range && (context.arithmetic == Arithmetic::Runtime ||
+                                              context.arithmetic == Arithmetic::Builtin);
+  if (is_hybrid) {
+    const bool by_xnnpack = context.arithmetic == Arithmetic::Runtime;
+    const auto builtin =
+        op.asymmetric_inputs ? HybridRule::BuiltinAsymmetric : HybridRule::BuiltinSymmetric;
+    return make_hybrid_rows(rows, by_xnnpack ? HybridRule::Xnnpack : builtin, context);
+  }
+  VP_ASSIGN_OR_RETURN(std::vector<float> kernel, load_constant(context.inputs[1]));
+  if (context.layout == Layout::ChannelsFirst && x.size() == 4 && x[1] * x[2] > 1) {
+    reorder_columns(kernel, x, static_cast<std::size_t>(rows.columns));
+  }
+  VP_ASSIGN_OR_RETURN(const std::vector<float> bias, load_bias(context, rows.columns));
+  const ConvSpec spec =
+      matrix_product_spec(ConvArithmetic::Float, rows.rows, rows.inner, rows.columns);
+  VP_ASSIGN_OR_RETURN(
+      Convolution product,
+      Convolution::create(spec, kernel.data(), has_bias(context) ? bias.data() : nullptr,
+                          context.threads));
+  return std::make_unique<FullyConnectedOperator>(std::move(product), rows.output_dims,
+                                                  rows.activation);
+}
+
+}  // namespace visionpress

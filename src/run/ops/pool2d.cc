@@ -1,0 +1,113 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "run/operator.h"
+#include "run/ops/elementwise.h"
+
+namespace visionpress {
+namespace {
+
+/// The part of one window that lies inside the image.
+struct Window {
+  std::int64_t y0 = 0, y1 = 0, x0 = 0, x1 = 0;
+};
+
+class PoolOperator final : public Operator {
+ public:
+  PoolOperator(const Pool2d& op, const Shape& in, std::array<WindowGeometry, 2> geometry,
+               int threads)
+      : op_(op), in_(in), geometry_(geometry), threads_(threads) {
+    output_dims = {{in[0], geometry[0].out, geometry[1].out, in[3]}};
+  }
+
+  void run(const RunContext& context) const override {
+    const std::int64_t rows = output_dims[0][0] * output_dims[0][1];
+    parallel_for(static_cast<std::size_t>(rows), threads_, [&](std::size_t row) {
+      pool_row(static_cast<std::int64_t>(row), context.inputs[0], context.outputs[0]);
+    });
+  }
+
+ private:
+  void pool_row(std::int64_t row, const float* x, float* y) const {
+    const std::int64_t item = row / output_dims[0][1];
+    const std::int64_t out_y = row % output_dims[0][1];
+    const auto channels = static_cast<std::size_t>(in_[3]);
+    const float* image = x + item * in_[1] * in_[2] * in_[3];
+    float* out = y + row * output_dims[0][2] * in_[3];
+    for (std::int64_t out_x = 0; out_x < output_dims[0][2]; ++out_x, out += channels) {
+      const std::int64_t top = out_y * op_.stride[0] - geometry_[0].before;
+      const std::int64_t left = out_x * op_.stride[1] - geometry_[1].before;
+      const Window window = {std::max<std::int64_t>(top, 0), std::min(top + op_.kernel[0], in_[1]),
+                             std::max<std::int64_t>(left, 0),
+                             std::min(left + op_.kernel[1], in_[2])};
+      if (op_.kind == PoolKind::Max) {
+        maximum(image, window, channels, out);
+      } else {
+        mean(image, window, channels, out);
+      }
+    }
+    if (is_fused(op_.activation)) {
+      float* begin = y + row * output_dims[0][2] * in_[3];
+      apply_unary(unary_of(op_.activation), begin, begin,
+                  static_cast<std::size_t>(output_dims[0][2]) * channels);
+    }
+  }
+
+  void maximum(const float* image, const Window& window, std::size_t channels, float* out) const {
+    std::fill(out, out + channels, -std::numeric_limits<float>::infinity());
+    for (std::int64_t y = window.y0; y < window.y1; ++y) {
+      for (std::int64_t x = window.x0; x < window.x1; ++x) {
+        const float* pixel = image + (y * in_[2] + x) * in_[3];
+        for (std::size_t c = 0; c < channels; ++c) out[c] = pixel[c] > out[c] ? pixel[c] : out[c];
+      }
+    }
+  }
+
+  void mean(const float* image, const Window& window, std::size_t channels, float* out) const {
+    const bool squares = op_.kind == PoolKind::L2;
+    std::fill(out, out + channels, 0.0F);
+    for (std::int64_t y = window.y0; y < window.y1; ++y) {
+      for (std::int64_t x = window.x0; x < window.x1; ++x) {
+        const float* pixel = image + (y * in_[2] + x) * in_[3];
+        for (std::size_t c = 0; c < channels; ++c)
+          out[c] += squares ? pixel[c] * pixel[c] : pixel[c];
+      }
+    }
+    const std::int64_t inside = (window.y1 - window.y0) * (window.x1 - window.x0);
+    const std::int64_t count =
+        op_.count_padding ? op_.kernel[0] * op_.kernel[1] : std::max<std::int64_t>(inside, 1);
+    const auto divisor = static_cast<float>(count);
+    for (std::size_t c = 0; c < channels; ++c)
+      out[c] = squares ? std::sqrt(out[c] / divisor) : out[c] / divisor;
+  }
+
+  Pool2d op_;
+  Shape in_;
+  std::array<WindowGeometry, 2> geometry_;
+  int threads_;
+};
+
+}  // namespace
+
+OperatorResult make_pool2d(const Pool2d& op, const BuildContext& context) {
+  const Shape& in = context.inputs[0].dims;
+  if (in.size() != 4)
+    return fail(ErrorKind::Malformed, "pooling needs four axes, not {}", to_string(in));
+  Pool2d pool = op;
+  if (pool.global) {
+    pool.kernel = {in[1], in[2]};
+    pool.stride = {1, 1};
+    pool.padding = {};
+  }
+  std::array<WindowGeometry, 2> geometry;
+  for (std::size_t a = 0; a < 2; ++a) {
+    VP_ASSIGN_OR_RETURN(
+        geometry[a], window_geometry(in[a + 1], pool.kernel[a], pool.stride[a], pool.padding, a));
+  }
+  return std::make_unique<PoolOperator>(pool, in, geometry, context.threads);
+}
+
+}  // namespace visionpress

@@ -1,0 +1,158 @@
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <utility>
+
+#include "base/error.h"
+#include "run/operator.h"
+#include "run/ops/strided.h"
+
+namespace visionpress {
+namespace {
+
+class ReduceOperator final : public Operator {
+ public:
+  /// out_strides: of each physical axis of the input within the result; 0 where it is reduced.
+  ReduceOperator(const Reduce& op, Shape in, Strides out_strides, Shape out)
+      : op_(op), in_(std::move(in)), out_strides_(std::move(out_strides)) {
+    output_dims = {std::move(out)};
+    out_count_ = count_of(output_dims[0]);
+    reduced_count_ = out_count_ == 0 ? 0 : count_of(in_) / out_count_;
+    scratch_bytes = out_count_ * (sizeof(double) + sizeof(std::int64_t));
+  }
+
+  void run(const RunContext& context) const override {
+    // Sums in double: a plane of 300,000 pixels would lose three digits in float.
+    auto* totals = static_cast<double*>(static_cast<void*>(context.scratch));
+    auto* seen = static_cast<std::int64_t*>(static_cast<void*>(totals + out_count_));
+    std::fill(totals, totals + out_count_, initial());
+    std::fill(seen, seen + out_count_, 0);
+    if (op_.kind == ReduceKind::ArgMax || op_.kind == ReduceKind::ArgMin) {
+      find_extremes(context.inputs[0], totals, seen, context.outputs[0]);
+      return;
+    }
+    walk_lines(in_, dense_strides(in_), out_strides_,
+               [&](std::int64_t from, std::int64_t to, std::int64_t count, std::int64_t,
+                   std::int64_t step) {
+                 const float* x = context.inputs[0] + from;
+                 for (std::int64_t i = 0; i < count; ++i)
+                   add(totals[to + i * step], static_cast<double>(x[i]));
+               });
+    for (std::size_t i = 0; i < out_count_; ++i)
+      context.outputs[0][i] = static_cast<float>(finish(totals[i]));
+  }
+
+ private:
+  [[nodiscard]] double initial() const {
+    switch (op_.kind) {
+      case ReduceKind::Product:
+        return 1.0;
+      case ReduceKind::Maximum:
+      case ReduceKind::ArgMax:
+        return -std::numeric_limits<double>::infinity();
+      case ReduceKind::Minimum:
+      case ReduceKind::ArgMin:
+        return std::numeric_limits<double>::infinity();
+      default:
+        return 0.0;
+    }
+  }
+
+  void add(double& total, double x) const {
+    switch (op_.kind) {
+      case ReduceKind::Product:
+        total *= x;
+        break;
+      case ReduceKind::Maximum:
+        total = std::max(total, x);
+        break;
+      case ReduceKind::Minimum:
+        total = std::min(total, x);
+        break;
+      case ReduceKind::SumOfSquares:
+      case ReduceKind::L2:
+        total += x * x;
+        break;
+      case ReduceKind::L1:
+        total += std::fabs(x);
+        break;
+      case ReduceKind::LogSum:
+        total += std::log(x + static_cast<double>(op_.epsilon));
+        break;
+      default:
+        total += x;
+        break;
+    }
+  }
+
+  [[nodiscard]] double finish(double total) const {
+    if (op_.kind == ReduceKind::Mean) return total / static_cast<double>(reduced_count_);
+    if (op_.kind == ReduceKind::L2) return std::sqrt(total);
+    return total;
+  }
+
+  // The first of equal extremes wins; elements come in increasing order of the one reduced axis.
+  void find_extremes(const float* x, double* best, std::int64_t* seen, float* y) const {
+    const bool wants_largest = op_.kind == ReduceKind::ArgMax;
+    walk_lines(in_, dense_strides(in_), out_strides_,
+               [&](std::int64_t from, std::int64_t to, std::int64_t count, std::int64_t,
+                   std::int64_t step) {
+                 for (std::int64_t i = 0; i < count; ++i) {
+                   const std::int64_t at = to + i * step;
+                   const auto value = static_cast<double>(x[from + i]);
+                   if (seen[at] == 0 || (wants_largest ? value > best[at] : value < best[at])) {
+                     best[at] = value;
+                     y[at] = static_cast<float>(seen[at]);
+                   }
+                   ++seen[at];
+                 }
+               });
+  }
+
+  Reduce op_;
+  Shape in_;
+  Strides out_strides_;
+  std::size_t out_count_ = 0;
+  std::size_t reduced_count_ = 0;
+};
+
+}  // namespace
+
+OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
+  const Shape& in = context.inputs[0].dims;
+  const std::size_t rank = in.size();
+  std::vector<bool> reduced(rank, op.axes.empty());  // by physical axis
+  for (const int axis : op.axes) {
+    VP_ASSIGN_OR_RETURN(const int at, physical_axis(axis, rank, context.layout));
+    reduced[static_cast<std::size_t>(at)] = true;
+  }
+  const bool finds = op.kind == ReduceKind::ArgMax || op.kind == ReduceKind::ArgMin;
+  if (finds && std::count(reduced.begin(), reduced.end(), true) != 1) {
+    return fail(ErrorKind::Unsupported, "the index of an extreme over several axes");
+  }
+  if (count_of(in) == 0)
+    return fail(ErrorKind::Malformed, "reduction of an empty tensor {}", to_string(in));
+  // The result in the physical order when it keeps its axes, else in the logical order of those
+  // left.
+  Shape out;
+  Strides strides(rank, 0);
+  std::vector<std::size_t> kept;  // physical axes in the order of the result
+  for (std::size_t a = 0; a < rank; ++a) {
+    std::size_t at = a;
+    if (!op.keep_dims) {
+      VP_ASSIGN_OR_RETURN(const int physical,
+                          physical_axis(static_cast<int>(a), rank, context.layout));
+      at = static_cast<std::size_t>(physical);
+      if (reduced[at]) continue;
+    }
+    kept.push_back(at);
+    out.push_back(reduced[at] ? 1 : in[at]);
+  }
+  const Strides dense = dense_strides(out);
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (!reduced[kept[i]]) strides[kept[i]] = dense[i];
+  }
+  return std::make_unique<ReduceOperator>(op, in, std::move(strides), std::move(out));
+}
+
+}  // namespace visionpress

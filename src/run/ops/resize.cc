@@ -1,0 +1,128 @@
+#include <algorithm>
+#include <cmath>
+#include <utility>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "run/operator.h"
+
+namespace visionpress {
+namespace {
+
+/// Where one output line comes from: two source lines and the share of the second.
+struct Tap {
+  std::int64_t low = 0;
+  std::int64_t high = 0;
+  float share = 0.0F;
+};
+
+float source_position(const Resize& op, std::int64_t i, std::int64_t in, std::int64_t out) {
+  const auto at = static_cast<float>(i);
+  const auto size = static_cast<float>(in);
+  const auto target = static_cast<float>(out);
+  switch (op.grid) {
+    case ResizeGrid::Corner:
+      return at * (size / target);
+    case ResizeGrid::HalfPixel:
+      return (at + 0.5F) * (size / target) - 0.5F;
+    case ResizeGrid::AlignCorners:
+      return out > 1 ? at * ((size - 1.0F) / (target - 1.0F)) : 0.0F;
+    case ResizeGrid::AlignCornersCentered:
+      return out > 1 ? at * ((size - 1.0F) / (target - 1.0F)) : (size - 1.0F) / 2.0F;
+  }
+  return at;
+}
+
+std::vector<Tap> make_taps(const Resize& op, std::int64_t in, std::int64_t out) {
+  std::vector<Tap> taps;
+  for (std::int64_t i = 0; i < out; ++i) {
+    float at = source_position(op, i, in, out);
+    Tap tap;
+    if (op.kind == ResizeKind::Nearest) {
+      // TFLite: half-pixel centres and aligned corners round, the plain grid truncates.
+      if (op.grid == ResizeGrid::HalfPixel) at += 0.5F;
+      const float nearest =
+          op.grid == ResizeGrid::AlignCorners || op.grid == ResizeGrid::AlignCornersCentered
+              ? std::round(at)
+              : std::floor(at);
+      tap.low = std::clamp<std::int64_t>(static_cast<std::int64_t>(nearest), 0, in - 1);
+      tap.high = tap.low;
+    } else {
+      at = std::max(at, 0.0F);
+      tap.low = std::min(static_cast<std::int64_t>(at), in - 1);
+      tap.high = std::min(tap.low + 1, in - 1);
+      tap.share = at - static_cast<float>(tap.low);
+    }
+    taps.push_back(tap);
+  }
+  return taps;
+}
+
+class ResizeOperator final : public Operator {
+ public:
+  ResizeOperator(const Resize& op, const Shape& in, Shape out, int threads)
+      : in_(in),
+        threads_(threads),
+        rows_(make_taps(op, in[1], out[1])),
+        columns_(make_taps(op, in[2], out[2])),
+        blends_(op.kind == ResizeKind::Bilinear) {
+    output_dims = {std::move(out)};
+  }
+  void run(const RunContext& context) const override {
+    const std::size_t lines = static_cast<std::size_t>(output_dims[0][0]) * rows_.size();
+    parallel_for(lines, threads_, [&](std::size_t line) { resize_line(line, context); });
+  }
+
+ private:
+  void resize_line(std::size_t line, const RunContext& context) const {
+    const Tap& row = rows_[line % rows_.size()];
+    const auto item = static_cast<std::int64_t>(line / rows_.size());
+    const std::int64_t channels = in_[3];
+    const float* upper = context.inputs[0] + (item * in_[1] + row.low) * in_[2] * channels;
+    const float* lower = context.inputs[0] + (item * in_[1] + row.high) * in_[2] * channels;
+    float* y = context.outputs[0] + line * columns_.size() * static_cast<std::size_t>(channels);
+    for (const Tap& column : columns_) {
+      const std::int64_t left = column.low * channels;
+      const std::int64_t right = column.high * channels;
+      if (blends_) {
+        for (std::int64_t c = 0; c < channels; ++c) {
+          const float top = upper[left + c] + (upper[right + c] - upper[left + c]) * column.share;
+          const float bottom =
+              lower[left + c] + (lower[right + c] - lower[left + c]) * column.share;
+          y[c] = top + (bottom - top) * row.share;
+        }
+      } else {
+        std::copy(upper + left, upper + left + channels, y);
+      }
+      y += channels;
+    }
+  }
+
+  Shape in_;
+  int threads_;
+  std::vector<Tap> rows_;
+  std::vector<Tap> columns_;
+  bool blends_;
+};
+
+}  // namespace
+
+OperatorResult make_resize(const Resize& op, const BuildContext& context) {
+  const Shape& in = context.inputs[0].dims;
+  if (in.size() != 4 || count_of(in) == 0)
+    return fail(ErrorKind::Malformed, "resize of {}", to_string(in));
+  Shape out = in;
+  for (std::size_t a = 0; a < 2; ++a) {
+    constexpr double kLargest = 1 << 20;  // pixels along one axis
+    const double size =
+        op.size[a] > 0
+            ? static_cast<double>(op.size[a])
+            : std::floor(static_cast<double>(in[a + 1]) * static_cast<double>(op.scale[a]));
+    if (!(size >= 1.0 && size <= kLargest))
+      return fail(ErrorKind::Malformed, "resize of {} to {}", to_string(in), size);
+    out[a + 1] = static_cast<std::int64_t>(size);
+  }
+  return std::make_unique<ResizeOperator>(op, in, std::move(out), context.threads);
+}
+
+}  // namespace visionpress

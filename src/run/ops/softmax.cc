@@ -1,0 +1,60 @@
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "run/operator.h"
+
+namespace visionpress {
+namespace {
+
+class SoftmaxOperator final : public Operator {
+ public:
+  SoftmaxOperator(const Shape& dims, int axis, float beta) : beta_(beta) {
+    output_dims = {dims};
+    const auto at = static_cast<std::size_t>(axis);
+    for (std::size_t a = 0; a < dims.size(); ++a) {
+      std::size_t& part = a < at ? outer_ : a == at ? length_ : inner_;
+      part *= static_cast<std::size_t>(dims[a]);
+    }
+  }
+  void run(const RunContext& context) const override {
+    for (std::size_t o = 0; o < outer_; ++o) {
+      for (std::size_t i = 0; i < inner_; ++i) {
+        const std::size_t at = o * length_ * inner_ + i;
+        normalize(context.inputs[0] + at, context.outputs[0] + at);
+      }
+    }
+  }
+
+ private:
+  void normalize(const float* x, float* y) const {
+    float largest = x[0];
+    for (std::size_t k = 1; k < length_; ++k) largest = std::max(largest, x[k * inner_]);
+    double sum = 0.0;
+    for (std::size_t k = 0; k < length_; ++k) {
+      const float value = std::exp((x[k * inner_] - largest) * beta_);
+      y[k * inner_] = value;
+      sum += static_cast<double>(value);
+    }
+    for (std::size_t k = 0; k < length_; ++k) {
+      y[k * inner_] = static_cast<float>(static_cast<double>(y[k * inner_]) / sum);
+    }
+  }
+
+  float beta_;
+  std::size_t outer_ = 1;
+  std::size_t length_ = 1;
+  std::size_t inner_ = 1;
+};
+
+}  // namespace
+
+OperatorResult make_softmax(const Softmax& op, const BuildContext& context) {
+  const Shape& dims = context.inputs[0].dims;
+  VP_ASSIGN_OR_RETURN(const int axis, physical_axis(op.axis, dims.size(), context.layout));
+  if (count_of(dims) == 0)
+    return fail(ErrorKind::Malformed, "softmax of an empty tensor {}", to_string(dims));
+  return std::make_unique<SoftmaxOperator>(dims, axis, op.beta);
+}
+
+}  // namespace visionpress

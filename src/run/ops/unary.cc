@@ -1,0 +1,160 @@
+#include <algorithm>
+#include <cmath>
+
+#include "base/parallel.h"
+#include "run/operator.h"
+#include "run/ops/elementwise.h"
+
+namespace visionpress {
+namespace {
+
+template <typename Function>
+void map_values(const float* x, float* y, std::size_t count, Function function) {
+  for (std::size_t i = 0; i < count; ++i) y[i] = function(x[i]);
+}
+
+float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
+
+float softplus(float x) {
+  return x > 20.0F ? x : std::log1p(std::exp(x));
+}  // e^-20 is below one ulp of 20
+
+void apply_bounded(const Unary& op, const float* x, float* y, std::size_t count) {
+  const float a = op.alpha;
+  const float b = op.beta;
+  switch (op.kind) {
+    case UnaryKind::Relu:
+      return map_values(x, y, count, [](float v) { return v > 0.0F ? v : 0.0F; });
+    case UnaryKind::Relu6:
+      return map_values(x, y, count, [](float v) { return std::min(std::max(v, 0.0F), 6.0F); });
+    case UnaryKind::ReluN1To1:
+      return map_values(x, y, count, [](float v) { return std::min(std::max(v, -1.0F), 1.0F); });
+    case UnaryKind::LeakyRelu:
+      return map_values(x, y, count, [a](float v) { return v < 0.0F ? a * v : v; });
+    case UnaryKind::ThresholdedRelu:
+      return map_values(x, y, count, [a](float v) { return v < a ? 0.0F : v; });
+    case UnaryKind::Threshold:
+      return map_values(x, y, count, [a](float v) { return std::max(v, a); });
+    case UnaryKind::Clip:
+      return map_values(x, y, count, [a, b](float v) { return std::min(std::max(v, a), b); });
+    case UnaryKind::HardSigmoid:
+      return map_values(x, y, count,
+                        [a, b](float v) { return std::min(std::max(a * v + b, 0.0F), 1.0F); });
+    case UnaryKind::HardSwish:
+      return map_values(
+          x, y, count, [](float v) { return v * std::min(std::max(v + 3.0F, 0.0F), 6.0F) / 6.0F; });
+    default:
+      return map_values(x, y, count, [a, b](float v) { return a * v + b; });
+  }
+}
+
+void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t count) {
+  const float a = op.alpha;
+  const float b = op.beta;
+  switch (op.kind) {
+    case UnaryKind::Sqrt:
+      return map_values(x, y, count, [](float v) { return std::sqrt(v); });
+    case UnaryKind::Rsqrt:
+      return map_values(x, y, count, [b](float v) { return 1.0F / std::sqrt(v + b); });
+    case UnaryKind::Inverse:
+      return map_values(x, y, count, [b](float v) { return 1.0F / (v + b); });
+    case UnaryKind::Power:
+      return map_values(x, y, count, [a](float v) { return std::pow(v, a); });
+    case UnaryKind::Exp:
+      return map_values(x, y, count, [](float v) { return std::exp(v); });
+    case UnaryKind::Log:
+      return map_values(x, y, count, [](float v) { return std::log(v); });
+    case UnaryKind::Abs:
+      return map_values(x, y, count, [](float v) { return std::fabs(v); });
+    case UnaryKind::Square:
+      return map_values(x, y, count, [](float v) { return v * v; });
+    case UnaryKind::Negate:
+      return map_values(x, y, count, [](float v) { return -v; });
+    case UnaryKind::Floor:
+      return map_values(x, y, count, [](float v) { return std::floor(v); });
+    case UnaryKind::Ceil:
+      return map_values(x, y, count, [](float v) { return std::ceil(v); });
+    case UnaryKind::Sigmoid:
+      return map_values(x, y, count, sigmoid);
+    case UnaryKind::Tanh:
+      return map_values(x, y, count, [](float v) { return std::tanh(v); });
+    case UnaryKind::ScaledTanh:
+      return map_values(x, y, count, [a, b](float v) { return a * std::tanh(b * v); });
+    case UnaryKind::Elu:
+      return map_values(x, y, count, [a](float v) { return v < 0.0F ? a * std::expm1(v) : v; });
+    case UnaryKind::Softsign:
+      return map_values(x, y, count, [](float v) { return v / (1.0F + std::fabs(v)); });
+    case UnaryKind::Softplus:
+      return map_values(x, y, count, softplus);
+    default:
+      return apply_bounded(op, x, y, count);
+  }
+}
+
+class UnaryOperator final : public Operator {
+ public:
+  UnaryOperator(const Unary& op, const BuildContext& context) : op_(op), threads_(context.threads) {
+    output_dims = {context.inputs[0].dims};
+    count_ = count_of(output_dims[0]);
+  }
+  void run(const RunContext& context) const override {
+    constexpr std::size_t kBlock = 1
+                                   << 14;  // values a task: long enough to hide the loop's own cost
+    parallel_for((count_ + kBlock - 1) / kBlock, threads_, [&](std::size_t block) {
+      const std::size_t begin = block * kBlock;
+      apply_unary(op_, context.inputs[0] + begin, context.outputs[0] + begin,
+                  std::min(kBlock, count_ - begin));
+    });
+  }
+
+ private:
+  Unary op_;
+  int threads_;
+  std::size_t count_ = 0;
+};
+
+}  // namespace
+
+void apply_unary(const Unary& op, const float* x, float* y, std::size_t count) {
+  apply_arithmetic(op, x, y, count);
+}
+
+bool is_fused(FusedActivation activation) { return activation != FusedActivation::None; }
+
+Unary unary_of(FusedActivation activation) {
+  switch (activation) {
+    case FusedActivation::Relu:
+      return {UnaryKind::Relu, 0.0F, 0.0F};
+    case FusedActivation::Relu6:
+      return {UnaryKind::Relu6, 0.0F, 0.0F};
+    case FusedActivation::ReluN1To1:
+      return {UnaryKind::ReluN1To1, 0.0F, 0.0F};
+    case FusedActivation::Tanh:
+      return {UnaryKind::Tanh, 0.0F, 0.0F};
+    case FusedActivation::None:
+      break;
+  }
+  return {UnaryKind::Linear, 1.0F, 0.0F};
+}
+
+bool is_monotone(const Unary& op) {
+  switch (op.kind) {
+    case UnaryKind::Relu:
+    case UnaryKind::Relu6:
+    case UnaryKind::ReluN1To1:
+    case UnaryKind::Threshold:
+      return true;
+    case UnaryKind::LeakyRelu:
+      return op.alpha >= 0.0F && op.alpha <= 1.0F;
+    case UnaryKind::Linear:
+      return op.alpha >= 0.0F;
+    default:
+      return false;
+  }
+}
+
+OperatorResult make_unary(const Unary& op, const BuildContext& context) {
+  return std::make_unique<UnaryOperator>(op, context);
+}
+
+}  // namespace visionpress
