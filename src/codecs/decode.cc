@@ -13,10 +13,6 @@
 namespace visionpress {
 namespace {
 
-// Elements decoded by one task: a multiple of 8, so that packed chunks begin at a byte, and small
-// enough for its unpacked codes to lie on the stack and in the first-level cache.
-constexpr std::size_t kChunk = 16384;
-
 // Largest zero point of which code - zero_point is exact in float32 (24 bits of precision).
 constexpr std::int32_t kMaxZeroPoint = (1 << 24) - 256;
 
@@ -144,30 +140,6 @@ void decode_linear_chunk(const WeightRef& weight, std::size_t begin, Bytes codes
   }
 }
 
-void decode_chunk(const WeightRef& weight, std::size_t begin, std::span<float> out) {
-  switch (weight.code.encoding) {
-    case Encoding::Float32:
-      std::memcpy(out.data(), weight.payload.data() + begin * 4, out.size_bytes());
-      return;
-    case Encoding::Float16:
-      decode_halves(weight.payload.subspan(begin * 2), out);
-      return;
-    case Encoding::Linear:
-    case Encoding::Table:
-      break;
-  }
-  std::array<std::byte, kChunk> buffer;  // uninitialised: view_codes writes what is read
-  const Bytes codes = view_codes(weight, begin, out.size(), buffer);
-  if (weight.code.encoding == Encoding::Linear) {
-    decode_linear_chunk(weight, begin, codes, out);
-    return;
-  }
-  // Whole codes may exceed the table; check_codes has looked at them.
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    out[i] = weight.code.table[std::to_integer<std::size_t>(codes[i])];
-  }
-}
-
 /// Whole codes of fewer than 8 bits could be out of their range; packed ones cannot.
 Result<void> check_codes(const WeightRef& weight) {
   const int bits = weight.code.bits;
@@ -204,6 +176,30 @@ Result<void> check_weight(const WeightRef& weight) {
   return check_codes(weight);
 }
 
+void decode_part(const WeightRef& weight, std::size_t begin, std::span<float> out) {
+  switch (weight.code.encoding) {
+    case Encoding::Float32:
+      std::memcpy(out.data(), weight.payload.data() + begin * 4, out.size_bytes());
+      return;
+    case Encoding::Float16:
+      decode_halves(weight.payload.subspan(begin * 2), out);
+      return;
+    case Encoding::Linear:
+    case Encoding::Table:
+      break;
+  }
+  std::array<std::byte, kMaxDecodePart> buffer;  // uninitialised: view_codes writes what is read
+  const Bytes codes = view_codes(weight, begin, out.size(), buffer);
+  if (weight.code.encoding == Encoding::Linear) {
+    decode_linear_chunk(weight, begin, codes, out);
+    return;
+  }
+  // Whole codes may exceed the table; check_codes has looked at them.
+  for (std::size_t i = 0; i < out.size(); ++i) {
+    out[i] = weight.code.table[std::to_integer<std::size_t>(codes[i])];
+  }
+}
+
 Result<void> decode_weight(const WeightRef& weight, std::span<float> out, int threads) {
   VP_RETURN_IF_ERROR(check_weight(weight));
   const auto count = static_cast<std::size_t>(*element_count(weight.shape));
@@ -211,9 +207,9 @@ Result<void> decode_weight(const WeightRef& weight, std::span<float> out, int th
     return fail(ErrorKind::Internal, "{} values asked of a weight of shape {}", out.size(),
                 to_string(weight.shape));
   }
-  parallel_for((count + kChunk - 1) / kChunk, threads, [&](std::size_t chunk) {
-    const std::size_t begin = chunk * kChunk;
-    decode_chunk(weight, begin, out.subspan(begin, std::min(kChunk, count - begin)));
+  parallel_for((count + kMaxDecodePart - 1) / kMaxDecodePart, threads, [&](std::size_t chunk) {
+    const std::size_t begin = chunk * kMaxDecodePart;
+    decode_part(weight, begin, out.subspan(begin, std::min(kMaxDecodePart, count - begin)));
   });
   return {};
 }

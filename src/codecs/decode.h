@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>
@@ -15,6 +16,13 @@ namespace visionpress {
 /// errors: Malformed when the payload, scales or table do not fit the shape and bits.
 [[nodiscard]] Result<void> decode_weight(const WeightRef& weight, std::span<float> out,
                                          int threads = 1);
+
+/// Elements that decode_part gives at most in one call.
+inline constexpr std::size_t kMaxDecodePart = 16384;
+
+/// Elements [begin, begin + out.size()) of a weight that check_weight has accepted.
+/// begin: a multiple of 8, so that packed codes begin at a byte.  out: at most kMaxDecodePart.
+void decode_part(const WeightRef& weight, std::size_t begin, std::span<float> out);
 
 /// The values of a whole weight. Float32 payloads that are aligned are still copied: callers keep
 /// them.

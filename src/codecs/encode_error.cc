@@ -40,7 +40,9 @@ tl::unexpected<Error> fail_not_finite(FloatView weights) {
 
 namespace {
 
-std::size_t count_saturated(FloatView weights) {
+std::size_t count_saturated(FloatView weights, std::span<const float> decoded) {
+  const ValueRange range = find_range(decoded);
+  if (range.finite && range.min > -kHalfMax && range.max < kHalfMax) return 0;
   std::size_t count = 0;
   for (std::size_t i = 0; i < weights.size(); ++i) {
     if (std::fabs(weights[i]) > kHalfMax) ++count;
@@ -48,55 +50,78 @@ std::size_t count_saturated(FloatView weights) {
   return count;
 }
 
-/// Largest |w - decoded| / scale of a Linear weight.
-double find_max_steps(FloatView weights, const WeightRef& encoded, std::span<const float> decoded) {
-  const WeightCode& code = encoded.code;
+/// Contiguous elements of one channel; all of them where there is one scale.
+std::size_t count_inner(const WeightRef& weight) {
   std::size_t inner = 1;
-  for (std::size_t i = static_cast<std::size_t>(std::max(code.axis, 0)) + 1;
-       i < encoded.shape.size(); ++i) {
-    inner *= static_cast<std::size_t>(encoded.shape[i]);
+  const std::size_t first =
+      weight.code.scales.size() == 1 ? 0 : static_cast<std::size_t>(weight.code.axis) + 1;
+  for (std::size_t i = first; i < weight.shape.size(); ++i) {
+    inner *= static_cast<std::size_t>(weight.shape[i]);
   }
-  std::vector<float> max_abs(code.scales.size(), 0.0F);
-  for (std::size_t i = 0; i < weights.size(); ++i) {
-    float& largest = max_abs[code.scales.size() == 1 ? 0 : i / inner % code.scales.size()];
-    largest = std::max(largest, std::fabs(weights[i] - decoded[i]));
+  return inner;
+}
+
+/// Largest |w - decoded| / scale over the part of a Linear weight that begins at `begin`, and its
+/// sums.
+double compare_runs(const WeightRef& encoded, std::size_t begin, FloatView weights,
+                    std::span<const float> decoded, ErrorSums* sums) {
+  const WeightCode& code = encoded.code;
+  const std::size_t inner = count_inner(encoded);
+  double max_steps = 0.0;
+  for (std::size_t done = 0; done < decoded.size();) {
+    const std::size_t at = begin + done;
+    const std::size_t run = std::min(inner - at % inner, decoded.size() - done);
+    const std::size_t channel = code.scales.size() == 1 ? 0 : at / inner % code.scales.size();
+    const ErrorSums next = compare_values(weights.subview(done, run), decoded.subspan(done, run));
+    sums->add(next);
+    if (next.max_abs > 0.0F) {
+      max_steps = std::max(max_steps, static_cast<double>(next.max_abs) /
+                                          std::fabs(static_cast<double>(code.scales[channel])));
+    }
+    done += run;
   }
-  double steps = 0.0;
-  for (std::size_t c = 0; c < max_abs.size(); ++c) {
-    steps = std::max(
-        steps, static_cast<double>(max_abs[c]) / std::fabs(static_cast<double>(code.scales[c])));
-  }
-  return steps;
+  return max_steps;
 }
 
 }  // namespace
 
 Result<EncodeError> measure_error(FloatView weights, const WeightRef& encoded, int threads) {
-  VP_ASSIGN_OR_RETURN(const std::vector<float> decoded, load_weight(encoded, threads));
-  if (decoded.size() != weights.size()) {
+  VP_RETURN_IF_ERROR(check_weight(encoded));
+  const auto count = static_cast<std::size_t>(*element_count(encoded.shape));
+  if (count != weights.size()) {
     return fail(ErrorKind::InvalidArgument, "{} values compared with a weight of shape {}",
                 weights.size(), to_string(encoded.shape));
   }
-  std::vector<ErrorSums> pieces((weights.size() + kSumPiece - 1) / kSumPiece);
-  parallel_for(pieces.size(), threads, [&](std::size_t i) {
-    const std::size_t begin = i * kSumPiece;
-    const std::size_t count = std::min(kSumPiece, weights.size() - begin);
-    pieces[i] =
-        compare_values(weights.subview(begin, count), std::span(decoded).subspan(begin, count));
+  const Encoding encoding = encoded.code.encoding;
+  struct Part {
+    ErrorSums sums = {};
+    double max_steps = 0.0;
+  };
+  std::vector<Part> parts((count + kMaxDecodePart - 1) / kMaxDecodePart);
+  parallel_for(parts.size(), threads, [&](std::size_t i) {
+    const std::size_t begin = i * kMaxDecodePart;
+    const std::size_t size = std::min(kMaxDecodePart, count - begin);
+    std::array<float, kMaxDecodePart> buffer;  // uninitialised: decode_part writes what is read
+    const std::span<float> decoded = std::span(buffer).first(size);
+    decode_part(encoded, begin, decoded);
+    const FloatView original = weights.subview(begin, size);
+    if (encoding == Encoding::Linear) {
+      parts[i].max_steps = compare_runs(encoded, begin, original, decoded, &parts[i].sums);
+      return;
+    }
+    parts[i].sums = compare_values(original, decoded);
+    if (encoding == Encoding::Float16) {
+      parts[i].max_steps = static_cast<double>(parts[i].sums.max_steps);
+      parts[i].sums.saturated = count_saturated(original, decoded);
+    }
   });
   ErrorSums sums;
-  for (const ErrorSums& piece : pieces) sums.add(piece);
-  switch (encoded.code.encoding) {
-    case Encoding::Float16:
-      sums.saturated = count_saturated(weights);
-      return make_encode_error(sums, static_cast<double>(sums.max_steps));
-    case Encoding::Linear:
-      return make_encode_error(sums, find_max_steps(weights, encoded, decoded));
-    case Encoding::Float32:
-    case Encoding::Table:
-      break;
+  double max_steps = 0.0;
+  for (const Part& part : parts) {
+    sums.add(part.sums);
+    max_steps = std::max(max_steps, part.max_steps);
   }
-  return make_encode_error(sums, 0.0);
+  return make_encode_error(sums, max_steps);
 }
 
 }  // namespace visionpress

@@ -202,7 +202,9 @@ Result<EncodedWeight> encode_linear8(FloatView weights, const Shape& shape,
     encode_one_channel(weights, options, codes, &channels[0]);
   } else {
     const bool contiguous = layout.outer == 1;
-    parallel_for(layout.channels, options.threads, [&](std::size_t c) {
+    // Waking a thread costs more than a small weight.
+    const int threads = count < kSumPiece ? 1 : options.threads;
+    parallel_for(layout.channels, threads, [&](std::size_t c) {
       if (contiguous) {
         encode_channel(weights.subview(c * layout.inner, layout.inner), options.symmetric,
                        codes.subspan(c * layout.inner, layout.inner), &channels[c]);
