@@ -228,7 +228,7 @@ def train(options):
     tf.config.threading.set_inter_op_parallelism_threads(1)
     tf.config.experimental.enable_op_determinism()
     tf.random.set_seed(0)
-    start = time.time()
+    start, spent = time.time(), time.process_time()
     inputs, truth = drawn_set(TRAIN_SEED, options.images)
     plain = [target_grids(t) for t in truth]
     turned = [target_grids(mirrored(t)) for t in truth]
@@ -263,7 +263,7 @@ def train(options):
             losses.append(float(step(np.maximum(images, 0.0), np.stack([g for g, _ in grids]), np.stack([b for _, b in grids]), momentum)))
             done += 1
         print(f"epoch {epoch + 1}/{options.epochs}: loss {np.mean(losses[-(steps // options.epochs):]):.3f}, {time.time() - start:.0f} s", flush=True)
-    return network.folded(), time.time() - start
+    return network.folded(), time.time() - start, time.process_time() - spent
 
 
 # Export
@@ -361,14 +361,14 @@ def main():
     parser.add_argument("--unseen", type=int, default=200, help="images of the unseen set (default 200)")
     options = parser.parse_args()
     if not options.evaluate:
-        layers, seconds = train(options)
+        layers, seconds, spent = train(options)
         os.makedirs(options.out, exist_ok=True)
         write_tflite(os.path.join(options.out, "model.tflite"), layers)
         write_mlmodel(os.path.join(options.out, "model.mlmodel"), layers)
         with open(os.path.join(options.out, "labels.txt"), "w", encoding="utf-8") as file:
             file.write("\n".join(TAGS) + "\n")
         sizes = ", ".join(f"{n} {os.path.getsize(os.path.join(options.out, n))} bytes" for n in ("model.tflite", "model.mlmodel"))
-        print(f"trained in {seconds:.0f} s: {sizes}")
+        print(f"trained in {seconds:.0f} s ({spent:.0f} s of processor time): {sizes}")
     worst = evaluate(options.out, options.unseen)
     if worst < 0.9:
         raise SystemExit(f"AP50 {worst:.4f} is below 0.9")
