@@ -190,8 +190,10 @@ def check_maker_decodes(spec):
         copy = type(weight)()
         copy.CopyFrom(weight)
         linear = copy.quantization.linearQuantization
-        if copy.quantization.WhichOneof("QuantizationType") == "linearQuantization" and not len(linear.bias):
-            linear.bias.extend([0.0] * len(linear.scale))  # its decoder wants them written out
+        if copy.quantization.WhichOneof("QuantizationType") == "linearQuantization":
+            for part in (linear.scale, linear.bias):  # its decoder wants both written out, one a channel
+                each = list(part) or [0.0]
+                part[:] = each * (channels // len(each))
         quantization_utils._dequantize_wp(copy, shape)  # pylint: disable=protected-access
         theirs = np.asarray(copy.floatValue, np.float64)
         assert np.allclose(ours, theirs, rtol=1e-5, atol=1e-6 * np.abs(theirs).max()), f"layer \"{layer.name}\": coremltools decodes other weights"
