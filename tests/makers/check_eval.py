@@ -1,0 +1,224 @@
+#!/usr/bin/env python3
+"""Judges the eval layer with the makers' own tools: Pillow (decoding, EXIF, resizing) and pycocotools (average precision).
+
+    check_eval.py --tool BUILD/src/eval/eval_probe [--shared DIR]
+
+Resizing and lossless decoding must be equal in every pixel, JPEG to one grey level (two releases of libjpeg-turbo may meet),
+average precision to 1e-9 on random cases with ties, crowds and empty images.
+"""
+import contextlib
+import io
+import json
+import os
+import random
+
+import numpy as np
+from PIL import Image, ImageOps
+from pycocotools.coco import COCO
+from pycocotools.cocoeval import COCOeval
+
+from judge import Judge
+
+FILTERS = {"nearest": Image.Resampling.NEAREST, "bilinear": Image.Resampling.BILINEAR, "bicubic": Image.Resampling.BICUBIC}
+SIZES = [(1, 1), (2, 3), (7, 5), (32, 24), (37, 53), (64, 64), (416, 416), (227, 227)]
+ORIENTATION = 0x0112
+
+
+def read_raw(judge, *arguments):
+    """Runs a probe command that writes raw RGB to its last argument."""
+    width, height = map(int, judge.run(*arguments).split())
+    return np.fromfile(arguments[-1], np.uint8).reshape(height, width, 3)
+
+
+def decode(judge, path):
+    return read_raw(judge, "decode", path, judge.path("decoded.raw"))
+
+
+def expected(path):
+    return np.asarray(ImageOps.exif_transpose(Image.open(path)).convert("RGB"))
+
+
+def difference(ours, theirs):
+    assert ours.shape == theirs.shape, f"{ours.shape[1]}x{ours.shape[0]} against {theirs.shape[1]}x{theirs.shape[0]}"
+    return int(np.abs(ours.astype(int) - theirs.astype(int)).max())
+
+
+def check_equal(judge, path, tolerance=0):
+    worst = difference(decode(judge, path), expected(path))
+    assert worst <= tolerance, f"{worst} grey levels from Pillow"
+    size = tuple(map(int, judge.run("size", path).split()))
+    assert size == ImageOps.exif_transpose(Image.open(path)).size, f"size {size}"
+    return worst
+
+
+def smooth(width, height, seed):
+    """A picture with both edges and gradients."""
+    rng = np.random.default_rng(seed)
+    y, x = np.mgrid[0:height, 0:width]
+    base = np.stack([(x * 5 + y) % 256, (y * 7) % 256, (x * y) % 256], -1)
+    return Image.fromarray(np.clip(base + rng.integers(-20, 20, base.shape), 0, 255).astype(np.uint8))
+
+
+def save(judge, image, name, **options):
+    path = judge.path(name)
+    image.save(path, **options)
+    return path
+
+
+def judge_resizing(judge, pictures):
+    for path in pictures:
+        source = Image.open(path).convert("RGB")
+        name = os.path.basename(path)
+        for filter_name, resampling in FILTERS.items():
+            def check(filter_name=filter_name, resampling=resampling):
+                for width, height in SIZES:
+                    ours = read_raw(judge, "resize", path, filter_name, str(width), str(height), judge.path("resized.raw"))
+                    worst = difference(ours, np.asarray(Image.fromarray(decode(judge, path)).resize((width, height), resampling)))
+                    assert worst == 0, f"{source.size} to {width}x{height}: {worst} grey levels from Pillow"
+            judge.case(f"resize {filter_name} {name}", check)
+
+
+def judge_plain_resizing(judge):
+    def check():
+        path = save(judge, smooth(61, 47, 3), "plain.png")
+        source = expected(path).astype(float)
+        for width, height in [(256, 256), (30, 20), (61, 47), (1, 1)]:
+            def axis(size, to):
+                at = np.clip((np.arange(to) + 0.5) * size / to - 0.5, 0, size - 1)
+                low = np.floor(at).astype(int)
+                return low, np.minimum(low + 1, size - 1), at - low
+            x0, x1, fx = axis(61, width)
+            y0, y1, fy = axis(47, height)
+            rows = source[:, x0] * (1 - fx)[None, :, None] + source[:, x1] * fx[None, :, None]
+            exact = rows[y0] * (1 - fy)[:, None, None] + rows[y1] * fy[:, None, None]
+            ours = read_raw(judge, "resize", path, "plain", str(width), str(height), judge.path("resized.raw"))
+            assert np.abs(ours - exact).max() <= 0.5 + 1e-9, f"{width}x{height}: more than the rounding"
+    judge.case("resize plain bilinear", check)
+
+
+def judge_formats(judge):
+    picture = smooth(53, 37, 1)
+    for mode in ["RGB", "RGBA", "L", "LA", "P", "1"]:
+        image = picture.convert(mode)
+        if mode == "RGBA":
+            image.putalpha(picture.convert("L"))
+        judge.case(f"png {mode}", check_equal, judge, save(judge, image, f"{mode}.png"))
+    judge.case("png 4-bit palette", check_equal, judge, save(judge, picture.quantize(16), "p4.png", bits=4))
+    judge.case("png palette with transparency", check_equal, judge, save(judge, picture.quantize(16), "pt.png", transparency=3))
+    for mode in ["RGB", "L", "P"]:
+        judge.case(f"bmp {mode}", check_equal, judge, save(judge, picture.convert(mode), f"{mode}.bmp"))
+    rgba = picture.convert("RGBA")
+    judge.case("bmp 32 bits", check_equal, judge, save(judge, rgba, "rgba.bmp"))
+    judge.case("webp lossless", check_equal, judge, save(judge, picture, "lossless.webp", lossless=True))
+    rgba.putalpha(picture.convert("L"))
+    judge.case("webp alpha", check_equal, judge, save(judge, rgba, "alpha.webp", lossless=True, exact=True))
+    judge.case("webp lossy", check_equal, judge, save(judge, picture, "lossy.webp", quality=80), 1)
+    for subsampling in [0, 1, 2]:
+        path = save(judge, picture, f"s{subsampling}.jpg", quality=85, subsampling=subsampling)
+        judge.case(f"jpeg subsampling {subsampling}", check_equal, judge, path, 1)
+    judge.case("jpeg progressive", check_equal, judge, save(judge, picture, "progressive.jpg", progressive=True), 1)
+    judge.case("jpeg grey", check_equal, judge, save(judge, picture.convert("L"), "grey.jpg"), 1)
+    judge.case("jpeg cmyk", check_equal, judge, save(judge, picture.convert("CMYK"), "cmyk.jpg", quality=95), 1)
+
+
+def judge_orientations(judge):
+    picture = smooth(21, 13, 2)
+    for orientation in range(1, 9):
+        exif = Image.Exif()
+        exif[ORIENTATION] = orientation
+        for name, options in [("jpg", {"quality": 95}), ("png", {}), ("webp", {"lossless": True})]:
+            path = save(judge, picture, f"turned{orientation}.{name}", exif=exif, **options)
+            judge.case(f"exif {orientation} {name}", check_equal, judge, path, 1 if name == "jpg" else 0)
+
+
+def random_case(seed):
+    """A data set and predictions with few distinct scores and coordinates, so that ties abound."""
+    rng = random.Random(seed)
+    categories = [{"id": 3 * k + 2, "name": f"tag{k}"} for k in range(rng.randint(1, 4))]
+    images = [{"id": i * 7 + 1, "file_name": f"{i}.jpg", "width": 100, "height": 100} for i in range(rng.randint(1, 30))]
+    rng.shuffle(images)
+    step = rng.choice([1, 5, 10])
+
+    def box():
+        x, y = (rng.randrange(0, 60, step) for _ in range(2))
+        return [x, y, rng.randrange(step, 41, step), rng.randrange(step, 41, step)]
+    annotations, predictions = [], []
+    for image in images:
+        for _ in range(rng.choice([0, 0, 1, 2, 5])):
+            b = box()
+            annotations.append({"id": len(annotations) + 1, "image_id": image["id"], "category_id": rng.choice(categories)["id"],
+                                "bbox": b, "area": b[2] * b[3] * rng.choice([1, 0.5]), "iscrowd": int(rng.random() < 0.15)})
+    levels = rng.choice([3, 20, 1000])
+    for image in images:
+        truths = [a for a in annotations if a["image_id"] == image["id"]]
+        for _ in range(rng.choice([0, 1, 4, 150 if seed % 10 == 0 else 8])):
+            b, category = box(), rng.choice(categories)["id"]
+            if truths and rng.random() < 0.7:
+                truth = rng.choice(truths)
+                b = [v + rng.choice([0, 0, step, -step]) for v in truth["bbox"]]
+                b[2], b[3] = max(b[2], 1), max(b[3], 1)
+                category = truth["category_id"]
+            predictions.append({"image_id": image["id"], "category_id": category, "bbox": b, "score": rng.randint(1, levels) / levels})
+    rng.shuffle(predictions)
+    return {"images": images, "annotations": annotations, "categories": categories}, predictions
+
+
+def coco_scores(data_path, predictions_path):
+    """returns: {tag: (ap, ap50)} and their mean, -1 where there is no truth."""
+    with contextlib.redirect_stdout(io.StringIO()):
+        truth = COCO(data_path)
+        evaluation = COCOeval(truth, truth.loadRes(predictions_path), "bbox")
+        evaluation.evaluate()
+        evaluation.accumulate()
+    precision = evaluation.eval["precision"][:, :, :, 0, 2]  # [overlap, recall, category], area all, 100 detections
+
+    def mean(values):
+        return float(np.mean(values[values > -1])) if (values > -1).any() else -1.0
+    names = [category["name"] for category in truth.loadCats(sorted(truth.getCatIds()))]
+    tags = {name: (mean(precision[:, :, k]), mean(precision[0, :, k])) for k, name in enumerate(names)}
+    return tags, (mean(precision), mean(precision[0]))
+
+
+def check_average_precision(judge, data_path, predictions_path):
+    tags, mean = coco_scores(data_path, predictions_path)
+    lines = [line.split() for line in judge.run("score", data_path, predictions_path).splitlines()]
+    worst = max(abs(float(lines[0][i]) - mean[i]) for i in range(2))
+    for line in lines[1:]:
+        worst = max(worst, *(abs(float(line[1 + i]) - tags[line[0]][i]) for i in range(2)))
+    assert worst <= 1e-9, f"{worst} from pycocotools"
+    return worst
+
+
+def judge_average_precision(judge, count):
+    worst = []
+    for seed in range(count):
+        data, predictions = random_case(seed)
+        if not predictions:
+            continue
+        paths = judge.path("case.json"), judge.path("case-predictions.json")
+        for path, value in zip(paths, (data, predictions)):
+            with open(path, "w", encoding="utf-8") as file:
+                json.dump(value, file)
+        worst.append(judge.case(f"average precision, seed {seed}", check_average_precision, judge, *paths))
+    print("largest difference to pycocotools:", max((w for w in worst if w is not None), default="none"))
+
+
+def main():
+    judge = Judge(__doc__)
+    pictures = [save(judge, smooth(*size, 5), f"source{size[0]}x{size[1]}.png") for size in [(64, 48), (97, 31), (1, 9), (500, 375)]]
+    if judge.shared:
+        folder = os.path.join(judge.shared, "data", "pets", "images")
+        photographs = [os.path.join(folder, name) for name in sorted(os.listdir(folder))]
+        pictures += photographs[:5]
+        worst = [judge.case(f"photograph {os.path.basename(path)}", check_equal, judge, path, 1) for path in photographs]
+        print("largest difference of a photograph to Pillow:", max((w for w in worst if w is not None), default="none"), "grey levels")
+    judge_resizing(judge, pictures)
+    judge_plain_resizing(judge)
+    judge_formats(judge)
+    judge_orientations(judge)
+    judge_average_precision(judge, 200)
+    judge.close()
+
+
+if __name__ == "__main__":
+    main()
