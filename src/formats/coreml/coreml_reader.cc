@@ -142,6 +142,25 @@ Result<CoreMlModel::Version> read_version(const ProtobufMessage& model) {
   return version;
 }
 
+/// Fills the graph from the description and the network.
+Result<void> read_network(const NetworkPlace& place, NetworkBuilder& builder) {
+  VP_RETURN_IF_ERROR(read_inputs(place, builder));
+  std::size_t index = 0;
+  for (const ProtobufField& field : place.network.fields()) {
+    if (field.number != network_field::kLayers) continue;
+    VP_ASSIGN_OR_RETURN(const ProtobufMessage layer, place.network.open(field));
+    VP_RETURN_IF_ERROR(read_layer(layer, place.name, index, builder));
+    ++index;
+  }
+  if (index == 0) {
+    return fail_at(ErrorKind::Malformed, place.network.offset(), "{}: it has no layers",
+                   place.name);
+  }
+  VP_RETURN_IF_ERROR(read_outputs(place, builder));
+  VP_RETURN_IF_ERROR(read_texts(place, builder));
+  return check_graph(builder.graph);
+}
+
 }  // namespace
 }  // namespace coreml
 
@@ -159,21 +178,7 @@ Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file, Diagnostics& diagno
   builder.graph.format = Format::CoreMl;
   builder.graph.layout = Layout::ChannelsFirst;
   builder.graph.format_version = fmt::format("specification version {}", version.number);
-  const NetworkPlace place{*description, network, kind.name};
-  VP_RETURN_IF_ERROR(read_inputs(place, builder));
-  std::size_t index = 0;
-  for (const ProtobufField& field : network.fields()) {
-    if (field.number != network_field::kLayers) continue;
-    VP_ASSIGN_OR_RETURN(const ProtobufMessage layer, network.open(field));
-    VP_RETURN_IF_ERROR(read_layer(layer, kind.name, index, builder));
-    ++index;
-  }
-  if (index == 0) {
-    return fail_at(ErrorKind::Malformed, network.offset(), "{}: it has no layers", kind.name);
-  }
-  VP_RETURN_IF_ERROR(read_outputs(place, builder));
-  VP_RETURN_IF_ERROR(read_texts(place, builder));
-  VP_RETURN_IF_ERROR(check_graph(builder.graph));
+  VP_RETURN_IF_ERROR(read_network({*description, network, kind.name}, builder));
   VP_ASSIGN_OR_RETURN(const bool updatable, model.read_bool(model_field::kIsUpdatable));
   if (updatable) {
     diagnostics.warn(
