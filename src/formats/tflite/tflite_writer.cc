@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/half.h"
 #include "formats/tflite/tflite_model.h"
 #include "wire/flatbuffer_copy.h"
 
@@ -133,9 +134,11 @@ class TfliteWriter {
   Result<PlannedEdit> check_edit(const WeightEdit& edit) const;
   Result<void> check_linear(const WeightEdit& edit, const std::string& name) const;
   bool is_hybrid_use(const TfliteUse& use, const EncodedWeight& value) const;
-  void decide_form(PlannedEdit& edit) const;
+  void decide_form(PlannedEdit& edit);
+  bool keep_bias_float(const PlannedEdit& edit);
+  bool is_bias_float(const TfliteUse& use, std::set<std::size_t>& halves) const;
   void spread_scale(PlannedEdit& edit) const;
-  Result<void> plan_buffer(PlannedEdit& edit);
+  void plan_buffer(PlannedEdit& edit);
   void plan_operators(const PlannedEdit& edit);
   void plan_direct(const PlannedEdit& edit);
   void plan_decoded(const PlannedEdit& edit);
@@ -167,6 +170,8 @@ class TfliteWriter {
   const RewriteOptions& options_;
   const tfl::SubGraph& subgraph_;
   std::vector<PlannedEdit> edits_ = {};
+  std::map<std::size_t, const EncodedWeight*> wishes_ = {};  ///< edits by weight, ours included
+  std::vector<std::unique_ptr<EncodedWeight>> float_biases_ = {};
   std::vector<std::size_t> buffer_users_ =
       {};  ///< tensors and metadata that still read each buffer
   std::size_t new_buffers_ = 0;
@@ -213,10 +218,10 @@ bool has_repeats(const flatbuffers::Vector<flatbuffers::Offset<T>>* vector) {
 
 /// An edit of one element must not change another that is stored as the same table.
 Result<void> TfliteWriter::check_distinct() const {
-  if (has_repeats(root_.buffers()) || has_repeats(subgraph_.tensors()) ||
-      has_repeats(subgraph_.operators()) || has_repeats(root_.subgraphs())) {
+  if (has_repeats(subgraph_.tensors()) || has_repeats(subgraph_.operators()) ||
+      has_repeats(root_.subgraphs())) {
     return fail(ErrorKind::Unsupported,
-                "two buffers, tensors or operators are one table in the file; its weights cannot "
+                "two tensors or operators are one table in the file; its weights cannot "
                 "be replaced");
   }
   return {};
@@ -319,18 +324,75 @@ bool TfliteWriter::is_hybrid_use(const TfliteUse& use, const EncodedWeight& valu
          value.code.axis == (code == Code::DEPTHWISE_CONV_2D ? 3 : 0);
 }
 
-void TfliteWriter::decide_form(PlannedEdit& edit) const {
+/// Whether the bias beside a kernel will be a float32 constant. A half bias that nobody asked to
+/// replace is added to `halves`: it can become one.
+bool TfliteWriter::is_bias_float(const TfliteUse& use, std::set<std::size_t>& halves) const {
+  const auto& inputs = *source_operator(use.operator_index).inputs();
+  if (inputs.size() < 3 || inputs.Get(2) < 0) return true;
+  const Graph& graph = model_.graph();
+  const auto& index = graph.tensor(inputs.Get(2)).weight;
+  if (!index) return false;
+  const auto wish = wishes_.find(*index);
+  if (wish != wishes_.end()) return wish->second->code.encoding == Encoding::Float32;
+  const Weight& bias = graph.weights[*index];
+  if (bias.stored.code.encoding == Encoding::Float32) return true;
+  if (bias.stored.code.encoding != Encoding::Float16 || !bias.fixed_because.empty()) return false;
+  const auto& dequantizes = model_.places[*index].dequantizes;
+  if (std::any_of(dequantizes.begin(), dequantizes.end(),
+                  [](const auto& d) { return d.is_output; })) {
+    return false;
+  }
+  halves.insert(*index);
+  return true;
+}
+
+/// XNNPACK, LiteRT's default, refuses a file in which an 8-bit kernel read as such has a bias that
+/// comes out of a DEQUANTIZE (LiteRT 2.3). Half biases become float32, which loses nothing.
+bool TfliteWriter::keep_bias_float(const PlannedEdit& edit) {
+  std::set<std::size_t> halves;
+  for (const TfliteUse& use : all_uses(*edit.place)) {
+    if (!is_bias_float(use, halves)) return false;
+  }
+  for (const std::size_t index : halves) {
+    const Weight& bias = model_.graph().weights[index];
+    auto value = std::make_unique<EncodedWeight>();
+    value->shape = bias.stored.shape;
+    value->codes.resize(bias.stored.payload.size() * 2);
+    for (std::size_t at = 0; at < bias.stored.payload.size(); at += 2) {
+      store_le(MutableBytes(value->codes), 2 * at,
+               half_to_float(load_le<std::uint16_t>(bias.stored.payload, at)));
+    }
+    wishes_[index] = value.get();
+    PlannedEdit planned;
+    planned.value = value.get();
+    planned.place = &model_.places[index];
+    planned.weight = &bias;
+    planned.direct = true;
+    float_biases_.push_back(std::move(value));
+    plan_buffer(planned);
+    plan_operators(planned);
+    edits_.push_back(std::move(planned));
+  }
+  return true;
+}
+
+void TfliteWriter::decide_form(PlannedEdit& edit) {
   const Encoding encoding = edit.value->code.encoding;
   const std::vector<TfliteUse> uses = all_uses(*edit.place);
   const bool given_out = std::any_of(edit.place->dequantizes.begin(), edit.place->dequantizes.end(),
                                      [](const auto& dequantize) { return dequantize.is_output; });
   if (encoding == Encoding::Float32) edit.direct = !given_out;
-  if (encoding != Encoding::Linear || options_.integer_form == IntegerForm::WeightOnly || given_out)
+  if (encoding != Encoding::Linear || options_.integer_form == IntegerForm::WeightOnly ||
+      given_out || uses.empty()) {
     return;
-  const Code first = uses.empty() ? Code::CUSTOM : code_of(uses.front().operator_index);
-  edit.direct = !uses.empty() && std::all_of(uses.begin(), uses.end(), [&](const TfliteUse& use) {
-    return is_hybrid_use(use, *edit.value) && code_of(use.operator_index) == first;
-  });
+  }
+  const Code first = code_of(uses.front().operator_index);
+  edit.direct =
+      std::all_of(uses.begin(), uses.end(),
+                  [&](const TfliteUse& use) {
+                    return is_hybrid_use(use, *edit.value) && code_of(use.operator_index) == first;
+                  }) &&
+      keep_bias_float(edit);
   if (edit.direct) spread_scale(edit);
 }
 
@@ -353,15 +415,20 @@ void TfliteWriter::spread_scale(PlannedEdit& edit) const {
 }
 
 /// A buffer that others read too stays as it is for them; the last of its readers takes it over.
-Result<void> TfliteWriter::plan_buffer(PlannedEdit& edit) {
+/// One table may stand for several buffers (converters write all empty ones so).
+void TfliteWriter::plan_buffer(PlannedEdit& edit) {
   const std::size_t buffer = source_tensor(edit.place->tensor_index).buffer();
-  if (buffer_users_[buffer] > 1) {
-    --buffer_users_[buffer];
-    edit.buffer = size_of(root_.buffers()) + new_buffers_++;
-  } else {
-    edit.buffer = buffer;
+  const auto& table = at_index(*root_.buffers(), buffer);
+  std::size_t listed = 0;
+  for (std::size_t i = 0; i < root_.buffers()->size(); ++i) {
+    if (&at_index(*root_.buffers(), i) == &table) ++listed;
   }
-  return {};
+  if (buffer_users_[buffer] == 1 && listed == 1) {
+    edit.buffer = buffer;
+    return;
+  }
+  --buffer_users_[buffer];
+  edit.buffer = size_of(root_.buffers()) + new_buffers_++;
 }
 
 std::uint32_t TfliteWriter::find_code(Code code, int version) {
@@ -472,19 +539,22 @@ Result<void> TfliteWriter::plan(std::span<const WeightEdit> edits) {
   for (std::size_t i = 0; i < size_of(root_.metadata()); ++i) {
     count_user(at_index(*root_.metadata(), i).buffer());
   }
-  std::set<std::size_t> seen;
+  std::vector<PlannedEdit> checked;
   for (const WeightEdit& edit : edits) {
     VP_ASSIGN_OR_RETURN(PlannedEdit planned, check_edit(edit));
-    if (!seen.insert(edit.index).second) {
+    if (!wishes_.try_emplace(edit.index, edit.value).second) {
       return fail(ErrorKind::InvalidArgument, "\"{}\" is replaced twice", planned.weight->name);
     }
+    checked.push_back(std::move(planned));
+  }
+  for (PlannedEdit& planned : checked) {
     decide_form(planned);
     if (planned.value->code.encoding == Encoding::Float32 && !planned.direct) {
       return fail(ErrorKind::Unsupported,
                   "\"{}\": the model gives out its decoded values, it cannot be float32",
                   planned.weight->name);
     }
-    VP_RETURN_IF_ERROR(plan_buffer(planned));
+    plan_buffer(planned);
     plan_operators(planned);
     edits_.push_back(std::move(planned));
   }

@@ -227,6 +227,42 @@ TEST(TfliteWriter, HalvesBehindDequantizeBecomeHybridAndLoseIt) {
   ASSERT_NE(open_bytes(only), nullptr);
 }
 
+TEST(TfliteWriter, AHalfBiasBesideAHybridKernelBecomesFloat) {
+  const std::vector<std::byte> file = build_tiny_model();
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  const std::size_t bias = index_of(model->graph(), "conv/b");
+  const EncodedWeight half_bias = as_halves(model->graph().weights[bias]);
+  const std::vector<std::byte> half_file = rewritten(*model, {{bias, &half_bias}});
+  const auto half_model = open_bytes(half_file);
+  ASSERT_NE(half_model, nullptr);
+  const EncodedWeight codes = as_int8(half_model->graph().weights[kernel], false);
+  const std::vector<std::byte> hybrid = rewritten(*half_model, {{kernel, &codes}});
+  const auto again = open_bytes(hybrid);
+  ASSERT_NE(again, nullptr);
+  const Weight& stored = again->graph().weights[bias];
+  EXPECT_EQ(stored.stored.code.encoding, Encoding::Float32);
+  EXPECT_EQ(values_of(stored.stored), values_of(half_bias.view()));
+  EXPECT_EQ(stored.fixed_because, "the 8-bit kernel beside it needs it in float32");
+  EXPECT_EQ(tfl::GetModel(hybrid.data())->subgraphs()->Get(0)->operators()->size(), 2U);
+}
+
+TEST(TfliteWriter, AKernelWhoseBiasIsWantedInHalvesIsDecodedToFloat) {
+  const std::vector<std::byte> file = build_tiny_model();
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  const std::size_t bias = index_of(model->graph(), "conv/b");
+  const EncodedWeight half_bias = as_halves(model->graph().weights[bias]);
+  const EncodedWeight codes = as_int8(model->graph().weights[kernel], false);
+  const std::vector<std::byte> output = rewritten(*model, {{kernel, &codes}, {bias, &half_bias}});
+  const auto again = open_bytes(output);
+  ASSERT_NE(again, nullptr);
+  EXPECT_FALSE(std::get<Conv2d>(again->graph().nodes[0].op).dynamic_range);
+  EXPECT_EQ(tfl::GetModel(output.data())->subgraphs()->Get(0)->operators()->size(), 4U);
+}
+
 TEST(TfliteWriter, ABufferThatAnotherTensorSharesStaysForIt) {
   // The bias reads the same 16 bytes as the kernel of one element a channel.
   TinyModel tiny;
@@ -264,6 +300,47 @@ TEST(TfliteWriter, AnAppendedArchiveMovesWithItsOffsets) {
   const auto again = open_bytes(output);
   ASSERT_NE(again, nullptr);
   EXPECT_EQ(again->graph().labels, model->graph().labels);
+}
+
+TEST(TfliteWriter, EveryFloatModelBecomesHalvesHybridAndWeightOnly) {
+  VP_SKIP_WITHOUT_SHARED();
+  for (const char* name :
+       {"classifiers/vww_96_float.tflite", "custom-vision/fruit.tflite",
+        "other/face_detection_short_range_fp16.tflite", "other/starry_night.tflite"}) {
+    auto file = MappedFile::open(find_shared_folder() + "/models/" + name);
+    ASSERT_TRUE(file);
+    const auto model = open_bytes(file->bytes());
+    ASSERT_NE(model, nullptr);
+    const Graph& graph = model->graph();
+    std::vector<EncodedWeight> halves;
+    std::vector<EncodedWeight> codes;
+    for (const Weight& weight : graph.weights) {
+      halves.push_back(as_halves(weight));
+      codes.push_back(as_int8(weight, weight.role == WeightRole::Kernel));
+    }
+    std::vector<WeightEdit> to_halves;
+    std::vector<WeightEdit> to_codes;
+    for (std::size_t i = 0; i < graph.weights.size(); ++i) {
+      to_halves.push_back({i, &halves[i]});
+      if (graph.weights[i].role == WeightRole::Kernel) to_codes.push_back({i, &codes[i]});
+    }
+    const std::vector<std::byte> half_file = rewritten(*model, to_halves);
+    const auto half_model = open_bytes(half_file);
+    ASSERT_NE(half_model, nullptr) << name;
+    EXPECT_EQ(half_model->graph().nodes.size(), graph.nodes.size()) << name;
+    for (const IntegerForm form : {IntegerForm::DynamicRange, IntegerForm::WeightOnly}) {
+      const std::vector<std::byte> output = rewritten(*model, to_codes, form);
+      const auto again = open_bytes(output);
+      ASSERT_NE(again, nullptr) << name;
+      for (const Node& node : again->graph().nodes) {
+        const auto* conv = std::get_if<Conv2d>(&node.op);
+        if (conv != nullptr) {
+          EXPECT_EQ(conv->dynamic_range, form == IntegerForm::DynamicRange) << name;
+        }
+        EXPECT_FALSE(std::holds_alternative<Unsupported>(node.op)) << name << ": " << node.path;
+      }
+    }
+  }
 }
 
 TEST(TfliteWriter, CodesBeyondTheLimitsAreRefused) {
