@@ -18,7 +18,7 @@ import numpy as np
 from coremltools.models import MLModel
 from coremltools.models.neural_network import quantization_utils
 
-from judge import DEMO, Judge
+from judge import DEMO, Judge, demo_image, judge_noise
 
 SMALLEST = 1024  # elements of a weight that 8 bits applies to
 PAYLOADS = ("floatValue", "float16Value", "rawValue", "int8RawValue")
@@ -222,7 +222,20 @@ def check_identical_exports():
         assert np.array_equal(np.asarray(layer.bias.floatValue, np.float32), bias), f"bias {number} differs"
 
 
-def judge_model(judge, label, model):
+def check_twin(judge, model, image):
+    """Our run of the Core ML file against LiteRT's of the TFLite file with the same weights, on one input."""
+    from check_tflite import FLOAT_TOLERANCE, run_litert
+
+    given, ours = judge.raw(model, image)
+    theirs = run_litert(os.path.splitext(model)[0] + ".tflite", np.load(given).transpose(0, 2, 3, 1).copy(), builtin=False)
+    worst = float(np.max(np.abs(np.load(ours).reshape(theirs.transpose(0, 3, 1, 2).shape) - theirs.transpose(0, 3, 1, 2))))
+    assert worst <= FLOAT_TOLERANCE, f"outputs differ by {worst:.3g}, allowed are {FLOAT_TOLERANCE}"
+
+
+def judge_model(judge, label, model, images=()):
+    """images: given for a detector that has a TFLite file of the same weights beside it; its outputs are judged too."""
+    for image in images if judge.wants(f"{label} as exported") else ():
+        judge.case(f"{label} as exported: runs as LiteRT runs its twin, {os.path.basename(image)}", check_twin, judge, model, image)
     for name, options in VARIANTS:
         if not judge.wants(f"{label} {name}"):
             continue
@@ -241,10 +254,15 @@ def main():
     judge = Judge(__doc__)
     if judge.wants("demo"):
         judge.case("demo: both exports hold the same weights", check_identical_exports)
-    judge_model(judge, "demo", os.path.join(DEMO, "model", "model.mlmodel"))
+    judge_model(judge, "demo", os.path.join(DEMO, "model", "model.mlmodel"), [demo_image(1), demo_image(2)])
     if judge.shared:
         models = os.path.join(judge.shared, "models")
-        for label, *parts in (("reference detector", "reference-detector", "model.mlmodel"), ("fruit", "custom-vision", "fruit.mlmodel"),
+        pets = os.path.join(judge.shared, "data", "pets", "images")
+        photos = [os.path.join(pets, name) for name in sorted(os.listdir(pets))[::16]]
+        reference = os.path.join(models, "reference-detector", "model.mlmodel")
+        judge_model(judge, "reference detector", reference, photos[:3])
+        judge_noise(judge, "reference detector", reference, photos)
+        for label, *parts in (("fruit", "custom-vision", "fruit.mlmodel"),
                               ("currency", "custom-vision", "currency.mlmodel"), ("style", "other", "starry_night.mlmodel"),
                               ("style with custom layers", "coreml", "style_custom_layers.mlmodel")):
             judge_model(judge, label, os.path.join(models, *parts))

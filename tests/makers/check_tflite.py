@@ -14,7 +14,7 @@ import numpy as np
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
-from judge import DEMO, Judge, demo_image
+from judge import DEMO, Judge, demo_image, judge_noise
 
 FLOAT_TOLERANCE = 1e-3
 FLIPPED_CODE = 0.07  # one code of an activation off by one, where a small first layer stays float
@@ -198,9 +198,11 @@ def main():
     judge_model(judge, "demo", os.path.join(DEMO, "model", "model.tflite"), [demo_image(1), demo_image(2), demo_image(3)], True)
     if judge.shared:
         pets = os.path.join(judge.shared, "data", "pets", "images")
-        photos = [os.path.join(pets, name) for name in sorted(os.listdir(pets))[:2]]
+        photos = [os.path.join(pets, name) for name in sorted(os.listdir(pets))[::16]]
         models = os.path.join(judge.shared, "models")
-        judge_model(judge, "reference detector", os.path.join(models, "reference-detector", "model.tflite"), photos, True)
+        reference = os.path.join(models, "reference-detector", "model.tflite")
+        judge_model(judge, "reference detector", reference, photos[:3], True)
+        judge_noise(judge, "reference detector", reference, photos)
         judge_model(judge, "fruit", os.path.join(models, "custom-vision", "fruit.tflite"), photos[:1], False)
     judge.close()
 

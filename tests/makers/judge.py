@@ -6,6 +6,8 @@ import sys
 import tempfile
 import traceback
 
+import numpy as np
+
 ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 DEMO = os.path.join(ROOT, "demo")
 
@@ -66,6 +68,32 @@ class Judge:
         self._folder.cleanup()
         print(f"{self.passed} passed, {len(self.failed)} failed")
         sys.exit(1 if self.failed or not self.passed else 0)
+
+
+def signal_to_noise(exact, other):
+    """In decibels, over all elements."""
+    exact, other = exact.astype(np.float64), other.astype(np.float64)
+    noise = np.sum((exact - other) ** 2)
+    return np.inf if noise == 0 else 10 * np.log10(np.sum(exact**2) / noise)
+
+
+# name, options of compress, and what they may cost the reference detector's raw outputs, all weights decoded to float.
+# Half weights round to 73.7 dB in each layer; in the first, on pixels of 0..255, that alone takes the outputs to 68 dB in any runtime.
+NOISE_CASES = [("fp16, first and last kept", ["-w", "fp16", "--keep-first-last"], 75.0), ("linear-8", ["-w", "linear-8"], 54.0)]
+
+
+def judge_noise(judge, label, model, images):
+    for name, options, least in NOISE_CASES:
+        if judge.wants(f"{label} noise {name}"):
+            judge.case(f"{label} noise {name}", _check_noise, judge, model, options, least, images)
+
+
+def _check_noise(judge, model, options, least, images):
+    written = judge.compress(model, *options)
+    exact, other = ([np.load(judge.raw(file, image, "--arithmetic", "float")[1]) for image in images] for file in (model, written))
+    decibels = signal_to_noise(np.stack(exact), np.stack(other))
+    os.remove(written)
+    assert decibels >= least, f"{decibels:.1f} dB over {len(images)} images, {least} are asked for"
 
 
 def demo_image(number=1):
