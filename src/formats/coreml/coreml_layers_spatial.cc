@@ -14,6 +14,46 @@ Result<std::int64_t> check_size(const LayerBuilder& layer, const ProtobufMessage
                  layer.path(), size);
 }
 
+// PoolingLayerParams
+constexpr std::uint32_t kPoolType = 1;
+constexpr std::uint32_t kPoolKernelSize = 10;
+constexpr std::uint32_t kPoolStride = 20;
+constexpr std::uint32_t kPoolValid = 30;
+constexpr std::uint32_t kPoolSame = 31;
+constexpr std::uint32_t kPoolIncludeLastPixel = 32;
+constexpr std::uint32_t kPoolExcludePadding = 50;
+constexpr std::uint32_t kPoolGlobal = 60;
+
+/// The operator without its padding.
+Result<Pool2d> read_pool(const LayerBuilder& layer, std::uint64_t type) {
+  const ProtobufMessage& params = layer.params();
+  Pool2d pool;
+  pool.kind = type == 0 ? PoolKind::Max : type == 1 ? PoolKind::Average : PoolKind::L2;
+  VP_ASSIGN_OR_RETURN(const bool exclude, params.read_bool(kPoolExcludePadding));
+  pool.count_padding = pool.kind == PoolKind::Average && !exclude;
+  VP_ASSIGN_OR_RETURN(pool.global, params.read_bool(kPoolGlobal));
+  if (pool.global) return pool;  // its kernel is often [0,0] in the file
+  VP_ASSIGN_OR_RETURN(pool.kernel, read_pair(layer, params, kPoolKernelSize, 3));
+  VP_ASSIGN_OR_RETURN(pool.stride, read_pair(layer, params, kPoolStride, 1));
+  if (pool.kernel[0] == 0 || pool.kernel[1] == 0 || pool.stride[0] == 0 || pool.stride[1] == 0) {
+    return fail_at(ErrorKind::Malformed, params.offset(), "{}: kernel size or stride is 0",
+                   layer.path());
+  }
+  return pool;
+}
+
+/// Nothing where the layer names no rule.
+Result<std::optional<SpatialPadding>> read_pool_padding(const LayerBuilder& layer) {
+  constexpr std::uint32_t kAmounts = 10;
+  VP_ASSIGN_OR_RETURN(const auto last_pixel, layer.params().read_message(kPoolIncludeLastPixel));
+  if (!last_pixel) return read_spatial_padding(layer, kPoolValid, kPoolSame);
+  SpatialPadding padding;
+  padding.rule = PadRule::IncludeLastPixel;
+  VP_ASSIGN_OR_RETURN(padding.before, read_pair(layer, *last_pixel, kAmounts, 0));
+  padding.after = padding.before;
+  return std::optional<SpatialPadding>(padding);
+}
+
 Result<void> finish_resize(LayerBuilder& layer, const Resize& resize) {
   if (!is_image_rank(layer.input(0).rank)) return layer.refuse("its input is no image");
   return layer.finish(resize, {layer.input(0).id});
@@ -85,46 +125,18 @@ Result<std::optional<SpatialPadding>> read_spatial_padding(const LayerBuilder& l
 }
 
 Result<void> lower_pooling(LayerBuilder& layer) {
-  constexpr std::uint32_t kType = 1;
-  constexpr std::uint32_t kKernelSize = 10;
-  constexpr std::uint32_t kStride = 20;
-  constexpr std::uint32_t kValid = 30;
-  constexpr std::uint32_t kSame = 31;
-  constexpr std::uint32_t kIncludeLastPixel = 32;
-  constexpr std::uint32_t kIncludedAmounts = 10;
-  constexpr std::uint32_t kExcludePadding = 50;
-  constexpr std::uint32_t kGlobal = 60;
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
-  const ProtobufMessage& params = layer.params();
-  VP_ASSIGN_OR_RETURN(const std::uint64_t type, params.read_uint(kType));
+  VP_ASSIGN_OR_RETURN(const std::uint64_t type, layer.params().read_uint(kPoolType));
   if (type > 2) return layer.refuse(fmt::format("pooling type {} is unknown", type));
-  Pool2d pool;
-  pool.kind = type == 0 ? PoolKind::Max : type == 1 ? PoolKind::Average : PoolKind::L2;
-  VP_ASSIGN_OR_RETURN(pool.global, params.read_bool(kGlobal));
-  VP_ASSIGN_OR_RETURN(pool.kernel, read_pair(layer, params, kKernelSize, 3));
-  VP_ASSIGN_OR_RETURN(pool.stride, read_pair(layer, params, kStride, 1));
-  VP_ASSIGN_OR_RETURN(const bool exclude, params.read_bool(kExcludePadding));
-  pool.count_padding = pool.kind == PoolKind::Average && !exclude;
+  VP_ASSIGN_OR_RETURN(Pool2d pool, read_pool(layer, type));
   if (!is_image_rank(layer.input(0).rank)) return layer.refuse("its input is no image");
-  if (pool.global) {
-    pool.kernel = {1, 1};
-    pool.stride = {1, 1};
-    return layer.finish(pool, {layer.input(0).id});
+  if (!pool.global) {
+    VP_ASSIGN_OR_RETURN(const auto padding, read_pool_padding(layer));
+    if (!padding) {
+      return layer.refuse("it says neither valid nor same nor includeLastPixel padding");
+    }
+    pool.padding = *padding;
   }
-  if (pool.kernel[0] == 0 || pool.kernel[1] == 0 || pool.stride[0] == 0 || pool.stride[1] == 0) {
-    return fail_at(ErrorKind::Malformed, params.offset(), "{}: kernel size or stride is 0",
-                   layer.path());
-  }
-  VP_ASSIGN_OR_RETURN(const auto last_pixel, params.read_message(kIncludeLastPixel));
-  if (last_pixel) {
-    pool.padding.rule = PadRule::IncludeLastPixel;
-    VP_ASSIGN_OR_RETURN(pool.padding.before, read_pair(layer, *last_pixel, kIncludedAmounts, 0));
-    pool.padding.after = pool.padding.before;
-    return layer.finish(pool, {layer.input(0).id});
-  }
-  VP_ASSIGN_OR_RETURN(const auto padding, read_spatial_padding(layer, kValid, kSame));
-  if (!padding) return layer.refuse("it says neither valid nor same nor includeLastPixel padding");
-  pool.padding = *padding;
   return layer.finish(pool, {layer.input(0).id});
 }
 

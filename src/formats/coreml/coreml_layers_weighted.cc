@@ -73,6 +73,72 @@ WeightUse kernel_use(const ConvolutionShape& shape) {
   return use;
 }
 
+/// The operator without its padding.
+Result<Conv2d> read_convolution(const LayerBuilder& layer, const ConvolutionShape& shape) {
+  const ProtobufMessage& params = layer.params();
+  Conv2d conv;
+  conv.groups = shape.groups;
+  conv.transposed = shape.transposed;
+  conv.kernel_layout = shape.transposed ? KernelLayout::Iohw : KernelLayout::Oihw;
+  VP_ASSIGN_OR_RETURN(conv.stride, read_pair(layer, params, kConvStride, 1));
+  VP_ASSIGN_OR_RETURN(conv.dilation, read_pair(layer, params, kConvDilation, 1));
+  if (shape.transposed) {
+    VP_ASSIGN_OR_RETURN(conv.output_size, read_pair(layer, params, kConvOutputShape, 0));
+  }
+  if (conv.stride[0] == 0 || conv.stride[1] == 0 || conv.dilation[0] == 0 ||
+      conv.dilation[1] == 0) {
+    return fail_at(ErrorKind::Malformed, params.offset(), "{}: stride or dilation is 0",
+                   layer.path());
+  }
+  return conv;
+}
+
+/// The layer's input, its kernel and, where `has_bias_field` says so, the bias.
+Result<std::vector<TensorId>> add_kernel_and_bias(LayerBuilder& layer, const WeightUse& kernel,
+                                                  std::uint32_t has_bias_field,
+                                                  const WeightUse& bias_use) {
+  VP_ASSIGN_OR_RETURN(const bool has_bias, layer.params().read_bool(has_bias_field));
+  VP_ASSIGN_OR_RETURN(const TensorId weights, layer.add_weight(kernel));
+  std::vector<TensorId> inputs = {layer.input(0).id, weights};
+  if (!has_bias) return inputs;
+  VP_ASSIGN_OR_RETURN(const TensorId bias, layer.add_weight(bias_use));
+  inputs.push_back(bias);
+  return inputs;
+}
+
+/// The input and gamma, beta and, unless they are computed, mean and variance.
+Result<std::vector<TensorId>> add_statistics(LayerBuilder& layer, std::int64_t channels,
+                                             bool compute) {
+  constexpr std::uint32_t kGamma = 15;
+  constexpr std::uint32_t kBeta = 16;
+  constexpr std::uint32_t kMean = 17;
+  constexpr std::uint32_t kVariance = 18;
+  const ProtobufMessage& params = layer.params();
+  std::vector<TensorId> inputs = {layer.input(0).id};
+  struct Statistic {
+    std::uint32_t field;
+    const char* suffix;
+  };
+  constexpr std::array<Statistic, 4> kStatistics = {
+      {{kGamma, "gamma"}, {kBeta, "beta"}, {kMean, "mean"}, {kVariance, "variance"}}};
+  for (const Statistic& statistic : kStatistics) {
+    const bool used = statistic.field == kGamma || statistic.field == kBeta || !compute;
+    const ProtobufField* field = params.find_last(statistic.field);
+    if (!used && field == nullptr) continue;
+    if (!used) {
+      VP_ASSIGN_OR_RETURN(const auto count, count_elements(params, *field));
+      if (!count) continue;
+    }
+    // Statistics that are computed anew are still weights of the file: their floating type binds
+    // that of gamma and beta.
+    VP_ASSIGN_OR_RETURN(const TensorId id,
+                        layer.add_weight(vector_use(statistic.field, statistic.suffix,
+                                                    WeightRole::Vector, channels)));
+    if (used) inputs.push_back(id);
+  }
+  return inputs;
+}
+
 /// "[C]", "[1]", "[1,H,W]" or "[C,H,W]" as it broadcasts against [N,C,H,W].
 Result<Shape> read_broadcast_shape(const LayerBuilder& layer, std::uint32_t field) {
   VP_ASSIGN_OR_RETURN(const Shape shape, layer.params().read_ints(field));
@@ -112,30 +178,12 @@ Result<void> lower_constant(LayerBuilder& layer, const Shape& shape, const Shape
 Result<void> lower_convolution(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 2));
   if (layer.input_count() > 1) return layer.refuse("its weights are computed at run time");
-  const ProtobufMessage& params = layer.params();
   VP_ASSIGN_OR_RETURN(const ConvolutionShape shape, read_convolution_shape(layer));
-  Conv2d conv;
-  conv.groups = shape.groups;
-  conv.transposed = shape.transposed;
-  conv.kernel_layout = shape.transposed ? KernelLayout::Iohw : KernelLayout::Oihw;
-  VP_ASSIGN_OR_RETURN(conv.stride, read_pair(layer, params, kConvStride, 1));
-  VP_ASSIGN_OR_RETURN(conv.dilation, read_pair(layer, params, kConvDilation, 1));
-  if (shape.transposed) {
-    VP_ASSIGN_OR_RETURN(conv.output_size, read_pair(layer, params, kConvOutputShape, 0));
-  }
-  if (conv.stride[0] == 0 || conv.stride[1] == 0 || conv.dilation[0] == 0 ||
-      conv.dilation[1] == 0) {
-    return fail_at(ErrorKind::Malformed, params.offset(), "{}: stride or dilation is 0",
-                   layer.path());
-  }
-  VP_ASSIGN_OR_RETURN(const bool has_bias, params.read_bool(kConvHasBias));
-  VP_ASSIGN_OR_RETURN(const TensorId kernel, layer.add_weight(kernel_use(shape)));
-  std::vector<TensorId> inputs = {layer.input(0).id, kernel};
-  if (has_bias) {
-    VP_ASSIGN_OR_RETURN(const TensorId bias, layer.add_weight(vector_use(
-                                                 kConvBias, "bias", WeightRole::Bias, shape.out)));
-    inputs.push_back(bias);
-  }
+  VP_ASSIGN_OR_RETURN(Conv2d conv, read_convolution(layer, shape));
+  VP_ASSIGN_OR_RETURN(
+      std::vector<TensorId> inputs,
+      add_kernel_and_bias(layer, kernel_use(shape), kConvHasBias,
+                          vector_use(kConvBias, "bias", WeightRole::Bias, shape.out)));
   VP_ASSIGN_OR_RETURN(const auto padding, read_spatial_padding(layer, kConvValid, kConvSame));
   if (!padding) return layer.refuse("it says neither valid nor same padding");
   if (!is_image_rank(layer.input(0).rank)) return layer.refuse("its input is no image");
@@ -154,7 +202,6 @@ Result<void> lower_inner_product(LayerBuilder& layer) {
   const ProtobufMessage& params = layer.params();
   VP_ASSIGN_OR_RETURN(const std::int64_t in, read_size(layer, params, kInputChannels));
   VP_ASSIGN_OR_RETURN(const std::int64_t out, read_size(layer, params, kOutputChannels));
-  VP_ASSIGN_OR_RETURN(const bool has_bias, params.read_bool(kHasBias));
   VP_ASSIGN_OR_RETURN(const bool dynamic, params.read_bool(kInt8DynamicQuantize));
   WeightUse use;
   use.field = kWeights;
@@ -162,13 +209,9 @@ Result<void> lower_inner_product(LayerBuilder& layer) {
   use.shape.shape = {out, in};
   use.shape.scale_count = out;
   if (dynamic) use.fixed_because = "its layer multiplies in int8 (int8DynamicQuantize)";
-  VP_ASSIGN_OR_RETURN(const TensorId kernel, layer.add_weight(use));
-  std::vector<TensorId> inputs = {layer.input(0).id, kernel};
-  if (has_bias) {
-    VP_ASSIGN_OR_RETURN(const TensorId bias,
-                        layer.add_weight(vector_use(kBias, "bias", WeightRole::Bias, out)));
-    inputs.push_back(bias);
-  }
+  VP_ASSIGN_OR_RETURN(
+      std::vector<TensorId> inputs,
+      add_kernel_and_bias(layer, use, kHasBias, vector_use(kBias, "bias", WeightRole::Bias, out)));
   if (dynamic) return layer.refuse("it multiplies in int8 (int8DynamicQuantize)");
   FullyConnected op;
   op.keep_spatial = layer.input(0).rank == 5;
@@ -181,10 +224,6 @@ Result<void> lower_batchnorm(LayerBuilder& layer) {
   constexpr std::uint32_t kComputeMeanVar = 5;
   constexpr std::uint32_t kInstanceNormalization = 6;
   constexpr std::uint32_t kEpsilon = 10;
-  constexpr std::uint32_t kGamma = 15;
-  constexpr std::uint32_t kBeta = 16;
-  constexpr std::uint32_t kMean = 17;
-  constexpr std::uint32_t kVariance = 18;
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
   const ProtobufMessage& params = layer.params();
   VP_ASSIGN_OR_RETURN(const std::int64_t channels, read_size(layer, params, kChannels));
@@ -193,28 +232,7 @@ Result<void> lower_batchnorm(LayerBuilder& layer) {
   VP_ASSIGN_OR_RETURN(float epsilon, params.read_float(kEpsilon));
   if (epsilon == 0.0F)
     epsilon = 1e-5F;  // proto3 cannot tell 0 from absent; the field's own default
-  std::vector<TensorId> inputs = {layer.input(0).id};
-  struct Statistic {
-    std::uint32_t field;
-    const char* suffix;
-  };
-  constexpr std::array<Statistic, 4> kStatistics = {
-      {{kGamma, "gamma"}, {kBeta, "beta"}, {kMean, "mean"}, {kVariance, "variance"}}};
-  for (const Statistic& statistic : kStatistics) {
-    const bool used = statistic.field == kGamma || statistic.field == kBeta || !compute;
-    const ProtobufField* field = params.find_last(statistic.field);
-    if (!used && field == nullptr) continue;
-    if (!used) {
-      VP_ASSIGN_OR_RETURN(const auto count, count_elements(params, *field));
-      if (!count) continue;
-    }
-    // Statistics that are computed anew are still weights of the file: their floating type binds
-    // that of gamma and beta.
-    VP_ASSIGN_OR_RETURN(const TensorId id,
-                        layer.add_weight(vector_use(statistic.field, statistic.suffix,
-                                                    WeightRole::Vector, channels)));
-    if (used) inputs.push_back(id);
-  }
+  VP_ASSIGN_OR_RETURN(std::vector<TensorId> inputs, add_statistics(layer, channels, compute));
   if (!compute) return layer.finish(BatchNorm{epsilon}, std::move(inputs));
   if (!instance) return layer.refuse("it normalizes over the images of a batch");
   return layer.finish(InstanceNorm{epsilon}, std::move(inputs));
