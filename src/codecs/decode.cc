@@ -177,16 +177,13 @@ Result<void> check_weight(const WeightRef& weight) {
 }
 
 void decode_part(const WeightRef& weight, std::size_t begin, std::span<float> out) {
-  switch (weight.code.encoding) {
-    case Encoding::Float32:
-      std::memcpy(out.data(), weight.payload.data() + begin * 4, out.size_bytes());
-      return;
-    case Encoding::Float16:
-      decode_halves(weight.payload.subspan(begin * 2), out);
-      return;
-    case Encoding::Linear:
-    case Encoding::Table:
-      break;
+  if (weight.code.encoding == Encoding::Float32) {
+    std::memcpy(out.data(), weight.payload.data() + begin * 4, out.size_bytes());
+    return;
+  }
+  if (weight.code.encoding == Encoding::Float16) {
+    decode_halves(weight.payload.subspan(begin * 2), out);
+    return;
   }
   std::array<std::byte, kMaxDecodePart> buffer;  // uninitialised: view_codes writes what is read
   const Bytes codes = view_codes(weight, begin, out.size(), buffer);

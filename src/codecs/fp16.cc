@@ -52,14 +52,16 @@ Result<EncodedWeight> encode_fp16(FloatView weights, const Shape& shape,
 
 }  // namespace
 
-constinit const Scheme kFp16Scheme = {
-    .name = "fp16",
-    .help = "half-precision floats: half the size, 11 significant bits",
-    .bits = 16,
-    .floating = true,
-    .min_elements = 0,
-    .encode = encode_fp16,
-    .estimate_bytes = estimate_fp16,
-};
+Scheme fp16_scheme() {
+  return {
+      .name = "fp16",
+      .help = "half-precision floats: half the size, 11 significant bits",
+      .bits = 16,
+      .floating = true,
+      .min_elements = 0,
+      .encode = encode_fp16,
+      .estimate_bytes = estimate_fp16,
+  };
+}
 
 }  // namespace visionpress

@@ -87,16 +87,18 @@ void choose_step(const ValueRange& range, bool symmetric, Channel* channel) {
   // A step is a normal float: its reciprocal is then one too. Narrower channels lose nothing that
   // a float32 product would not lose.
   constexpr double kSmallestStep = std::numeric_limits<float>::min();
+  // A step that was rounded up may lead its last code past the largest float.
+  constexpr double kWidest = static_cast<double>(std::numeric_limits<float>::max()) / 2.0;
+  const double magnitude = std::max(-min, max);
+  if ((symmetric ? magnitude : max - min) > kWidest) {
+    channel->fault = Fault::TooWide;
+    return;
+  }
   if (symmetric) {
-    const double magnitude = std::max(-min, max);
     channel->step.is_signed = true;
     if (magnitude > 0.0) {
       channel->step.scale = static_cast<float>(std::max(magnitude / 127.0, kSmallestStep));
     }
-    return;
-  }
-  if (max - min > static_cast<double>(std::numeric_limits<float>::max())) {
-    channel->fault = Fault::TooWide;
     return;
   }
   channel->step.offset = range.min;
@@ -164,7 +166,7 @@ Result<void> check_channels(FloatView weights, const std::vector<Channel>& chann
     if (channels[c].fault == Fault::NotFinite) return fail_not_finite(weights);
     if (channels[c].fault == Fault::TooWide) {
       return fail(ErrorKind::InvalidArgument,
-                  "the values of channel {} span more than the largest float32", c);
+                  "the values of channel {} reach over more than half of the largest float32", c);
     }
   }
   return {};
@@ -229,24 +231,28 @@ Result<EncodedWeight> encode_linear8_tensor(FloatView weights, const Shape& shap
 
 }  // namespace
 
-constinit const Scheme kLinear8Scheme = {
-    .name = "linear-8",
-    .help = "8-bit codes, one scale an output channel: a quarter of the size",
-    .bits = 8,
-    .floating = false,
-    .min_elements = 1024,
-    .encode = encode_linear8,
-    .estimate_bytes = estimate_linear,
-};
+Scheme linear8_scheme() {
+  return {
+      .name = "linear-8",
+      .help = "8-bit codes, one scale an output channel: a quarter of the size",
+      .bits = 8,
+      .floating = false,
+      .min_elements = 1024,
+      .encode = encode_linear8,
+      .estimate_bytes = estimate_linear,
+  };
+}
 
-constinit const Scheme kLinear8TensorScheme = {
-    .name = "linear-8-tensor",
-    .help = "8-bit codes, one scale a weight: as older tools wrote them",
-    .bits = 8,
-    .floating = false,
-    .min_elements = 1024,
-    .encode = encode_linear8_tensor,
-    .estimate_bytes = estimate_linear_tensor,
-};
+Scheme linear8_tensor_scheme() {
+  return {
+      .name = "linear-8-tensor",
+      .help = "8-bit codes, one scale a weight: as older tools wrote them",
+      .bits = 8,
+      .floating = false,
+      .min_elements = 1024,
+      .encode = encode_linear8_tensor,
+      .estimate_bytes = estimate_linear_tensor,
+  };
+}
 
 }  // namespace visionpress

@@ -5,9 +5,9 @@
 namespace visionpress {
 
 /// Codes of 8 bits, one scale an output channel (and an offset, unless EncodeOptions::symmetric).
-extern const Scheme kLinear8Scheme;
+[[nodiscard]] Scheme linear8_scheme();
 
 /// The same with one scale for the whole weight.
-extern const Scheme kLinear8TensorScheme;
+[[nodiscard]] Scheme linear8_tensor_scheme();
 
 }  // namespace visionpress

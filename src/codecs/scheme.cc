@@ -9,8 +9,8 @@
 namespace visionpress {
 
 std::span<const Scheme> all_schemes() {
-  static const std::array kSchemes = {kFp16Scheme, kLinear8Scheme, kLinear8TensorScheme};
-  return kSchemes;
+  static const std::array schemes = {fp16_scheme(), linear8_scheme(), linear8_tensor_scheme()};
+  return schemes;
 }
 
 const Scheme* find_scheme(std::string_view name) {
