@@ -1,0 +1,36 @@
+// Opens any bytes as a TFLite file, and rewrites and reopens what opens.
+
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <vector>
+
+#include "formats/tflite/tflite_reader.h"
+
+namespace visionpress {
+namespace {
+
+void read_and_rewrite(Bytes file) {
+  Diagnostics diagnostics;
+  const auto model = read_tflite(file, diagnostics);
+  if (!model) return;
+  const auto pieces = (*model)->rewrite({}, {});
+  if (!pieces) return;
+  std::vector<std::byte> copy;
+  for (const Bytes piece : pieces->pieces) copy.insert(copy.end(), piece.begin(), piece.end());
+  // What we wrote must open again.
+  if (!read_tflite(copy, diagnostics)) std::abort();
+}
+
+}  // namespace
+}  // namespace visionpress
+
+// The name is libFuzzer's.
+extern "C" int LLVMFuzzerTestOneInput(  // NOLINT(readability-identifier-naming)
+    const std::uint8_t* data, std::size_t size) {
+  // A copy of its own: the fuzzer's bytes are not aligned as a mapped file is.
+  const auto* begin = static_cast<const std::byte*>(static_cast<const void*>(data));
+  const std::vector<std::byte> file(begin, begin + size);
+  visionpress::read_and_rewrite(file);
+  return 0;
+}
