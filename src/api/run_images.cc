@@ -1,11 +1,12 @@
 #include "api/run_images.h"
 
 #include <atomic>
+#include <functional>
 #include <limits>
 #include <mutex>
+#include <thread>
 
 #include "base/error.h"
-#include "base/parallel.h"
 
 namespace visionpress {
 namespace {
@@ -44,23 +45,33 @@ Result<void> run_images(const ModelRunner& runner, const std::vector<std::string
                         runner.executor->make_session(paths.size() == 1 ? options.threads : 1));
     workers.push_back({std::move(session), std::vector<float>(runner.preprocess.value_count())});
   }
-  std::atomic<std::size_t> failed_at{std::numeric_limits<std::size_t>::max()};
+  constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
+  std::atomic<std::size_t> failed_at{kNone};
+  std::atomic<std::size_t> next{0};
   std::mutex mutex;
   std::size_t done = 0;
   std::optional<Error> first_error;
-  parallel_for(paths.size(), threads, [&](std::size_t i) {
-    if (i > failed_at.load()) return;
-    auto& worker = workers[threads == 1 ? 0 : static_cast<std::size_t>(omp_get_thread_num())];
-    auto ran = run_image(runner, paths[i], i, parts_of, on_part, worker);
-    const std::scoped_lock lock(mutex);
-    if (!ran && i < failed_at.load()) {
-      failed_at = i;
-      first_error = std::move(ran).error();
-      if (first_error->file.empty()) first_error->file = paths[i];
+  const auto work = [&](Worker& worker) {
+    for (std::size_t i = next++; i < paths.size() && i < failed_at.load(); i = next++) {
+      auto ran = run_image(runner, paths[i], i, parts_of, on_part, worker);
+      const std::scoped_lock lock(mutex);
+      if (!ran && i < failed_at.load()) {
+        failed_at = i;
+        first_error = std::move(ran).error();
+        if (first_error->file.empty()) first_error->file = paths[i];
+      }
+      ++done;
+      if (options.progress) options.progress(done, paths.size(), options.what);
     }
-    ++done;
-    if (options.progress) options.progress(done, paths.size(), options.what);
-  });
+  };
+  {
+    // Threads of their own, not a team: to a Session, each is then the first thread of a team of
+    // one.
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < workers.size(); ++i)
+      others.emplace_back(work, std::ref(workers[i]));
+    work(workers.front());
+  }
   if (first_error) return tl::unexpected<Error>(std::move(*first_error));
   return {};
 }

@@ -43,7 +43,8 @@ std::string wrap(const std::string& text, std::size_t indent) {
     const std::size_t end = comma == std::string::npos ? text.size() : comma + 2;
     if (line + (end - at) > kReportColumns && line > indent) {
       wrapped.erase(wrapped.find_last_not_of(' ') + 1);
-      wrapped += "\n" + std::string(indent, ' ');
+      wrapped += '\n';
+      wrapped.append(indent, ' ');
       line = indent;
     }
     wrapped += text.substr(at, end - at);
@@ -187,8 +188,10 @@ std::string format_report(const ModelInfo& info, ReportForm form, Detail detail)
   }
   std::string text = format_summary(info);
   if (detail == Detail::Full) {
-    text += "\n" + format_text(make_layer_table(info), Alignment::Words);
-    text += "\n" + format_text(make_weight_table(info), Alignment::Words);
+    text += '\n';
+    text += format_text(make_layer_table(info), Alignment::Words);
+    text += '\n';
+    text += format_text(make_weight_table(info), Alignment::Words);
     for (const auto& [key, value] : info.metadata) text += fmt::format("\n{}: {}", key, value);
     if (!info.metadata.empty()) text += "\n";
   }
