@@ -35,6 +35,8 @@ template <typename... Args>
 
 }  // namespace visionpress
 
+// `lhs` may declare a variable and `name` is one, so neither takes parentheses.
+// NOLINTBEGIN(bugprone-macro-parentheses)
 #define VP_RETURN_IF_ERROR(expr)                                                     \
   do {                                                                               \
     if (auto vp_result = (expr); !vp_result) {                                       \
@@ -49,3 +51,4 @@ template <typename... Args>
   auto name = (expr);                                                                \
   if (!name) return tl::unexpected<::visionpress::Error>(std::move(name).error());   \
   lhs = std::move(*name)
+// NOLINTEND(bugprone-macro-parentheses)

@@ -1,0 +1,220 @@
+// Convolutions against a naive oracle, over sizes 1, 2, odd and vector width +- 1.
+
+#include <algorithm>
+
+#include "run/graph_build_testonly.h"
+
+namespace visionpress {
+namespace {
+
+struct ConvCase {
+  std::int64_t height, width, in, out, kernel, stride, dilation, groups;
+  PadRule rule;
+};
+
+std::ostream& operator<<(std::ostream& out, const ConvCase& c) {
+  return out << c.height << "x" << c.width << "x" << c.in << " to " << c.out << ", kernel "
+             << c.kernel << ", stride " << c.stride << ", dilation " << c.dilation << ", groups "
+             << c.groups << ", rule " << int(c.rule);
+}
+
+// Output size and first padded pixel of one axis.
+std::pair<std::int64_t, std::int64_t> axis_of(std::int64_t in, const ConvCase& c) {
+  const std::int64_t extent = (c.kernel - 1) * c.dilation + 1;
+  if (c.rule == PadRule::Explicit)
+    return {(in + 1 - extent) / c.stride + 1, 1};  // one pixel before, none after
+  const std::int64_t out = (in + c.stride - 1) / c.stride;
+  const std::int64_t total = std::max<std::int64_t>(0, (out - 1) * c.stride + extent - in);
+  return {out, c.rule == PadRule::SameUpper ? total / 2 : total - total / 2};
+}
+
+// x, kernel: H,W,C and O,H,W,I. Sums in double.
+std::vector<float> naive(const ConvCase& c, const std::vector<float>& x,
+                         const std::vector<float>& kernel, const std::vector<float>& bias) {
+  const auto [out_h, top] = axis_of(c.height, c);
+  const auto [out_w, left] = axis_of(c.width, c);
+  const std::int64_t per_group = c.in / c.groups;
+  std::vector<float> y;
+  for (std::int64_t oy = 0; oy < out_h; ++oy) {
+    for (std::int64_t ox = 0; ox < out_w; ++ox) {
+      for (std::int64_t o = 0; o < c.out; ++o) {
+        double sum = bias[static_cast<std::size_t>(o)];
+        for (std::int64_t tap = 0; tap < c.kernel * c.kernel * per_group; ++tap) {
+          const std::int64_t iy = oy * c.stride - top + tap / per_group / c.kernel * c.dilation;
+          const std::int64_t ix = ox * c.stride - left + tap / per_group % c.kernel * c.dilation;
+          if (iy < 0 || iy >= c.height || ix < 0 || ix >= c.width) continue;
+          const std::int64_t channel = o / (c.out / c.groups) * per_group + tap % per_group;
+          sum += static_cast<double>(
+                     x[static_cast<std::size_t>((iy * c.width + ix) * c.in + channel)]) *
+                 static_cast<double>(
+                     kernel[static_cast<std::size_t>(o * c.kernel * c.kernel * per_group + tap)]);
+        }
+        y.push_back(static_cast<float>(sum));
+      }
+    }
+  }
+  return y;
+}
+
+Conv2d conv_op(const ConvCase& c) {
+  Conv2d op;
+  op.stride = {c.stride, c.stride};
+  op.dilation = {c.dilation, c.dilation};
+  op.groups = c.groups;
+  op.padding.rule = c.rule;
+  if (c.rule == PadRule::Explicit) op.padding.before = {1, 1};
+  return op;
+}
+
+std::vector<float> to_planar(const std::vector<float>& x, std::size_t pixels,
+                             std::size_t channels) {
+  std::vector<float> y(x.size());
+  for (std::size_t p = 0; p < pixels; ++p) {
+    for (std::size_t c = 0; c < channels; ++c) y[c * pixels + p] = x[p * channels + c];
+  }
+  return y;
+}
+
+class ConvTest : public testing::TestWithParam<ConvCase> {
+ protected:
+  ConvCase c_ = GetParam();
+  std::vector<float> x_ = random_values(static_cast<std::size_t>(c_.height * c_.width * c_.in), 1);
+  std::vector<float> kernel_ = random_values(
+      static_cast<std::size_t>(c_.out * c_.kernel * c_.kernel * c_.in / c_.groups), 2);
+  std::vector<float> bias_ = random_values(static_cast<std::size_t>(c_.out), 3);
+  // A sum of n products of values below 1 in float32 is off by at most n * n / 2 ulp of 1; these
+  // sums have at most 9 * 33 terms and oneDNN's order is a tree, so a hundred ulp is generous and
+  // tight.
+  static constexpr float kTolerance = 100.0F * 1.2e-7F;
+};
+
+TEST_P(ConvTest, AChannelsLastConvolutionEqualsTheOracle) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, c_.height, c_.width, c_.in});
+  Conv2d op = conv_op(c_);
+  op.kernel_layout = KernelLayout::Ohwi;
+  test.add_node(op, {x, test.add_weight({c_.out, c_.kernel, c_.kernel, c_.in / c_.groups}, kernel_),
+                     test.add_weight({c_.out}, bias_)});
+  const std::vector<float> expected = naive(c_, x_, kernel_, bias_);
+  const RunResult result = run_graph(test, x_);
+  ASSERT_EQ(result.values.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(result.values[i], expected[i], kTolerance) << i;
+}
+
+TEST_P(ConvTest, AChannelsFirstConvolutionEqualsTheOracle) {
+  TestGraph test(Layout::ChannelsFirst);
+  const TensorId x = test.add_input({1, c_.in, c_.height, c_.width});
+  const auto taps = static_cast<std::size_t>(c_.kernel * c_.kernel);
+  const auto per_group = static_cast<std::size_t>(c_.in / c_.groups);
+  std::vector<float> oihw;
+  for (std::size_t o = 0; o < static_cast<std::size_t>(c_.out); ++o) {
+    const auto begin = kernel_.begin() + static_cast<std::ptrdiff_t>(o * taps * per_group);
+    const std::vector<float> one(begin, begin + static_cast<std::ptrdiff_t>(taps * per_group));
+    const std::vector<float> planar = to_planar(one, taps, per_group);
+    oihw.insert(oihw.end(), planar.begin(), planar.end());
+  }
+  test.add_node(conv_op(c_),
+                {x, test.add_weight({c_.out, c_.in / c_.groups, c_.kernel, c_.kernel}, oihw),
+                 test.add_weight({c_.out}, bias_)});
+  const std::vector<float> hwc = naive(c_, x_, kernel_, bias_);
+  const std::vector<float> expected = to_planar(hwc, hwc.size() / static_cast<std::size_t>(c_.out),
+                                                static_cast<std::size_t>(c_.out));
+  const RunResult result =
+      run_graph(test, to_planar(x_, static_cast<std::size_t>(c_.height * c_.width),
+                                static_cast<std::size_t>(c_.in)));
+  ASSERT_EQ(result.values.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(result.values[i], expected[i], kTolerance) << i;
+}
+
+INSTANTIATE_TEST_SUITE_P(Sizes, ConvTest,
+                         testing::Values(ConvCase{1, 1, 1, 1, 1, 1, 1, 1, PadRule::SameUpper},
+                                         ConvCase{2, 2, 3, 15, 3, 1, 1, 1, PadRule::SameUpper},
+                                         ConvCase{7, 9, 3, 16, 3, 1, 1, 1, PadRule::SameUpper},
+                                         ConvCase{13, 11, 3, 17, 3, 2, 1, 1, PadRule::SameLower},
+                                         ConvCase{8, 10, 4, 8, 3, 2, 1, 1, PadRule::SameUpper},
+                                         ConvCase{9, 9, 33, 31, 3, 1, 1, 1, PadRule::Explicit},
+                                         ConvCase{6, 5, 16, 35, 1, 1, 1, 1, PadRule::SameUpper},
+                                         ConvCase{12, 12, 8, 8, 3, 1, 2, 1, PadRule::SameUpper},
+                                         ConvCase{9, 8, 8, 12, 3, 2, 1, 4, PadRule::SameLower},
+                                         ConvCase{10, 7, 6, 6, 3, 1, 1, 6, PadRule::SameUpper}));
+
+TEST(Conv, ADepthwiseKernelWithAMultiplierEqualsItsTaps) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 1, 2, 2});  // two pixels of two channels
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Hwo;
+  op.groups = 0;
+  // [1, 1, 2, 4]: two taps along x, two results a channel.
+  test.add_node(op, {x, test.add_weight({1, 1, 2, 4}, {1, 2, 3, 4, 10, 20, 30, 40}),
+                     test.add_weight({4}, {0, 0, 0, 1})});
+  const RunResult result = run_graph(test, {1, 2, 3, 4});
+  EXPECT_EQ(result.shape, (Shape{1, 1, 1, 4}));
+  EXPECT_EQ(result.values, (std::vector<float>{31, 62, 126, 169}));
+}
+
+TEST(Conv, ATransposedConvolutionSpreadsEachPixel) {
+  TestGraph test(Layout::ChannelsFirst);
+  const TensorId x = test.add_input({1, 1, 1, 2});
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Iohw;
+  op.transposed = true;
+  op.stride = {1, 2};
+  test.add_node(op, {x, test.add_weight({1, 1, 1, 3}, {1, 10, 100})});
+  const RunResult result = run_graph(test, {1, 2});
+  EXPECT_EQ(result.shape, (Shape{1, 1, 1, 5}));
+  EXPECT_EQ(result.values, (std::vector<float>{1, 10, 102, 20, 200}));
+}
+
+TEST(Conv, AKernelThatDoesNotFitTheChannelsIsNamed) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 4, 4, 3});
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Ohwi;
+  test.add_node(op, {x, test.add_weight({2, 1, 1, 4}, std::vector<float>(8, 1.0F))});
+  const auto executor = Executor::create(test.graph, {});
+  ASSERT_FALSE(executor);
+  EXPECT_EQ(executor.error().message,
+            "nodes[0] (TEST): kernel [2,1,1,4] does not fit 3 input channels in 1 groups");
+}
+
+// Leaky ReLU as two layers, and a pool behind it, both taken over by the convolution.
+RunResult run_block(std::int64_t in, std::int64_t out, Arithmetic arithmetic, bool shows_parts) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 10, 12, in});
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Ohwi;
+  op.padding.rule = PadRule::SameUpper;
+  const TensorId y = test.add_node(
+      op,
+      {x,
+       test.add_weight({out, 3, 3, in}, random_values(static_cast<std::size_t>(out * 9 * in), 5)),
+       test.add_weight({out}, random_values(static_cast<std::size_t>(out), 6))});
+  const TensorId scaled = test.add_node(Binary{BinaryKind::Multiply, FusedActivation::None},
+                                        {y, test.add_literal({}, {0.1F})});
+  const TensorId leaky =
+      test.add_node(Binary{BinaryKind::Maximum, FusedActivation::None}, {scaled, y});
+  Pool2d pool;
+  pool.kernel = {2, 2};
+  pool.stride = {2, 2};
+  pool.padding.rule = PadRule::SameUpper;
+  const TensorId pooled = test.add_node(pool, {leaky});
+  // Outputs cannot be absorbed, so naming the parts as outputs keeps every layer by itself.
+  test.graph.outputs =
+      shows_parts ? std::vector<TensorId>{pooled, y, leaky} : std::vector<TensorId>{pooled};
+  return run_graph(test, random_values(static_cast<std::size_t>(120 * in), 7), arithmetic);
+}
+
+TEST(Conv, AbsorbedLayersGiveTheSameBytesAsLayersByThemselves) {
+  for (const Arithmetic arithmetic : {Arithmetic::Runtime, Arithmetic::Builtin}) {
+    for (const std::int64_t in : {3, 20}) {
+      const RunResult whole = run_block(in, 16, arithmetic, false);
+      EXPECT_EQ(whole.shape, (Shape{1, 5, 6, 16}));
+      EXPECT_EQ(whole.values, run_block(in, 16, arithmetic, true).values) << in;
+    }
+  }
+}
+
+}  // namespace
+}  // namespace visionpress

@@ -1,0 +1,257 @@
+// Hybrid int8 layers against a scalar oracle, equal to the last bit. The oracle follows the
+// formulas measured on LiteRT 2.3; tests/makers/check_tflite.py compares with LiteRT itself.
+
+#include <algorithm>
+#include <cmath>
+
+#include "run/graph_build_testonly.h"
+
+namespace visionpress {
+namespace {
+
+struct HybridCase {
+  std::int64_t height, width, in, out, kernel, stride;
+  bool per_channel;
+};
+
+std::ostream& operator<<(std::ostream& out, const HybridCase& c) {
+  return out << c.height << "x" << c.width << "x" << c.in << " to " << c.out << ", kernel "
+             << c.kernel << ", stride " << c.stride
+             << (c.per_channel ? ", per channel" : ", one scale");
+}
+
+struct Codes {
+  std::vector<int> q = {};
+  int zero_point = 0;
+  float scale = 1.0F;
+};
+
+Codes quantize_xnnpack(const float* x, std::size_t count) {
+  const float low = std::min(0.0F, *std::min_element(x, x + count));
+  const float high = std::max(0.0F, *std::max_element(x, x + count));
+  const float inverse = low == high ? 1.0F : 255.0F / (high - low);
+  const float scaled_low = low * inverse;
+  const float scaled_high = high * inverse;
+  const float zero = (-128.0F + scaled_low) + (127.0F + scaled_high) > 0.0F ? -128.0F - scaled_low
+                                                                            : 127.0F - scaled_high;
+  Codes codes;
+  codes.zero_point = static_cast<int>(std::nearbyint(std::clamp(zero, -128.0F, 127.0F)));
+  codes.scale = 1.0F / inverse;
+  for (std::size_t i = 0; i < count; ++i) {
+    const int q = static_cast<int>(std::nearbyint(x[i] * inverse)) + codes.zero_point;
+    codes.q.push_back(std::clamp(q, -128, 127));
+  }
+  return codes;
+}
+
+int round_builtin(float scaled, std::size_t index, std::size_t count) {
+  if (index >= count / 8 * 8) return static_cast<int>(std::round(scaled));
+  return static_cast<int>(scaled + (scaled < 0.0F ? -0.5F : 0.5F));
+}
+
+Codes quantize_builtin(const std::vector<float>& x, bool symmetric) {
+  const float low = std::min(0.0F, *std::min_element(x.begin(), x.end()));
+  const float high = std::max(0.0F, *std::max_element(x.begin(), x.end()));
+  Codes codes;
+  float inverse = 1.0F;
+  if (symmetric) {
+    const float largest = std::max(std::fabs(low), std::fabs(high));
+    codes.scale = largest / 127.0F;
+    inverse = 127.0F / largest;
+  } else {
+    const double scale = static_cast<double>(high - low) / 255.0;
+    const double zero = 128.0 + std::fabs(low / scale) < 127.0 + std::fabs(high / scale)
+                            ? -128.0 - low / scale
+                            : 127.0 - high / scale;
+    codes.zero_point = static_cast<int>(std::round(std::clamp(zero, -128.0, 127.0)));
+    codes.scale = static_cast<float>(scale);
+    inverse = static_cast<float>(1.0 / static_cast<double>(codes.scale));
+  }
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    codes.q.push_back(std::clamp(round_builtin(x[i] * inverse, i, x.size()) + codes.zero_point,
+                                 symmetric ? -127 : -128, 127));
+  }
+  return codes;
+}
+
+struct Layer {
+  HybridCase c = {};
+  std::vector<float> x = {};
+  std::vector<std::int8_t> kernel = {};
+  std::vector<float> scales = {};
+  std::vector<float> bias = {};
+};
+
+Layer make_layer(const HybridCase& c) {
+  Layer layer;
+  layer.c = c;
+  layer.x = random_values(static_cast<std::size_t>(c.height * c.width * c.in), 11);
+  for (float& v : layer.x) v = v * 3.0F + 1.0F;
+  for (const float v :
+       random_values(static_cast<std::size_t>(c.out * c.kernel * c.kernel * c.in), 12)) {
+    layer.kernel.push_back(static_cast<std::int8_t>(v * 127.0F));
+  }
+  for (std::int64_t o = 0; o < (c.per_channel ? c.out : 1); ++o)
+    layer.scales.push_back(0.01F + 0.001F * static_cast<float>(o));
+  layer.bias = random_values(static_cast<std::size_t>(c.out), 13);
+  return layer;
+}
+
+// Sums of (q - zero point) * w for every output; padding pixels hold the zero point and add
+// nothing.
+std::vector<std::int32_t> sum_products(const Layer& layer, const Codes& codes) {
+  const HybridCase& c = layer.c;
+  const std::int64_t out_h = (c.height + c.stride - 1) / c.stride;
+  const std::int64_t out_w = (c.width + c.stride - 1) / c.stride;
+  const std::int64_t top =
+      std::max<std::int64_t>(0, (out_h - 1) * c.stride + c.kernel - c.height) / 2;
+  const std::int64_t left =
+      std::max<std::int64_t>(0, (out_w - 1) * c.stride + c.kernel - c.width) / 2;
+  std::vector<std::int32_t> sums;
+  for (std::int64_t pixel = 0; pixel < out_h * out_w; ++pixel) {
+    for (std::int64_t o = 0; o < c.out; ++o) {
+      std::int32_t sum = 0;
+      for (std::int64_t tap = 0; tap < c.kernel * c.kernel; ++tap) {
+        const std::int64_t y = pixel / out_w * c.stride - top + tap / c.kernel;
+        const std::int64_t x = pixel % out_w * c.stride - left + tap % c.kernel;
+        if (y < 0 || y >= c.height || x < 0 || x >= c.width) continue;
+        for (std::int64_t i = 0; i < c.in; ++i) {
+          sum +=
+              (codes.q[static_cast<std::size_t>((y * c.width + x) * c.in + i)] - codes.zero_point) *
+              layer.kernel[static_cast<std::size_t>((o * c.kernel * c.kernel + tap) * c.in + i)];
+        }
+      }
+      sums.push_back(sum);
+    }
+  }
+  return sums;
+}
+
+float scale_of(const Layer& layer, std::size_t o) {
+  return layer.scales.size() == 1 ? layer.scales[0] : layer.scales[o];
+}
+
+std::vector<float> oracle_xnnpack(const Layer& layer) {
+  const auto channels = static_cast<std::size_t>(layer.c.out);
+  const bool by_pixel = layer.c.kernel == 1 && layer.c.stride == 1;
+  const auto in = static_cast<std::size_t>(layer.c.in);
+  Codes codes;
+  std::vector<float> pixel_scales;
+  if (by_pixel) {
+    for (std::size_t p = 0; p < layer.x.size() / in; ++p) {
+      const Codes one = quantize_xnnpack(layer.x.data() + p * in, in);
+      for (const int q : one.q) codes.q.push_back(q - one.zero_point);
+      pixel_scales.push_back(one.scale);
+    }
+  } else {
+    codes = quantize_xnnpack(layer.x.data(), layer.x.size());
+  }
+  const std::vector<std::int32_t> sums = sum_products(layer, codes);
+  std::vector<float> y;
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const float scale = by_pixel ? pixel_scales[i / channels] : codes.scale;
+    y.push_back(std::fma(static_cast<float>(sums[i]) * scale, scale_of(layer, i % channels),
+                         layer.bias[i % channels]));
+  }
+  return y;
+}
+
+std::vector<float> oracle_builtin(const Layer& layer) {
+  const auto channels = static_cast<std::size_t>(layer.c.out);
+  const Codes codes = quantize_builtin(layer.x, layer.scales.size() == 1 || channels == 1);
+  const std::vector<std::int32_t> sums = sum_products(layer, codes);
+  std::vector<float> y;
+  for (std::size_t i = 0; i < sums.size(); ++i) {
+    const float combined = scale_of(layer, i % channels) * codes.scale;
+    y.push_back(static_cast<float>(sums[i]) * combined + layer.bias[i % channels]);
+  }
+  return y;
+}
+
+RunResult run_layer(const Layer& layer, Arithmetic arithmetic, int threads) {
+  const HybridCase& c = layer.c;
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, c.height, c.width, c.in});
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Ohwi;
+  op.stride = {c.stride, c.stride};
+  op.padding.rule = PadRule::SameUpper;
+  op.dynamic_range = true;
+  test.add_node(
+      op, {x, test.add_int8_weight({c.out, c.kernel, c.kernel, c.in}, layer.kernel, layer.scales),
+           test.add_weight({c.out}, layer.bias)});
+  return run_graph(test, layer.x, arithmetic, threads);
+}
+
+class HybridTest : public testing::TestWithParam<HybridCase> {};
+
+TEST_P(HybridTest, TheDefaultArithmeticIsXnnpacksToTheLastBit) {
+  const Layer layer = make_layer(GetParam());
+  EXPECT_EQ(run_layer(layer, Arithmetic::Runtime, 2).values, oracle_xnnpack(layer));
+}
+
+TEST_P(HybridTest, TheBuiltinArithmeticIsTheBuiltinKernelsToTheLastBit) {
+  const Layer layer = make_layer(GetParam());
+  EXPECT_EQ(run_layer(layer, Arithmetic::Builtin, 2).values, oracle_builtin(layer));
+}
+
+TEST_P(HybridTest, OneThreadGivesTheBytesOfTwo) {
+  const Layer layer = make_layer(GetParam());
+  EXPECT_EQ(run_layer(layer, Arithmetic::Runtime, 1).values,
+            run_layer(layer, Arithmetic::Runtime, 2).values);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Sizes, HybridTest,
+    testing::Values(HybridCase{1, 1, 1, 1, 3, 1, false}, HybridCase{2, 2, 3, 5, 3, 1, true},
+                    HybridCase{7, 9, 16, 17, 3, 1, true}, HybridCase{8, 8, 33, 15, 3, 2, true},
+                    HybridCase{13, 13, 64, 128, 3, 1, false}, HybridCase{6, 5, 31, 35, 1, 1, true},
+                    HybridCase{26, 26, 16, 64, 3, 1, true}, HybridCase{5, 4, 8, 6, 1, 1, false}));
+
+TEST(Hybrid, CodesAtBothEndsOfTheRangeAreSummedExactly) {
+  // All products are 255 * 127 before the offset: what 16-bit pair sums would saturate.
+  HybridCase c = {4, 4, 64, 16, 3, 1, true};
+  Layer layer = make_layer(c);
+  std::fill(layer.kernel.begin(), layer.kernel.end(), std::int8_t{127});
+  for (std::size_t i = 0; i < layer.x.size(); ++i) layer.x[i] = i == 0 ? -1.0F : 1.0F;
+  EXPECT_EQ(run_layer(layer, Arithmetic::Runtime, 2).values, oracle_xnnpack(layer));
+}
+
+TEST(Hybrid, AllZeroActivationsLeaveTheBias) {
+  Layer layer = make_layer({4, 4, 8, 16, 3, 1, true});
+  std::fill(layer.x.begin(), layer.x.end(), 0.0F);
+  for (const Arithmetic arithmetic : {Arithmetic::Runtime, Arithmetic::Builtin}) {
+    const RunResult result = run_layer(layer, arithmetic, 2);
+    for (std::size_t i = 0; i < result.values.size(); ++i)
+      ASSERT_EQ(result.values[i], layer.bias[i % 16]);
+  }
+}
+
+TEST(Hybrid, FloatArithmeticDecodesTheWeights) {
+  const Layer layer = make_layer({6, 6, 16, 16, 3, 1, true});
+  const RunResult decoded = run_layer(layer, Arithmetic::Float, 2);
+  const RunResult integer = run_layer(layer, Arithmetic::Runtime, 2);
+  float largest = 0.0F;
+  for (std::size_t i = 0; i < decoded.values.size(); ++i) {
+    largest = std::max(largest, std::fabs(decoded.values[i] - integer.values[i]));
+  }
+  EXPECT_GT(largest, 0.0F);
+  // 144 products, each off by at most half a step of 6/255 times a weight of at most 127 * 0.025.
+  EXPECT_LT(largest, 144.0F * 0.5F * 6.0F / 255.0F * 127.0F * 0.025F);
+}
+
+TEST(Hybrid, AFullyConnectedLayerIsQuantizedByRow) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 24});
+  Layer layer = make_layer({1, 1, 24, 5, 1, 1, true});
+  FullyConnected op;
+  op.dynamic_range = true;
+  test.add_node(op, {x, test.add_int8_weight({5, 24}, layer.kernel, layer.scales),
+                     test.add_weight({5}, layer.bias)});
+  const RunResult result = run_graph(test, layer.x);
+  EXPECT_EQ(result.shape, (Shape{1, 5}));
+  EXPECT_EQ(result.values, oracle_xnnpack(layer));
+}
+
+}  // namespace
+}  // namespace visionpress

@@ -1,0 +1,300 @@
+// The smaller operators, each on values small enough to work out by hand, in both layouts where it
+// matters.
+
+#include <cmath>
+
+#include "run/graph_build_testonly.h"
+
+namespace visionpress {
+namespace {
+
+RunResult run_one(Op op, Layout layout, Shape shape, std::vector<float> x,
+                  std::vector<std::vector<float>> vectors = {}) {
+  TestGraph test(layout);
+  std::vector<TensorId> inputs = {test.add_input(std::move(shape))};
+  for (const auto& values : vectors) {
+    inputs.push_back(test.add_weight({static_cast<std::int64_t>(values.size())}, values));
+  }
+  test.add_node(std::move(op), inputs);
+  return run_graph(test, x);
+}
+
+TEST(Ops, AMaxPoolWithSamePaddingIgnoresWhatLiesOutside) {
+  Pool2d pool;
+  pool.kernel = {2, 2};
+  pool.padding.rule = PadRule::SameUpper;
+  const RunResult result =
+      run_one(pool, Layout::ChannelsLast, {1, 2, 3, 1}, {-1, -2, -3, -4, -5, -6});
+  EXPECT_EQ(result.values, (std::vector<float>{-1, -2, -3, -4, -5, -6}));
+}
+
+TEST(Ops, AnAveragePoolCountsPaddingOnlyWhenAsked) {
+  Pool2d pool;
+  pool.kind = PoolKind::Average;
+  pool.kernel = {1, 2};
+  pool.padding.before = {0, 1};
+  pool.stride = {1, 2};
+  EXPECT_EQ(run_one(pool, Layout::ChannelsLast, {1, 1, 3, 1}, {2, 4, 6}).values,
+            (std::vector<float>{2, 5}));
+  pool.count_padding = true;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsLast, {1, 1, 3, 1}, {2, 4, 6}).values,
+            (std::vector<float>{1, 5}));
+}
+
+TEST(Ops, IncludeLastPixelRoundsTheOutputUp) {
+  Pool2d pool;
+  pool.kernel = {1, 3};
+  pool.stride = {1, 2};
+  pool.padding.rule = PadRule::IncludeLastPixel;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsFirst, {1, 1, 1, 6}, {1, 2, 3, 4, 5, 6}).values,
+            (std::vector<float>{3, 5, 6}));
+}
+
+TEST(Ops, AGlobalPoolAveragesEachPlane) {
+  Pool2d pool;
+  pool.kind = PoolKind::Average;
+  pool.global = true;
+  const RunResult result = run_one(pool, Layout::ChannelsFirst, {1, 2, 1, 2}, {1, 3, 10, 30});
+  EXPECT_EQ(result.shape, (Shape{1, 2, 1, 1}));
+  EXPECT_EQ(result.values, (std::vector<float>{2, 20}));
+}
+
+TEST(Ops, EachUnaryFunctionIsItsFormula) {
+  const std::vector<float> x = {-2.0F, 0.5F, 7.0F};
+  const auto run = [&](UnaryKind kind, float alpha, float beta) {
+    return run_one(Unary{kind, alpha, beta}, Layout::ChannelsLast, {1, 3}, x).values;
+  };
+  using V = std::vector<float>;
+  EXPECT_EQ(run(UnaryKind::Relu, 0, 0), (V{0, 0.5F, 7}));
+  EXPECT_EQ(run(UnaryKind::Relu6, 0, 0), (V{0, 0.5F, 6}));
+  EXPECT_EQ(run(UnaryKind::ReluN1To1, 0, 0), (V{-1, 0.5F, 1}));
+  EXPECT_EQ(run(UnaryKind::LeakyRelu, 0.5F, 0), (V{-1, 0.5F, 7}));
+  EXPECT_EQ(run(UnaryKind::ThresholdedRelu, 1, 0), (V{0, 0, 7}));
+  EXPECT_EQ(run(UnaryKind::HardSigmoid, 0.25F, 0.5F), (V{0, 0.625F, 1}));
+  EXPECT_EQ(run(UnaryKind::HardSwish, 0, 0), (V{-2.0F / 6.0F, 0.5F * 3.5F / 6.0F, 7}));
+  EXPECT_EQ(run(UnaryKind::Softsign, 0, 0), (V{-2.0F / 3.0F, 0.5F / 1.5F, 7.0F / 8.0F}));
+  EXPECT_EQ(run(UnaryKind::Linear, 2, 1), (V{-3, 2, 15}));
+  EXPECT_EQ(run(UnaryKind::Threshold, 1, 0), (V{1, 1, 7}));
+  EXPECT_EQ(run(UnaryKind::Clip, -1, 1), (V{-1, 0.5F, 1}));
+  EXPECT_EQ(run(UnaryKind::Power, 2, 0), (V{4, 0.25F, 49}));
+  EXPECT_EQ(run(UnaryKind::Abs, 0, 0), (V{2, 0.5F, 7}));
+  EXPECT_EQ(run(UnaryKind::Square, 0, 0), (V{4, 0.25F, 49}));
+  EXPECT_EQ(run(UnaryKind::Negate, 0, 0), (V{2, -0.5F, -7}));
+  EXPECT_EQ(run(UnaryKind::Floor, 0, 0), (V{-2, 0, 7}));
+  EXPECT_EQ(run(UnaryKind::Ceil, 0, 0), (V{-2, 1, 7}));
+  EXPECT_EQ(run(UnaryKind::Inverse, 0, 0), (V{-0.5F, 2, 1.0F / 7.0F}));
+  EXPECT_EQ(run(UnaryKind::Exp, 0, 0), (V{std::exp(-2.0F), std::exp(0.5F), std::exp(7.0F)}));
+  EXPECT_EQ(run(UnaryKind::Tanh, 0, 0), (V{std::tanh(-2.0F), std::tanh(0.5F), std::tanh(7.0F)}));
+  EXPECT_EQ(run(UnaryKind::ScaledTanh, 2, 0.5F),
+            (V{2 * std::tanh(-1.0F), 2 * std::tanh(0.25F), 2 * std::tanh(3.5F)}));
+  EXPECT_EQ(run(UnaryKind::Elu, 0.5F, 0)[0], 0.5F * std::expm1(-2.0F));
+  EXPECT_NEAR(run(UnaryKind::Sigmoid, 0, 0)[1], 0.62245933F, 1e-7F);
+  EXPECT_NEAR(run(UnaryKind::Softplus, 0, 0)[0], 0.126928F, 1e-6F);
+}
+
+TEST(Ops, BinaryOperandsBroadcastAsInNumpy) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 2, 1, 2});
+  test.add_node(Binary{BinaryKind::Add, FusedActivation::Relu6},
+                {x, test.add_weight({3, 1}, {10, -20, 3})});
+  const RunResult result = run_graph(test, {1, 2, 3, 4});
+  EXPECT_EQ(result.shape, (Shape{1, 2, 3, 2}));
+  EXPECT_EQ(result.values, (std::vector<float>{6, 6, 0, 0, 4, 5, 6, 6, 0, 0, 6, 6}));
+}
+
+TEST(Ops, AChannelVectorOfAChannelsFirstGraphMeetsItsChannels) {
+  TestGraph test(Layout::ChannelsFirst);
+  const TensorId x = test.add_input({1, 2, 1, 3});
+  test.add_node(Binary{BinaryKind::Multiply, FusedActivation::None},
+                {x, test.add_literal({2, 1, 1}, {10, 100})});
+  EXPECT_EQ(run_graph(test, {1, 2, 3, 4, 5, 6}).values,
+            (std::vector<float>{10, 20, 30, 400, 500, 600}));
+}
+
+TEST(Ops, AnAverageOfThreeDividesTheirSum) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 2});
+  test.add_node(Binary{BinaryKind::Average, FusedActivation::None},
+                {x, test.add_literal({1, 2}, {2, 3}), test.add_literal({}, {6})});
+  EXPECT_EQ(run_graph(test, {1, 3}).values, (std::vector<float>{3, 4}));
+}
+
+TEST(Ops, NormalizationsFollowTheirFormulas) {
+  const std::vector<float> x = {1, 2, 3, 10, 20, 30};
+  const RunResult batch = run_one(BatchNorm{0.0F}, Layout::ChannelsFirst, {1, 2, 1, 3}, x,
+                                  {{2, 1}, {1, 0}, {2, 10}, {4, 100}});
+  EXPECT_EQ(batch.values, (std::vector<float>{0, 1, 2, 0, 1, 2}));
+  const RunResult instance =
+      run_one(InstanceNorm{0.0F}, Layout::ChannelsFirst, {1, 2, 1, 3}, x, {{1, 1}, {0, 5}});
+  const float deviation = std::sqrt(2.0F / 3.0F);
+  EXPECT_NEAR(instance.values[0], -1.0F / deviation, 1e-6F);
+  EXPECT_NEAR(instance.values[5], 5.0F + 1.0F / deviation, 1e-6F);
+  const RunResult prelu =
+      run_one(Prelu{}, Layout::ChannelsFirst, {1, 2, 1, 2}, {-1, 1, -1, 1}, {{0.5F, 2}});
+  EXPECT_EQ(prelu.values, (std::vector<float>{-0.5F, 1, -2, 1}));
+}
+
+TEST(Ops, SoftmaxRunsAlongTheChannelsOfEitherLayout) {
+  Softmax softmax;
+  softmax.axis = -3;
+  const RunResult result = run_one(softmax, Layout::ChannelsFirst, {1, 2, 1, 2}, {0, 100, 0, 0});
+  EXPECT_EQ(result.values, (std::vector<float>{0.5F, 1, 0.5F, std::exp(-100.0F)}));
+}
+
+TEST(Ops, ConcatAndSplitAreInverse) {
+  TestGraph test(Layout::ChannelsFirst);
+  const TensorId x = test.add_input({1, 4, 1, 2});
+  const TensorId a = test.add_value("a");
+  test.add_node(Split{1}, {x});
+  test.graph.nodes[0].outputs = {test.graph.outputs[0], a};
+  test.add_node(Concat{1, FusedActivation::None}, {a, test.graph.nodes[0].outputs[0]});
+  EXPECT_EQ(run_graph(test, {1, 2, 3, 4, 5, 6, 7, 8}).values,
+            (std::vector<float>{5, 6, 7, 8, 1, 2, 3, 4}));
+}
+
+TEST(Ops, AReshapeReadsTheLogicalOrder) {
+  Reshape reshape;
+  reshape.target = {1, -1};
+  const RunResult flat = run_one(reshape, Layout::ChannelsFirst, {1, 2, 1, 2}, {1, 2, 3, 4});
+  EXPECT_EQ(flat.shape, (Shape{1, 4}));
+  EXPECT_EQ(flat.values, (std::vector<float>{1, 2, 3, 4}));
+  reshape.target = {1, 1, 2, 2};
+  EXPECT_EQ(run_one(reshape, Layout::ChannelsFirst, {1, 2, 1, 2}, {1, 2, 3, 4}).values,
+            (std::vector<float>{1, 2, 3, 4}));
+  reshape.channels_last_order = true;
+  reshape.target = {1, 4, 1, 1};
+  EXPECT_EQ(run_one(reshape, Layout::ChannelsFirst, {1, 2, 1, 2}, {1, 2, 3, 4}).values,
+            (std::vector<float>{1, 3, 2, 4}));
+}
+
+TEST(Ops, SqueezeExpandAndTransposeMoveAxes) {
+  EXPECT_EQ(run_one(Squeeze{{1, 2}}, Layout::ChannelsLast, {1, 1, 1, 3}, {1, 2, 3}).shape,
+            (Shape{1, 3}));
+  EXPECT_EQ(run_one(ExpandDims{{0, -1}}, Layout::ChannelsLast, {1, 3}, {1, 2, 3}).shape,
+            (Shape{1, 1, 3, 1}));
+  const RunResult turned =
+      run_one(Transpose{{0, 2, 3, 1}}, Layout::ChannelsFirst, {1, 2, 1, 3}, {1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(turned.shape, (Shape{1, 1, 3, 2}));
+  EXPECT_EQ(turned.values, (std::vector<float>{1, 4, 2, 5, 3, 6}));
+}
+
+TEST(Ops, PadModesFillTheirBorders) {
+  Pad pad;
+  pad.before = {0, 0, 0, 2};
+  pad.after = {0, 0, 0, 1};
+  pad.value = 9;
+  const auto run = [&](PadMode mode) {
+    pad.mode = mode;
+    return run_one(pad, Layout::ChannelsFirst, {1, 1, 1, 3}, {1, 2, 3}).values;
+  };
+  EXPECT_EQ(run(PadMode::Constant), (std::vector<float>{9, 9, 1, 2, 3, 9}));
+  EXPECT_EQ(run(PadMode::Replicate), (std::vector<float>{1, 1, 1, 2, 3, 3}));
+  EXPECT_EQ(run(PadMode::Reflect), (std::vector<float>{3, 2, 1, 2, 3, 2}));
+  EXPECT_EQ(run(PadMode::Symmetric), (std::vector<float>{2, 1, 1, 2, 3, 3}));
+}
+
+TEST(Ops, ASliceStepsThroughItsAxis) {
+  Slice slice;
+  slice.begin = {0, 0, 0, 1};
+  slice.end = {1, 1, 1, 100};
+  slice.stride = {1, 1, 1, 2};
+  EXPECT_EQ(run_one(slice, Layout::ChannelsFirst, {1, 1, 1, 6}, {0, 1, 2, 3, 4, 5}).values,
+            (std::vector<float>{1, 3, 5}));
+}
+
+TEST(Ops, ResizeGridsSampleWhereTheySay) {
+  Resize resize;
+  resize.size = {1, 4};
+  const auto run = [&](ResizeKind kind, ResizeGrid grid) {
+    resize.kind = kind;
+    resize.grid = grid;
+    return run_one(resize, Layout::ChannelsLast, {1, 1, 2, 1}, {0, 6}).values;
+  };
+  EXPECT_EQ(run(ResizeKind::Nearest, ResizeGrid::Corner), (std::vector<float>{0, 0, 6, 6}));
+  EXPECT_EQ(run(ResizeKind::Bilinear, ResizeGrid::Corner), (std::vector<float>{0, 3, 6, 6}));
+  EXPECT_EQ(run(ResizeKind::Bilinear, ResizeGrid::AlignCorners), (std::vector<float>{0, 2, 4, 6}));
+  EXPECT_EQ(run(ResizeKind::Bilinear, ResizeGrid::HalfPixel),
+            (std::vector<float>{0, 1.5F, 4.5F, 6}));
+}
+
+TEST(Ops, ReductionsKeepOrDropTheirAxes) {
+  const std::vector<float> x = {1, 2, 3, 4, 5, 6, 7, 8};
+  Reduce reduce;
+  reduce.axes = {2, 3};
+  const RunResult mean = run_one(reduce, Layout::ChannelsFirst, {1, 2, 2, 2}, x);
+  EXPECT_EQ(mean.shape, (Shape{1, 2, 1, 1}));
+  EXPECT_EQ(mean.values, (std::vector<float>{2.5F, 6.5F}));
+  reduce.axes = {2};
+  reduce.keep_dims = false;
+  reduce.kind = ReduceKind::Sum;
+  const RunResult sum = run_one(reduce, Layout::ChannelsFirst, {1, 2, 2, 2}, x);
+  EXPECT_EQ(sum.shape, (Shape{1, 2, 2}));
+  EXPECT_EQ(sum.values, (std::vector<float>{4, 6, 12, 14}));
+  reduce.axes = {-3};
+  reduce.kind = ReduceKind::ArgMax;
+  EXPECT_EQ(run_one(reduce, Layout::ChannelsFirst, {1, 2, 2, 2}, {9, 2, 3, 4, 5, 6, 3, 8}).values,
+            (std::vector<float>{0, 1, 0, 1}));
+}
+
+TEST(Ops, SpaceToDepthAndBackIsTheSame) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 2, 2, 2});
+  const TensorId depth = test.add_node(SpaceDepth{SpaceDepthKind::SpaceToDepth, 2}, {x});
+  test.add_node(SpaceDepth{SpaceDepthKind::DepthToSpace, 2}, {depth});
+  EXPECT_EQ(run_graph(test, {1, 2, 3, 4, 5, 6, 7, 8}).values,
+            (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
+}
+
+TEST(Ops, AFullyConnectedLayerReadsAPlaneInChannelOrder) {
+  TestGraph test(Layout::ChannelsFirst);
+  const TensorId x = test.add_input({1, 2, 1, 2});
+  FullyConnected op;
+  op.keep_spatial = true;
+  op.activation = FusedActivation::Relu;
+  test.add_node(op, {x, test.add_weight({2, 4}, {1, 10, 100, 1000, -1, 0, 0, 0}),
+                     test.add_weight({2}, {0.5F, 0})});
+  const RunResult result = run_graph(test, {1, 2, 3, 4});
+  EXPECT_EQ(result.shape, (Shape{1, 2, 1, 1}));
+  EXPECT_EQ(result.values, (std::vector<float>{4321.5F, 0}));
+}
+
+TEST(Executor, LayersThatCannotBeRunAreNamedTogether) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 2});
+  const TensorId y = test.add_node(Unsupported{"no such layer"}, {x});
+  const TensorId z = test.add_node(Unsupported{"other reason"}, {y});
+  test.add_node(Unsupported{"no such layer"}, {z});
+  test.graph.format = Format::CoreMl;
+  const auto executor = Executor::create(test.graph, {});
+  ASSERT_FALSE(executor);
+  EXPECT_EQ(executor.error().kind, ErrorKind::Unsupported);
+  EXPECT_EQ(executor.error().message,
+            "3 of 3 layers cannot be run: nodes[0] (TEST), nodes[2] (TEST): no such layer; "
+            "nodes[1] (TEST): other reason");
+}
+
+TEST(Executor, HalfArithmeticRoundsEveryActivation) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 1});
+  test.add_node(Unary{UnaryKind::Linear, 1.0F, 0.0F}, {x});
+  EXPECT_EQ(run_graph(test, {1.0F + 1.0F / 4096.0F}, Arithmetic::Float16).values[0], 1.0F);
+  EXPECT_EQ(run_graph(test, {1.0F + 1.0F / 4096.0F}, Arithmetic::Runtime).values[0],
+            1.0F + 1.0F / 4096.0F);
+}
+
+TEST(Executor, AnInputOfTheWrongSizeIsRefused) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 2});
+  test.add_node(Unary{UnaryKind::Relu, 0.0F, 0.0F}, {x});
+  const auto executor = Executor::create(test.graph, {});
+  ASSERT_TRUE(executor);
+  auto session = executor->make_session();
+  ASSERT_TRUE(session);
+  const std::vector<float> wrong(3, 0.0F);
+  const auto ran = session->run(wrong);
+  ASSERT_FALSE(ran);
+  EXPECT_EQ(ran.error().message, "input of 3 values, the model takes 2");
+}
+
+}  // namespace
+}  // namespace visionpress
