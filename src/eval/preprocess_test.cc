@@ -1,0 +1,140 @@
+#include "eval/preprocess.h"
+
+#include <algorithm>
+
+#include <gtest/gtest.h>
+
+namespace visionpress {
+namespace {
+
+InputInfo make_input(int width, int height) {
+  InputInfo input;
+  input.name = "data";
+  input.width = width;
+  input.height = height;
+  input.channels = 3;
+  return input;
+}
+
+TEST(PreprocessTest, ABareDetectorIsStretchedBilinearlyInBgr) {
+  const auto chosen =
+      choose_preprocess(make_input(416, 416), Layout::ChannelsLast, PreprocessUse::Detector, {});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(describe(*chosen),
+            "stretched to 416x416, bilinear (default); BGR (as Custom Vision's export of this "
+            "kind); 0..255");
+}
+
+TEST(PreprocessTest, TheFilesOwnOrderWinsAndTheCommandLineWinsOverIt) {
+  InputInfo input = make_input(227, 227);
+  input.color_order = ColorOrder::Rgb;
+  input.source = "Core ML image input";
+  PreprocessOptions options;
+  auto chosen = choose_preprocess(input, Layout::ChannelsFirst, PreprocessUse::Classifier, options);
+  EXPECT_EQ(describe(*chosen),
+            "centre square to 256x256, centre crop to 227x227, bilinear without antialiasing "
+            "(default); RGB (Core ML image input); 0..255");
+  options.color = ColorChoice::Bgr;
+  options.rule = ResizeRule::Stretch;
+  options.filter = ResizeFilter::Bicubic;
+  chosen = choose_preprocess(input, Layout::ChannelsFirst, PreprocessUse::Classifier, options);
+  EXPECT_EQ(describe(*chosen),
+            "stretched to 227x227, bicubic (asked for); BGR (asked for); 0..255");
+}
+
+TEST(PreprocessTest, ANormalizationMeansRgb) {
+  InputInfo input = make_input(224, 224);
+  input.mean = {127.5F};
+  input.std = {127.5F};
+  const auto chosen =
+      choose_preprocess(input, Layout::ChannelsLast, PreprocessUse::CropClassifier, {});
+  ASSERT_TRUE(chosen);
+  EXPECT_EQ(chosen->color, ColorOrder::Rgb);
+  EXPECT_EQ(chosen->rule, ResizeRule::Stretch);
+  EXPECT_EQ(chosen->mean, (std::vector<float>{127.5F, 127.5F, 127.5F}));
+}
+
+TEST(PreprocessTest, WhatIsNoImageInputIsRefused) {
+  InputInfo input = make_input(10, 10);
+  input.channels = 7;
+  EXPECT_EQ(
+      choose_preprocess(input, Layout::ChannelsLast, PreprocessUse::Classifier, {}).error().message,
+      "input \"data\" has 7 channels, an image has 1 or 3");
+  EXPECT_EQ(
+      choose_preprocess(make_input(0, 10), Layout::ChannelsLast, PreprocessUse::Classifier, {})
+          .error()
+          .kind,
+      ErrorKind::Unsupported);
+  PreprocessOptions options;
+  options.std = {1.0F, 2.0F};
+  EXPECT_EQ(
+      choose_preprocess(make_input(4, 4), Layout::ChannelsLast, PreprocessUse::Classifier, options)
+          .error()
+          .message,
+      "std: 2 values for an input of 3 channels");
+  options.std = {0.0F};
+  EXPECT_FALSE(choose_preprocess(make_input(4, 4), Layout::ChannelsLast, PreprocessUse::Classifier,
+                                 options));
+}
+
+TEST(PreprocessTest, ValuesLieInTheGraphsLayoutAndOrder) {
+  Image image = make_image(2, 1);
+  image.rgb = {10, 20, 30, 40, 50, 60};
+  InputInfo input = make_input(2, 1);
+  input.color_order = ColorOrder::Bgr;
+  input.mean = {1.0F, 2.0F, 3.0F};
+  input.std = {2.0F};
+  std::vector<float> out(6);
+  auto how = choose_preprocess(input, Layout::ChannelsFirst, PreprocessUse::Detector, {});
+  apply_preprocess(*how, view_image(image), out);
+  EXPECT_EQ(out, (std::vector<float>{14.5F, 29.5F, 9.0F, 24.0F, 3.5F, 18.5F}));
+  how = choose_preprocess(input, Layout::ChannelsLast, PreprocessUse::Detector, {});
+  apply_preprocess(*how, view_image(image), out);
+  EXPECT_EQ(out, (std::vector<float>{14.5F, 9.0F, 3.5F, 29.5F, 24.0F, 18.5F}));
+}
+
+TEST(PreprocessTest, GrayIsTheLuminance) {
+  Image image = make_image(1, 1);
+  image.rgb = {255, 0, 0};
+  InputInfo input = make_input(1, 1);
+  input.channels = 1;
+  const auto how = choose_preprocess(input, Layout::ChannelsFirst, PreprocessUse::Classifier, {});
+  std::vector<float> out(1);
+  apply_preprocess(*how, view_image(image), out);
+  EXPECT_EQ(out[0], 76.0F);
+}
+
+TEST(PreprocessTest, CropsTakeTheMiddle) {
+  // Columns 0, 10, .., 90 of 10x4: the centre square is columns 3 to 6.
+  Image image = make_image(10, 4);
+  for (int y = 0; y < 4; ++y) {
+    for (int i = 0; i < 30; ++i) image.row(y)[i] = static_cast<std::uint8_t>(i / 3 * 10);
+  }
+  PreprocessOptions options;
+  std::vector<float> out(48);
+  for (const ResizeRule rule : {ResizeRule::CenterCrop, ResizeRule::ShorterSideCrop}) {
+    options.rule = rule;
+    const auto how = choose_preprocess(make_input(4, 4), Layout::ChannelsFirst,
+                                       PreprocessUse::Classifier, options);
+    apply_preprocess(*how, view_image(image), out);
+    EXPECT_EQ(std::vector<float>(out.begin(), out.begin() + 4),
+              (std::vector<float>{30.0F, 40.0F, 50.0F, 60.0F}));
+  }
+}
+
+TEST(PreprocessTest, TheScriptsRuleWorksOnEverySize) {
+  std::vector<float> out(227 * 227 * 3);
+  const auto how =
+      choose_preprocess(make_input(227, 227), Layout::ChannelsFirst, PreprocessUse::Classifier, {});
+  for (const auto& [width, height] :
+       std::vector<std::pair<int, int>>{{1, 1}, {3, 500}, {1700, 2}}) {
+    Image image = make_image(width, height);
+    std::ranges::fill(image.rgb, std::uint8_t{77});
+    apply_preprocess(*how, view_image(image), out);
+    EXPECT_EQ(out.front(), 77.0F);
+    EXPECT_EQ(out.back(), 77.0F);
+  }
+}
+
+}  // namespace
+}  // namespace visionpress
