@@ -26,7 +26,7 @@ Result<const Scheme*> choose_scheme(const std::string& name) {
     return fail(ErrorKind::Usage, "no scheme given; one of {}", fmt::join(names, ", "));
   const auto near = find_nearest(name, names, 1);
   return fail(ErrorKind::Usage, "no scheme \"{}\"{}; one of {}", name,
-              near.empty() ? "" : fmt::format("; did you mean {}?", near.front()),
+              near.empty() ? "" : fmt::format(" (did you mean {}?)", near.front()),
               fmt::join(names, ", "));
 }
 
@@ -85,7 +85,9 @@ Result<Encoded> encode_weight(const Weight& weight, const PlannedWeight& planned
   EncodeOptions encode = planned.encode;
   encode.error = &error;
   auto value = scheme.encode(*floats, weight.stored.shape, encode);
-  if (!value) return fail(value.error().kind, "{}: {}", weight.path, value.error().message);
+  // To the encoder a value that is not finite is a wrong argument; to the user it is a fault of the
+  // file.
+  if (!value) return fail(ErrorKind::Malformed, "{}: {}", weight.path, value.error().message);
   encoded.value = std::move(*value);
   const WeightRef view = encoded.value.view();
   encoded.row.to = describe(view.code);

@@ -26,7 +26,7 @@ ValueInfo describe_value(const Tensor& tensor) {
 }
 
 std::string describe_image_input(const InputInfo& info) {
-  if (info.width <= 0 || info.height <= 0) return {};
+  if (info.width <= 1 || info.height <= 1) return {};  // a vector is no image
   std::string text = fmt::format("{}x{}", info.width, info.height);
   if (info.color_order) {
     constexpr std::array<const char*, 3> kNames = {" RGB", " BGR", " gray"};
@@ -34,7 +34,7 @@ std::string describe_image_input(const InputInfo& info) {
   }
   if (!info.mean.empty()) text += fmt::format(", mean {}", fmt::join(info.mean, ","));
   if (!info.std.empty()) text += fmt::format(", std {}", fmt::join(info.std, ","));
-  if (!info.source.empty()) text += fmt::format(" ({})", info.source);
+  if (!info.source.empty() && info.source != "nothing") text += fmt::format(" ({})", info.source);
   return text;
 }
 

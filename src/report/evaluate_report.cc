@@ -134,9 +134,16 @@ std::string format_common(const char* word, const EvaluateResult& result,
   return text;
 }
 
+/// "1 image", "2 images"
+template <typename Count>
+std::string format_count(Count count, const char* what) {
+  return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
 std::string format_counts(const EvaluateResult& result) {
-  std::string text = fmt::format("{}: {} images", result.data, result.images);
-  if (result.boxes > 0) text += fmt::format(", {} boxes", result.boxes);
+  std::string text = fmt::format("{}: {}", result.data, format_count(result.images, "image"));
+  if (result.boxes > 0)
+    text += fmt::format(", {} {}", result.boxes, result.boxes == 1 ? "box" : "boxes");
   if (result.clamped_boxes > 0)
     text += fmt::format(" ({} clamped to their frame)", result.clamped_boxes);
   if (result.options.crops) text += ", boxes as crops";
@@ -167,8 +174,13 @@ std::string format_notes(const EvaluateResult& result) {
   }
   text += format_common("preprocessing", result, &ModelScore::preprocessing);
   text += format_common("arithmetic", result, &ModelScore::arithmetic);
-  text += fmt::format("ms/image: network alone, median, {} thread{}\n", result.threads,
-                      result.threads == 1 ? "" : "s");
+  const bool timed =
+      std::any_of(result.models.begin(), result.models.end(),
+                  [](const ModelScore& model) { return model.ms_per_image.has_value(); });
+  if (timed) {
+    text += fmt::format("ms/image: network alone, median, {}\n",
+                        format_count(result.threads, "thread"));
+  }
   if (options.max_drop) {
     for (const ModelScore& model : result.models) {
       if (model.within_max_drop) continue;

@@ -13,7 +13,8 @@
 
 int main(int argc, char** argv) {
   if (argc != 3 || std::strcmp(visionpress::version(), argv[1]) != 0) {
-    std::printf("expected version %s, found %s\n", argc > 1 ? argv[1] : "?", visionpress::version());
+    std::printf("expected version %s, found %s\n", argc > 1 ? argv[1] : "?",
+                visionpress::version());
     return 1;
   }
   if (visionpress::schemes().empty()) return 1;

@@ -1,6 +1,7 @@
 #include "command_line.h"
 
 #include <algorithm>
+#include <cctype>
 #include <cstdio>
 #include <numeric>
 
@@ -33,7 +34,10 @@ std::string describe_extra(const CLI::App& app, const std::vector<std::string>& 
   }
   for (const std::string& argument : arguments) {
     const std::string word = argument.substr(0, argument.find('='));
-    if (!word.starts_with("-") || word == "-" || word == "--") continue;
+    const bool is_number =
+        word.size() > 1 &&
+        (std::isdigit(static_cast<unsigned char>(word[1])) != 0 || word[1] == '.');
+    if (!word.starts_with("-") || word == "-" || word == "--" || is_number) continue;
     if (std::find(names.begin(), names.end(), word) != names.end()) continue;
     const std::string nearest = find_nearest_word(word, names);
     return "no option " + word + (nearest.empty() ? "" : "; did you mean " + nearest + "?");
