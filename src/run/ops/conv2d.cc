@@ -65,9 +65,9 @@ class SmallConvOperator final : public Operator {
     const std::size_t in_size = shape_.in_height * shape_.in_width * shape_.in_channels;
     const std::size_t out_size = count_of(output_dims[0]) / batch_;
     for (std::size_t item = 0; item < batch_; ++item) {
-      parallel_for(tasks_, threads_, [&](std::size_t task) {
-        float* scratch = static_cast<float*>(static_cast<void*>(context.scratch)) +
-                         static_cast<std::size_t>(omp_get_thread_num()) * scratch_floats_;
+      parallel_for_workers(tasks_, threads_, [&](std::size_t task, std::size_t worker) {
+        float* scratch =
+            static_cast<float*>(static_cast<void*>(context.scratch)) + worker * scratch_floats_;
         const SmallConvBuffers buffers = {context.inputs[0] + item * in_size, packed_.data(),
                                           bias_.data(), scratch,
                                           context.outputs[0] + item * out_size};

@@ -131,9 +131,8 @@ class HybridConvOperator final : public Operator {
     const std::size_t row_tiles = static_cast<std::size_t>(spec_.out[0] / tiling_.rows);
     const std::size_t tiles = row_tiles * parts_.size();
     std::vector<ActivationRange> ranges(tiles);
-    parallel_for(tiles, threads_, [&](std::size_t tile) {
-      std::byte* own = scratch + codes_bytes_ * (halves_ ? 2 : 1) +
-                       static_cast<std::size_t>(omp_get_thread_num()) * tile_bytes_;
+    parallel_for_workers(tiles, threads_, [&](std::size_t tile, std::size_t worker) {
+      std::byte* own = scratch + codes_bytes_ * (halves_ ? 2 : 1) + worker * tile_bytes_;
       ranges[tile] =
           run_tile(parts_[tile % parts_.size()], tile / parts_.size(), code, {scratch, own, y});
     });
