@@ -75,7 +75,7 @@ std::optional<std::size_t> find_match(const Pairing& pairing, std::size_t d,
 }
 
 void match_image(const Pairing& pairing, std::uint32_t image, ApTag& tag) {
-  static const std::array<double, kApOverlaps> kOverlaps = make_overlaps();
+  static const std::array<double, kApOverlaps> overlaps = make_overlaps();
   const std::size_t first = tag.items.size();
   for (const Detection* detection : pairing.detections) {
     ApItem item;
@@ -89,7 +89,7 @@ void match_image(const Pairing& pairing, std::uint32_t image, ApTag& tag) {
     for (std::size_t d = 0; d < pairing.detections.size(); ++d) {
       ApItem& item = tag.items[first + d];
       const double area = pairing.detections[d]->width * pairing.detections[d]->height;
-      const auto match = find_match(pairing, d, taken, kOverlaps[t]);
+      const auto match = find_match(pairing, d, taken, overlaps[t]);
       if (match) {
         taken[*match] = true;
         item.matched = static_cast<std::uint16_t>(item.matched | bit);

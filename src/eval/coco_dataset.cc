@@ -238,9 +238,9 @@ Result<IndexById> add_images(RawCoco& coco, const DatasetOptions& options, Datas
     DatasetImage image;
     image.id = *raw.id;
     image.file_name = std::move(*raw.file_name);
-    image.width = static_cast<int>(raw.width);
-    image.height = static_cast<int>(raw.height);
     if (wanted) {
+      image.width = static_cast<int>(raw.width);
+      image.height = static_cast<int>(raw.height);
       VP_ASSIGN_OR_RETURN(image.path, find_image(folders, image.file_name));
       if ((image.width == 0 || image.height == 0) && !image.path.empty()) {
         VP_ASSIGN_OR_RETURN(const ImageSize size, load_image_size(image.path));

@@ -91,6 +91,9 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
       folder ? read_folder(options, diagnostics) : read_json(options, diagnostics);
   if (!dataset) return in_file(std::move(dataset).error(), options.data);
   if (options.max_images != 0 && dataset->images.size() > options.max_images) {
+    for (std::size_t i = options.max_images; i < dataset->images.size(); ++i) {
+      dataset->left_out_ids.push_back(dataset->images[i].id);
+    }
     dataset->images.resize(options.max_images);
   }
   dataset->source = options.data;

@@ -49,6 +49,7 @@ struct Dataset {
   /// By ascending id. VoTT: ids are 1, 2, ... by file name; folders: 1, 2, ... by tag, then file
   /// name.
   std::vector<DatasetImage> images = {};
+  std::vector<std::int64_t> left_out_ids = {};  ///< images beyond `max_images`, ascending
   std::size_t clamped_boxes = 0;  ///< boxes that exceeded their frame and were cut to it
   std::size_t dropped_boxes = 0;  ///< boxes below `min_box`
 

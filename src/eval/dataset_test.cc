@@ -213,6 +213,18 @@ TEST_F(DatasetTest, VottKeepsEmptyFramesAndScalesToTheRealPicture) {
   EXPECT_EQ(data->clamped_boxes, 1U);
 }
 
+TEST_F(DatasetTest, ImagesBeyondTheLimitAreNamedAsLeftOut) {
+  write_two_images();
+  write("data.json", coco(R"({"id":1,"image_id":7,"category_id":17,"bbox":[0,0,4,2]})"));
+  DatasetOptions options;
+  options.data = path("data.json");
+  options.max_images = 1;
+  const auto data = load_dataset(options, diagnostics_);
+  ASSERT_TRUE(data) << data.error().to_string();
+  EXPECT_EQ(data->images.size(), 1U);
+  EXPECT_EQ(data->left_out_ids, (std::vector<std::int64_t>{7}));
+}
+
 TEST_F(DatasetTest, BrokenVottIsRefusedWithItsPlace) {
   write_image("a.png");
   EXPECT_EQ(error_of(R"({"frames":{"a.png":[{"x1":5,"y1":1,"x2":2,"y2":2,"tags":["x"]}]}})"),

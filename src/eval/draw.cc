@@ -61,7 +61,8 @@ void fill_rectangle(Image& image, std::array<int, 4> corners, const Color& color
   const int right = std::clamp(corners[2], 0, image.width);
   const int bottom = std::clamp(corners[3], 0, image.height);
   for (int y = std::clamp(corners[1], 0, image.height); y < bottom; ++y) {
-    for (int x = left; x < right; ++x) std::ranges::copy(color, image.row(y) + x * 3);
+    for (int x = left; x < right; ++x)
+      std::ranges::copy(color, image.row(y) + std::ptrdiff_t{x} * 3);
   }
 }
 
@@ -98,9 +99,9 @@ void draw_box(Image& image, const Detection& box, const std::string& name) {
   fill_rectangle(image, {left, top, left + kThickness, bottom}, color);
   fill_rectangle(image, {right - kThickness, top, right, bottom}, color);
   const std::string text = fmt::format("{} {:.2f}", name, box.score);
-  constexpr std::size_t kAdvance = (kGlyphWidth + 1) * kGlyphScale;
+  constexpr int kAdvance = (kGlyphWidth + 1) * kGlyphScale;
   constexpr int kBar = kGlyphHeight * kGlyphScale + 2 * kMargin;
-  const int length = static_cast<int>(std::min<std::size_t>(text.size(), 200) * kAdvance) + kMargin;
+  const int length = static_cast<int>(std::min<std::size_t>(text.size(), 200)) * kAdvance + kMargin;
   const int x = std::max(left, 0);
   const int y = std::max(top, 0);
   fill_rectangle(image, {x, y, x + length, y + kBar}, color);

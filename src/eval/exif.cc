@@ -140,8 +140,8 @@ Image apply_orientation(Image image, int orientation) {
     const int from_y = turn.flip_y ? height - 1 - y : y;
     for (int x = 0; x < width; ++x, to += 3) {
       const int from_x = turn.flip_x ? width - 1 - x : x;
-      const std::uint8_t* from =
-          turn.transpose ? image.row(from_x) + from_y * 3 : image.row(from_y) + from_x * 3;
+      const std::uint8_t* from = turn.transpose ? image.row(from_x) + std::ptrdiff_t{from_y} * 3
+                                                : image.row(from_y) + std::ptrdiff_t{from_x} * 3;
       to[0] = from[0];
       to[1] = from[1];
       to[2] = from[2];

@@ -1,5 +1,6 @@
 #include "eval/predictions.h"
 
+#include <algorithm>
 #include <array>
 #include <iterator>
 #include <unordered_map>
@@ -126,6 +127,7 @@ class Collector {
   Result<void> add(const Row& row, std::size_t index) {
     const auto image = images_.find(*row.image_id);
     if (image == images_.end()) {
+      if (std::ranges::binary_search(dataset_.left_out_ids, *row.image_id)) return {};
       return fail(ErrorKind::Malformed, "[{}].image_id: the data set has no image with id {}",
                   index, *row.image_id);
     }

@@ -27,7 +27,8 @@ struct Predictions {
 /// Reads [{"image_id", "category_id", "bbox": [x, y, w, h], "score"}]; without any bbox, the file
 /// is of a classifier, and the best score of an image is its answer. image_id and category_id are
 /// Dataset's: COCO's own, in VoTT files and folders 1, 2, ... (an image by its sorted file name, a
-/// tag by its order). Rows of unknown categories are left out with a warning. errors: Io, Malformed
+/// tag by its order). Rows of unknown categories are left out with a warning,
+/// rows of images beyond `max_images` without. errors: Io, Malformed
 /// with the element path, unknown image ids among them.
 [[nodiscard]] Result<Predictions> load_predictions(const std::string& path, const Dataset& dataset,
                                                    Diagnostics& diagnostics);

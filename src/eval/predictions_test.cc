@@ -90,6 +90,13 @@ TEST_F(PredictionsTest, BrokenRowsAreRefusedWithTheirPlace) {
   EXPECT_NE(error_of(R"({"images":[]})"), "loaded");
 }
 
+TEST_F(PredictionsTest, RowsOfImagesThatWereLeftOutAreSkipped) {
+  dataset_.left_out_ids = {11};
+  const auto loaded = load(R"([{"image_id":11,"category_id":17,"bbox":[1,2,3,4],"score":1}])");
+  ASSERT_TRUE(loaded) << loaded.error().to_string();
+  EXPECT_TRUE(loaded->detections[0].empty());
+}
+
 TEST_F(PredictionsTest, EveryTruncationIsAnError) {
   const std::string text = R"([{"image_id":3,"category_id":17,"bbox":[1,2,3,4],"score":0.5}])";
   for (std::size_t size = 0; size < text.size(); ++size) {

@@ -50,8 +50,8 @@ Taps make_taps(int from, int to, ResizeFilter filter) {
   std::vector<double> exact(taps.stride);
   for (int i = 0; i < to; ++i) {
     const double center = (i + 0.5) * scale;
-    const int first = std::max(static_cast<int>(center - support + 0.5), 0);
-    const int count = std::min(static_cast<int>(center + support + 0.5), from) - first;
+    const int first = std::max(static_cast<int>(std::floor(center - support + 0.5)), 0);
+    const int count = std::min(static_cast<int>(std::floor(center + support + 0.5)), from) - first;
     double sum = 0.0;
     for (int k = 0; k < count; ++k) {
       const double x = (k + first - center + 0.5) * inverse;
@@ -210,7 +210,8 @@ Image resize_plain_bilinear(const ImageView& source, int width, int height) {
       for (std::ptrdiff_t c = 0; c < 3; ++c) {
         const double top = upper[left + c] * (1.0 - h.share) + upper[right + c] * h.share;
         const double bottom = lower[left + c] * (1.0 - h.share) + lower[right + c] * h.share;
-        *to++ = static_cast<std::uint8_t>(top * (1.0 - v.share) + bottom * v.share + 0.5);
+        *to++ =
+            static_cast<std::uint8_t>(std::floor(top * (1.0 - v.share) + bottom * v.share + 0.5));
       }
     }
   }

@@ -271,7 +271,10 @@ Result<Dataset> read_vott(JsonFile& json, const DatasetOptions& options, Diagnos
       return fail(ErrorKind::Malformed, "frames[\"{}\"]: the frame is there twice",
                   frame.file_name);
     }
-    if (options.max_images != 0 && i >= options.max_images) break;
+    if (options.max_images != 0 && i >= options.max_images) {
+      dataset.left_out_ids.push_back(static_cast<std::int64_t>(i) + 1);
+      continue;
+    }
     DatasetImage image;
     image.id = static_cast<std::int64_t>(i) + 1;
     image.file_name = frame.file_name;
