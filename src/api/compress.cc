@@ -118,18 +118,33 @@ bool same_bytes(Bytes a, Bytes b) {
 }
 
 /// What codes are worth: scale, and the value of code 0 where a scale does not say it all.
-bool same_meaning(const WeightCode& a, const WeightCode& b) {
-  if (a.encoding != b.encoding || a.bits != b.bits || a.scales != b.scales || a.table != b.table)
+/// A format may have to repeat one scale for every channel (TFLite's depthwise convolutions).
+bool same_meaning(const WeightCode& written, const WeightCode& meant) {
+  if (written.encoding != meant.encoding || written.bits != meant.bits ||
+      written.table != meant.table || written.scales.size() < meant.scales.size() ||
+      written.scales.empty() != meant.scales.empty())
     return false;
-  for (std::size_t i = 0; i < a.scales.size(); ++i) {
-    const auto zero = [i](const WeightCode& code) {
-      const float offset = code.offsets.empty() ? 0.0F : code.offsets[i];
-      const auto point = static_cast<float>(code.zero_points.empty() ? 0 : code.zero_points[i]);
-      return offset - code.scales[i] * point;
+  for (std::size_t i = 0; i < written.scales.size(); ++i) {
+    const std::size_t entry = meant.scales.size() == 1 ? 0 : i;
+    if (entry >= meant.scales.size()) return false;
+    const auto zero = [](const WeightCode& code, std::size_t at) {
+      const float offset = code.offsets.empty() ? 0.0F : code.offsets[at];
+      const auto point = static_cast<float>(code.zero_points.empty() ? 0 : code.zero_points[at]);
+      return offset - code.scales[at] * point;
     };
-    if (zero(a) != zero(b)) return false;
+    if (written.scales[i] != meant.scales[entry] || zero(written, i) != zero(meant, entry))
+      return false;
   }
   return true;
+}
+
+/// A half bias is written as float32 beside a kernel whose operator wants that: its values stay.
+Result<bool> same_values(const WeightRef& a, const WeightRef& b) {
+  if (same_bytes(a.payload, b.payload)) return true;
+  if (a.shape != b.shape) return false;
+  VP_ASSIGN_OR_RETURN(const std::vector<float> before, load_weight(a));
+  VP_ASSIGN_OR_RETURN(const std::vector<float> after, load_weight(b));
+  return before == after;
 }
 
 Result<void> compare_edited(const Weight& written, const EncodedWeight& meant) {
@@ -171,7 +186,10 @@ Result<void> verify_written(const std::string& path, const Graph& source,
     const Weight& after = graph.weights[found->second];
     if (all[i].row.kept_because.empty()) {
       VP_RETURN_IF_ERROR(compare_edited(after, all[i].value));
-    } else if (!same_bytes(before.stored.payload, after.stored.payload)) {
+      continue;
+    }
+    VP_ASSIGN_OR_RETURN(const bool same, same_values(before.stored, after.stored));
+    if (!same) {
       return fail(ErrorKind::Internal, "{}: changed, though it was to stay", before.path);
     }
   }

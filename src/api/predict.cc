@@ -146,9 +146,10 @@ Result<PredictResult> predict(const std::string& model, const std::vector<std::s
     }
     std::error_code error;
     std::filesystem::create_directories(options.draw, error);
-    if (error)
+    if (error) {
       return in_file(fail(ErrorKind::Output, "cannot make the folder: {}", error.message()).value(),
                      options.draw);
+    }
   }
   PredictResult result;
   result.model = model;

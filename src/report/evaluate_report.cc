@@ -32,6 +32,7 @@ std::string format_difference(const std::optional<Difference>& difference) {
 /// File names, with as much of the folder as tells them apart.
 std::vector<std::string> name_columns(const std::vector<ModelScore>& models) {
   std::vector<std::string> names;
+  names.reserve(models.size());
   for (const ModelScore& model : models) names.push_back(base_name(model.file));
   for (std::size_t i = 0; i < names.size(); ++i) {
     const auto same = std::count_if(models.begin(), models.end(), [&](const ModelScore& other) {
