@@ -9,6 +9,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/isa.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace visionpress {
 namespace HWY_NAMESPACE {
@@ -31,39 +33,43 @@ struct Block {
   std::size_t kernel_stride = 0;  // floats between taps of the packed kernel
 };
 
-template <std::size_t kCount>
-void sum_fused(const Block& block, std::array<FloatVector, kPixels>& sums) {
-  const FloatTag d;
-  for (std::size_t p = 0; p < kCount; ++p) sums[p] = hn::LoadU(d, block.bias);
-  const float* kernel = block.kernel;
-  for (std::size_t ky = 0; ky < block.kernel_height; ++ky) {
-    const std::size_t row = ky * block.row_stride;
-    for (std::size_t tap = 0; tap < block.row_taps; ++tap) {
-      const auto weights = hn::LoadU(d, kernel);
-      for (std::size_t p = 0; p < kCount; ++p) {
-        sums[p] = hn::MulAdd(hn::Set(d, block.pixels[p][row + tap]), weights, sums[p]);
-      }
-      kernel += block.kernel_stride;
-    }
-  }
+using Sums = std::array<FloatVector, kPixels>;
+
+template <bool kFused>
+FloatVector add_product(const float* pixel, FloatVector weights, FloatVector sum) {
+  const auto x = hn::Set(FloatTag(), *pixel);
+  if constexpr (kFused) return hn::MulAdd(x, weights, sum);
+  return hn::Add(sum, hn::Mul(x, weights));
 }
 
-template <std::size_t kCount>
-void sum_plain(const Block& block, std::array<FloatVector, kPixels>& sums) {
+// The accumulators are variables of their own, since an array of them would live in memory.
+template <bool kFused>
+Sums sum_taps(const Block& block) {
   const FloatTag d;
-  for (std::size_t p = 0; p < kCount; ++p) sums[p] = hn::Zero(d);
+  const auto start = kFused ? hn::LoadU(d, block.bias) : hn::Zero(d);
+  auto s0 = start, s1 = start, s2 = start, s3 = start;
+  auto s4 = start, s5 = start, s6 = start, s7 = start;
   const float* kernel = block.kernel;
   for (std::size_t ky = 0; ky < block.kernel_height; ++ky) {
-    const std::size_t row = ky * block.row_stride;
-    for (std::size_t tap = 0; tap < block.row_taps; ++tap) {
+    const std::size_t end = ky * block.row_stride + block.row_taps;
+    for (std::size_t at = ky * block.row_stride; at < end; ++at) {
       const auto weights = hn::LoadU(d, kernel);
-      for (std::size_t p = 0; p < kCount; ++p) {
-        sums[p] = hn::Add(sums[p], hn::Mul(hn::Set(d, block.pixels[p][row + tap]), weights));
-      }
+      s0 = add_product<kFused>(block.pixels[0] + at, weights, s0);
+      s1 = add_product<kFused>(block.pixels[1] + at, weights, s1);
+      s2 = add_product<kFused>(block.pixels[2] + at, weights, s2);
+      s3 = add_product<kFused>(block.pixels[3] + at, weights, s3);
+      s4 = add_product<kFused>(block.pixels[4] + at, weights, s4);
+      s5 = add_product<kFused>(block.pixels[5] + at, weights, s5);
+      s6 = add_product<kFused>(block.pixels[6] + at, weights, s6);
+      s7 = add_product<kFused>(block.pixels[7] + at, weights, s7);
       kernel += block.kernel_stride;
     }
   }
-  for (std::size_t p = 0; p < kCount; ++p) sums[p] = hn::Add(sums[p], hn::LoadU(d, block.bias));
+  Sums sums = {s0, s1, s2, s3, s4, s5, s6, s7};
+  if constexpr (!kFused) {
+    for (FloatVector& sum : sums) sum = hn::Add(sum, hn::LoadU(d, block.bias));
+  }
+  return sums;
 }
 
 FloatVector activate(FloatVector y, const SmallConvActivation& activation) {
@@ -82,16 +88,11 @@ void store(FloatVector y, std::size_t channels, float* out) {
   }
 }
 
-template <std::size_t kCount>
-void sum(const Block& block, SumOrder order, std::array<FloatVector, kPixels>& sums) {
-  if (order == SumOrder::FusedBiasFirst) {
-    sum_fused<kCount>(block, sums);
-  } else {
-    sum_plain<kCount>(block, sums);
-  }
+Sums sum_in_order(const Block& block, SumOrder order) {
+  return order == SumOrder::FusedBiasFirst ? sum_taps<true>(block) : sum_taps<false>(block);
 }
 
-// One output row: kCount pixels at a time from pixel `x`, one vector of channels at a time.
+// One output row, kPixels sums at a time, one vector of channels at a time.
 struct RowJob {
   const SmallConvShape* shape = nullptr;
   const SmallConvOptions* options = nullptr;
@@ -114,40 +115,40 @@ Block make_block(const RowJob& job, std::size_t channel) {
   return block;
 }
 
-template <std::size_t kCount>
-void plain_pixels(const RowJob& job, std::size_t x) {
+// `count` pixels from pixel `x`; the sums beyond them repeat the last pixel and are not stored.
+void plain_pixels(const RowJob& job, std::size_t x, std::size_t count) {
   const SmallConvShape& s = *job.shape;
   const FloatTag d;
-  std::array<FloatVector, kPixels> sums;
   for (std::size_t channel = 0; channel < s.out_channels; channel += hn::Lanes(d)) {
     Block block = make_block(job, channel);
-    for (std::size_t p = 0; p < kCount; ++p) {
-      block.pixels[p] = job.padded + (x + p) * s.stride_width * s.in_channels;
+    for (std::size_t p = 0; p < kPixels; ++p) {
+      block.pixels[p] = job.padded + (x + std::min(p, count - 1)) * s.stride_width * s.in_channels;
     }
-    sum<kCount>(block, job.options->order, sums);
-    for (std::size_t p = 0; p < kCount; ++p) {
+    const Sums sums = sum_in_order(block, job.options->order);
+    for (std::size_t p = 0; p < count; ++p) {
       store(activate(sums[p], job.options->activation), s.out_channels - channel,
             job.out + (x + p) * s.out_channels + channel);
     }
   }
 }
 
-// kPooled pooled pixels: 2 * kPooled of one row and as many of the next.
-template <std::size_t kPooled>
-void pooled_pixels(const RowJob& job, std::size_t x) {
+constexpr std::size_t kPooled = kPixels / 4;
+
+// `count` pooled pixels from pooled pixel `x`, each of two pixels of one row and two of the next.
+void pooled_pixels(const RowJob& job, std::size_t x, std::size_t count) {
   const SmallConvShape& s = *job.shape;
   const FloatTag d;
-  std::array<FloatVector, kPixels> sums;
   const float* next = job.padded + s.stride_height * job.padded_stride;
   for (std::size_t channel = 0; channel < s.out_channels; channel += hn::Lanes(d)) {
     Block block = make_block(job, channel);
     for (std::size_t p = 0; p < 2 * kPooled; ++p) {
-      const std::size_t at = (2 * x + p) * s.stride_width * s.in_channels;
+      const std::size_t pixel = 2 * (x + std::min(p / 2, count - 1)) + p % 2;
+      const std::size_t at = pixel * s.stride_width * s.in_channels;
       block.pixels[p] = job.padded + at;
       block.pixels[2 * kPooled + p] = next + at;
     }
-    sum<4 * kPooled>(block, job.options->order, sums);
-    for (std::size_t p = 0; p < kPooled; ++p) {
+    const Sums sums = sum_in_order(block, job.options->order);
+    for (std::size_t p = 0; p < count; ++p) {
       const auto upper = hn::Max(sums[2 * p], sums[2 * p + 1]);
       const auto lower = hn::Max(sums[2 * kPooled + 2 * p], sums[2 * kPooled + 2 * p + 1]);
       store(activate(hn::Max(upper, lower), job.options->activation), s.out_channels - channel,
@@ -179,13 +180,10 @@ void convolve_rows(const SmallConvShape& s, const SmallConvOptions& options,
     RowJob job = {&s, &options, &buffers, nullptr, padded_stride, nullptr};
     job.padded = buffers.scratch + (row - row_begin) * pool * s.stride_height * padded_stride;
     job.out = buffers.y + row * out_width * s.out_channels;
-    std::size_t x = 0;
-    if (options.max_pool_2x2) {
-      for (; x + 2 <= out_width; x += 2) pooled_pixels<2>(job, x);
-      for (; x < out_width; ++x) pooled_pixels<1>(job, x);
-    } else {
-      for (; x + kPixels <= out_width; x += kPixels) plain_pixels<kPixels>(job, x);
-      for (; x < out_width; ++x) plain_pixels<1>(job, x);
+    const std::size_t step = options.max_pool_2x2 ? kPooled : kPixels;
+    for (std::size_t x = 0; x < out_width; x += step) {
+      const std::size_t count = std::min(step, out_width - x);
+      options.max_pool_2x2 ? pooled_pixels(job, x, count) : plain_pixels(job, x, count);
     }
   }
 }
@@ -204,6 +202,7 @@ HWY_EXPORT(convolve_rows);
 HWY_EXPORT(vector_lanes);
 
 std::size_t small_conv_packed_size(const SmallConvShape& shape) {
+  (void)active_isa();  // dispatch honours VP_FORCE_ISA
   const std::size_t lanes = HWY_DYNAMIC_DISPATCH(vector_lanes)();
   return shape.kernel_height * shape.kernel_width * shape.in_channels *
          hwy::RoundUpTo(shape.out_channels, lanes);
@@ -230,6 +229,7 @@ std::size_t small_conv_scratch_size(const SmallConvShape& shape, const SmallConv
 
 void conv_small(const SmallConvShape& shape, const SmallConvOptions& options,
                 const SmallConvBuffers& buffers, std::size_t row_begin, std::size_t row_end) {
+  (void)active_isa();  // dispatch honours VP_FORCE_ISA
   HWY_DYNAMIC_DISPATCH(convolve_rows)(shape, options, buffers, row_begin, row_end);
 }
 

@@ -8,6 +8,8 @@
 #include <hwy/foreach_target.h>
 #include <hwy/highway.h>
 
+#include "kernels/isa.h"
+
 HWY_BEFORE_NAMESPACE();
 namespace visionpress {
 namespace HWY_NAMESPACE {
@@ -181,21 +183,25 @@ HWY_EXPORT(quantize_away_loop);
 HWY_EXPORT(dequantize_any);
 
 void range_with_zero(const float* x, std::size_t count, float* low, float* high) {
+  (void)active_isa();  // dispatch honours VP_FORCE_ISA
   HWY_DYNAMIC_DISPATCH(find_range)(x, count, low, high);
 }
 
 void quantize_even(const float* x, std::size_t count, float inverse, std::int32_t zero_point,
                    std::uint8_t* codes) {
+  (void)active_isa();  // dispatch honours VP_FORCE_ISA
   HWY_DYNAMIC_DISPATCH(quantize_even_loop)(x, count, inverse, zero_point, codes);
 }
 
 void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding,
                    std::uint8_t* codes) {
+  (void)active_isa();  // dispatch honours VP_FORCE_ISA
   HWY_DYNAMIC_DISPATCH(quantize_away_loop)(x, count, rounding, codes);
 }
 
 void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how,
                 FloatRows& rows) {
+  (void)active_isa();  // dispatch honours VP_FORCE_ISA
   HWY_DYNAMIC_DISPATCH(dequantize_any)(raw, pixels, how, rows);
 }
 

@@ -179,6 +179,38 @@ TEST(Conv, AKernelThatDoesNotFitTheChannelsIsNamed) {
             "nodes[0] (TEST): kernel [2,1,1,4] does not fit 3 input channels in 1 groups");
 }
 
+TEST(Conv, AFirstLayerIsSummedInTheOrderOfTheNamedRuntime) {
+  const ConvCase c = {5, 9, 3, 17, 3, 1, 1, 1, PadRule::SameUpper};
+  const std::vector<float> x = random_values(5 * 9 * 3, 21);
+  const std::vector<float> kernel = random_values(17 * 27, 22);
+  const std::vector<float> bias = random_values(17, 23);
+  TestGraph test(Layout::ChannelsLast);
+  Conv2d op = conv_op(c);
+  op.kernel_layout = KernelLayout::Ohwi;
+  test.add_node(op, {test.add_input({1, 5, 9, 3}), test.add_weight({17, 3, 3, 3}, kernel),
+                     test.add_weight({17}, bias)});
+  const RunResult xnnpack = run_graph(test, x, Arithmetic::Runtime);
+  const RunResult builtin = run_graph(test, x, Arithmetic::Builtin);
+  std::size_t at = 0;
+  for (std::int64_t pixel = 0; pixel < 5 * 9; ++pixel) {
+    for (std::size_t o = 0; o < 17; ++o, ++at) {
+      float fused = bias[o];
+      float plain = 0.0F;
+      for (std::int64_t tap = 0; tap < 27; ++tap) {
+        const std::int64_t iy = pixel / 9 + tap / 9 - 1;
+        const std::int64_t ix = pixel % 9 + tap / 3 % 3 - 1;
+        if (iy < 0 || iy >= 5 || ix < 0 || ix >= 9) continue;
+        const float a = x[static_cast<std::size_t>((iy * 9 + ix) * 3 + tap % 3)];
+        const float b = kernel[o * 27 + static_cast<std::size_t>(tap)];
+        fused = std::fma(a, b, fused);
+        plain = plain + a * b;
+      }
+      ASSERT_EQ(xnnpack.values[at], fused) << at;
+      ASSERT_EQ(builtin.values[at], plain + bias[o]) << at;
+    }
+  }
+}
+
 // Leaky ReLU as two layers, and a pool behind it, both taken over by the convolution.
 RunResult run_block(std::int64_t in, std::int64_t out, Arithmetic arithmetic, bool shows_parts) {
   TestGraph test(Layout::ChannelsLast);

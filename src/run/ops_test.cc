@@ -200,6 +200,11 @@ TEST(Ops, ASliceStepsThroughItsAxis) {
   slice.stride = {1, 1, 1, 2};
   EXPECT_EQ(run_one(slice, Layout::ChannelsFirst, {1, 1, 1, 6}, {0, 1, 2, 3, 4, 5}).values,
             (std::vector<float>{1, 3, 5}));
+  slice.begin[3] = -3;  // negative positions count from the end of the axis
+  slice.end[3] = -1;
+  slice.stride[3] = 1;
+  EXPECT_EQ(run_one(slice, Layout::ChannelsFirst, {1, 1, 1, 6}, {0, 1, 2, 3, 4, 5}).values,
+            (std::vector<float>{3, 4}));
 }
 
 TEST(Ops, ResizeGridsSampleWhereTheySay) {

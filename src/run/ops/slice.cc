@@ -230,14 +230,14 @@ OperatorResult make_split(const Split& op, const BuildContext& context) {
 OperatorResult make_slice(const Slice& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   const std::size_t rank = in.size();
-  VP_ASSIGN_OR_RETURN(const Strides begin,
-                      physical_amounts(op.begin, rank, context.layout, "begin"));
+  VP_ASSIGN_OR_RETURN(Strides begin, physical_amounts(op.begin, rank, context.layout, "begin"));
   VP_ASSIGN_OR_RETURN(const Strides end, physical_amounts(op.end, rank, context.layout, "end"));
   VP_ASSIGN_OR_RETURN(const Strides stride,
                       physical_amounts(op.stride, rank, context.layout, "stride"));
   Shape box(rank, 0);
   for (std::size_t a = 0; a < rank; ++a) {
-    const std::int64_t stop = std::min(end[a], in[a]);
+    if (begin[a] < 0) begin[a] += in[a];
+    const std::int64_t stop = end[a] < 0 ? end[a] + in[a] : std::min(end[a], in[a]);
     if (begin[a] < 0 || stride[a] <= 0 || begin[a] >= stop) {
       return fail(ErrorKind::Malformed, "slice [{}:{}:{}] of {} elements", begin[a], end[a],
                   stride[a], in[a]);
