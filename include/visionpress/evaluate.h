@@ -15,8 +15,8 @@ namespace visionpress {
 
 /// How precision and recall count a detection; AP is always COCO's.
 enum class Metric : std::uint8_t {
-  Standard,       ///< greedy one-to-one by score; false positives counted in every image
-  Legacy,         ///< the original project's count, which kept predictions *below* the IoU threshold
+  Standard,  ///< greedy one-to-one by score; false positives counted in every image
+  Legacy,    ///< the original project's count, which kept predictions *below* the IoU threshold
   LegacyFlipped,  ///< the same with the comparison the other way round
 };
 
@@ -47,34 +47,40 @@ struct PreprocessOptions {
   std::optional<ResizeRule> rule = std::nullopt;
   std::optional<ResizeFilter> filter = std::nullopt;
   std::optional<ColorChoice> color = std::nullopt;
-  std::vector<float> mean = {};  ///< (pixel - mean) / std, one entry or three in the input's colour order
+  std::vector<float> mean =
+      {};  ///< (pixel - mean) / std, one entry or three in the input's colour order
   std::vector<float> std = {};
 };
 
 struct EvaluateOptions {
-  std::string data = {};    ///< COCO JSON, VoTT v1 JSON, or a folder with a folder a tag
-  std::string images = {};  ///< where the images are; empty: beside `data`, then in `images` beside it
-  std::string labels = {};  ///< label file; empty: in the model, then labels.txt or NAME_labels.txt beside it
-  bool crops = false;       ///< classifiers: score the boxes of a detection data set as crops
+  std::string data = {};  ///< COCO JSON, VoTT v1 JSON, or a folder with a folder a tag
+  std::string images =
+      {};  ///< where the images are; empty: beside `data`, then in `images` beside it
+  std::string labels =
+      {};  ///< label file; empty: in the model, then labels.txt or NAME_labels.txt beside it
+  bool crops = false;  ///< classifiers: score the boxes of a detection data set as crops
   Metric metric = Metric::Standard;
-  float probability = 0.4F;        ///< precision and recall: detections above it count
-  float iou = 0.25F;               ///< precision and recall: overlap that makes a match
-  float ap_probability = 0.005F;   ///< AP and saved predictions: detections above it count
-  float nms_iou = 0.45F;           ///< overlap above which the weaker box of a tag is dropped
+  float probability = 0.4F;          ///< precision and recall: detections above it count
+  float iou = 0.25F;                 ///< precision and recall: overlap that makes a match
+  float ap_probability = 0.005F;     ///< AP and saved predictions: detections above it count
+  float nms_iou = 0.45F;             ///< overlap above which the weaker box of a tag is dropped
   std::size_t max_detections = 100;  ///< kept an image
-  double min_box = 0.0;            ///< truth boxes narrower or lower than this share of the image are left out
+  double min_box =
+      0.0;  ///< truth boxes narrower or lower than this share of the image are left out
   Arithmetic arithmetic = Arithmetic::Runtime;
   PreprocessOptions preprocess = {};
-  std::size_t max_images = 0;      ///< 0: all of them
-  int threads = 0;                 ///< 0: one a core
-  std::uint64_t seed = 1;          ///< of the bootstrap
+  std::size_t max_images = 0;           ///< 0: all of them
+  int threads = 0;                      ///< 0: one a core
+  std::uint64_t seed = 1;               ///< of the bootstrap
   std::size_t bootstrap_rounds = 1000;  ///< 0: no intervals
-  std::optional<double> max_drop = std::nullopt;  ///< points of AP (top-1 for classifiers) below the first file
+  std::optional<double> max_drop =
+      std::nullopt;                   ///< points of AP (top-1 for classifiers) below the first file
   std::string save_predictions = {};  ///< COCO results JSON to write; only with one model
   bool overwrite = false;             ///< of save_predictions
 };
 
-/// A difference to the first column, with a paired bootstrap interval over images (95 %), in points.
+/// A difference to the first column, with a paired bootstrap interval over images (95 %), in
+/// points.
 struct Difference {
   double points = 0.0;
   double low = 0.0;
@@ -97,14 +103,17 @@ struct TagScore {
 struct ModelScore {
   std::string file = {};
   std::uint64_t bytes = 0;
-  std::string format = {};         ///< "Core ML", "TFLite", "predictions"
-  std::string arithmetic = {};     ///< "float32", "LiteRT XNNPACK int8", ...
-  std::string preprocessing = {};  ///< one line, with who said so
-  std::optional<double> ap = std::nullopt;    ///< mean over tags; detection
+  std::string format = {};                  ///< "Core ML", "TFLite", "predictions"
+  std::string arithmetic = {};              ///< "float32", "LiteRT XNNPACK int8", ...
+  std::string preprocessing = {};           ///< one line, with who said so
+  std::optional<double> ap = std::nullopt;  ///< mean over tags; detection
   std::optional<double> ap50 = std::nullopt;
   std::optional<double> top1 = std::nullopt;  ///< classification
-  std::optional<double> ms_per_image = std::nullopt;  ///< network alone, median, all threads on one image
-  std::optional<Difference> ap_difference = std::nullopt;    ///< against the first column
+  std::optional<double> ms_per_image =
+      std::nullopt;  ///< network alone, median, all threads on one image
+  std::optional<double> images_per_second =
+      std::nullopt;  ///< decoding, resizing, network and NMS, all threads
+  std::optional<Difference> ap_difference = std::nullopt;  ///< against the first column
   std::optional<Difference> top1_difference = std::nullopt;
   std::vector<TagScore> tags = {};
   bool within_max_drop = true;
@@ -118,7 +127,7 @@ struct EvaluateResult {
   std::size_t boxes = 0;
   std::size_t clamped_boxes = 0;  ///< truth boxes that exceeded their frame
   std::string data = {};
-  EvaluateOptions options = {};   ///< as used: metric, thresholds, seed
+  EvaluateOptions options = {};  ///< as used: metric, thresholds, seed
   int threads = 0;
   std::vector<ModelScore> models = {};
   std::vector<std::string> warnings = {};

@@ -22,12 +22,12 @@ enum class ErrorKind : std::uint8_t {
   Internal,         ///< a promise of ours is broken (exit 5)
 };
 
-/// One failure. `message` names the thing, the expected and the found; `file` and `offset` the place.
+/// One failure. `message` names the thing, the expected and the found.
 struct Error {
   ErrorKind kind = ErrorKind::Internal;
   std::string message = {};
-  std::string file = {};                             ///< path as the caller gave it; may be empty
-  std::optional<std::uint64_t> offset = std::nullopt;  ///< byte offset in `file`, where one is known
+  std::string file = {};                               ///< path as the caller gave it; may be empty
+  std::optional<std::uint64_t> offset = std::nullopt;  ///< byte in `file`, where one is known
 
   /// `file: 0x1a2b: message`, without the parts that are unknown. Always one line.
   [[nodiscard]] std::string to_string() const;

@@ -1,6 +1,7 @@
 #include "visionpress/evaluate.h"
 
 #include <algorithm>
+#include <chrono>
 #include <cmath>
 #include <filesystem>
 
@@ -75,6 +76,10 @@ class Evaluation {
 
   [[nodiscard]] Result<EvaluateResult> run(const std::vector<std::string>& files) {
     const bool only_predictions = std::all_of(files.begin(), files.end(), is_predictions);
+    // A bad file is named before the good ones have been run.
+    for (const std::string& file : files) {
+      if (!is_predictions(file)) VP_RETURN_IF_ERROR(open_model(file));
+    }
     VP_ASSIGN_OR_RETURN(
         dataset_,
         load_dataset({.data = options_.data,
@@ -117,7 +122,7 @@ class Evaluation {
   }
 
   [[nodiscard]] Result<Column> run_model(const std::string& file) {
-    VP_ASSIGN_OR_RETURN(const ModelRunner runner,
+    VP_ASSIGN_OR_RETURN(ModelRunner runner,
                         ModelRunner::create(file, {.labels = options_.labels,
                                                    .arithmetic = options_.arithmetic,
                                                    .preprocess = options_.preprocess,
@@ -125,6 +130,7 @@ class Evaluation {
                                                    .threads = threads_}));
     for (const std::string& warning : runner.model.warnings)
       diagnostics_.warn(file + ": " + warning);
+    share_labels(runner, file);
     VP_RETURN_IF_ERROR(check_fits(runner));
     VP_ASSIGN_OR_RETURN(const std::vector<int> tags,
                         map_labels(runner.labels, dataset_, diagnostics_));
@@ -136,11 +142,26 @@ class Evaluation {
     column.score.preprocessing = describe(runner.preprocess);
     VP_RETURN_IF_ERROR(runner.task == ModelTask::Detection ? detect(runner, tags, column)
                                                            : classify(runner, tags, column));
+    column.score.images_per_second = images_per_second_;
     if (first_input_.size() == runner.preprocess.value_count()) {
       VP_ASSIGN_OR_RETURN(column.score.ms_per_image,
                           measure_run(*runner.executor, first_input_, threads_));
     }
     return column;
+  }
+
+  /// A compressed copy often stands away from its label file: it then has the labels of the first
+  /// file that has some for as many classes.
+  void share_labels(ModelRunner& runner, const std::string& file) {
+    if (runner.labels.empty() && runner.task != ModelTask::Raw &&
+        labels_.size() == runner.class_count) {
+      runner.labels = labels_;
+      diagnostics_.warn(
+          fmt::format("{}: no labels of its own, those of {} are used", file, labels_file_));
+    } else if (labels_.empty()) {
+      labels_ = runner.labels;
+      labels_file_ = file;
+    }
   }
 
   [[nodiscard]] Result<void> check_fits(const ModelRunner& runner) const {
@@ -178,14 +199,19 @@ class Evaluation {
   [[nodiscard]] Result<void> run_all(const ModelRunner& runner, const PartsOf& parts_of,
                                      const OnPart& on_part, const std::string& what) {
     first_input_.clear();
-    return run_images(runner, list_paths(), parts_of,
-                      [&](const SeenPart& part) -> Result<void> {
-                        // One thread has the first image, and the others never touch its input.
-                        if (part.image == 0 && part.part == 0)
-                          first_input_.assign(part.input.begin(), part.input.end());
-                        return on_part(part);
-                      },
-                      {.threads = threads_, .progress = progress_, .what = what});
+    const auto begin = std::chrono::steady_clock::now();
+    VP_RETURN_IF_ERROR(run_images(runner, list_paths(), parts_of,
+                                  [&](const SeenPart& part) -> Result<void> {
+                                    // One thread has the first image, and the others never touch
+                                    // its input.
+                                    if (part.image == 0 && part.part == 0)
+                                      first_input_.assign(part.input.begin(), part.input.end());
+                                    return on_part(part);
+                                  },
+                                  {.threads = threads_, .progress = progress_, .what = what}));
+    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
+    images_per_second_ = static_cast<double>(dataset_.images.size()) / elapsed.count();
+    return {};
   }
 
   [[nodiscard]] Result<void> detect(const ModelRunner& runner, const std::vector<int>& tags,
@@ -343,6 +369,9 @@ class Evaluation {
   Dataset dataset_ = {};
   Diagnostics diagnostics_ = {};
   std::vector<float> first_input_ = {};
+  double images_per_second_ = 0.0;  ///< of the model that was run last
+  std::vector<std::string> labels_ = {};
+  std::string labels_file_ = {};
 };
 
 }  // namespace

@@ -237,6 +237,7 @@ JsonValue model_json(const ModelScore& model) {
           {"ap50", number_json(model.ap50)},
           {"top1", number_json(model.top1)},
           {"ms_per_image", number_json(model.ms_per_image)},
+          {"images_per_second", number_json(model.images_per_second)},
           {"ap_difference", difference_json(model.ap_difference)},
           {"top1_difference", difference_json(model.top1_difference)},
           {"within_max_drop", model.within_max_drop},
