@@ -35,7 +35,7 @@ struct Scheme {
   std::string_view name;  ///< one spelling everywhere: flag, report, docs
   std::string_view help;  ///< one line
   int bits;
-  bool floating;             ///< changes a layer's floating type, so FormatLimits::float16_* apply
+  bool floating;  ///< changes a layer's floating type, so FormatLimits::float16_by_layer applies
   std::size_t min_elements;  ///< smaller weights stay as they are unless asked
   /// weights: row-major of `shape`, finite, at any alignment.
   /// errors: InvalidArgument for NaN or infinity, and where `shape` does not fit them.
