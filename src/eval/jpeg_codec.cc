@@ -73,6 +73,12 @@ struct JpegRead {
   bool pixels = true;
 };
 
+/// Never inlined: the strings of its message have no place in a frame that setjmp returns to.
+[[gnu::noinline]] bool accept_size(JpegRead& read) {
+  read.size = check_image_size(read.info.image_width, read.info.image_height);
+  return read.size.has_value();
+}
+
 bool read_jpeg(JpegRead& read, Bytes bytes) {
   if (setjmp(read.errors.jump) != 0) return false;  // NOLINT(cert-err52-cpp): libjpeg's way out
   jpeg_create_decompress(&read.info);
@@ -80,8 +86,7 @@ bool read_jpeg(JpegRead& read, Bytes bytes) {
                static_cast<const unsigned char*>(static_cast<const void*>(bytes.data())),
                bytes.size());
   jpeg_read_header(&read.info, TRUE);
-  read.size = check_image_size(read.info.image_width, read.info.image_height);
-  if (!read.size) return true;
+  if (!accept_size(read)) return true;
   if (!read.pixels) {
     read.image.width = static_cast<int>(read.info.image_width);
     read.image.height = static_cast<int>(read.info.image_height);

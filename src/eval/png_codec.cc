@@ -55,6 +55,12 @@ void write_some(png_structp png, png_bytep from, std::size_t count) {
 
 void flush_nothing(png_structp /*png*/) {}
 
+/// Never inlined: the strings of its message have no place in a frame that setjmp returns to.
+[[gnu::noinline]] bool accept_size(PngState& state, png_uint_32 width, png_uint_32 height) {
+  state.size = check_image_size(width, height);
+  return state.size.has_value();
+}
+
 bool read_png(PngState& state) {
   if (setjmp(png_jmpbuf(state.png)) != 0) return false;  // NOLINT(cert-err52-cpp): libpng's way out
   png_set_read_fn(state.png, &state, read_some);
@@ -62,8 +68,7 @@ bool read_png(PngState& state) {
   png_read_info(state.png, state.info);
   const png_uint_32 width = png_get_image_width(state.png, state.info);
   const png_uint_32 height = png_get_image_height(state.png, state.info);
-  state.size = check_image_size(width, height);
-  if (!state.size) return true;
+  if (!accept_size(state, width, height)) return true;
   const int color = png_get_color_type(state.png, state.info);
   const int depth = png_get_bit_depth(state.png, state.info);
   if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(state.png);
