@@ -19,6 +19,14 @@
 
 namespace visionpress {
 
+/// Bytes that every buffer of a run begins at a multiple of: one cache line, and what vector loads
+/// like.
+inline constexpr std::size_t kBufferAlign = 64;
+
+[[nodiscard]] constexpr std::size_t align_up(std::size_t bytes) {
+  return (bytes + kBufferAlign - 1) / kBufferAlign * kBufferAlign;
+}
+
 /// Smallest and largest value of a tensor, where its writer learned them on the way.
 struct ActivationRange {
   float low = 0.0F;
@@ -45,9 +53,15 @@ struct BuildContext {
   Layout layout = Layout::ChannelsLast;
   Arithmetic arithmetic = Arithmetic::Runtime;
   int threads = 1;  ///< of every run
+
+  /// Whether 8-bit kernels read quantized activations, as in the format's runtime; else they are
+  /// decoded.
+  [[nodiscard]] bool follows_runtime() const {
+    return arithmetic == Arithmetic::Runtime || arithmetic == Arithmetic::Builtin;
+  }
 };
 
-/// One run's buffers. `scratch` has the operator's scratch_bytes, 64-byte aligned.
+/// One run's buffers. `scratch` has the operator's scratch_bytes, kBufferAlign aligned.
 struct RunContext {
   std::span<const float* const> inputs = {};
   std::span<float* const> outputs = {};

@@ -70,9 +70,7 @@ OperatorResult make_fully_connected(const FullyConnected& op, const BuildContext
   rows.rows = total / rows.inner;
   if (is_fused(op.activation)) rows.activation = unary_of(op.activation);
   rows.output_dims = result_dims(op, x, rows);
-  const bool is_hybrid = op.dynamic_range && (context.arithmetic == Arithmetic::Runtime ||
-                                              context.arithmetic == Arithmetic::Builtin);
-  if (is_hybrid) {
+  if (op.dynamic_range && context.follows_runtime()) {
     const bool by_xnnpack = context.arithmetic == Arithmetic::Runtime;
     const auto builtin =
         op.asymmetric_inputs ? HybridRule::BuiltinAsymmetric : HybridRule::BuiltinSymmetric;

@@ -6,24 +6,15 @@
 
 #include <algorithm>
 #include <cstring>
-#include <limits>
 #include <utility>
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "codecs/decode.h"
-#include "kernels/hybrid_kernels.h"
-#include "run/hybrid.h"
-#include "run/ops/conv_shape.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/hybrid_parts.h"
 
 namespace visionpress {
 namespace {
-
-constexpr std::size_t kAlign = 64;  // one cache line, and what vector loads like
-
-std::size_t align_up(std::size_t bytes) { return (bytes + kAlign - 1) / kAlign * kAlign; }
 
 /// One shape of tile: its primitive and the output channels it covers.
 struct ChannelPart {
@@ -63,15 +54,17 @@ class HybridConvOperator final : public Operator {
     ActivationRange seen;
     for (std::size_t item = 0; item < batch_; ++item) {
       const float* x = context.inputs[0] + item * in_size;
-      const ActivationCode code = choose_code(rule_, range_of(context, x, in_size));
+      const ActivationCode code = choose_code(result_.rule, range_of(context, x, in_size));
       quantize_item(x, code, in_size, context.scratch);
       const ActivationRange range =
           sum_tiles(code, context.scratch, context.outputs[0] + item * out_size);
-      seen = {std::min(seen.low, range.low), std::max(seen.high, range.high)};
+      seen = join(seen, range);
     }
-    if (context.output_range != nullptr && !after_) *context.output_range = seen;
-    if (after_)
-      apply_unary(*after_, context.outputs[0], context.outputs[0], count_of(output_dims[0]));
+    if (result_.after) {
+      apply_unary(*result_.after, context.outputs[0], context.outputs[0], count_of(output_dims[0]));
+    } else if (context.output_range != nullptr) {
+      *context.output_range = seen;
+    }
   }
 
  private:
@@ -85,9 +78,7 @@ class HybridConvOperator final : public Operator {
                       &ranges[b].high);
     });
     ActivationRange all;
-    for (const ActivationRange range : ranges) {
-      all = {std::min(all.low, range.low), std::max(all.high, range.high)};
-    }
+    for (const ActivationRange range : ranges) all = join(all, range);
     return all;
   }
 
@@ -100,7 +91,7 @@ class HybridConvOperator final : public Operator {
     const std::size_t before = static_cast<std::size_t>(spec_.before[1]) * channels;
     const std::size_t line = static_cast<std::size_t>(spec_.in[1]) * channels;
     const int zero = code.zero_point + 128;
-    const QuantizeJob job = {rule_, code, size};
+    const QuantizeJob job = {result_.rule, code, size};
     parallel_for(static_cast<std::size_t>(padded_height_), threads_, [&](std::size_t y) {
       std::uint8_t* out = padded + y * row;
       const auto source = static_cast<std::int64_t>(y) - spec_.before[0];
@@ -114,16 +105,8 @@ class HybridConvOperator final : public Operator {
       quantize_values(job, x + offset, offset, copied, out + before);
       std::memset(out + before + copied, zero, row - before - copied);
     });
-    if (halves_) split_codes(padded, row * static_cast<std::size_t>(padded_height_));
-  }
-
-  // Where 8-bit products saturate, codes are halved: q = 2 * (q >> 1) + (q & 1). Two products of
-  // 127 x 127 fit into the 16 bits in which pairs are added, so both sums are exact.
-  void split_codes(std::uint8_t* codes, std::size_t count) const {
-    std::uint8_t* low = codes + codes_bytes_;
-    for (std::size_t i = 0; i < count; ++i) {
-      low[i] = codes[i] & 1U;
-      codes[i] = static_cast<std::uint8_t>(codes[i] >> 1U);
+    if (halves_) {
+      halve_codes(padded, padded + codes_bytes_, row * static_cast<std::size_t>(padded_height_));
     }
   }
 
@@ -137,9 +120,7 @@ class HybridConvOperator final : public Operator {
           run_tile(parts_[tile % parts_.size()], tile / parts_.size(), code, {scratch, own, y});
     });
     ActivationRange seen;
-    for (const ActivationRange range : ranges) {
-      seen = {std::min(seen.low, range.low), std::max(seen.high, range.high)};
-    }
+    for (const ActivationRange range : ranges) seen = join(seen, range);
     return seen;
   }
 
@@ -162,10 +143,9 @@ class HybridConvOperator final : public Operator {
     if (halves_) {
       auto* low = static_cast<std::int32_t*>(static_cast<void*>(buffers.own + sums_bytes_));
       part.convolution.run(buffers.codes + codes_bytes_ + first, low, scratch);
-      const std::size_t count = static_cast<std::size_t>(tiling_.rows) * width * channels;
-      for (std::size_t i = 0; i < count; ++i) sums[i] = 2 * sums[i] + low[i];
+      join_halves(sums, low, static_cast<std::size_t>(tiling_.rows) * width * channels);
     }
-    Dequantization how = dequantization(part, code);
+    const Dequantization how = result_.dequantization(code, static_cast<std::size_t>(part.begin));
     const auto all_channels = static_cast<std::size_t>(spec_.out_channels);
     FloatRows rows = {nullptr, all_channels, 0.0F, 0.0F};
     const std::size_t pool = pools_ ? 2 : 1;
@@ -179,35 +159,17 @@ class HybridConvOperator final : public Operator {
     return {rows.low, rows.high};
   }
 
-  [[nodiscard]] Dequantization dequantization(const ChannelPart& part,
-                                              const ActivationCode& code) const {
-    Dequantization how;
-    how.kernel_sums = kernel_sums_.data() + part.begin;
-    how.kernel_scales = kernel_scales_.data() + part.begin;
-    how.bias = bias_.data() + part.begin;
-    how.code_zero = code.zero_point + 128;
-    how.input_scale = code.scale;
-    how.is_fused = rule_ == HybridRule::Xnnpack;
-    how.slope = bounds_.slope;
-    how.low = bounds_.low;
-    how.high = bounds_.high;
-    return how;
-  }
-
   [[nodiscard]] bool is_single_tile() const {
     return tiling_.rows == spec_.out[0] && tiling_.parts == 1;
   }
   Result<void> make_parts(const std::vector<std::uint8_t>& kernel);
 
   ConvSpec spec_ = {};
-  HybridRule rule_ = HybridRule::Xnnpack;
   int threads_ = 1;
   std::size_t batch_ = 1;
   Shape in_dims_ = {};
   bool pools_ = false;
   bool halves_ = false;
-  std::optional<Unary> after_ = std::nullopt;
-  ActivationBounds bounds_ = {};
   std::int64_t padded_height_ = 0;
   std::int64_t padded_width_ = 0;
   Tiling tiling_ = {};
@@ -215,22 +177,8 @@ class HybridConvOperator final : public Operator {
   std::size_t codes_bytes_ = 0;  ///< the framed codes of one item
   std::size_t sums_bytes_ = 0;   ///< the sums of one tile
   std::size_t tile_bytes_ = 0;   ///< all buffers of one thread's tile
-  std::vector<std::int32_t> kernel_sums_ = {};
-  std::vector<float> kernel_scales_ = {};
-  std::vector<float> bias_ = {};
+  HybridResult result_ = {};
 };
-
-// Kernel bytes as [out][everything else], whatever the layout; only Ohwi reaches here.
-std::vector<std::int32_t> sum_kernels(const std::vector<std::uint8_t>& kernel,
-                                      std::size_t out_channels) {
-  std::vector<std::int32_t> sums(out_channels, 0);
-  const std::size_t taps = kernel.size() / out_channels;
-  for (std::size_t o = 0; o < out_channels; ++o) {
-    for (std::size_t t = 0; t < taps; ++t)
-      sums[o] += static_cast<std::int8_t>(kernel[o * taps + t]);
-  }
-  return sums;
-}
 
 Result<void> HybridConvOperator::make_parts(const std::vector<std::uint8_t>& kernel) {
   // A tile sees only rows that exist: the frame of zero points stands in for padding.
@@ -269,20 +217,12 @@ OperatorResult HybridConvOperator::build(const Conv2d& op, const Epilogue& epilo
   HybridConvOperator& self = *result;
   VP_ASSIGN_OR_RETURN(self.spec_, conv_spec(op, context));
   const ConvSpec& spec = self.spec_;
-  VP_ASSIGN_OR_RETURN(HybridKernel kernel, load_hybrid_kernel(context, spec.out_channels));
-  self.rule_ = hybrid_rule(context, kernel.scales, spec.groups != 1);
+  VP_ASSIGN_OR_RETURN(const HybridKernel kernel, load_hybrid_kernel(context, spec.out_channels));
   self.threads_ = context.threads;
   self.batch_ = static_cast<std::size_t>(spec.batch);
   self.in_dims_ = context.inputs[0].dims;
   self.pools_ = epilogue.max_pool_2x2;
   self.halves_ = !has_exact_unsigned_by_signed();
-  const auto activation = conv_activation(op, epilogue);
-  const auto bounds = activation_bounds(activation);
-  self.bounds_ = bounds ? *bounds : *activation_bounds(std::nullopt);
-  if (!bounds) self.after_ = activation;
-  self.kernel_sums_ = sum_kernels(kernel.codes, kernel.scales.size());
-  self.kernel_scales_ = std::move(kernel.scales);
-  VP_ASSIGN_OR_RETURN(self.bias_, load_bias(context, spec.out_channels));
   const std::int64_t extent_h = (spec.kernel[0] - 1) * spec.dilation[0] + 1;
   const std::int64_t extent_w = (spec.kernel[1] - 1) * spec.dilation[1] + 1;
   self.padded_height_ = (spec.out[0] - 1) * spec.stride[0] + extent_h;
@@ -290,6 +230,9 @@ OperatorResult HybridConvOperator::build(const Conv2d& op, const Epilogue& epilo
   self.tiling_ =
       spec.groups == 1 ? choose_tiling(spec, self.pools_, context.threads) : Tiling{spec.out[0], 1};
   VP_RETURN_IF_ERROR(self.make_parts(kernel.codes));
+  VP_ASSIGN_OR_RETURN(std::vector<float> bias, load_bias(context, spec.out_channels));
+  const HybridRule rule = hybrid_rule(context, kernel.scales, spec.groups != 1);
+  self.result_ = make_hybrid_result(rule, kernel, std::move(bias), conv_activation(op, epilogue));
   self.output_dims = {conv_output_dims(spec, epilogue)};
   self.is_hybrid = true;
   return result;

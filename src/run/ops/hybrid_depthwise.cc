@@ -6,8 +6,6 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "kernels/hybrid_kernels.h"
-#include "run/ops/conv_shape.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/hybrid_parts.h"
 

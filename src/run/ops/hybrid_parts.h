@@ -1,13 +1,17 @@
 #pragma once
 
-// What the hybrid operators share: the kernel's codes and scales, the rule they follow, and the
-// matrix product whose rows are quantized one by one.
+// What the hybrid operators share: the kernel's codes and scales, the rule they follow, the way
+// from sums to floats, and the matrix product whose rows are quantized one by one.
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <vector>
 
+#include "kernels/hybrid_kernels.h"
 #include "run/hybrid.h"
 #include "run/operator.h"
+#include "run/ops/conv_shape.h"
 
 namespace visionpress {
 
@@ -29,6 +33,33 @@ struct HybridKernel {
 /// The rule for a convolution: the delegate's, else the builtin kernels' choice by the scales.
 [[nodiscard]] HybridRule hybrid_rule(const BuildContext& context, const std::vector<float>& scales,
                                      bool is_grouped);
+
+/// What turns the sums of a matrix product or convolution back into floats.
+struct HybridResult {
+  HybridRule rule = HybridRule::Xnnpack;
+  std::vector<std::int32_t> kernel_sums = {};  ///< one an output channel, like the next two
+  std::vector<float> kernel_scales = {};
+  std::vector<float> bias = {};
+  ActivationBounds bounds = {};
+  std::optional<Unary> after = std::nullopt;  ///< an activation that bounds do not express
+
+  /// For output channels from `first_channel` on. Borrows from this.
+  [[nodiscard]] Dequantization dequantization(const ActivationCode& code,
+                                              std::size_t first_channel) const;
+};
+/// kernel: output channels outermost.
+[[nodiscard]] HybridResult make_hybrid_result(HybridRule rule, const HybridKernel& kernel,
+                                              std::vector<float> bias,
+                                              const std::optional<Unary>& activation);
+
+/// The range that holds both.
+[[nodiscard]] ActivationRange join(ActivationRange a, ActivationRange b);
+
+/// Where 8-bit products saturate, codes are halved: q = 2 * (q >> 1) + (q & 1). Two products of
+/// 127 x 127 fit into the 16 bits in which pairs are added, so the sums over both are exact.
+void halve_codes(std::uint8_t* codes, std::uint8_t* low, std::size_t count);
+/// sums = 2 * sums + low.
+void join_halves(std::int32_t* sums, const std::int32_t* low, std::size_t count);
 
 /// [rows, inner] x [columns, inner] with one code a row.
 struct HybridRows {

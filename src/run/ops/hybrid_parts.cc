@@ -1,0 +1,99 @@
+#include "run/ops/hybrid_parts.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "codecs/decode.h"
+
+namespace visionpress {
+
+Result<std::vector<float>> load_hybrid_scales(const BuildContext& context, std::int64_t channels) {
+  const WeightRef& stored = context.inputs[1].weight->stored;
+  const WeightCode& code = stored.code;
+  const bool is_symmetric = std::all_of(code.zero_points.begin(), code.zero_points.end(),
+                                        [](auto z) { return z == 0; }) &&
+                            code.offsets.empty();
+  if (code.encoding != Encoding::Linear || code.bits > 8 || !code.is_signed || !is_symmetric) {
+    return fail(ErrorKind::Unsupported, "{}: a hybrid kernel must be symmetric int8",
+                context.inputs[1].weight->path);
+  }
+  std::vector<float> scales = code.scales;
+  const auto count = static_cast<std::size_t>(channels);
+  if (scales.size() == 1) scales.assign(count, scales[0]);
+  if (scales.size() != count) {
+    return fail(ErrorKind::Malformed, "{}: {} scales for {} output channels",
+                context.inputs[1].weight->path, scales.size(), channels);
+  }
+  return scales;
+}
+
+Result<HybridKernel> load_hybrid_kernel(const BuildContext& context, std::int64_t channels) {
+  HybridKernel kernel;
+  VP_ASSIGN_OR_RETURN(kernel.scales, load_hybrid_scales(context, channels));
+  VP_ASSIGN_OR_RETURN(kernel.codes, load_codes(context.inputs[1].weight->stored));
+  return kernel;
+}
+
+bool is_taken_by_xnnpack(const BuildContext& context) {
+  return context.arithmetic == Arithmetic::Runtime && has_bias(context);
+}
+
+HybridRule hybrid_rule(const BuildContext& context, const std::vector<float>& scales,
+                       bool is_grouped) {
+  if (is_taken_by_xnnpack(context)) return HybridRule::Xnnpack;
+  const bool all_equal =
+      std::all_of(scales.begin(), scales.end(), [&](float s) { return s == scales[0]; });
+  return all_equal && !is_grouped ? HybridRule::BuiltinSymmetric : HybridRule::BuiltinAsymmetric;
+}
+
+Dequantization HybridResult::dequantization(const ActivationCode& code,
+                                            std::size_t first_channel) const {
+  Dequantization how;
+  how.kernel_sums = kernel_sums.data() + first_channel;
+  how.kernel_scales = kernel_scales.data() + first_channel;
+  how.bias = bias.data() + first_channel;
+  how.code_zero = code.zero_point + 128;
+  how.input_scale = code.scale;
+  how.is_fused = rule == HybridRule::Xnnpack;
+  how.slope = bounds.slope;
+  how.low = bounds.low;
+  how.high = bounds.high;
+  return how;
+}
+
+HybridResult make_hybrid_result(HybridRule rule, const HybridKernel& kernel,
+                                std::vector<float> bias, const std::optional<Unary>& activation) {
+  HybridResult result;
+  result.rule = rule;
+  result.kernel_sums.assign(kernel.scales.size(), 0);
+  const std::size_t taps = kernel.codes.size() / kernel.scales.size();
+  for (std::size_t o = 0; o < kernel.scales.size(); ++o) {
+    for (std::size_t t = 0; t < taps; ++t) {
+      result.kernel_sums[o] += static_cast<std::int8_t>(kernel.codes[o * taps + t]);
+    }
+  }
+  result.kernel_scales = kernel.scales;
+  result.bias = std::move(bias);
+  const auto bounds = activation_bounds(activation);
+  result.bounds = bounds ? *bounds : *activation_bounds(std::nullopt);
+  if (!bounds) result.after = activation;
+  return result;
+}
+
+ActivationRange join(ActivationRange a, ActivationRange b) {
+  return {std::min(a.low, b.low), std::max(a.high, b.high)};
+}
+
+void halve_codes(std::uint8_t* codes, std::uint8_t* low, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) {
+    low[i] = codes[i] & 1U;
+    codes[i] = static_cast<std::uint8_t>(codes[i] >> 1U);
+  }
+}
+
+void join_halves(std::int32_t* sums, const std::int32_t* low, std::size_t count) {
+  for (std::size_t i = 0; i < count; ++i) sums[i] = 2 * sums[i] + low[i];
+}
+
+}  // namespace visionpress
