@@ -61,7 +61,7 @@ Result<Dataset> read_json(const DatasetOptions& options, Diagnostics& diagnostic
 void drop_small_boxes(Dataset& dataset, double min_box) {
   if (min_box <= 0.0) return;
   for (DatasetImage& image : dataset.images) {
-    dataset.dropped_boxes += std::erase_if(image.truths, [&](const TruthBox& box) {
+    std::erase_if(image.truths, [&](const TruthBox& box) {
       return box.width < min_box * image.width || box.height < min_box * image.height;
     });
   }

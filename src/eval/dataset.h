@@ -51,12 +51,11 @@ struct Dataset {
   std::vector<DatasetImage> images = {};
   std::vector<std::int64_t> left_out_ids = {};  ///< images beyond `max_images`, ascending
   std::size_t clamped_boxes = 0;  ///< boxes that exceeded their frame and were cut to it
-  std::size_t dropped_boxes = 0;  ///< boxes below `min_box`
 
   [[nodiscard]] std::size_t box_count() const;
 };
 
-/// Leaves out boxes narrower or lower than this share of their image, and counts them.
+/// Leaves out boxes narrower or lower than this share of their image.
 void drop_small_boxes(Dataset& dataset, double min_box);
 
 /// Sets `listings` of every image from the boxes it has now.

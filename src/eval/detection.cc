@@ -102,10 +102,6 @@ std::optional<YoloGrid> find_yolo_grid(const Shape& shape, std::size_t label_cou
   return grid ? grid : make_grid(sizes, label_count, other);
 }
 
-bool is_yolo_output(const Shape& shape, std::size_t label_count) {
-  return find_yolo_grid(shape, label_count, Layout::ChannelsFirst).has_value();
-}
-
 Detections suppress_overlaps(Detections candidates, double iou) {
   std::ranges::stable_sort(candidates, std::ranges::greater{}, &Detection::score);
   Detections kept;

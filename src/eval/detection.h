@@ -47,7 +47,6 @@ constexpr std::array<std::array<double, 2>, kYoloAnchors> kYoloAnchorSizes = {
 /// layout: decides where both readings fit.
 [[nodiscard]] std::optional<YoloGrid> find_yolo_grid(const Shape& shape, std::size_t label_count,
                                                      Layout layout);
-[[nodiscard]] bool is_yolo_output(const Shape& shape, std::size_t label_count);
 
 struct DecodeOptions {
   double probability = 0.005;        ///< only scores above it

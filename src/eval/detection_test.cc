@@ -17,12 +17,12 @@ TEST(YoloGridTest, BothLayoutsAndLeadingOnesAreRead) {
 }
 
 TEST(YoloGridTest, OtherOutputsAreNoGrid) {
-  EXPECT_FALSE(is_yolo_output({1, 1000}, 1000));
-  EXPECT_FALSE(is_yolo_output({1, 1, 1000}, 0));
-  EXPECT_FALSE(is_yolo_output({2, 35, 13, 13}, 2));
-  EXPECT_FALSE(is_yolo_output({1, 35, 13, 13}, 3));
-  EXPECT_FALSE(is_yolo_output({1, 35, -1, 13}, 2));
-  EXPECT_TRUE(is_yolo_output({1, 35, 13, 13}, 0));
+  EXPECT_FALSE(find_yolo_grid({1, 1000}, 1000, Layout::ChannelsFirst));
+  EXPECT_FALSE(find_yolo_grid({1, 1, 1000}, 0, Layout::ChannelsFirst));
+  EXPECT_FALSE(find_yolo_grid({2, 35, 13, 13}, 2, Layout::ChannelsFirst));
+  EXPECT_FALSE(find_yolo_grid({1, 35, 13, 13}, 3, Layout::ChannelsFirst));
+  EXPECT_FALSE(find_yolo_grid({1, 35, -1, 13}, 2, Layout::ChannelsFirst));
+  EXPECT_TRUE(find_yolo_grid({1, 35, 13, 13}, 0, Layout::ChannelsFirst));
 }
 
 TEST(YoloTest, OneCellDecodesAsTheFormulaSays) {
