@@ -73,9 +73,9 @@ struct CompressResult {
 };
 
 /// Compresses, writes beside the output, reads that back and compares it with what was meant, then
-/// renames. errors: Usage (unknown scheme or layer, output is the input), Io, Malformed,
-/// Unsupported (the
-///         input), InvalidArgument (a weight that is not finite), Output.
+/// renames.
+/// errors: Usage (unknown scheme or layer, output is the input), Io, Malformed, Unsupported (the
+/// input), InvalidArgument (a weight that is not finite), Output.
 [[nodiscard]] Result<CompressResult> compress(const CompressOptions& options);
 
 }  // namespace visionpress
