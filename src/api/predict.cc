@@ -7,12 +7,12 @@
 #include <numeric>
 #include <set>
 
-#include "api/draw_boxes.h"
 #include "api/model_runner.h"
 #include "api/npy_file.h"
 #include "api/run_images.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "eval/draw.h"
 
 namespace visionpress {
 namespace {
