@@ -25,6 +25,7 @@ struct TfliteOperator {
 struct LoweredOperator {
   Op op = Unsupported{};
   std::vector<TensorId> inputs = {};  ///< in the order the Op documents
+  bool works_on_integers = false;     ///< its activations: a replaced weight would break it
 };
 
 /// errors: Malformed when options or inputs that the operator needs are missing or out of range.

@@ -63,6 +63,13 @@ template <typename T>
   return vector == nullptr ? 0 : vector->size();
 }
 
+/// Element `index` of a vector of tables. The caller has checked that it is inside.
+template <typename T>
+[[nodiscard]] const T& at_index(const flatbuffers::Vector<flatbuffers::Offset<T>>& vector,
+                                std::size_t index) {
+  return *vector.Get(static_cast<flatbuffers::uoffset_t>(index));
+}
+
 /// What a flatbuffers vector of bytes or numbers holds; empty when it is absent.
 template <typename T>
 [[nodiscard]] Bytes view_vector(const flatbuffers::Vector<T>* vector) {

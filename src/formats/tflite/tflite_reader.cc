@@ -85,7 +85,8 @@ class TfliteReader {
   Result<void> read_operators();
   Result<void> read_operator(std::size_t index);
   Result<bool> read_dequantize(std::size_t index, const TfliteOperator& source);
-  void note_uses(std::size_t index, const TfliteOperator& source, const Node& node);
+  void note_uses(std::size_t index, const TfliteOperator& source, const Node& node,
+                 bool works_on_integers);
   void assign_role(const TfliteOperator& source, std::size_t slot, const Node& node,
                    Weight& weight);
   void mark_signed_bytes(const TfliteOperator& source);
@@ -102,7 +103,7 @@ class TfliteReader {
   Graph& graph_;
   const tfl::SubGraph* subgraph_ = nullptr;
   std::set<std::string> names_ = {};
-  /// Weights read by something we know nothing about or that works on integers, and by what.
+  /// The layer that works on integers and reads each weight; empty where none does.
   std::vector<std::string> integer_users_ = {};
   std::vector<bool> claimed_ = {};  ///< weights whose role came from a first consumer
 };
@@ -185,7 +186,7 @@ Result<void> TfliteReader::read_quantization(const tfl::Tensor& tensor, const st
 }
 
 Result<void> TfliteReader::read_tensor(std::size_t index) {
-  const auto& stored = *subgraph_->tensors()->Get(static_cast<flatbuffers::uoffset_t>(index));
+  const auto& stored = at_index(*subgraph_->tensors(), index);
   Tensor& tensor = graph_.tensors[static_cast<std::size_t>(graph_.add_tensor({}))];
   tensor.name = stored.name() == nullptr || stored.name()->size() == 0
                     ? fmt::format("tensor {}", index)
@@ -209,7 +210,7 @@ Result<void> TfliteReader::read_tensor(std::size_t index) {
 }
 
 Result<void> TfliteReader::read_constant(std::size_t index, Bytes payload) {
-  const auto& stored = *subgraph_->tensors()->Get(static_cast<flatbuffers::uoffset_t>(index));
+  const auto& stored = at_index(*subgraph_->tensors(), index);
   Tensor& tensor = graph_.tensors[index];
   const ElementType type = element_type(stored.type());
   if (type.bits == 0 || stored.sparsity() != nullptr) {
@@ -350,9 +351,8 @@ void TfliteReader::assign_role(const TfliteOperator& source, std::size_t slot, c
   weight.layer_group = graph_.nodes.size();
 }
 
-void TfliteReader::note_uses(std::size_t index, const TfliteOperator& source, const Node& node) {
-  const auto* reason = std::get_if<Unsupported>(&node.op);
-  const bool integer = reason != nullptr && reason->why.find("integers") != std::string::npos;
+void TfliteReader::note_uses(std::size_t index, const TfliteOperator& source, const Node& node,
+                             bool works_on_integers) {
   for (std::size_t slot = 0; slot < source.inputs.size(); ++slot) {
     const TensorId id = source.inputs[slot];
     if (id == kNoTensor || !graph_.tensor(id).weight) continue;
@@ -361,7 +361,7 @@ void TfliteReader::note_uses(std::size_t index, const TfliteOperator& source, co
     const auto tensor_index = static_cast<std::size_t>(id);
     if (place.tensor_index == tensor_index) {
       place.direct.push_back({index, slot});
-      if (integer) integer_users_[weight_index] = node.name;
+      if (works_on_integers) integer_users_[weight_index] = node.name;
     }
     for (auto& dequantize : place.dequantizes) {
       if (dequantize.output_tensor == tensor_index) dequantize.uses.push_back({index, slot});
@@ -383,7 +383,7 @@ void TfliteReader::drop_unwritten(std::vector<TensorId>& ids) const {
 }
 
 Result<void> TfliteReader::read_operator(std::size_t index) {
-  const auto& stored = *subgraph_->operators()->Get(static_cast<flatbuffers::uoffset_t>(index));
+  const auto& stored = at_index(*subgraph_->operators(), index);
   const std::string path = fmt::format("subgraphs[0].operators[{}]", index);
   if (stored.opcode_index() >= size_of(root_.operator_codes())) {
     return fail(ErrorKind::Malformed, "{}: operator code {} of {}", path, stored.opcode_index(),
@@ -410,11 +410,7 @@ Result<void> TfliteReader::read_operator(std::size_t index) {
   node.inputs = std::move(lowered.inputs);
   node.outputs = source.outputs;
   if (std::holds_alternative<Unsupported>(node.op)) drop_unwritten(node.inputs);
-  if (std::holds_alternative<Prelu>(node.op)) {
-    Tensor& slopes = graph_.tensors[static_cast<std::size_t>(node.inputs[1])];
-    if (slopes.weight && !slopes.shape.empty()) slopes.weight_view = {slopes.shape.back()};
-  }
-  note_uses(index, source, node);
+  note_uses(index, source, node, lowered.works_on_integers);
   graph_.nodes.push_back(std::move(node));
   return {};
 }

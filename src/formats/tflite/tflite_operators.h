@@ -1,0 +1,40 @@
+#pragma once
+
+// The lowerings of operators, grouped by what they do; lower_operator chooses among them. Each
+// reads the operator's options (tflite_schema.fbs) and constant inputs. errors: Malformed when
+// options or inputs that the operator needs are missing or out of range.
+
+#include "formats/tflite/tflite_lowering.h"
+
+namespace visionpress::tflite {
+
+using Lowered = Result<LoweredOperator>;
+
+// Operators with weights (tflite_operators_weighted.cc).
+[[nodiscard]] Lowered lower_convolution(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_transpose_conv(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_fully_connected(const TfliteOperator& source);
+
+// Operators that compute each element by itself, by their code; what no file here knows is
+// Unsupported (tflite_operators_elementwise.cc).
+[[nodiscard]] Lowered lower_elementwise(const TfliteOperator& source);
+
+// Operators over the image plane (tflite_operators_spatial.cc).
+[[nodiscard]] Lowered lower_pool(const TfliteOperator& source, PoolKind kind);
+[[nodiscard]] Lowered lower_pad(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_resize(const TfliteOperator& source, ResizeKind kind);
+[[nodiscard]] Lowered lower_space_depth(const TfliteOperator& source);
+
+// Operators that move or gather elements (tflite_operators_shape.cc).
+[[nodiscard]] Lowered lower_softmax(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_concatenation(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_reshape(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_squeeze(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_expand_dims(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_transpose(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_slice(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_strided_slice(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_split(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_reduce(const TfliteOperator& source, ReduceKind kind);
+
+}  // namespace visionpress::tflite

@@ -1,0 +1,102 @@
+#include <algorithm>
+
+#include "base/error.h"
+#include "formats/tflite/tflite_operands.h"
+
+namespace visionpress::tflite {
+
+Lowered lower_pool(const TfliteOperator& source, PoolKind kind) {
+  VP_RETURN_IF_ERROR(check_input_count(source, 1));
+  VP_RETURN_IF_ERROR(check_image(source, 0));
+  const auto* options = source.table.builtin_options_as_Pool2DOptions();
+  if (options == nullptr) return missing_options(source);
+  VP_RETURN_IF_ERROR(
+      check_positive(source, "stride", std::min(options->stride_h(), options->stride_w())));
+  VP_RETURN_IF_ERROR(check_positive(source, "filter size",
+                                    std::min(options->filter_height(), options->filter_width())));
+  const auto activation = find_activation(options->activation());
+  if (!activation) return unsupported(source, activation_reason(options->activation()));
+  Pool2d pool;
+  pool.kind = kind;
+  pool.kernel = {options->filter_height(), options->filter_width()};
+  pool.stride = {options->stride_h(), options->stride_w()};
+  pool.padding = padding_of(options->padding());
+  pool.activation = *activation;
+  return lowered(pool, {source.inputs[0]});
+}
+
+Lowered lower_pad(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_input_count(source, 2));
+  const auto sizes = find_integers(find_input(source, 1));
+  if (!sizes) return unsupported(source, "its paddings are computed");
+  const std::size_t rank = find_input(source, 0)->shape.size();
+  if (sizes->size() != 2 * rank) {
+    return fail(ErrorKind::Malformed, "{}: {} has {} paddings, its input has {} axes", source.path,
+                source.type, sizes->size(), rank);
+  }
+  Pad pad;
+  for (std::size_t axis = 0; axis < rank; ++axis) {
+    pad.before.push_back((*sizes)[2 * axis]);
+    pad.after.push_back((*sizes)[2 * axis + 1]);
+    if (std::min(pad.before.back(), pad.after.back()) < 0) {
+      return fail(ErrorKind::Malformed, "{}: {} has a negative padding of axis {}", source.path,
+                  source.type, axis);
+    }
+  }
+  if (source.code == tfl::BuiltinOperator::MIRROR_PAD) {
+    const auto* options = source.table.builtin_options_as_MirrorPadOptions();
+    if (options == nullptr) return missing_options(source);
+    pad.mode =
+        options->mode() == tfl::MirrorPadMode::REFLECT ? PadMode::Reflect : PadMode::Symmetric;
+  }
+  if (source.code == tfl::BuiltinOperator::PADV2) {
+    const auto value = find_float(source, 2);
+    if (!value) return unsupported(source, "its padding value is no float constant");
+    pad.value = *value;
+  }
+  return lowered(pad, {source.inputs[0]});
+}
+
+Lowered lower_resize(const TfliteOperator& source, ResizeKind kind) {
+  VP_RETURN_IF_ERROR(check_input_count(source, 2));
+  VP_RETURN_IF_ERROR(check_image(source, 0));
+  const auto size = find_integers(find_input(source, 1));
+  if (!size || size->size() != 2) return unsupported(source, "its size is computed");
+  VP_RETURN_IF_ERROR(check_positive(source, "size", std::min((*size)[0], (*size)[1])));
+  bool align_corners = false;
+  bool half_pixel = false;
+  if (const auto* bilinear = source.table.builtin_options_as_ResizeBilinearOptions()) {
+    align_corners = bilinear->align_corners();
+    half_pixel = bilinear->half_pixel_centers();
+  }
+  if (const auto* nearest = source.table.builtin_options_as_ResizeNearestNeighborOptions()) {
+    align_corners = nearest->align_corners();
+    half_pixel = nearest->half_pixel_centers();
+  }
+  Resize resize;
+  resize.kind = kind;
+  resize.size = {(*size)[0], (*size)[1]};
+  if (half_pixel) resize.grid = ResizeGrid::HalfPixel;
+  if (align_corners) resize.grid = ResizeGrid::AlignCorners;
+  return lowered(resize, {source.inputs[0]});
+}
+
+Lowered lower_space_depth(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_input_count(source, 1));
+  VP_RETURN_IF_ERROR(check_image(source, 0));
+  std::int64_t block = 0;
+  SpaceDepth space;
+  if (const auto* to_depth = source.table.builtin_options_as_SpaceToDepthOptions()) {
+    space.kind = SpaceDepthKind::SpaceToDepth;
+    block = to_depth->block_size();
+  } else if (const auto* to_space = source.table.builtin_options_as_DepthToSpaceOptions()) {
+    block = to_space->block_size();
+  } else {
+    return missing_options(source);
+  }
+  VP_RETURN_IF_ERROR(check_positive(source, "block size", block));
+  space.block = block;
+  return lowered(space, {source.inputs[0]});
+}
+
+}  // namespace visionpress::tflite
