@@ -36,7 +36,8 @@ Result<void> check_node(const Graph& graph, const Node& node, std::vector<bool>&
 
 Result<void> check_graph(const Graph& graph) {
   std::vector<bool> written(graph.tensors.size(), false);
-  for (std::size_t i = 0; i < graph.tensors.size(); ++i) written[i] = graph.tensors[i].is_constant();
+  for (std::size_t i = 0; i < graph.tensors.size(); ++i)
+    written[i] = graph.tensors[i].is_constant();
   for (const TensorId id : graph.inputs) {
     if (!is_inside(graph, id)) return fail(ErrorKind::Malformed, "graph input {} is no tensor", id);
     written[static_cast<std::size_t>(id)] = true;

@@ -13,11 +13,12 @@ enum class ColorOrder { Rgb, Bgr, Gray };
 /// Everything is optional: a bare TFLite file says almost nothing.
 struct InputInfo {
   std::string name = {};
-  int width = 0;   ///< pixels; 0 where the file leaves it open
+  int width = 0;  ///< pixels; 0 where the file leaves it open
   int height = 0;
   int channels = 0;
   std::optional<ColorOrder> color_order = std::nullopt;
-  /// value = (pixel - mean[c]) / std[c] is asked of the caller (TFLite metadata); empty: pixels as they are.
+  /// What the caller is asked to apply (TFLite metadata): (pixel - mean[c]) / std[c]. Empty: pixels
+  /// as they are.
   std::vector<float> mean = {};
   std::vector<float> std = {};
   std::string source = {};  ///< who said so: "Core ML image input", "TFLite metadata", "nothing"

@@ -17,9 +17,9 @@ namespace visionpress {
 enum class FusedActivation : std::uint8_t { None, Relu, Relu6, ReluN1To1, Tanh };
 
 enum class PadRule : std::uint8_t {
-  Explicit,       ///< `before` and `after` say how many pixels; floor for the output size
-  SameUpper,      ///< out = ceil(in / stride); the odd pixel goes after (right, bottom)
-  SameLower,      ///< the odd pixel goes before (left, top)
+  Explicit,          ///< `before` and `after` say how many pixels; floor for the output size
+  SameUpper,         ///< out = ceil(in / stride); the odd pixel goes after (right, bottom)
+  SameLower,         ///< the odd pixel goes before (left, top)
   IncludeLastPixel,  ///< Core ML pooling: out = ceil, then dropped when it would start past the end
 };
 
@@ -74,23 +74,33 @@ struct Pool2d {
 };
 
 enum class UnaryKind : std::uint8_t {
-  Relu, Relu6, ReluN1To1,
+  Relu,
+  Relu6,
+  ReluN1To1,
   LeakyRelu,        ///< x < 0 ? alpha * x : x
   ThresholdedRelu,  ///< x < alpha ? 0 : x
-  Sigmoid, Tanh,
-  ScaledTanh,       ///< alpha * tanh(beta * x)
-  HardSigmoid,      ///< clamp(alpha * x + beta, 0, 1)
-  HardSwish,        ///< x * clamp(x + 3, 0, 6) / 6
-  Elu,              ///< x < 0 ? alpha * (exp(x) - 1) : x
-  Softsign, Softplus,
-  Linear,           ///< alpha * x + beta
-  Threshold,        ///< max(x, alpha)
-  Clip,             ///< clamp(x, alpha, beta)
-  Sqrt,             ///< of x
-  Rsqrt,            ///< 1 / sqrt(x + epsilon), epsilon in beta
-  Inverse,          ///< 1 / (x + epsilon), epsilon in beta
-  Power,            ///< x ^ alpha
-  Exp, Log, Abs, Square, Negate, Floor, Ceil,
+  Sigmoid,
+  Tanh,
+  ScaledTanh,   ///< alpha * tanh(beta * x)
+  HardSigmoid,  ///< clamp(alpha * x + beta, 0, 1)
+  HardSwish,    ///< x * clamp(x + 3, 0, 6) / 6
+  Elu,          ///< x < 0 ? alpha * (exp(x) - 1) : x
+  Softsign,
+  Softplus,
+  Linear,     ///< alpha * x + beta
+  Threshold,  ///< max(x, alpha)
+  Clip,       ///< clamp(x, alpha, beta)
+  Sqrt,       ///< of x
+  Rsqrt,      ///< 1 / sqrt(x + epsilon), epsilon in beta
+  Inverse,    ///< 1 / (x + epsilon), epsilon in beta
+  Power,      ///< x ^ alpha
+  Exp,
+  Log,
+  Abs,
+  Square,
+  Negate,
+  Floor,
+  Ceil,
 };
 
 /// inputs: x. Elementwise.
@@ -102,7 +112,8 @@ struct Unary {
 
 enum class BinaryKind : std::uint8_t { Add, Subtract, Multiply, Divide, Maximum, Minimum, Average };
 
-/// inputs: two or more tensors, folded from the left with NumPy broadcasting. Average divides the sum by their number.
+/// inputs: two or more tensors, folded from the left with NumPy broadcasting. Average divides their
+/// sum by how many they are.
 struct Binary {
   BinaryKind kind = BinaryKind::Add;
   FusedActivation activation = FusedActivation::None;
@@ -111,12 +122,13 @@ struct Binary {
 /// inputs: x, slopes (one per channel, or one). x < 0 ? slope * x : x
 struct Prelu {};
 
-/// inputs: x, gamma, beta, mean, variance (each [C]). gamma * (x - mean) / sqrt(variance + epsilon) + beta
+/// inputs: x, gamma, beta, mean, variance (each [C]).
+/// gamma * (x - mean) / sqrt(variance + epsilon) + beta
 struct BatchNorm {
   float epsilon = 1e-5F;
 };
 
-/// inputs: x, gamma, beta (each [C]). As BatchNorm with the mean and variance of each image's own plane.
+/// inputs: x, gamma, beta (each [C]). BatchNorm with mean and variance of each image's own plane.
 struct InstanceNorm {
   float epsilon = 1e-5F;
 };
@@ -136,7 +148,6 @@ struct Concat {
 /// inputs: x. Row-major reinterpretation; one size may be -1, 0 is a size of zero.
 struct Reshape {
   Shape target = {};
-  bool channels_last_order = false;  ///< Core ML CHANNEL_LAST: read the elements in H, W, C order
 };
 
 /// inputs: x. Drops axes of size 1 (all of them when `axes` is empty).
@@ -197,14 +208,26 @@ struct Resize {
   std::array<float, 2> scale = {1.0F, 1.0F};
 };
 
-enum class ReduceKind : std::uint8_t { Sum, Mean, Product, Maximum, Minimum, ArgMax, ArgMin, SumOfSquares, L1, L2, LogSum };
+enum class ReduceKind : std::uint8_t {
+  Sum,
+  Mean,
+  Product,
+  Maximum,
+  Minimum,
+  ArgMax,
+  ArgMin,
+  SumOfSquares,
+  L1,
+  L2,
+  LogSum
+};
 
 /// inputs: x. ArgMax and ArgMin give the index as a float value.
 struct Reduce {
   ReduceKind kind = ReduceKind::Mean;
   std::vector<int> axes = {};  ///< negative: from the innermost
   bool keep_dims = true;
-  float epsilon = 0.0F;        ///< LogSum
+  float epsilon = 0.0F;  ///< LogSum
 };
 
 enum class SpaceDepthKind : std::uint8_t { SpaceToDepth, DepthToSpace };
@@ -218,7 +241,7 @@ struct SpaceDepth {
 /// inputs: x. Copies.
 struct Identity {};
 
-/// A layer that is carried through every rewrite and cannot be run; `why` completes "X cannot be run: ...".
+/// A layer that is carried through every rewrite and cannot be run; `why` ends "X cannot be run: ".
 struct Unsupported {
   std::string why = {};
 };

@@ -15,12 +15,10 @@ namespace visionpress {
 
 /// What weights of a format can be; api hands it to the codecs and checks plans against it.
 struct FormatLimits {
-  int min_bits = 8;                  ///< fewest bits of Linear codes
+  int min_bits = 8;                     ///< fewest bits of Linear codes
   bool linear_needs_symmetric = false;  ///< offsets must be 0 and codes signed in -127..127
   bool tables = false;
-  bool per_channel_vectors = false;  ///< one-dimensional weights may have a scale per element
-  bool float16_by_layer = false;     ///< kernel and bias must have the same floating type
-  bool float16_all = false;          ///< fp16 converts every float constant
+  bool float16_by_layer = false;  ///< kernel and bias must have the same floating type
 };
 
 /// How an 8-bit kernel is stored in formats that have more than one way.
@@ -36,7 +34,8 @@ struct RewriteOptions {
 /// The bytes of a new file, as pieces of the source and of new storage, in order.
 struct FilePieces {
   std::vector<Bytes> pieces = {};  ///< borrowed from the source, from edits, and from `owned`
-  std::vector<std::vector<std::byte>> owned = {};  ///< reserve nothing across growth: moved vectors keep their bytes
+  /// Pieces stay valid while this grows: vectors that are moved keep their bytes.
+  std::vector<std::vector<std::byte>> owned = {};
 };
 
 /// One opened model file. Borrows the mapped bytes it was read from.

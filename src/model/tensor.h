@@ -12,7 +12,17 @@
 namespace visionpress {
 
 enum class DType : std::uint8_t {
-  Float32, Float16, Float64, Int8, UInt8, Int16, Int32, Int64, Bool, String, Other,
+  Float32,
+  Float16,
+  Float64,
+  Int8,
+  UInt8,
+  Int16,
+  Int32,
+  Int64,
+  Bool,
+  String,
+  Other,
 };
 
 /// Bytes of one element; 0 for String and Other.
@@ -47,8 +57,7 @@ struct Tensor {
   DType dtype = DType::Float32;
   std::optional<QuantParams> quantization = std::nullopt;  ///< of activations; weights carry theirs
   std::optional<std::size_t> weight = std::nullopt;        ///< index into Graph::weights
-  Shape weight_view = {};  ///< shape to see the weight in, when it is not the stored one; else empty
-  Bytes constant = {};     ///< borrowed from the mapped file
+  Bytes constant = {};                                     ///< borrowed from the mapped file
   std::vector<float> literal = {};
 
   [[nodiscard]] bool is_constant() const {

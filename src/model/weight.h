@@ -1,6 +1,7 @@
 #pragma once
 
-// Weights as they stand in a file (WeightRef: borrowed) and as a codec made them (EncodedWeight: owned).
+// Weights as they stand in a file (WeightRef: borrowed) and as codecs make them (EncodedWeight:
+// owned).
 
 #include <cstddef>
 #include <cstdint>
@@ -31,13 +32,13 @@ enum class Packing : std::uint8_t {
 /// The arithmetic meaning of codes; shared by the borrowed and the owned form.
 struct WeightCode {
   Encoding encoding = Encoding::Float32;
-  int bits = 32;            ///< 32, 16, or 1..8
-  bool is_signed = false;   ///< Linear: codes are two's complement
-  int axis = 0;             ///< the axis that per-channel scales run along
-  std::vector<float> scales = {};             ///< Linear: 1 entry, or shape[axis]
-  std::vector<float> offsets = {};            ///< Linear: empty (all 0), or as many as scales
-  std::vector<std::int32_t> zero_points = {}; ///< Linear: empty (all 0), or as many as scales
-  std::vector<float> table = {};              ///< Table: 2^bits entries
+  int bits = 32;                               ///< 32, 16, or 1..8
+  bool is_signed = false;                      ///< Linear: codes are two's complement
+  int axis = 0;                                ///< the axis that per-channel scales run along
+  std::vector<float> scales = {};              ///< Linear: 1 entry, or shape[axis]
+  std::vector<float> offsets = {};             ///< Linear: empty (all 0), or as many as scales
+  std::vector<std::int32_t> zero_points = {};  ///< Linear: empty (all 0), or as many as scales
+  std::vector<float> table = {};               ///< Table: 2^bits entries
 };
 
 /// One weight as stored. `payload` is borrowed from the mapped file (or from an EncodedWeight).
@@ -60,7 +61,7 @@ struct EncodedWeight {
 
 /// What a weight does in its layer; schemes choose by it.
 enum class WeightRole : std::uint8_t {
-  Kernel,    ///< convolution, fully connected, embedding: what compression is about
+  Kernel,  ///< convolution, fully connected, embedding: what compression is about
   Bias,
   Vector,    ///< batch-norm statistics, scales, PReLU slopes
   Constant,  ///< any other float constant
@@ -70,10 +71,12 @@ enum class WeightRole : std::uint8_t {
 struct Weight {
   std::string name = {};   ///< unique in the graph: "layer1/conv:weights", or the tensor's name
   std::string layer = {};  ///< the layer as the user sees it; what `--keep` matches
-  std::string path = {};   ///< element path for messages: `neuralNetwork.layers[0] "conv1".convolution.weights`
+  /// Element path for messages: `neuralNetwork.layers[0] "conv1".convolution.weights`.
+  std::string path = {};
   WeightRole role = WeightRole::Constant;
-  int channel_axis = 0;    ///< the output-channel axis of stored.shape
-  std::size_t layer_group = 0;  ///< weights of equal group belong to one layer and change floating type together
+  int channel_axis = 0;  ///< the output-channel axis of stored.shape
+  /// Weights of equal group belong to one layer and change floating type together.
+  std::size_t layer_group = 0;
   std::string fixed_because = {};  ///< not empty: the writer cannot replace it, and why
   WeightRef stored = {};
 };

@@ -93,7 +93,6 @@ Result<TensorId> LayerBuilder::add_weight(const WeightUse& use) {
   Tensor tensor;
   tensor.name = weight.name;
   tensor.shape = use.view.empty() ? weight.stored.shape : use.view;
-  tensor.weight_view = use.view;
   tensor.weight = network_.graph.weights.size();
   network_.graph.weights.push_back(std::move(weight));
   network_.slots.push_back(std::move(parsed.slot));

@@ -181,7 +181,6 @@ Result<void> Preprocessing::add_mean_image(const ProtobufMessage& parent,
   Tensor tensor;
   tensor.name = weight.name;
   tensor.shape = feature_.shape;
-  tensor.weight_view = feature_.shape;
   tensor.weight = builder_.graph.weights.size();
   builder_.graph.weights.push_back(std::move(weight));
   builder_.slots.emplace_back();

@@ -112,9 +112,7 @@ OperatorResult make_reshape(const Reshape& op, const BuildContext& context) {
   const Shape& from = context.inputs[0].dims;
   VP_ASSIGN_OR_RETURN(const Shape target,
                       resolve_target(op.target, static_cast<std::int64_t>(count_of(from))));
-  if (!op.channels_last_order) return reshape_logical(target, context);
-  // Elements in H,W,C order are in the physical order already, on both sides.
-  return std::make_unique<CopyOperator>(physical_shape(target, context.layout));
+  return reshape_logical(target, context);
 }
 
 OperatorResult make_squeeze(const Squeeze& op, const BuildContext& context) {
