@@ -37,18 +37,19 @@ template <typename... Args>
 
 // `lhs` may declare a variable and `name` is one, so neither takes parentheses.
 // NOLINTBEGIN(bugprone-macro-parentheses)
-#define VP_RETURN_IF_ERROR(expr)                                                     \
-  do {                                                                               \
-    if (auto vp_result = (expr); !vp_result) {                                       \
-      return tl::unexpected<::visionpress::Error>(std::move(vp_result).error());     \
-    }                                                                                \
+#define VP_RETURN_IF_ERROR(expr)                                                 \
+  do {                                                                           \
+    if (auto vp_result = (expr); !vp_result) {                                   \
+      return tl::unexpected<::visionpress::Error>(std::move(vp_result).error()); \
+    }                                                                            \
   } while (false)
 
 #define VP_JOIN_INNER(a, b) a##b
 #define VP_JOIN(a, b) VP_JOIN_INNER(a, b)
-#define VP_ASSIGN_OR_RETURN(lhs, expr) VP_ASSIGN_OR_RETURN_AS(VP_JOIN(vp_result_, __LINE__), lhs, expr)
-#define VP_ASSIGN_OR_RETURN_AS(name, lhs, expr)                                      \
-  auto name = (expr);                                                                \
-  if (!name) return tl::unexpected<::visionpress::Error>(std::move(name).error());   \
+#define VP_ASSIGN_OR_RETURN(lhs, expr) \
+  VP_ASSIGN_OR_RETURN_AS(VP_JOIN(vp_result_, __LINE__), lhs, expr)
+#define VP_ASSIGN_OR_RETURN_AS(name, lhs, expr)                                    \
+  auto name = (expr);                                                              \
+  if (!name) return tl::unexpected<::visionpress::Error>(std::move(name).error()); \
   lhs = std::move(*name)
 // NOLINTEND(bugprone-macro-parentheses)

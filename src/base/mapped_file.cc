@@ -14,7 +14,8 @@
 namespace visionpress {
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
-  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Opening a pipe would wait for its writer; regular files do not know the flag.
+  const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     const int reason = errno;
     return in_file(fail(ErrorKind::Io, "cannot open: {}", std::strerror(reason)).value(), path);
@@ -29,7 +30,8 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   file.path_ = path;
   file.size_ = static_cast<std::size_t>(info.st_size);
   if (file.size_ > 0) {  // mmap refuses a length of 0
-    // Populated at once: every byte of a model is read, and one call is cheaper than a fault a page.
+    // Populated at once: every byte of a model is read, and one call is cheaper than a fault a
+    // page.
     void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     if (data == MAP_FAILED) {
       const int reason = errno;

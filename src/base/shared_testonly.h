@@ -18,7 +18,7 @@ inline std::string find_shared_folder() {
 
 }  // namespace visionpress
 
-#define VP_SKIP_WITHOUT_SHARED()                                                   \
-  if (::visionpress::find_shared_folder().empty()) {                               \
+#define VP_SKIP_WITHOUT_SHARED()                                                      \
+  if (::visionpress::find_shared_folder().empty()) {                                  \
     GTEST_SKIP() << "the shared models are not here (set VP_SHARED to their folder)"; \
   }
