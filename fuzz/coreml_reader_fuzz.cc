@@ -9,8 +9,7 @@
 
 #include "formats/coreml/coreml_reader.h"
 
-// The name is libFuzzer's.
-extern "C" int LLVMFuzzerTestOneInput(  // NOLINT(readability-identifier-naming)
+extern "C" int LLVMFuzzerTestOneInput(  // NOLINT(readability-identifier-naming): libFuzzer's name
     const std::uint8_t* data, std::size_t size) {
   const auto file = std::as_bytes(std::span<const std::uint8_t>(data, size));
   visionpress::Diagnostics diagnostics;

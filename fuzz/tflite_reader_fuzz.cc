@@ -25,8 +25,7 @@ void read_and_rewrite(Bytes file) {
 }  // namespace
 }  // namespace visionpress
 
-// The name is libFuzzer's.
-extern "C" int LLVMFuzzerTestOneInput(  // NOLINT(readability-identifier-naming)
+extern "C" int LLVMFuzzerTestOneInput(  // NOLINT(readability-identifier-naming): libFuzzer's name
     const std::uint8_t* data, std::size_t size) {
   // A copy of its own: the fuzzer's bytes are not aligned as a mapped file is.
   const auto* begin = static_cast<const std::byte*>(static_cast<const void*>(data));
