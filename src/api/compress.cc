@@ -35,17 +35,7 @@ std::string default_output(const std::string& input, const std::string& scheme) 
   return path.parent_path() / (path.stem().string() + "." + scheme + path.extension().string());
 }
 
-Result<void> check_output(const std::string& input, const std::string& output) {
-  std::error_code error;
-  if (std::filesystem::equivalent(input, output, error)) {
-    return in_file(
-        fail(ErrorKind::Usage, "the output is the input, which is never written").value(), output);
-  }
-  return {};
-}
-
 /// Floats of a weight: borrowed where the file holds them, else decoded into `scratch`.
-/// `scratch`.
 Result<FloatView> view_floats(const WeightRef& weight, std::vector<float>& scratch, int threads) {
   if (const auto view = view_weight(weight)) return *view;
   const auto count = static_cast<std::size_t>(element_count(weight.shape).value_or(0));
@@ -280,7 +270,7 @@ Result<CompressResult> compress(const CompressOptions& options) {
   result.scheme = options.scheme;
   result.bytes_before = model.file.bytes().size();
   result.warnings = model.warnings;
-  VP_RETURN_IF_ERROR(check_output(options.input, result.output));
+  VP_RETURN_IF_ERROR(check_not_read(result.output, {&options.input, 1}));
   // Refused before the work, not after it.
   std::error_code ignored;
   if (!options.overwrite && std::filesystem::exists(result.output, ignored)) {

@@ -4,6 +4,8 @@
 #include <cerrno>
 #include <climits>
 #include <cstring>
+#include <filesystem>
+#include <system_error>
 #include <utility>
 #include <vector>
 
@@ -21,6 +23,28 @@ tl::unexpected<Error> output_error(const std::string& path, const char* what, in
   return in_file(fail(ErrorKind::Output, "{}: {}", what, std::strerror(reason)).value(), path);
 }
 
+/// Where an open file without a name can be reached.
+std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
+
+/// A file without a name in the folder of `path`: whatever ends the program, nothing is left of it.
+/// returns: -1 where there are no such files, or where they could not be named later.
+int open_nameless(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  const int fd =
+      ::open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+  if (fd >= 0 && ::access(descriptor_path(fd).c_str(), F_OK) != 0) {
+    ::close(fd);
+    return -1;
+  }
+  return fd;
+}
+
+/// returns: whether it has the name now; otherwise errno says why.
+bool name_file(int fd, const std::string& name) {
+  return ::linkat(AT_FDCWD, descriptor_path(fd).c_str(), AT_FDCWD, name.c_str(),
+                  AT_SYMLINK_FOLLOW) == 0;
+}
+
 }  // namespace
 
 Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwrite) {
@@ -34,9 +58,19 @@ Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwri
                      path);
     }
   }
+  // Renaming onto a link would replace the link itself, be it /dev/stdout.
+  if (::lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
+    return in_file(
+        fail(ErrorKind::Output, "is a symbolic link; name the file it stands for").value(), path);
+  }
   OutputFile file;
   file.path_ = path;
   file.overwrite_ = overwrite;
+  file.fd_ = open_nameless(path);
+  if (file.fd_ >= 0) {
+    file.readable_ = descriptor_path(file.fd_);
+    return file;
+  }
   file.temporary_ = path + ".XXXXXX";
   file.fd_ = ::mkostemp(file.temporary_.data(), O_CLOEXEC);
   if (file.fd_ < 0) {
@@ -48,6 +82,7 @@ Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwri
   const mode_t mask = ::umask(0);
   ::umask(mask);
   ::fchmod(file.fd_, 0666 & ~mask);
+  file.readable_ = file.temporary_;
   return file;
 }
 
@@ -55,12 +90,14 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
     : fd_(std::exchange(other.fd_, -1)),
       path_(std::move(other.path_)),
       temporary_(std::exchange(other.temporary_, {})),
+      readable_(std::move(other.readable_)),
       overwrite_(other.overwrite_) {}
 
 OutputFile& OutputFile::operator=(OutputFile&& other) noexcept {
   std::swap(fd_, other.fd_);
   std::swap(path_, other.path_);
   std::swap(temporary_, other.temporary_);
+  std::swap(readable_, other.readable_);
   std::swap(overwrite_, other.overwrite_);
   return *this;
 }
@@ -95,7 +132,34 @@ Result<void> OutputFile::write(std::span<const Bytes> pieces) {
   return {};
 }
 
+Result<void> OutputFile::give_name() {
+  if (overwrite_ == Overwrite::Refuse) {
+    if (name_file(fd_, path_)) return {};
+    if (errno == EEXIST) return output_error(path_, "appeared while it was being made", EEXIST);
+    return output_error(path_, "cannot name the finished file", errno);
+  }
+  // A name of its own first, since only a rename can replace a file.
+  for (int attempt = 0; temporary_.empty(); ++attempt) {
+    const std::string name = fmt::format("{}.{}.{}", path_, ::getpid(), attempt);
+    if (name_file(fd_, name)) {
+      temporary_ = name;
+    } else if (errno != EEXIST) {
+      return output_error(path_, "cannot name the finished file", errno);
+    }
+  }
+  if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
+    return output_error(path_, "cannot rename the finished file", errno);
+  }
+  temporary_.clear();
+  return {};
+}
+
 Result<void> OutputFile::commit() {
+  if (temporary_.empty()) {
+    // A file that has to be open to get its name shows late write errors when a copy is closed.
+    if (::close(::dup(fd_)) != 0) return output_error(path_, "cannot close", errno);
+    return give_name();
+  }
   const int fd = std::exchange(fd_, -1);
   if (::close(fd) != 0) return output_error(path_, "cannot close", errno);
   if (overwrite_ == Overwrite::Refuse) {
@@ -111,6 +175,18 @@ Result<void> OutputFile::commit() {
     return output_error(path_, "cannot rename the finished file", errno);
   }
   temporary_.clear();
+  return {};
+}
+
+Result<void> check_not_read(const std::string& output, std::span<const std::string> inputs) {
+  for (const std::string& input : inputs) {
+    std::error_code ignored;
+    if (std::filesystem::equivalent(input, output, ignored)) {
+      return in_file(
+          fail(ErrorKind::Usage, "the output is the input, which is never written").value(),
+          output);
+    }
+  }
   return {};
 }
 

@@ -10,10 +10,12 @@ namespace visionpress {
 
 enum class Overwrite { Refuse, Allow };
 
-/// A file written beside its target and renamed onto it by `commit`; without a commit nothing is left.
+/// A file that gets its name from `commit`, when it is whole; without a commit nothing is left.
+/// Where the file system has files without a name, that holds even for a program that is killed.
 class OutputFile {
  public:
-  /// errors: Output when the target exists and `overwrite` refuses, or its folder cannot be written.
+  /// errors: Output when the target exists and `overwrite` refuses, when it is a symbolic link or
+  /// no regular file, or when its folder cannot be written.
   [[nodiscard]] static Result<OutputFile> create(const std::string& path, Overwrite overwrite);
 
   OutputFile(OutputFile&& other) noexcept;
@@ -24,18 +26,27 @@ class OutputFile {
 
   /// Appends the pieces in order. errors: Output.
   [[nodiscard]] Result<void> write(std::span<const Bytes> pieces);
-  /// Where the bytes are until `commit`; for reading them back. Everything written is visible there.
-  [[nodiscard]] const std::string& temporary_path() const { return temporary_; }
-  /// Closes, checks and renames onto the target. errors: Output; the target is then as it was.
+  /// Where the bytes are until `commit`; for reading them back. Everything written is visible
+  /// there.
+  [[nodiscard]] const std::string& temporary_path() const { return readable_; }
+  /// Checks and gives the target its new bytes. errors: Output; the target is then as it was.
   [[nodiscard]] Result<void> commit();
 
  private:
   OutputFile() = default;
+  /// Of a file that has none yet.
+  [[nodiscard]] Result<void> give_name();
+
   int fd_ = -1;
   std::string path_ = {};
-  std::string temporary_ = {};
+  std::string temporary_ = {};  ///< a name to be removed again; empty for a file without a name
+  std::string readable_ = {};
   Overwrite overwrite_ = Overwrite::Refuse;
 };
+
+/// errors: Usage when `output` is one of the files that are read, by whatever name.
+[[nodiscard]] Result<void> check_not_read(const std::string& output,
+                                          std::span<const std::string> inputs);
 
 /// Writes a whole small file through OutputFile. errors: Output.
 [[nodiscard]] Result<void> write_file(const std::string& path, Overwrite overwrite, Bytes bytes);

@@ -20,7 +20,8 @@ class OutputFileTest : public testing::Test {
   }
   ~OutputFileTest() override { std::filesystem::remove_all(folder_); }
   [[nodiscard]] std::size_t entries() const {
-    return static_cast<std::size_t>(std::distance(std::filesystem::directory_iterator(folder_), {}));
+    return static_cast<std::size_t>(
+        std::distance(std::filesystem::directory_iterator(folder_), {}));
   }
   std::filesystem::path folder_ = {};
 };
@@ -43,7 +44,7 @@ TEST_F(OutputFileTest, WithoutACommitNothingIsLeft) {
   {
     auto file = OutputFile::create(folder_ / "a", Overwrite::Refuse);
     ASSERT_TRUE(file);
-    EXPECT_EQ(entries(), 1U);
+    EXPECT_TRUE(std::filesystem::exists(file->temporary_path()));
   }
   EXPECT_EQ(entries(), 0U);
 }
@@ -68,6 +69,30 @@ TEST_F(OutputFileTest, AFileThatAppearsMeanwhileIsNotOverwritten) {
   std::ofstream(path) << "theirs";
   EXPECT_FALSE(file->commit());
   EXPECT_EQ(slurp(path), "theirs");
+}
+
+TEST_F(OutputFileTest, WhatIsWrittenCanBeReadBackBeforeTheCommit) {
+  auto file = OutputFile::create(folder_ / "a", Overwrite::Allow);
+  ASSERT_TRUE(file);
+  const std::string text = "hello";
+  const Bytes bytes = std::as_bytes(std::span(text));
+  ASSERT_TRUE(file->write({&bytes, 1}));
+  EXPECT_EQ(slurp(file->temporary_path()), "hello");
+  ASSERT_TRUE(file->commit());
+  EXPECT_EQ(entries(), 1U);
+}
+
+TEST_F(OutputFileTest, ASymbolicLinkIsNeitherFollowedNorReplaced) {
+  const std::string link = folder_ / "link";
+  std::ofstream(folder_ / "theirs") << "theirs";
+  for (const char* const target : {"theirs", "missing"}) {
+    std::filesystem::remove(link);
+    std::filesystem::create_symlink(target, link);
+    EXPECT_FALSE(write_file(link, Overwrite::Allow, {}));
+    EXPECT_TRUE(std::filesystem::is_symlink(link));
+  }
+  EXPECT_EQ(slurp(folder_ / "theirs"), "theirs");
+  EXPECT_EQ(entries(), 2U);
 }
 
 TEST_F(OutputFileTest, AnEmptyFileMapsToAnEmptyView) {
