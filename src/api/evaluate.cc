@@ -1,6 +1,7 @@
 #include "visionpress/evaluate.h"
 
 #include <algorithm>
+#include <array>
 #include <chrono>
 #include <cmath>
 #include <filesystem>
@@ -47,11 +48,16 @@ Result<void> check(const std::vector<std::string>& files, const EvaluateOptions&
     return fail(ErrorKind::InvalidArgument, "max-drop is {:g} points, expected 0 or more",
                 *options.max_drop);
   }
+  if (options.max_drop && files.size() < 2) {
+    return fail(ErrorKind::Usage, "max-drop is measured from the first file; give another one");
+  }
   if (options.save_predictions.empty()) return {};
   if (files.size() != 1) {
     return fail(ErrorKind::Usage, "predictions can be saved of one model, not of {} files",
                 files.size());
   }
+  const std::array<std::string, 3> inputs = {files.front(), options.data, options.labels};
+  VP_RETURN_IF_ERROR(check_not_read(options.save_predictions, inputs));
   std::error_code ignored;
   if (!options.overwrite && std::filesystem::exists(options.save_predictions, ignored)) {
     VP_RETURN_IF_ERROR(
@@ -343,8 +349,9 @@ class Evaluation {
           });
       (detection ? column.score.ap_difference : column.score.top1_difference) = difference;
       constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit is within it
-      if (options_.max_drop && difference) {
-        column.score.within_max_drop = difference->points >= -*options_.max_drop - kRounding;
+      if (options_.max_drop) {
+        column.score.within_max_drop =
+            difference && difference->points >= -*options_.max_drop - kRounding;
       }
     });
   }
@@ -360,6 +367,13 @@ class Evaluation {
     result.threads = threads_;
     for (Column& column : columns) result.models.push_back(std::move(column.score));
     result.warnings = diagnostics_.warnings();
+    for (std::size_t i = 1; i < result.models.size(); ++i) {
+      const ModelScore& model = result.models[i];
+      if (options_.max_drop && !model.ap_difference && !model.top1_difference) {
+        result.warnings.push_back(
+            fmt::format("{}: no drop can be measured, so max-drop counts as missed", model.file));
+      }
+    }
     return result;
   }
 

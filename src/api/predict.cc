@@ -11,11 +11,34 @@
 #include "api/npy_file.h"
 #include "api/run_images.h"
 #include "base/error.h"
+#include "base/output_file.h"
 #include "base/parallel.h"
 #include "eval/draw.h"
 
 namespace visionpress {
 namespace {
+
+/// Where an image's copy goes.
+std::string name_copy(const std::string& image, const PredictOptions& options) {
+  return std::filesystem::path(options.draw) /
+         (std::filesystem::path(image).stem().string() + ".png");
+}
+
+Result<void> check_outputs(const std::string& model, const std::vector<std::string>& images,
+                           const PredictOptions& options) {
+  std::vector<std::string> inputs = {model, options.labels, images.front()};
+  VP_RETURN_IF_ERROR(check_not_read(options.save_input, inputs));
+  VP_RETURN_IF_ERROR(check_not_read(options.save_raw, inputs));
+  if (!options.save_raw.empty() && options.save_raw == options.save_input) {
+    return fail(ErrorKind::Usage, "{}: the input and the raw outputs would be one file",
+                options.save_raw);
+  }
+  if (options.draw.empty()) return {};
+  for (const std::string& image : images) {
+    VP_RETURN_IF_ERROR(check_not_read(name_copy(image, options), {&image, 1}));
+  }
+  return {};
+}
 
 Result<void> check(const std::vector<std::string>& images, const PredictOptions& options) {
   if (images.empty()) return fail(ErrorKind::Usage, "no image to look at");
@@ -119,8 +142,7 @@ Result<void> save_tensors(const ModelRunner& runner, const SeenPart& part,
 
 Result<void> draw_copy(const Image& image, ImagePrediction& prediction,
                        const PredictOptions& options) {
-  const std::filesystem::path name = std::filesystem::path(prediction.file).stem();
-  prediction.drawn = std::filesystem::path(options.draw) / (name.string() + ".png");
+  prediction.drawn = name_copy(prediction.file, options);
   Image copy = image;
   draw_boxes(copy, prediction.predictions);
   return save_image(copy, prediction.drawn,
@@ -132,6 +154,7 @@ Result<void> draw_copy(const Image& image, ImagePrediction& prediction,
 Result<PredictResult> predict(const std::string& model, const std::vector<std::string>& images,
                               const PredictOptions& options) {
   VP_RETURN_IF_ERROR(check(images, options));
+  VP_RETURN_IF_ERROR(check_outputs(model, images, options));
   const int threads = options.threads > 0 ? options.threads : default_thread_count();
   VP_ASSIGN_OR_RETURN(const ModelRunner runner,
                       ModelRunner::create(model, {.labels = options.labels,
