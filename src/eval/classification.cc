@@ -86,11 +86,16 @@ Result<std::vector<int>> map_labels(std::span<const std::string> labels, const D
     return fail(ErrorKind::Malformed, "no label of the model ({}) is a tag of the data set ({})",
                 list_names(labels), list_names(dataset.tags));
   }
+  std::vector<std::string> unused;
   for (std::size_t t = 0; t < used.size(); ++t) {
-    if (!used[t]) {
-      diagnostics.warn(
-          fmt::format("tag \"{}\" of the data set is no label of the model", dataset.tags[t]));
-    }
+    if (!used[t]) unused.push_back(dataset.tags[t]);
+  }
+  if (unused.size() == 1) {
+    diagnostics.warn(
+        fmt::format("tag \"{}\" of the data set is no label of the model", unused.front()));
+  } else if (!unused.empty()) {
+    diagnostics.warn(fmt::format("{} tags of the data set are no labels of the model: {}",
+                                 unused.size(), list_names(unused)));
   }
   return mapped;
 }

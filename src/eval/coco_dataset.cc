@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 
 #include "eval/dataset_parts.h"
@@ -216,9 +217,13 @@ using IndexById = std::unordered_map<std::int64_t, std::size_t>;
 Result<IndexById> add_tags(RawCoco& coco, Dataset& dataset) {
   std::ranges::stable_sort(coco.categories, {}, [](const RawCategory& c) { return *c.id; });
   IndexById index;
+  std::unordered_set<std::string> names;
   for (RawCategory& category : coco.categories) {
     if (!index.emplace(*category.id, dataset.tags.size()).second) {
       return fail(ErrorKind::Malformed, "categories: id {} is there twice", *category.id);
+    }
+    if (!names.insert(*category.name).second) {
+      return fail(ErrorKind::Malformed, "categories: \"{}\" is there twice", *category.name);
     }
     dataset.category_ids.push_back(*category.id);
     dataset.tags.push_back(std::move(*category.name));

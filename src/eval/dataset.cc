@@ -7,6 +7,7 @@
 #include <system_error>
 #include <utility>
 
+#include "base/mapped_file.h"
 #include "eval/dataset_parts.h"
 
 namespace visionpress {
@@ -90,6 +91,10 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
   Result<Dataset> dataset =
       folder ? read_folder(options, diagnostics) : read_json(options, diagnostics);
   if (!dataset) return in_file(std::move(dataset).error(), options.data);
+  if (dataset->images.empty()) {
+    return in_file(fail(ErrorKind::Malformed, "no images: there is nothing to score").value(),
+                   options.data);
+  }
   if (options.max_images != 0 && dataset->images.size() > options.max_images) {
     for (std::size_t i = options.max_images; i < dataset->images.size(); ++i) {
       dataset->left_out_ids.push_back(dataset->images[i].id);
@@ -103,9 +108,11 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
 }
 
 Result<void> open_json(const std::string& path, JsonFile& json) {
-  if (simdjson::padded_string::load(path).get(json.text) != simdjson::SUCCESS) {
-    return in_file(fail(ErrorKind::Io, "the file cannot be read").value(), path);
-  }
+  VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  const void* const data = file.bytes().data();
+  std::string_view text(static_cast<const char*>(data), file.bytes().size());
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // as Windows tools begin UTF-8
+  json.text = simdjson::padded_string(text);
   const auto code = json.parser.iterate(json.text).get(json.document);
   if (code != simdjson::SUCCESS) {
     return in_file(fail_json("the file", "JSON", code).value(), path);
