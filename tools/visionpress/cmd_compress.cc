@@ -44,6 +44,7 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
          "--min-elements", [&options](std::size_t count) { options.min_elements = count; },
          "Leave weights of fewer elements as they are; default: 1024 for 8 bits, 0 for fp16")
       ->type_name("N")
+      ->check(check_count)
       ->group(kMore);
   app.add_flag("--quantize-biases", options.quantize_biases,
                "Biases and vectors too, where the format allows")

@@ -1,3 +1,5 @@
+#include <type_traits>
+
 #include "command_line.h"
 #include "progress.h"
 #include "visionpress/evaluate.h"
@@ -44,7 +46,10 @@ void add_metric_options(CommandLine& line, EvaluateOptions& options) {
       ->group(kMore)
       ->default_str("standard");
   const auto add_number = [&app](const char* name, auto& value, const char* help) {
-    app.add_option(name, value, help)->capture_default_str()->group(kMore);
+    CLI::Option* option = app.add_option(name, value, help)->capture_default_str()->group(kMore);
+    if constexpr (std::is_integral_v<std::remove_reference_t<decltype(value)>>) {
+      option->check(check_count);
+    }
   };
   add_number("--probability", options.probability,
              "Precision and recall count detections above it");

@@ -24,7 +24,9 @@ Exit run_predict(const Arguments& arguments) {
       ->type_name("FILE");
   app.add_option("--probability", options.probability, "Print detections above it")
       ->capture_default_str();
-  app.add_option("--top", options.top, "Classes printed of a classifier")->capture_default_str();
+  app.add_option("--top", options.top, "Classes printed of a classifier")
+      ->capture_default_str()
+      ->check(check_count);
   app.add_flag("--force", options.overwrite, "Overwrite existing files");
   add_threads(app, options.threads);
   add_form_options(app, output);
@@ -34,6 +36,7 @@ Exit run_predict(const Arguments& arguments) {
       ->group(kMore);
   app.add_option("--max-detections", options.max_detections, "Boxes kept an image")
       ->capture_default_str()
+      ->check(check_count)
       ->group(kMore);
   app.add_option("--save-raw", options.save_raw,
                  "Write the network's raw outputs of the one image as .npy")

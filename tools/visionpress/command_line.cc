@@ -2,8 +2,13 @@
 
 #include <algorithm>
 #include <cctype>
+#include <charconv>
 #include <cstdio>
+#include <iterator>
+#include <limits>
 #include <numeric>
+#include <string_view>
+#include <system_error>
 
 namespace visionpress {
 namespace {
@@ -24,6 +29,15 @@ std::size_t measure_distance(const std::string& a, const std::string& b) {
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
+
+/// Strings out of files reach what is printed; none of them may steer the terminal.
+std::string hide_controls(std::string text, std::string_view allowed) {
+  for (char& c : text) {
+    const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
+    if (is_control && allowed.find(c) == std::string_view::npos) c = '?';
+  }
+  return text;
+}
 
 /// The message for arguments that no option takes.
 std::string describe_extra(const CLI::App& app, const std::vector<std::string>& arguments) {
@@ -70,7 +84,7 @@ CommandLine::CommandLine(const std::string& name, const std::string& purpose, st
       "-h,--help", [] {}, "Help: -h the main options, --help all, with examples");
 }
 
-void CommandLine::print_help(bool all) {
+Exit CommandLine::print_help(bool all) {
   if (all) {
     app_->footer("Examples:\n" + examples_);
   } else {
@@ -87,15 +101,22 @@ void CommandLine::print_help(bool all) {
   std::string text = app_->help();
   const auto end = text.find_last_not_of('\n');
   text.resize(end == std::string::npos ? 0 : end + 1);
-  std::puts(text.c_str());
+  return print_result(text + "\n");
 }
 
 std::optional<Exit> CommandLine::parse(const std::vector<std::string>& arguments) {
+  // A script's unset variable must not pass for an option that was not given.
+  const auto empty = std::find(arguments.begin(), arguments.end(), "");
+  if (empty != arguments.end()) {
+    const std::string place = empty == arguments.begin() ? "" : " after " + *std::prev(empty);
+    std::fprintf(stderr, "%s: an empty argument%s (-h shows the options)\n",
+                 app_->get_name().c_str(), place.c_str());
+    return Exit::Usage;
+  }
   for (const std::string& argument : arguments) {
     if (argument == "--") break;
     if (argument != "-h" && argument != "--help") continue;
-    print_help(argument == "--help");
-    return Exit::Done;
+    return print_help(argument == "--help");
   }
   std::string message;
   try {
@@ -108,8 +129,17 @@ std::optional<Exit> CommandLine::parse(const std::vector<std::string>& arguments
   // An unknown option can also show itself as a missing argument: name it first.
   const std::string extra = describe_extra(*app_, arguments);
   const std::string& text = extra.empty() ? message : extra;
-  std::fprintf(stderr, "%s: %s (-h shows the options)\n", app_->get_name().c_str(), text.c_str());
+  std::fprintf(stderr, "%s: %s (-h shows the options)\n", app_->get_name().c_str(),
+               hide_controls(text, "").c_str());
   return Exit::Usage;
+}
+
+std::string check_count(const std::string& text) {
+  std::uint64_t count = 0;
+  const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), count);
+  if (code == std::errc() && end == text.data() + text.size()) return {};
+  return "\"" + text + "\" is no whole number from 0 to " +
+         std::to_string(std::numeric_limits<std::uint64_t>::max());
 }
 
 void add_form_options(CLI::App& app, OutputOptions& options) {
@@ -197,11 +227,13 @@ Exit report_error(const Error& error) {
 
 void print_warnings(const std::vector<std::string>& warnings, const OutputOptions& options) {
   if (options.quiet) return;
-  for (const std::string& warning : warnings)
-    std::fprintf(stderr, "warning: %s\n", warning.c_str());
+  for (const std::string& warning : warnings) {
+    std::fprintf(stderr, "warning: %s\n", hide_controls(warning, "").c_str());
+  }
 }
 
-Exit print_result(const std::string& text) {
+Exit print_result(const std::string& result) {
+  const std::string text = hide_controls(result, "\n\t");
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (written && std::fflush(stdout) == 0) return Exit::Done;
   std::fputs("visionpress: cannot write to stdout\n", stderr);

@@ -64,7 +64,7 @@ class CommandLine {
   }
 
  private:
-  void print_help(bool all);
+  Exit print_help(bool all);
   std::unique_ptr<CLI::App> app_;
   std::string examples_;
 };
@@ -75,6 +75,9 @@ struct OutputOptions {
   bool quiet = false;
 };
 void add_form_options(CLI::App& app, OutputOptions& options);
+/// For CLI::Option::check: empty when the text is a whole number of 64 bits, otherwise what is
+/// wrong. CLI11 takes "-1" for the largest number.
+std::string check_count(const std::string& text);
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess);
 void add_threads(CLI::App& app, int& threads);
 

@@ -4,6 +4,7 @@
 #include <cstdio>
 #include <exception>
 #include <new>
+#include <string>
 
 #include "command_line.h"
 #include "visionpress/version.h"
@@ -24,32 +25,35 @@ constexpr std::array<Command, 4> kCommands = {{
     {"predict", "what a model sees in images", run_predict},
 }};
 
-void print_overview(bool all) {
-  std::printf(
+std::string describe_commands(bool all) {
+  std::string text =
       "Makes exported vision models small enough for an app, and shows what that cost.\n"
-      "Usage: visionpress COMMAND [OPTIONS] FILE...\n\nCommands:\n");
-  for (const Command& command : kCommands)
-    std::printf("  %-10s %s\n", command.name, command.purpose);
-  std::printf(
-      "\n-h: help, --help: more help, --version: the version; COMMAND -h: the command's options\n");
-  if (!all) return;
-  std::printf(
-      "\nFrom an export to a smaller file, and what that cost:\n"
-      "  visionpress compress model.mlmodel --weights linear-8\n"
-      "  visionpress evaluate model.mlmodel model.linear-8.mlmodel --data annotations.json\n"
-      "\nExit codes: 0 done, 1 a measured result misses --max-drop, 2 usage, 3 input, 4 output,\n"
-      "5 internal. stdout carries the result, stderr everything else.\n");
+      "Usage: visionpress COMMAND [OPTIONS] FILE...\n\nCommands:\n";
+  constexpr std::size_t kNameColumn = 11;
+  for (const Command& command : kCommands) {
+    std::string name = command.name;
+    name.resize(kNameColumn, ' ');
+    text += "  " + name + command.purpose + "\n";
+  }
+  text +=
+      "\n-h: help, --help: more help, --version: the version; COMMAND -h: the command's options\n";
+  if (!all) return text;
+  return text +
+         "\nFrom an export to a smaller file, and what that cost:\n"
+         "  visionpress compress model.mlmodel --weights linear-8\n"
+         "  visionpress evaluate model.mlmodel model.linear-8.mlmodel --data annotations.json\n"
+         "\nExit codes: 0 done, 1 a measured result misses --max-drop, 2 usage, 3 input, 4 "
+         "output,\n"
+         "5 internal. stdout carries the result, stderr everything else.\n";
 }
 
 int run(const Arguments& arguments) {
   const std::string first = arguments.empty() ? "" : arguments.front();
   if (first == "--version") {
-    std::printf("visionpress %s\n", version());
-    return 0;
+    return static_cast<int>(print_result(std::string("visionpress ") + version() + "\n"));
   }
   if (first == "-h" || first == "--help") {
-    print_overview(first == "--help");
-    return 0;
+    return static_cast<int>(print_result(describe_commands(first == "--help")));
   }
   std::vector<std::string> names;
   for (const Command& command : kCommands) {
