@@ -33,6 +33,22 @@ Result<void> check_share(const char* name, double value) {
   return fail(ErrorKind::InvalidArgument, "{} is {:g}, expected 0 to 1", name, value);
 }
 
+/// Where predictions are to be saved: of one model, onto nothing that is read.
+Result<void> check_save(const std::vector<std::string>& files, const EvaluateOptions& options) {
+  if (files.size() != 1) {
+    return fail(ErrorKind::Usage, "predictions can be saved of one model, not of {} files",
+                files.size());
+  }
+  const std::array<std::string, 3> inputs = {files.front(), options.data, options.labels};
+  VP_RETURN_IF_ERROR(check_not_read(options.save_predictions, inputs));
+  std::error_code ignored;
+  if (!options.overwrite && std::filesystem::exists(options.save_predictions, ignored)) {
+    VP_RETURN_IF_ERROR(
+        OutputFile::create(options.save_predictions, Overwrite::Refuse));  // before the work
+  }
+  return {};
+}
+
 Result<void> check(const std::vector<std::string>& files, const EvaluateOptions& options) {
   if (files.empty()) return fail(ErrorKind::Usage, "no file to evaluate");
   if (options.data.empty()) return fail(ErrorKind::Usage, "no data set to evaluate on");
@@ -51,19 +67,7 @@ Result<void> check(const std::vector<std::string>& files, const EvaluateOptions&
   if (options.max_drop && files.size() < 2) {
     return fail(ErrorKind::Usage, "max-drop is measured from the first file; give another one");
   }
-  if (options.save_predictions.empty()) return {};
-  if (files.size() != 1) {
-    return fail(ErrorKind::Usage, "predictions can be saved of one model, not of {} files",
-                files.size());
-  }
-  const std::array<std::string, 3> inputs = {files.front(), options.data, options.labels};
-  VP_RETURN_IF_ERROR(check_not_read(options.save_predictions, inputs));
-  std::error_code ignored;
-  if (!options.overwrite && std::filesystem::exists(options.save_predictions, ignored)) {
-    VP_RETURN_IF_ERROR(
-        OutputFile::create(options.save_predictions, Overwrite::Refuse));  // before the work
-  }
-  return {};
+  return options.save_predictions.empty() ? Result<void>() : check_save(files, options);
 }
 
 bool is_predictions(const std::string& file) {
@@ -134,8 +138,9 @@ class Evaluation {
                                                    .preprocess = options_.preprocess,
                                                    .crops = options_.crops,
                                                    .threads = threads_}));
-    for (const std::string& warning : runner.model.warnings)
-      diagnostics_.warn(file + ": " + warning);
+    for (const std::string& warning : runner.model.warnings) {
+      diagnostics_.warn(fmt::format("{}: {}", file, warning));
+    }
     share_labels(runner, file);
     VP_RETURN_IF_ERROR(check_fits(runner));
     VP_ASSIGN_OR_RETURN(const std::vector<int> tags,

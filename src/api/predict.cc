@@ -40,6 +40,14 @@ Result<void> check_outputs(const std::string& model, const std::vector<std::stri
   return {};
 }
 
+Result<void> make_folder(const std::string& path) {
+  std::error_code error;
+  std::filesystem::create_directories(path, error);
+  if (!error) return {};
+  return in_file(fail(ErrorKind::Output, "cannot make the folder: {}", error.message()).value(),
+                 path);
+}
+
 Result<void> check(const std::vector<std::string>& images, const PredictOptions& options) {
   if (images.empty()) return fail(ErrorKind::Usage, "no image to look at");
   for (const double share : {options.probability, options.nms_iou}) {
@@ -149,6 +157,13 @@ Result<void> draw_copy(const Image& image, ImagePrediction& prediction,
                     options.overwrite ? Overwrite::Allow : Overwrite::Refuse);
 }
 
+auto find_things(const ModelRunner& runner, const SeenPart& part, const PredictOptions& options) {
+  const OutputView& output = (*part.outputs)[runner.output_index];
+  return runner.task == ModelTask::Detection
+             ? find_boxes(runner, output, *part.pixels, options)
+             : find_classes(runner, output, *part.pixels, options.top);
+}
+
 }  // namespace
 
 Result<PredictResult> predict(const std::string& model, const std::vector<std::string>& images,
@@ -167,12 +182,7 @@ Result<PredictResult> predict(const std::string& model, const std::vector<std::s
       return in_file(fail(ErrorKind::Usage, "no detector, so there are no boxes to draw").value(),
                      model);
     }
-    std::error_code error;
-    std::filesystem::create_directories(options.draw, error);
-    if (error) {
-      return in_file(fail(ErrorKind::Output, "cannot make the folder: {}", error.message()).value(),
-                     options.draw);
-    }
+    VP_RETURN_IF_ERROR(make_folder(options.draw));
   }
   PredictResult result;
   result.model = model;
@@ -191,10 +201,7 @@ Result<PredictResult> predict(const std::string& model, const std::vector<std::s
     if (runner.task == ModelTask::Raw) {
       result.raw[part.image] = summarize(*part.outputs);
     } else {
-      const OutputView& output = (*part.outputs)[runner.output_index];
-      image.predictions = runner.task == ModelTask::Detection
-                              ? find_boxes(runner, output, *part.pixels, options)
-                              : find_classes(runner, output, *part.pixels, options.top);
+      image.predictions = find_things(runner, part, options);
     }
     VP_RETURN_IF_ERROR(save_tensors(runner, part, options));
     return options.draw.empty() ? Result<void>() : draw_copy(*part.pixels, image, options);

@@ -20,6 +20,45 @@ bool takes_parameters(const Op& op) {
          std::holds_alternative<Prelu>(op);
 }
 
+/// Calls the builder of an operator other than Conv2d, which the plan builds with what it takes
+/// over.
+struct OperatorMaker {
+  const BuildContext& context;
+
+  OperatorResult operator()(const Unsupported& op) const {
+    return fail(ErrorKind::Unsupported, "{}", op.why);
+  }
+  OperatorResult operator()(const Conv2d&) const {
+    return fail(ErrorKind::Internal, "a convolution reached the plain builders");
+  }
+  OperatorResult operator()(const Identity&) const {
+    return make_unary({UnaryKind::Linear, 1.0F, 0.0F}, context);
+  }
+  OperatorResult operator()(const Prelu&) const { return make_prelu(context); }
+  OperatorResult operator()(const FullyConnected& op) const {
+    return make_fully_connected(op, context);
+  }
+  OperatorResult operator()(const Pool2d& op) const { return make_pool2d(op, context); }
+  OperatorResult operator()(const Unary& op) const { return make_unary(op, context); }
+  OperatorResult operator()(const Binary& op) const { return make_binary(op, context); }
+  OperatorResult operator()(const BatchNorm& op) const { return make_batch_norm(op, context); }
+  OperatorResult operator()(const InstanceNorm& op) const {
+    return make_instance_norm(op, context);
+  }
+  OperatorResult operator()(const Softmax& op) const { return make_softmax(op, context); }
+  OperatorResult operator()(const Concat& op) const { return make_concat(op, context); }
+  OperatorResult operator()(const Reshape& op) const { return make_reshape(op, context); }
+  OperatorResult operator()(const Squeeze& op) const { return make_squeeze(op, context); }
+  OperatorResult operator()(const ExpandDims& op) const { return make_expand_dims(op, context); }
+  OperatorResult operator()(const Transpose& op) const { return make_transpose(op, context); }
+  OperatorResult operator()(const Pad& op) const { return make_pad(op, context); }
+  OperatorResult operator()(const Slice& op) const { return make_slice(op, context); }
+  OperatorResult operator()(const Split& op) const { return make_split(op, context); }
+  OperatorResult operator()(const Resize& op) const { return make_resize(op, context); }
+  OperatorResult operator()(const Reduce& op) const { return make_reduce(op, context); }
+  OperatorResult operator()(const SpaceDepth& op) const { return make_space_depth(op, context); }
+};
+
 class PlanBuilder {
  public:
   PlanBuilder(const Graph& graph, const ExecutorOptions& options, const Shape& input, int threads)
@@ -60,8 +99,9 @@ class PlanBuilder {
   Result<void> ensure_value(TensorId id, std::size_t rank) {
     if (place(id).is_known) return {};
     const InputDesc input = describe(id);
-    if (!input.tensor->is_constant())
-      return fail(ErrorKind::Internal, "\"{}\" has no values", input.tensor->name);
+    if (input.tensor == nullptr || !input.tensor->is_constant()) {
+      return fail(ErrorKind::Internal, "tensor {} has no values", id);
+    }
     VP_ASSIGN_OR_RETURN(std::vector<float> values, load_constant(input));
     Shape dims = input.tensor->shape;
     const auto count = element_count(dims);
@@ -119,7 +159,7 @@ class PlanBuilder {
     if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
       VP_ASSIGN_OR_RETURN(step.op, add_convolution(index, *conv, context, step.outputs));
     } else {
-      VP_ASSIGN_OR_RETURN(step.op, make_operator(node.op, context));
+      VP_ASSIGN_OR_RETURN(step.op, std::visit(OperatorMaker{context}, node.op));
     }
     const std::size_t values = takes_parameters(node.op) ? 1 : node.inputs.size();
     step.inputs.assign(node.inputs.begin(),
@@ -164,40 +204,6 @@ class PlanBuilder {
     outputs = {fusion.result};
     return is_hybrid ? make_hybrid_conv2d(conv, fusion.epilogue, context)
                      : make_conv2d(conv, fusion.epilogue, context);
-  }
-
-  static OperatorResult make_operator(const Op& op, const BuildContext& context) {
-    return std::visit(
-        [&](const auto& concrete) -> OperatorResult {
-          using T = std::decay_t<decltype(concrete)>;
-          if constexpr (std::is_same_v<T, Unsupported>)
-            return fail(ErrorKind::Unsupported, "{}", concrete.why);
-          if constexpr (std::is_same_v<T, Identity>)
-            return make_unary({UnaryKind::Linear, 1.0F, 0.0F}, context);
-          if constexpr (std::is_same_v<T, FullyConnected>)
-            return make_fully_connected(concrete, context);
-          if constexpr (std::is_same_v<T, Pool2d>) return make_pool2d(concrete, context);
-          if constexpr (std::is_same_v<T, Unary>) return make_unary(concrete, context);
-          if constexpr (std::is_same_v<T, Binary>) return make_binary(concrete, context);
-          if constexpr (std::is_same_v<T, Prelu>) return make_prelu(context);
-          if constexpr (std::is_same_v<T, BatchNorm>) return make_batch_norm(concrete, context);
-          if constexpr (std::is_same_v<T, InstanceNorm>)
-            return make_instance_norm(concrete, context);
-          if constexpr (std::is_same_v<T, Softmax>) return make_softmax(concrete, context);
-          if constexpr (std::is_same_v<T, Concat>) return make_concat(concrete, context);
-          if constexpr (std::is_same_v<T, Reshape>) return make_reshape(concrete, context);
-          if constexpr (std::is_same_v<T, Squeeze>) return make_squeeze(concrete, context);
-          if constexpr (std::is_same_v<T, ExpandDims>) return make_expand_dims(concrete, context);
-          if constexpr (std::is_same_v<T, Transpose>) return make_transpose(concrete, context);
-          if constexpr (std::is_same_v<T, Pad>) return make_pad(concrete, context);
-          if constexpr (std::is_same_v<T, Slice>) return make_slice(concrete, context);
-          if constexpr (std::is_same_v<T, Split>) return make_split(concrete, context);
-          if constexpr (std::is_same_v<T, Resize>) return make_resize(concrete, context);
-          if constexpr (std::is_same_v<T, Reduce>) return make_reduce(concrete, context);
-          if constexpr (std::is_same_v<T, SpaceDepth>) return make_space_depth(concrete, context);
-          return fail(ErrorKind::Internal, "an operator without a builder");
-        },
-        op);
   }
 
   // First fit over the steps: a tensor's bytes are free again after its last reader.

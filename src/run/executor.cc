@@ -44,14 +44,17 @@ Result<void> check_runnable(const Graph& graph) {
         fmt::format("{}{} ({})", reason->second.empty() ? "" : ", ", path, node.source_type);
   }
   std::string names;
-  for (const auto& [why, places] : reasons)
+  for (const auto& [why, places] : reasons) {
     names += fmt::format("{}{}: {}", names.empty() ? "" : "; ", places, why);
-  if (count > 0)
+  }
+  if (count > 0) {
     return fail(ErrorKind::Unsupported, "{} of {} layers cannot be run: {}", count,
                 graph.nodes.size(), names);
-  if (graph.inputs.size() != 1)
+  }
+  if (graph.inputs.size() != 1) {
     return fail(ErrorKind::Unsupported, "it has {} inputs; models with one image input can be run",
                 graph.inputs.size());
+  }
   if (graph.outputs.empty()) return fail(ErrorKind::Malformed, "it has no outputs");
   return {};
 }

@@ -13,8 +13,8 @@ namespace visionpress {
 namespace {
 
 const dnnl::engine& cpu_engine() {
-  static const dnnl::engine kEngine(dnnl::engine::kind::cpu, 0);
-  return kEngine;
+  static const dnnl::engine engine(dnnl::engine::kind::cpu, 0);
+  return engine;
 }
 
 dnnl::stream& thread_stream() {

@@ -30,7 +30,8 @@ struct Tiling {
 
 // Tiles whose sums fit into the second cache, as many as the threads can share evenly.
 Tiling choose_tiling(const ConvSpec& spec, bool pools, int threads) {
-  constexpr std::int64_t kTileBytes = 400 * 1024;
+  constexpr std::int64_t kTileBytes = std::int64_t{400}
+                                      << 10;  // of a megabyte, with codes and kernel
   const std::int64_t row_bytes = spec.out[1] * spec.out_channels * 4;
   const std::int64_t step = pools ? 2 : 1;
   for (std::int64_t tiles = threads; tiles <= spec.out[0] / step; tiles += threads) {
