@@ -167,6 +167,17 @@ TEST(Conv, ATransposedConvolutionSpreadsEachPixel) {
   EXPECT_EQ(result.values, (std::vector<float>{1, 10, 102, 20, 200}));
 }
 
+TEST(Conv, AStrideBeyondTheImageNeedsNoMoreRoomThanTheImage) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 2, 2, 1});
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Ohwi;
+  op.padding.rule = PadRule::SameUpper;
+  op.stride = {999999, 999999};
+  test.add_node(op, {x, test.add_weight({1, 1, 1, 1}, {3})});
+  EXPECT_EQ(run_graph(test, {2, 4, 6, 8}).values, (std::vector<float>{6}));
+}
+
 TEST(Conv, AKernelThatDoesNotFitTheChannelsIsNamed) {
   TestGraph test(Layout::ChannelsLast);
   const TensorId x = test.add_input({1, 4, 4, 3});

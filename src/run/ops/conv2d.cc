@@ -50,13 +50,14 @@ class SmallConvOperator final : public Operator {
     pack_small_conv(shape_, ordered, packed_);
     bias_.assign(packed_.size() / taps, 0.0F);
     std::copy(bias.begin(), bias.end(), bias_.begin());
-    scratch_floats_ = small_conv_scratch_size(shape_, options_, kRowsPerTask);
   }
 
   void finish(Shape dims) {
     output_dims = {std::move(dims)};
     rows_ = static_cast<std::size_t>(output_dims[0][1]);
     tasks_ = (rows_ + kRowsPerTask - 1) / kRowsPerTask;
+    // Rows that do not exist need no room: a huge stride would ask for a huge one.
+    scratch_floats_ = small_conv_scratch_size(shape_, options_, std::min(kRowsPerTask, rows_));
     scratch_bytes =
         static_cast<std::size_t>(std::max(threads_, 1)) * scratch_floats_ * sizeof(float);
   }
