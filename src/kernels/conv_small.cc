@@ -201,11 +201,14 @@ namespace visionpress {
 HWY_EXPORT(convolve_rows);
 HWY_EXPORT(vector_lanes);
 
-std::size_t small_conv_packed_size(const SmallConvShape& shape) {
+std::size_t small_conv_padded_channels(const SmallConvShape& shape) {
   (void)active_isa();  // dispatch honours VP_FORCE_ISA
-  const std::size_t lanes = HWY_DYNAMIC_DISPATCH(vector_lanes)();
+  return hwy::RoundUpTo(shape.out_channels, HWY_DYNAMIC_DISPATCH(vector_lanes)());
+}
+
+std::size_t small_conv_packed_size(const SmallConvShape& shape) {
   return shape.kernel_height * shape.kernel_width * shape.in_channels *
-         hwy::RoundUpTo(shape.out_channels, lanes);
+         small_conv_padded_channels(shape);
 }
 
 void pack_small_conv(const SmallConvShape& shape, std::span<const float> kernel,

@@ -48,6 +48,8 @@ struct SmallConvOptions {
       false;  ///< write the maximum of each 2x2 block instead; odd last lines are dropped
 };
 
+/// Output channels rounded up to whole vectors: floats of the padded bias.
+[[nodiscard]] std::size_t small_conv_padded_channels(const SmallConvShape& shape);
 /// Floats of a kernel packed for `conv_small`: taps x out_channels, channels rounded up to whole
 /// vectors.
 [[nodiscard]] std::size_t small_conv_packed_size(const SmallConvShape& shape);

@@ -48,7 +48,7 @@ class SmallConvOperator final : public Operator {
     }
     packed_.resize(small_conv_packed_size(shape_));
     pack_small_conv(shape_, ordered, packed_);
-    bias_.assign(packed_.size() / taps, 0.0F);
+    bias_.assign(small_conv_padded_channels(shape_), 0.0F);
     std::copy(bias.begin(), bias.end(), bias_.begin());
   }
 
