@@ -273,9 +273,10 @@ OperatorResult make_pad(const Pad& op, const BuildContext& context) {
     const bool fits = before[a] >= 0 && after[a] >= 0 && before[a] <= kLargest &&
                       after[a] <= kLargest &&
                       (!mirrors || (before[a] <= reach && after[a] <= reach)) && in[a] > 0;
-    if (!fits)
+    if (!fits) {
       return fail(ErrorKind::Malformed, "padding {} and {} of {} elements", before[a], after[a],
                   in[a]);
+    }
     out[a] += before[a] + after[a];
   }
   if (!element_count(out)) return fail(ErrorKind::Malformed, "padded shape {}", to_string(out));
