@@ -164,6 +164,31 @@ auto find_things(const ModelRunner& runner, const SeenPart& part, const PredictO
              : find_classes(runner, output, *part.pixels, options.top);
 }
 
+PredictResult describe_run(const std::string& model, const ModelRunner& runner,
+                           std::size_t image_count) {
+  PredictResult result;
+  result.model = model;
+  result.arithmetic = runner.executor->arithmetic_name();
+  result.preprocessing = describe(runner.preprocess);
+  result.warnings = runner.model.warnings;
+  result.images.resize(image_count);
+  result.raw.resize(image_count);
+  constexpr std::array<const char*, 3> kTasks = {"detection", "classification", "raw"};
+  result.task = kTasks[static_cast<std::size_t>(runner.task)];
+  return result;
+}
+
+/// Makes the folder of the drawn copies; only a detector has boxes to draw.
+Result<void> prepare_drawing(const std::string& model, const ModelRunner& runner,
+                             const PredictOptions& options) {
+  if (options.draw.empty()) return {};
+  if (runner.task != ModelTask::Detection) {
+    return in_file(fail(ErrorKind::Usage, "no detector, so there are no boxes to draw").value(),
+                   model);
+  }
+  return make_folder(options.draw);
+}
+
 }  // namespace
 
 Result<PredictResult> predict(const std::string& model, const std::vector<std::string>& images,
@@ -177,22 +202,8 @@ Result<PredictResult> predict(const std::string& model, const std::vector<std::s
                                                   .preprocess = options.preprocess,
                                                   .crops = false,
                                                   .threads = threads}));
-  if (!options.draw.empty()) {
-    if (runner.task != ModelTask::Detection) {
-      return in_file(fail(ErrorKind::Usage, "no detector, so there are no boxes to draw").value(),
-                     model);
-    }
-    VP_RETURN_IF_ERROR(make_folder(options.draw));
-  }
-  PredictResult result;
-  result.model = model;
-  result.arithmetic = runner.executor->arithmetic_name();
-  result.preprocessing = describe(runner.preprocess);
-  result.warnings = runner.model.warnings;
-  result.images.resize(images.size());
-  result.raw.resize(images.size());
-  constexpr std::array<const char*, 3> kTasks = {"detection", "classification", "raw"};
-  result.task = kTasks[static_cast<std::size_t>(runner.task)];
+  VP_RETURN_IF_ERROR(prepare_drawing(model, runner, options));
+  PredictResult result = describe_run(model, runner, images.size());
   const auto on_part = [&](const SeenPart& part) -> Result<void> {
     ImagePrediction& image = result.images[part.image];
     image.file = images[part.image];
