@@ -148,7 +148,17 @@ Result<OpenedModel> open_model(const std::string& path) {
   return model;
 }
 
-const char* name_of(Format format) { return format == Format::CoreMl ? "Core ML" : "TFLite"; }
+const char* name_of(Format format) {
+  switch (format) {
+    case Format::CoreMl:
+      return "Core ML";
+    case Format::TfLite:
+      return "TFLite";
+    case Format::GraphDef:
+      return "TensorFlow";
+  }
+  return "unknown";
+}
 
 std::string describe(const WeightCode& code) {
   switch (code.encoding) {

@@ -35,6 +35,9 @@ enum class KernelLayout : std::uint8_t {
   Iohw,  ///< Core ML deconvolution: [in, out/groups, H, W]
   Ohwi,  ///< TFLite CONV_2D, TRANSPOSE_CONV: [out, H, W, in/groups]
   Hwo,   ///< TFLite DEPTHWISE_CONV_2D: [1, H, W, out]; groups = in channels
+  Hwio,  ///< TensorFlow Conv2D: [H, W, in/groups, out]
+  Hwoi,  ///< TensorFlow Conv2DBackpropInput: [H, W, out, in/groups]
+  Hwim,  ///< TensorFlow DepthwiseConv2dNative: [H, W, in, multiplier]; groups = in channels
 };
 
 /// inputs: x, kernel, optional bias [out].
@@ -51,8 +54,10 @@ struct Conv2d {
   bool dynamic_range = false;
 };
 
-/// inputs: x, kernel [out, in], optional bias [out]. x is flattened to [.., in].
+/// inputs: x, kernel [out, in] or, where `kernel_is_in_out`, [in, out] (TensorFlow MatMul),
+/// optional bias [out]. x is flattened to [.., in].
 struct FullyConnected {
+  bool kernel_is_in_out = false;
   FusedActivation activation = FusedActivation::None;
   bool dynamic_range = false;
   bool asymmetric_inputs = false;  ///< dynamic_range: quantize inputs with a zero point
@@ -101,6 +106,10 @@ enum class UnaryKind : std::uint8_t {
   Negate,
   Floor,
   Ceil,
+  Round,     ///< ties to even
+  Truncate,  ///< towards zero: a cast to an integer
+  Sign,
+  LogicalNot,  ///< x == 0
 };
 
 /// inputs: x. Elementwise.
@@ -110,10 +119,31 @@ struct Unary {
   float beta = 0.0F;
 };
 
-enum class BinaryKind : std::uint8_t { Add, Subtract, Multiply, Divide, Maximum, Minimum, Average };
+enum class BinaryKind : std::uint8_t {
+  Add,
+  Subtract,
+  Multiply,
+  Divide,
+  Maximum,
+  Minimum,
+  Average,
+  FloorDivide,
+  FloorModulo,  ///< a - b * floor(a / b)
+  Power,
+  SquaredDifference,
+  // These give 1 or 0.
+  Greater,
+  GreaterEqual,
+  Less,
+  LessEqual,
+  Equal,
+  NotEqual,
+  LogicalAnd,
+  LogicalOr,
+};
 
 /// inputs: two or more tensors, folded from the left with NumPy broadcasting. Average divides their
-/// sum by how many they are.
+/// sum by how many they are. Integers and truth values travel as floats.
 struct Binary {
   BinaryKind kind = BinaryKind::Add;
   FusedActivation activation = FusedActivation::None;
@@ -238,6 +268,47 @@ struct SpaceDepth {
   std::int64_t block = 2;
 };
 
+/// inputs: x, indices (whole numbers). x along `axis` at each index; its axis is replaced by those
+/// of `indices`.
+struct Gather {
+  int axis = 0;
+};
+
+/// inputs: x, indices [.., depth]. TensorFlow's GatherNd: each row indexes the first `depth` axes.
+struct GatherNd {};
+
+/// inputs: condition, a, b, with NumPy broadcasting. condition != 0 ? a : b
+struct Select {};
+
+/// inputs: x. Row-major indices of the elements that are not zero: [count, axes of x]. The count is
+/// known only at run time.
+struct Where {};
+
+/// inputs: x. Repeats it multiples[i] times along axis i.
+struct Tile {
+  std::vector<std::int64_t> multiples = {};
+};
+
+/// inputs: x. The sizes of x, one an axis.
+struct ShapeOf {};
+
+/// inputs: boxes [n, 4] (two opposite corners y1, x1, y2, x2), scores [n]. Greedy, by falling
+/// score; of equal scores the lower index first. outputs: indices [count], or [max_outputs] filled
+/// up with 0 where `pad`; then, where asked for, count (a scalar) and the chosen scores. source:
+/// tensorflow/core/kernels/image/non_max_suppression_op.cc.
+struct NonMaxSuppression {
+  std::int64_t max_outputs = 0;
+  float iou_threshold = 0.5F;    ///< a box above it is dropped
+  float score_threshold = 0.0F;  ///< a score not above it is never chosen
+  bool has_score_threshold = false;
+  bool pad = false;
+};
+
+/// inputs: x. outputs: the k largest along the last axis, falling, and their indices.
+struct TopK {
+  std::int64_t k = 1;
+};
+
 /// inputs: x. Copies.
 struct Identity {};
 
@@ -248,6 +319,7 @@ struct Unsupported {
 
 using Op = std::variant<Unsupported, Identity, Conv2d, FullyConnected, Pool2d, Unary, Binary, Prelu,
                         BatchNorm, InstanceNorm, Softmax, Concat, Reshape, Squeeze, ExpandDims,
-                        Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth>;
+                        Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth, Gather, GatherNd,
+                        Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK>;
 
 }  // namespace visionpress

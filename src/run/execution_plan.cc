@@ -57,6 +57,30 @@ struct OperatorMaker {
   OperatorResult operator()(const Resize& op) const { return make_resize(op, context); }
   OperatorResult operator()(const Reduce& op) const { return make_reduce(op, context); }
   OperatorResult operator()(const SpaceDepth& op) const { return make_space_depth(op, context); }
+  OperatorResult operator()(const Gather&) const {
+    return fail(ErrorKind::Unsupported, "Gather is not built");
+  }
+  OperatorResult operator()(const GatherNd&) const {
+    return fail(ErrorKind::Unsupported, "GatherNd is not built");
+  }
+  OperatorResult operator()(const Select&) const {
+    return fail(ErrorKind::Unsupported, "Select is not built");
+  }
+  OperatorResult operator()(const Where&) const {
+    return fail(ErrorKind::Unsupported, "Where is not built");
+  }
+  OperatorResult operator()(const Tile&) const {
+    return fail(ErrorKind::Unsupported, "Tile is not built");
+  }
+  OperatorResult operator()(const ShapeOf&) const {
+    return fail(ErrorKind::Unsupported, "ShapeOf is not built");
+  }
+  OperatorResult operator()(const NonMaxSuppression&) const {
+    return fail(ErrorKind::Unsupported, "NonMaxSuppression is not built");
+  }
+  OperatorResult operator()(const TopK&) const {
+    return fail(ErrorKind::Unsupported, "TopK is not built");
+  }
 };
 
 class PlanBuilder {

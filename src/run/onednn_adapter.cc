@@ -41,7 +41,14 @@ dnnl::memory::desc kernel_desc(const ConvSpec& spec, dnnl::memory::data_type typ
       strides = {o * h * w * i, h * w * i, 1, w * i, i};
       break;
     case KernelLayout::Hwo:
+    case KernelLayout::Hwim:
       strides = {o, 1, 1, w * spec.out_channels, spec.out_channels};
+      break;
+    case KernelLayout::Hwio:
+      strides = {o, 1, o * groups, w * i * o * groups, i * o * groups};
+      break;
+    case KernelLayout::Hwoi:
+      strides = {o * i, i, 1, w * o * groups * i, o * groups * i};
       break;
   }
   if (groups == 1) return {{o, i, h, w}, type, {strides.begin() + 1, strides.end()}};

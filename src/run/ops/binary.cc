@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cmath>
+#include <functional>
 
 #include "base/error.h"
 #include "base/parallel.h"
@@ -20,6 +22,35 @@ void combine_line(const float* a, const float* b, float* y, std::int64_t count, 
   }
 }
 
+/// The kinds that give 1 or 0.
+void compare(BinaryKind kind, const float* a, const float* b, float* y, std::int64_t count,
+             std::int64_t step_b) {
+  const auto truth = [&](auto holds) {
+    combine_line(a, b, y, count, step_b,
+                 [holds](float p, float q) { return holds(p, q) ? 1.0F : 0.0F; });
+  };
+  switch (kind) {
+    case BinaryKind::Greater:
+      return truth(std::greater<>());
+    case BinaryKind::GreaterEqual:
+      return truth(std::greater_equal<>());
+    case BinaryKind::Less:
+      return truth(std::less<>());
+    case BinaryKind::LessEqual:
+      return truth(std::less_equal<>());
+    case BinaryKind::Equal:
+      return truth(std::equal_to<>());
+    case BinaryKind::NotEqual:
+      return truth(std::not_equal_to<>());
+    case BinaryKind::LogicalAnd:
+      return truth([](float p, float q) { return p != 0.0F && q != 0.0F; });
+    case BinaryKind::LogicalOr:
+      return truth([](float p, float q) { return p != 0.0F || q != 0.0F; });
+    default:
+      return;
+  }
+}
+
 void combine(BinaryKind kind, const float* a, const float* b, float* y, std::int64_t count,
              std::int64_t step_b) {
   switch (kind) {
@@ -36,6 +67,19 @@ void combine(BinaryKind kind, const float* a, const float* b, float* y, std::int
       return combine_line(a, b, y, count, step_b, [](float p, float q) { return p > q ? p : q; });
     case BinaryKind::Minimum:
       return combine_line(a, b, y, count, step_b, [](float p, float q) { return p < q ? p : q; });
+    case BinaryKind::FloorDivide:
+      return combine_line(a, b, y, count, step_b,
+                          [](float p, float q) { return std::floor(p / q); });
+    case BinaryKind::FloorModulo:
+      return combine_line(a, b, y, count, step_b,
+                          [](float p, float q) { return p - q * std::floor(p / q); });
+    case BinaryKind::Power:
+      return combine_line(a, b, y, count, step_b, [](float p, float q) { return std::pow(p, q); });
+    case BinaryKind::SquaredDifference:
+      return combine_line(a, b, y, count, step_b,
+                          [](float p, float q) { return (p - q) * (p - q); });
+    default:
+      return compare(kind, a, b, y, count, step_b);
   }
 }
 

@@ -25,6 +25,12 @@ KernelDims kernel_dims(const Shape& k, KernelLayout layout, std::int64_t groups)
       return {k[0], k[3], k[1], k[2]};
     case KernelLayout::Hwo:
       return {k[3], 1, k[1], k[2]};
+    case KernelLayout::Hwio:
+      return {k[3], k[2], k[0], k[1]};
+    case KernelLayout::Hwoi:
+      return {k[2], k[3], k[0], k[1]};
+    case KernelLayout::Hwim:
+      return {k[2] * k[3], 1, k[0], k[1]};
   }
   return {};
 }
