@@ -1,0 +1,107 @@
+#pragma once
+
+// The nodes of a GraphDef as they lie in the file: what they read, their attributes, and the byte
+// ranges that a writer edits. Nothing here knows what an operator does.
+//
+// The layout accepted (field numbers in graphdef_schema.h):
+//   GraphDef { NodeDef node 1 ..., versions 4 }
+//     NodeDef { name 1, op 2, input 3 ..., device 4, attr 5 ... { key 1, AttrValue value 2 } }
+//       a Const's attr "value": AttrValue { TensorProto tensor 8 }
+
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "formats/graphdef/graphdef_schema.h"
+#include "model/tensor.h"
+#include "visionpress/result.h"
+#include "wire/protobuf_cursor.h"
+
+namespace visionpress::graphdef {
+
+/// Where a node's input comes from. "^name" inputs only order nodes and are not listed.
+struct NodeInput {
+  std::size_t node = 0;  ///< index into NodeList::nodes
+  int output = 0;        ///< "name:2" reads output 2
+};
+
+/// One NodeDef.
+struct GraphNode {
+  std::string name = {};
+  std::string op = {};    ///< "Conv2D"
+  std::string path = {};  ///< `node[12] "Conv2D_3"`, the index in the file
+  std::vector<NodeInput> inputs = {};
+  /// The NodeDef with its fields; frames().back() is its own place in the file.
+  ProtobufMessage message = {};
+  /// AttrValue by key.
+  std::map<std::string, ProtobufMessage, std::less<>> attrs = {};
+};
+
+/// All nodes, in the file's order.
+struct NodeList {
+  std::vector<GraphNode> nodes = {};
+  std::map<std::string, std::size_t, std::less<>> by_name = {};
+  /// Indices into `nodes`, each after everything it reads; the file's order where that is one.
+  std::vector<std::size_t> order = {};
+  std::int64_t producer = 0;  ///< versions.producer; 0 where absent
+};
+
+/// Reads the nodes of one GraphDef message and sorts them.
+/// errors: Malformed with the node's path: a name used twice, an input that no node has, a cycle,
+/// a broken message.
+[[nodiscard]] Result<NodeList> read_nodes(const ProtobufMessage& graph);
+
+/// Attributes; `fallback` where the node has none of that name.
+/// errors: Malformed with the node's path when the attribute is of another kind.
+[[nodiscard]] Result<std::string> read_text_attr(const GraphNode& node, std::string_view name,
+                                                 std::string_view fallback = "");
+[[nodiscard]] Result<std::int64_t> read_int_attr(const GraphNode& node, std::string_view name,
+                                                 std::int64_t fallback = 0);
+[[nodiscard]] Result<bool> read_bool_attr(const GraphNode& node, std::string_view name,
+                                          bool fallback = false);
+[[nodiscard]] Result<float> read_float_attr(const GraphNode& node, std::string_view name,
+                                            float fallback = 0.0F);
+[[nodiscard]] Result<DataType> read_type_attr(const GraphNode& node, std::string_view name,
+                                              DataType fallback = DataType::Invalid);
+[[nodiscard]] Result<std::vector<std::int64_t>> read_ints_attr(const GraphNode& node,
+                                                               std::string_view name);
+/// Nothing where the rank is open; -1 for an open size.
+[[nodiscard]] Result<std::optional<Shape>> read_shape_attr(const GraphNode& node,
+                                                           std::string_view name);
+
+/// A TensorProto in the file.
+struct StoredTensor {
+  DataType dtype = DataType::Invalid;
+  Shape shape = {};
+  std::int64_t count = 1;  ///< elements of `shape`
+  /// Whole elements, row-major, little-endian, all `count` of them; borrowed from the file. Empty
+  /// where the file spells the values otherwise (one value for all, unpacked, as varints).
+  Bytes payload = {};
+  /// The TensorProto itself. frames: node, attr entry, AttrValue, tensor, outermost first.
+  Bytes content = {};
+  std::uint64_t offset = 0;
+  std::vector<ProtobufFrame> frames = {};
+};
+
+/// The value of a Const node. errors: Malformed with the node's path: no "value", sizes that do not
+/// fit the payload, an element type that differs from attr "dtype".
+[[nodiscard]] Result<StoredTensor> read_const(const GraphNode& node);
+
+/// All `count` values of a tensor, whatever its spelling: the last of fewer values stands for the
+/// rest, no value at all for zeros (tensorflow/core/framework/tensor.cc, FromProtoField).
+/// errors: Unsupported for an element type without values here; Malformed when the values do not
+/// fit the shape, or when a few bytes would become more than 2^26 values.
+[[nodiscard]] Result<std::vector<double>> load_values(const StoredTensor& tensor,
+                                                      const std::string& path);
+
+/// "float32", "quint8" ...: the protobuf's word without DT_, or "type 42".
+[[nodiscard]] std::string name_of(DataType type);
+/// Bytes of one element in tensor_content; 0 where it has no fixed size.
+[[nodiscard]] std::size_t element_bytes(DataType type);
+/// Nearest DType of the graph.
+[[nodiscard]] DType dtype_of(DataType type);
+
+}  // namespace visionpress::graphdef
