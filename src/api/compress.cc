@@ -210,10 +210,8 @@ Result<void> write_model(const OpenedModel& model, const CompressOptions& option
   return file.commit();
 }
 
-void add_notes(CompressResult& result) {
-  std::size_t coded = 0;
-  for (const WeightRow& row : result.weights)
-    coded += row.kept_because.starts_with("already") ? 1 : 0;
+void add_notes(const std::vector<PlannedWeight>& plan, CompressResult& result) {
+  const auto coded = std::ranges::count_if(plan, &PlannedWeight::is_small_already);
   if (coded > 0 && result.changed_count() > 0) {
     result.warnings.push_back(
         fmt::format("{} weights are compressed already and stay as they are", coded));
@@ -288,7 +286,7 @@ Result<CompressResult> compress(const CompressOptions& options) {
     }
     result.weights.push_back(std::move(encoded.row));
   }
-  add_notes(result);
+  add_notes(*plan, result);
   return result;
 }
 

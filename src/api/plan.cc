@@ -155,6 +155,7 @@ Result<std::vector<PlannedWeight>> make_plan(const SourceModel& model, const Sch
     const Weight& weight = graph.weights[i];
     std::string& why = plan[i].kept_because;
     why = why_already_small(weight.stored.code, scheme);
+    plan[i].is_small_already = !why.empty();
     if (why.empty()) why = weight.fixed_because;
     if (why.empty() && kept[i]) why = "kept as asked";
     if (why.empty() && ends.contains(weight.layer_group)) why = "first or last layer";

@@ -13,6 +13,8 @@ namespace visionpress {
 /// What happens to one weight: encoded, or kept for a reason.
 struct PlannedWeight {
   std::string kept_because = {};  ///< empty: it is encoded
+  bool is_small_already =
+      false;  ///< kept because it is stored in as few bits as asked, or in codes
   EncodeOptions encode = {};
 };
 

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "model/graph.h"
 #include "visionpress/result.h"
@@ -34,8 +35,8 @@ struct RewriteOptions {
 /// The bytes of a new file, as pieces of the source and of new storage, in order.
 struct FilePieces {
   std::vector<Bytes> pieces = {};  ///< borrowed from the source, from edits, and from `owned`
-  /// Pieces stay valid while this grows: vectors that are moved keep their bytes.
-  std::vector<std::vector<std::byte>> owned = {};
+  /// Pieces stay valid while this grows: buffers that are moved keep their bytes.
+  std::vector<ByteBuffer> owned = {};
 };
 
 /// One opened model file. Borrows the mapped bytes it was read from.

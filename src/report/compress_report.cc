@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "report/json.h"
-#include "report/table.h"
+#include "report/report_form.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
@@ -79,15 +78,10 @@ JsonValue make_json(const CompressResult& result) {
 }  // namespace
 
 std::string format_report(const CompressResult& result, ReportForm form, Detail detail) {
-  switch (form) {
-    case ReportForm::Json:
-      return to_text(make_json(result));
-    case ReportForm::Csv:
-      return format_csv(make_table(result));
-    case ReportForm::Markdown:
-      return format_markdown(make_table(result), Alignment::Words);
-    case ReportForm::Text:
-      break;
+  if (auto text = format_unless_text(
+          form, Alignment::Words, [&] { return make_json(result); },
+          [&] { return make_table(result); })) {
+    return *text;
   }
   std::string text = format_line(result);
   if (detail == Detail::Full) text += format_text(make_table(result), Alignment::Words);

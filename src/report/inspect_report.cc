@@ -3,8 +3,7 @@
 
 #include <fmt/format.h>
 
-#include "report/json.h"
-#include "report/table.h"
+#include "report/report_form.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
@@ -176,15 +175,10 @@ JsonValue make_json(const ModelInfo& info) {
 }  // namespace
 
 std::string format_report(const ModelInfo& info, ReportForm form, Detail detail) {
-  switch (form) {
-    case ReportForm::Json:
-      return to_text(make_json(info));
-    case ReportForm::Csv:
-      return format_csv(make_weight_table(info));
-    case ReportForm::Markdown:
-      return format_markdown(make_weight_table(info), Alignment::Words);
-    case ReportForm::Text:
-      break;
+  if (auto text = format_unless_text(
+          form, Alignment::Words, [&] { return make_json(info); },
+          [&] { return make_weight_table(info); })) {
+    return *text;
   }
   std::string text = format_summary(info);
   if (detail == Detail::Full) {

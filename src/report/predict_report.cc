@@ -1,7 +1,6 @@
 #include <fmt/format.h>
 
-#include "report/json.h"
-#include "report/table.h"
+#include "report/report_form.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
@@ -90,15 +89,10 @@ Table make_table(const PredictResult& result) {
 }  // namespace
 
 std::string format_report(const PredictResult& result, ReportForm form) {
-  switch (form) {
-    case ReportForm::Json:
-      return to_text(make_json(result));
-    case ReportForm::Csv:
-      return format_csv(make_table(result));
-    case ReportForm::Markdown:
-      return format_markdown(make_table(result), Alignment::Numbers);
-    case ReportForm::Text:
-      break;
+  if (auto text = format_unless_text(
+          form, Alignment::Numbers, [&] { return make_json(result); },
+          [&] { return make_table(result); })) {
+    return *text;
   }
   std::string text;
   for (std::size_t i = 0; i < result.images.size(); ++i) {

@@ -93,7 +93,7 @@ Result<PatchedBytes> patch_protobuf(Bytes source, std::vector<ProtobufEdit> edit
   return result;
 }
 
-void append_varint(std::vector<std::byte>& out, std::uint64_t value) {
+void append_varint(ByteBuffer& out, std::uint64_t value) {
   while (value >= 0x80U) {
     out.push_back(static_cast<std::byte>((value & 0x7fU) | 0x80U));
     value >>= 7;
@@ -101,11 +101,11 @@ void append_varint(std::vector<std::byte>& out, std::uint64_t value) {
   out.push_back(static_cast<std::byte>(value));
 }
 
-void append_tag(std::vector<std::byte>& out, std::uint32_t number, ProtobufType type) {
+void append_tag(ByteBuffer& out, std::uint32_t number, ProtobufType type) {
   append_varint(out, (std::uint64_t{number} << 3) | static_cast<std::uint64_t>(type));
 }
 
-void append_length_prefix(std::vector<std::byte>& out, std::uint32_t number, std::uint64_t length) {
+void append_length_prefix(ByteBuffer& out, std::uint32_t number, std::uint64_t length) {
   append_tag(out, number, ProtobufType::Delimited);
   append_varint(out, length);
 }

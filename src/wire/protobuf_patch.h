@@ -5,6 +5,7 @@
 
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "visionpress/result.h"
 #include "wire/protobuf_cursor.h"
@@ -22,7 +23,7 @@ struct ProtobufEdit {
 /// The new file, in order. `pieces` borrow from the source, from the edits and from `owned`.
 struct PatchedBytes {
   std::vector<Bytes> pieces = {};
-  std::vector<std::vector<std::byte>> owned = {};
+  std::vector<ByteBuffer> owned = {};
 };
 
 /// errors: Internal when edits overlap or do not lie inside their frames.   cost: O(edits log
@@ -30,10 +31,10 @@ struct PatchedBytes {
 [[nodiscard]] Result<PatchedBytes> patch_protobuf(Bytes source, std::vector<ProtobufEdit> edits);
 
 /// Appends the varint encoding of `value`.
-void append_varint(std::vector<std::byte>& out, std::uint64_t value);
+void append_varint(ByteBuffer& out, std::uint64_t value);
 /// Appends a field's tag.
-void append_tag(std::vector<std::byte>& out, std::uint32_t number, ProtobufType type);
+void append_tag(ByteBuffer& out, std::uint32_t number, ProtobufType type);
 /// Appends the tag and length of a length-delimited field; its content follows.
-void append_length_prefix(std::vector<std::byte>& out, std::uint32_t number, std::uint64_t length);
+void append_length_prefix(ByteBuffer& out, std::uint32_t number, std::uint64_t length);
 
 }  // namespace visionpress

@@ -5,7 +5,7 @@
 namespace visionpress {
 namespace {
 
-using Buffer = std::vector<std::byte>;
+using Buffer = ByteBuffer;
 
 Buffer join(const PatchedBytes& patched) {
   Buffer all;

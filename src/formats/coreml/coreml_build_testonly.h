@@ -40,11 +40,11 @@ class Message {
   Message& message(std::uint32_t number, const Message& inner) {
     return bytes(number, inner.bytes_);
   }
-  [[nodiscard]] const std::vector<std::byte>& done() const { return bytes_; }
+  [[nodiscard]] const ByteBuffer& done() const { return bytes_; }
 
  private:
   void append_all(Bytes content) { bytes_.insert(bytes_.end(), content.begin(), content.end()); }
-  std::vector<std::byte> bytes_ = {};
+  ByteBuffer bytes_ = {};
 };
 
 /// WeightParams { floatValue }.
@@ -96,14 +96,14 @@ inline Message description() {
 }
 
 /// A whole file: specification version 1, the description, a neuralNetwork with these layers.
-inline std::vector<std::byte> model_file(const std::vector<Message>& layers) {
+inline ByteBuffer model_file(const std::vector<Message>& layers) {
   Message network;
   for (const Message& one : layers) network.message(1, one);
   return Message().varint(1, 1).message(2, description()).message(500, network).done();
 }
 
 /// model_file of one convolution "conv" from "image" to "out".
-inline std::vector<std::byte> convolution_file(const Message& weights,
+inline ByteBuffer convolution_file(const Message& weights,
                                                const Message* bias = nullptr) {
   return model_file({layer("conv", "image", "out", 100, convolution(weights, bias))});
 }

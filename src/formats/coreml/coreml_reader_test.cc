@@ -13,7 +13,7 @@
 namespace visionpress {
 namespace {
 
-using Buffer = std::vector<std::byte>;
+using Buffer = ByteBuffer;
 
 Result<std::unique_ptr<SourceModel>> try_read(Bytes file) {
   Diagnostics diagnostics;

@@ -121,7 +121,7 @@ Result<void> check_floating_types(const Graph& graph,
   return {};
 }
 
-void append_floats(std::vector<std::byte>& out, std::uint32_t field,
+void append_floats(ByteBuffer& out, std::uint32_t field,
                    std::span<const float> values) {
   const Bytes bytes = view_bytes(values);
   append_length_prefix(out, field, bytes.size());
@@ -129,8 +129,8 @@ void append_floats(std::vector<std::byte>& out, std::uint32_t field,
 }
 
 /// The `quantization` field of a WeightParams.
-std::vector<std::byte> encode_quantization(const WeightCode& code) {
-  std::vector<std::byte> inner;
+ByteBuffer encode_quantization(const WeightCode& code) {
+  ByteBuffer inner;
   if (code.encoding == Encoding::Linear) {
     append_floats(inner, weight_field::kLinearScale, code.scales);
     // Legal without, but coremltools cannot decode a weight that has no bias.
@@ -139,22 +139,22 @@ std::vector<std::byte> encode_quantization(const WeightCode& code) {
   } else {
     append_floats(inner, weight_field::kTableValues, code.table);
   }
-  std::vector<std::byte> params;
+  ByteBuffer params;
   append_tag(params, weight_field::kNumberOfBits, ProtobufType::Varint);
   append_varint(params, static_cast<std::uint64_t>(code.bits));
   append_length_prefix(
       params, code.encoding == Encoding::Linear ? weight_field::kLinear : weight_field::kTable,
       inner.size());
   params.insert(params.end(), inner.begin(), inner.end());
-  std::vector<std::byte> field;
+  ByteBuffer field;
   append_length_prefix(field, weight_field::kQuantization, params.size());
   field.insert(field.end(), params.begin(), params.end());
   return field;
 }
 
 /// One bit stream, each code's high bit first, zeros up to the last byte's end.
-Result<std::vector<std::byte>> pack_msb_first(const Weight& weight, Bytes codes, unsigned bits) {
-  std::vector<std::byte> packed;
+Result<ByteBuffer> pack_msb_first(const Weight& weight, Bytes codes, unsigned bits) {
+  ByteBuffer packed;
   packed.reserve((codes.size() / 8 + 1) * bits);
   std::uint32_t pending = 0;
   unsigned pending_bits = 0;
@@ -191,16 +191,16 @@ std::uint32_t payload_field(Encoding encoding) {
 
 /// The new payload and quantization fields as pieces; large codes stay where the edit has them.
 Result<std::vector<Bytes>> encode_payload(const Weight& weight, const EncodedWeight& value,
-                                          std::vector<std::vector<std::byte>>& owned) {
+                                          std::vector<ByteBuffer>& owned) {
   Bytes payload = value.codes;
   const bool floating = is_floating(value.code.encoding);
   if (!floating && value.code.bits != 8) {
-    VP_ASSIGN_OR_RETURN(std::vector<std::byte> packed,
+    VP_ASSIGN_OR_RETURN(ByteBuffer packed,
                         pack_msb_first(weight, payload, static_cast<unsigned>(value.code.bits)));
     owned.push_back(std::move(packed));
     payload = owned.back();
   }
-  std::vector<std::byte> prefix;
+  ByteBuffer prefix;
   append_length_prefix(prefix, payload_field(value.code.encoding), payload.size());
   owned.push_back(std::move(prefix));
   std::vector<Bytes> pieces = {owned.back(), payload};
@@ -259,7 +259,7 @@ Result<FilePieces> CoreMlModel::rewrite(std::span<const WeightEdit> edits,
     version = std::max(version, needed_version(value->code.encoding));
   }
   if (version > version_.number && !values.empty()) {
-    std::vector<std::byte> field;
+    ByteBuffer field;
     append_tag(field, model_field::kSpecificationVersion, ProtobufType::Varint);
     append_varint(field, version);
     result.owned.push_back(std::move(field));
@@ -268,7 +268,7 @@ Result<FilePieces> CoreMlModel::rewrite(std::span<const WeightEdit> edits,
   }
   VP_ASSIGN_OR_RETURN(PatchedBytes patched, patch_protobuf(file_, std::move(patches)));
   result.pieces = std::move(patched.pieces);
-  for (std::vector<std::byte>& owned : patched.owned) result.owned.push_back(std::move(owned));
+  for (ByteBuffer& owned : patched.owned) result.owned.push_back(std::move(owned));
   return result;
 }
 

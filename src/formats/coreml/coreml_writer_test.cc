@@ -14,7 +14,7 @@
 namespace visionpress {
 namespace {
 
-using Buffer = std::vector<std::byte>;
+using Buffer = ByteBuffer;
 
 std::unique_ptr<SourceModel> read(Bytes file) {
   Diagnostics diagnostics;

@@ -154,10 +154,10 @@ Result<std::string> load_entry(Bytes file, const ArchiveEntry& entry) {
   return text;
 }
 
-std::vector<std::byte> moved_archive(Bytes file, const AppendedArchive& archive,
+ByteBuffer moved_archive(Bytes file, const AppendedArchive& archive,
                                      std::size_t begin) {
   const Bytes source = file.subspan(archive.begin);
-  std::vector<std::byte> moved(source.begin(), source.end());
+  ByteBuffer moved(source.begin(), source.end());
   if (!archive.absolute) return moved;
   // Wraps when the archive moves towards the start; the sum is right all the same.
   const auto distance = static_cast<std::uint32_t>(begin - archive.begin);

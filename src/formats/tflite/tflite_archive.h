@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/buffer.h"
 #include "base/bytes.h"
 #include "visionpress/result.h"
 
@@ -44,7 +45,7 @@ struct AppendedArchive {
 [[nodiscard]] Result<std::string> load_entry(Bytes file, const ArchiveEntry& entry);
 
 /// The archive's bytes for a place at which it begins `begin` bytes into the new file.
-[[nodiscard]] std::vector<std::byte> moved_archive(Bytes file, const AppendedArchive& archive,
+[[nodiscard]] ByteBuffer moved_archive(Bytes file, const AppendedArchive& archive,
                                                    std::size_t begin);
 
 }  // namespace visionpress

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "formats/tflite/tflite_model.h"
 #include "formats/tflite/tflite_rewrite_plan.h"
+#include "formats/tflite/tflite_versions.h"
 #include "wire/flatbuffer_copy.h"
 
 namespace visionpress {
@@ -26,30 +27,12 @@ using tflite::NewDequantize;
 using tflite::NewTensor;
 using tflite::PlannedEdit;
 using tflite::RewritePlan;
-using Code = tfl::BuiltinOperator;
 
 constexpr std::size_t kBufferAlignment = 16;
-constexpr const char* kRuntimeMetadata = "min_runtime_version";
-constexpr std::size_t kRuntimeBytes = 16;  ///< of that metadata's buffer
 
 /// Room for what an edit adds besides its payload: a tensor, an operator, a quantization table.
 constexpr std::size_t kEditOverheadBytes = 1024;
 constexpr std::size_t kSpareBytes = 65536;
-
-/// First runtime that knows a version of an operator; only versions that a rewrite may write.
-/// source: tensorflow/lite/tools/versioning/runtime_version.cc.
-struct RuntimeNeed {
-  Code code;
-  int version;
-  const char* runtime;
-};
-constexpr RuntimeNeed kRuntimeNeeds[] = {
-    {Code::CONV_2D, 2, "1.14.0"},         {Code::CONV_2D, 5, "2.4.0"},
-    {Code::CONV_2D, 6, "2.9.0"},          {Code::DEPTHWISE_CONV_2D, 6, "2.3.0"},
-    {Code::FULLY_CONNECTED, 3, "1.14.0"}, {Code::FULLY_CONNECTED, 12, "2.17.0"},
-    {Code::DEQUANTIZE, 2, "1.14.0"},      {Code::DEQUANTIZE, 3, "1.15.0"},
-    {Code::DEQUANTIZE, 5, "2.7.0"},
-};
 
 /// Gives the builder its memory and keeps it afterwards, so that the finished bytes are not copied.
 class PieceAllocator final : public flatbuffers::Allocator {
@@ -62,28 +45,17 @@ class PieceAllocator final : public flatbuffers::Allocator {
     std::erase_if(blocks_, [block](auto& held) { return begin_of(held) == block; });
   }
   /// The block that the builder released.
-  std::vector<std::byte> take() { return std::move(blocks_.back()); }
+  ByteBuffer take() { return std::move(blocks_.back()); }
 
  private:
-  static std::uint8_t* begin_of(std::vector<std::byte>& block) {
+  static std::uint8_t* begin_of(ByteBuffer& block) {
     return static_cast<std::uint8_t*>(static_cast<void*>(block.data()));
   }
-  std::vector<std::vector<std::byte>> blocks_ = {};
+  std::vector<ByteBuffer> blocks_ = {};
 };
 
 /// A field's id from the slot offset that generated code names it by.
 constexpr std::size_t field_of(int slot) { return static_cast<std::size_t>((slot - 4) / 2); }
-
-/// "2.10.0" is newer than "2.9.1": the numbers count, not the letters.
-std::vector<int> version_numbers(std::string_view text) {
-  std::vector<int> numbers(1, 0);
-  for (const char c : text) {
-    if (c == '.') numbers.push_back(0);
-    if (c >= '0' && c <= '9' && numbers.back() < 100000)
-      numbers.back() = numbers.back() * 10 + (c - '0');
-  }
-  return numbers;
-}
 
 class TfliteWriter {
  public:
@@ -175,17 +147,13 @@ Result<void> TfliteWriter::build_buffers(FlatbufferCopier& copier,
 /// one.
 void TfliteWriter::build_runtime_version(FlatbufferCopier& copier,
                                          flatbuffers::FlatBufferBuilder& builder) {
-  std::string needed;
+  std::string_view needed;
   for (const NewCode& added : plan_.new_codes) {
-    for (const RuntimeNeed& need : kRuntimeNeeds) {
-      if (need.code != added.code || need.version != added.version) continue;
-      if (needed.empty() || version_numbers(needed) < version_numbers(need.runtime))
-        needed = need.runtime;
-    }
+    needed = tflite::later_runtime(needed, tflite::find_runtime(added.code, added.version));
   }
   for (std::size_t i = 0; i < size_of(root_.metadata()); ++i) {
     const auto& entry = at_index(*root_.metadata(), i);
-    if (entry.name() == nullptr || entry.name()->str() != kRuntimeMetadata ||
+    if (entry.name() == nullptr || entry.name()->str() != tflite::kRuntimeMetadata ||
         entry.buffer() >= size_of(root_.buffers()) || plan_.buffer_users[entry.buffer()] != 1) {
       continue;
     }
@@ -193,8 +161,8 @@ void TfliteWriter::build_runtime_version(FlatbufferCopier& copier,
     const Bytes bytes = view_vector(buffer.data());
     std::string_view present = view_text(bytes);
     present = present.substr(0, std::min(present.find('\0'), present.size()));
-    if (present.empty() || version_numbers(present) >= version_numbers(needed)) continue;
-    std::vector<std::byte> text(std::max(bytes.size(), kRuntimeBytes));
+    if (present.empty() || tflite::later_runtime(needed, present) == present) continue;
+    std::vector<std::byte> text(std::max(bytes.size(), tflite::kRuntimeBytes));
     std::memcpy(text.data(), needed.data(), needed.size());
     copier.replace_offset(&buffer, field_of(tfl::Buffer::VT_DATA), build_payload(text, builder));
   }

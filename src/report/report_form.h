@@ -1,0 +1,31 @@
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "report/json.h"
+#include "report/table.h"
+#include "visionpress/report.h"
+
+namespace visionpress {
+
+/// The forms that a program reads, for a result that is one table; nothing for Text.
+/// make_json, make_table: called only where their form is asked for.
+template <typename MakeJson, typename MakeTable>
+[[nodiscard]] std::optional<std::string> format_unless_text(ReportForm form, Alignment alignment,
+                                                            MakeJson make_json,
+                                                            MakeTable make_table) {
+  switch (form) {
+    case ReportForm::Json:
+      return to_text(make_json());
+    case ReportForm::Csv:
+      return format_csv(make_table());
+    case ReportForm::Markdown:
+      return format_markdown(make_table(), alignment);
+    case ReportForm::Text:
+      break;
+  }
+  return std::nullopt;
+}
+
+}  // namespace visionpress
