@@ -1,0 +1,75 @@
+#include "formats/tflite/tflite_builder.h"
+
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "formats/tflite/tflite_new_model.h"
+#include "formats/tflite/tflite_node_builder.h"
+
+namespace visionpress {
+namespace {
+
+/// Sizes are 32-bit in the file, and every one of them must be known.
+Result<void> check_shapes(const Graph& graph) {
+  constexpr std::int64_t kLargest = (std::int64_t{1} << 31) - 1;
+  std::vector<TensorId> used = graph.inputs;
+  for (const Node& node : graph.nodes) {
+    used.insert(used.end(), node.inputs.begin(), node.inputs.end());
+    used.insert(used.end(), node.outputs.begin(), node.outputs.end());
+  }
+  for (const TensorId id : used) {
+    if (id == kNoTensor) continue;
+    const Tensor& tensor = graph.tensor(id);
+    for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
+      const std::int64_t size = tensor.shape[axis];
+      if (size > kLargest || size < -1 || (size < 0 && axis > 0)) {
+        return fail(ErrorKind::Unsupported, "\"{}\" has shape {}, axis {} must be known",
+                    tensor.name, to_string(tensor.shape), axis);
+      }
+    }
+  }
+  return {};
+}
+
+Result<void> check_weights(const Graph& graph) {
+  for (const Weight& weight : graph.weights) {
+    const auto count = element_count(weight.stored.shape);
+    if (weight.stored.payload.empty()) continue;
+    if (weight.stored.code.encoding != Encoding::Float32 || !count ||
+        weight.stored.payload.size() != static_cast<std::size_t>(*count) * sizeof(float)) {
+      return fail(ErrorKind::Internal, "{}: a new file takes float32 weights, this is not one",
+                  weight.path);
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+Result<FilePieces> build_tflite(const Graph& graph) {
+  if (graph.layout != Layout::ChannelsLast) {
+    return fail(ErrorKind::Unsupported,
+                "its images are laid out channels first, TFLite wants channels last");
+  }
+  VP_RETURN_IF_ERROR(check_shapes(graph));
+  VP_RETURN_IF_ERROR(check_weights(graph));
+  tflite::NewModel model(graph);
+  for (const TensorId id : graph.inputs) (void)model.file_tensor(id);
+  std::string refused;
+  for (const Node& node : graph.nodes) {
+    if (const auto built = tflite::NodeBuilder(node, model).build(); !built) {
+      if (built.error().kind != ErrorKind::Unsupported) {
+        return fail(built.error().kind, "{}: {}", node.path, built.error().message);
+      }
+      refused += fmt::format("{}{} \"{}\" ({})", refused.empty() ? "" : ", ", node.source_type,
+                             node.name, built.error().message);
+    }
+  }
+  if (!refused.empty()) {
+    return fail(ErrorKind::Unsupported, "TFLite has no operator for: {}", refused);
+  }
+  return model.finish();
+}
+
+}  // namespace visionpress

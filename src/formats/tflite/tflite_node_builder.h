@@ -1,0 +1,104 @@
+#pragma once
+
+// Operators of a new TFLite file from one node of a graph. Private to this folder.
+
+#include <string>
+#include <vector>
+
+#include "formats/tflite/tflite_new_model.h"
+
+namespace visionpress::tflite {
+
+/// Appends the operators that stand for one node; one call a builder.
+/// errors of all: Unsupported with the reason alone; the caller names the node.
+class NodeBuilder {
+ public:
+  NodeBuilder(const Node& node, NewModel& model) : node_(node), model_(model) {}
+
+  [[nodiscard]] Result<void> build();
+
+  [[nodiscard]] Result<void> operator()(const Unsupported& op);
+  [[nodiscard]] Result<void> operator()(const Identity& op);
+  [[nodiscard]] Result<void> operator()(const Conv2d& op);
+  [[nodiscard]] Result<void> operator()(const FullyConnected& op);
+  [[nodiscard]] Result<void> operator()(const Pool2d& op);
+  [[nodiscard]] Result<void> operator()(const Unary& op);
+  [[nodiscard]] Result<void> operator()(const Binary& op);
+  [[nodiscard]] Result<void> operator()(const Prelu& op);
+  [[nodiscard]] Result<void> operator()(const BatchNorm& op);
+  [[nodiscard]] Result<void> operator()(const InstanceNorm& op);
+  [[nodiscard]] Result<void> operator()(const Softmax& op);
+  [[nodiscard]] Result<void> operator()(const Concat& op);
+  [[nodiscard]] Result<void> operator()(const Reshape& op);
+  [[nodiscard]] Result<void> operator()(const Squeeze& op);
+  [[nodiscard]] Result<void> operator()(const ExpandDims& op);
+  [[nodiscard]] Result<void> operator()(const Transpose& op);
+  [[nodiscard]] Result<void> operator()(const Pad& op);
+  [[nodiscard]] Result<void> operator()(const Slice& op);
+  [[nodiscard]] Result<void> operator()(const Split& op);
+  [[nodiscard]] Result<void> operator()(const Resize& op);
+  [[nodiscard]] Result<void> operator()(const Reduce& op);
+  [[nodiscard]] Result<void> operator()(const SpaceDepth& op);
+  [[nodiscard]] Result<void> operator()(const Gather& op);
+  [[nodiscard]] Result<void> operator()(const GatherNd& op);
+  [[nodiscard]] Result<void> operator()(const Select& op);
+  [[nodiscard]] Result<void> operator()(const Where& op);
+  [[nodiscard]] Result<void> operator()(const Tile& op);
+  [[nodiscard]] Result<void> operator()(const ShapeOf& op);
+  [[nodiscard]] Result<void> operator()(const NonMaxSuppression& op);
+  [[nodiscard]] Result<void> operator()(const TopK& op);
+
+ private:
+  using Code = tfl::BuiltinOperator;
+
+  [[nodiscard]] flatbuffers::FlatBufferBuilder& builder() { return model_.builder(); }
+  [[nodiscard]] FileTensor input(std::size_t slot) {
+    return model_.file_tensor(node_.inputs[slot]);
+  }
+  [[nodiscard]] FileTensor output(std::size_t slot = 0) {
+    return model_.file_tensor(node_.outputs[slot]);
+  }
+  [[nodiscard]] Shape input_shape(std::size_t slot) const {
+    return model_.sizes_of(node_.inputs[slot]);
+  }
+  [[nodiscard]] Shape output_shape(std::size_t slot = 0) const {
+    return model_.sizes_of(node_.outputs[slot]);
+  }
+  [[nodiscard]] bool has_input(std::size_t slot) const {
+    return slot < node_.inputs.size() && node_.inputs[slot] != kNoTensor;
+  }
+  /// A value of the output's shape and type between two operators.
+  [[nodiscard]] FileTensor intermediate(const char* suffix);
+  [[nodiscard]] FileTensor intermediate(const char* suffix, const Shape& shape);
+  template <typename Table>
+  [[nodiscard]] static NewOptions options(tfl::BuiltinOptions type,
+                                          flatbuffers::Offset<Table> table) {
+    return {type, table.Union()};
+  }
+  [[nodiscard]] Result<void> check_inputs(std::size_t count) const;
+  [[nodiscard]] Result<void> check_kernel(KernelLayout layout, KernelLayout wanted) const;
+  /// The bias, or zeros: runtimes before 2.3 know no convolution without one.
+  [[nodiscard]] FileTensor bias(std::int64_t channels);
+  /// SAME or VALID for `padding` over inputs of `in`; where neither is equal, pads `x` first.
+  [[nodiscard]] Result<tfl::Padding> apply_padding(const SpatialPadding& padding,
+                                                   const std::array<std::int64_t, 2>& extent,
+                                                   const std::array<std::int64_t, 2>& stride,
+                                                   float value, FileTensor& x);
+  [[nodiscard]] Result<void> build_transposed(const Conv2d& op);
+  [[nodiscard]] Result<void> build_global_pool(const Pool2d& op);
+  void add_pad(const std::vector<std::int64_t>& pairs, float value, FileTensor x, FileTensor y);
+  void add_reshape(FileTensor x, const Shape& target, FileTensor y);
+  void add_binary(BinaryKind kind, FileTensor a, FileTensor b, FileTensor y, std::size_t rank,
+                  tfl::Activation activation = tfl::Activation::NONE);
+  void add_activation(FusedActivation activation, FileTensor x, FileTensor y);
+  [[nodiscard]] Result<void> build_plain_unary(const Unary& op, Code code);
+  [[nodiscard]] Result<void> build_composed_unary(const Unary& op);
+  [[nodiscard]] Result<void> build_strided_slice(const Slice& op, const Shape& in);
+
+  const Node& node_;
+  NewModel& model_;
+};
+
+[[nodiscard]] tfl::Activation activation_of(FusedActivation activation);
+
+}  // namespace visionpress::tflite

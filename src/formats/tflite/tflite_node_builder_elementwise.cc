@@ -1,0 +1,292 @@
+#include <algorithm>
+#include <optional>
+
+#include "base/error.h"
+#include "formats/tflite/tflite_node_builder.h"
+
+namespace visionpress::tflite {
+namespace {
+
+using Code = tfl::BuiltinOperator;
+
+/// TFLite's operator where it does all of what the kind does, whatever alpha and beta are.
+std::optional<Code> plain_code(UnaryKind kind) {
+  switch (kind) {
+    case UnaryKind::Relu:
+      return Code::RELU;
+    case UnaryKind::Relu6:
+      return Code::RELU6;
+    case UnaryKind::ReluN1To1:
+      return Code::RELU_N1_TO_1;
+    case UnaryKind::LeakyRelu:
+      return Code::LEAKY_RELU;
+    case UnaryKind::Sigmoid:
+      return Code::LOGISTIC;
+    case UnaryKind::Tanh:
+      return Code::TANH;
+    case UnaryKind::HardSwish:
+      return Code::HARD_SWISH;
+    case UnaryKind::Sqrt:
+      return Code::SQRT;
+    case UnaryKind::Exp:
+      return Code::EXP;
+    case UnaryKind::Log:
+      return Code::LOG;
+    case UnaryKind::Abs:
+      return Code::ABS;
+    case UnaryKind::Square:
+      return Code::SQUARE;
+    case UnaryKind::Negate:
+      return Code::NEG;
+    case UnaryKind::Floor:
+      return Code::FLOOR;
+    case UnaryKind::Ceil:
+      return Code::CEIL;
+    case UnaryKind::Round:
+      return Code::ROUND;
+    case UnaryKind::Sign:
+      return Code::SIGN;
+    case UnaryKind::LogicalNot:
+      return Code::LOGICAL_NOT;
+    default:
+      return std::nullopt;
+  }
+}
+
+std::optional<Code> binary_code(BinaryKind kind) {
+  switch (kind) {
+    case BinaryKind::Add:
+    case BinaryKind::Average:
+      return Code::ADD;
+    case BinaryKind::Subtract:
+      return Code::SUB;
+    case BinaryKind::Multiply:
+      return Code::MUL;
+    case BinaryKind::Divide:
+      return Code::DIV;
+    case BinaryKind::Maximum:
+      return Code::MAXIMUM;
+    case BinaryKind::Minimum:
+      return Code::MINIMUM;
+    case BinaryKind::FloorDivide:
+      return Code::FLOOR_DIV;
+    case BinaryKind::FloorModulo:
+      return Code::FLOOR_MOD;
+    case BinaryKind::Power:
+      return Code::POW;
+    case BinaryKind::SquaredDifference:
+      return Code::SQUARED_DIFFERENCE;
+    case BinaryKind::Greater:
+      return Code::GREATER;
+    case BinaryKind::GreaterEqual:
+      return Code::GREATER_EQUAL;
+    case BinaryKind::Less:
+      return Code::LESS;
+    case BinaryKind::LessEqual:
+      return Code::LESS_EQUAL;
+    case BinaryKind::Equal:
+      return Code::EQUAL;
+    case BinaryKind::NotEqual:
+      return Code::NOT_EQUAL;
+    case BinaryKind::LogicalAnd:
+      return Code::LOGICAL_AND;
+    case BinaryKind::LogicalOr:
+      return Code::LOGICAL_OR;
+  }
+  return std::nullopt;
+}
+
+bool has_activation_option(BinaryKind kind) {
+  return kind == BinaryKind::Add || kind == BinaryKind::Subtract || kind == BinaryKind::Multiply ||
+         kind == BinaryKind::Divide;
+}
+
+/// Versions of operands of more axes than the first kernels took, and of float FLOOR_DIV.
+int binary_version(Code code, std::size_t rank) {
+  if (code == Code::FLOOR_DIV) return 2;
+  const bool bounds = code == Code::MAXIMUM || code == Code::MINIMUM;
+  return bounds && rank > 4 ? 3 : 1;
+}
+
+}  // namespace
+
+void NodeBuilder::add_binary(BinaryKind kind, FileTensor a, FileTensor b, FileTensor y,
+                             std::size_t rank, tfl::Activation activation) {
+  const Code code = binary_code(kind).value_or(Code::ADD);
+  NewOptions table;
+  switch (code) {
+    case Code::ADD:
+      table =
+          options(tfl::BuiltinOptions::AddOptions, tfl::CreateAddOptions(builder(), activation));
+      break;
+    case Code::SUB:
+      table =
+          options(tfl::BuiltinOptions::SubOptions, tfl::CreateSubOptions(builder(), activation));
+      break;
+    case Code::MUL:
+      table =
+          options(tfl::BuiltinOptions::MulOptions, tfl::CreateMulOptions(builder(), activation));
+      break;
+    case Code::DIV:
+      table =
+          options(tfl::BuiltinOptions::DivOptions, tfl::CreateDivOptions(builder(), activation));
+      break;
+    case Code::MAXIMUM:
+    case Code::MINIMUM:
+      table = options(tfl::BuiltinOptions::MaximumMinimumOptions,
+                      tfl::CreateMaximumMinimumOptions(builder()));
+      break;
+    default:
+      break;  // the others' tables are empty, and their kernels read none
+  }
+  model_.add_operator(code, binary_version(code, rank), {a, b}, {y}, table);
+}
+
+void NodeBuilder::add_activation(FusedActivation activation, FileTensor x, FileTensor y) {
+  Code code = Code::RELU;
+  if (activation == FusedActivation::Relu6) code = Code::RELU6;
+  if (activation == FusedActivation::ReluN1To1) code = Code::RELU_N1_TO_1;
+  if (activation == FusedActivation::Tanh) code = Code::TANH;
+  model_.add_operator(code, 1, {x}, {y});
+}
+
+Result<void> NodeBuilder::operator()(const Binary& op) {
+  VP_RETURN_IF_ERROR(check_inputs(std::max<std::size_t>(2, node_.inputs.size())));
+  if (node_.inputs.size() > 2 && !has_activation_option(op.kind) &&
+      op.kind != BinaryKind::Maximum && op.kind != BinaryKind::Minimum &&
+      op.kind != BinaryKind::Average) {
+    return fail(ErrorKind::Unsupported, "it has {} operands", node_.inputs.size());
+  }
+  const std::size_t rank = output_shape().size();
+  const bool is_average = op.kind == BinaryKind::Average;
+  const bool activated = op.activation != FusedActivation::None;
+  const bool fused = activated && has_activation_option(op.kind);
+  FileTensor sum = input(0);
+  for (std::size_t slot = 1; slot < node_.inputs.size(); ++slot) {
+    const bool last = slot + 1 == node_.inputs.size() && !is_average && (!activated || fused);
+    const FileTensor y = last ? output() : intermediate("part");
+    add_binary(op.kind, sum, input(slot), y, rank,
+               last ? activation_of(op.activation) : tfl::Activation::NONE);
+    sum = y;
+  }
+  if (is_average) {
+    const float part = 1.0F / static_cast<float>(node_.inputs.size());
+    add_binary(BinaryKind::Multiply, sum, model_.add_scalar(part), output(), rank,
+               activation_of(op.activation));
+  } else if (activated && !fused) {
+    add_activation(op.activation, sum, output());
+  }
+  return {};
+}
+
+Result<void> NodeBuilder::build_plain_unary(const Unary& op, Code code) {
+  NewOptions table;
+  if (code == Code::LEAKY_RELU) {
+    table = options(tfl::BuiltinOptions::LeakyReluOptions,
+                    tfl::CreateLeakyReluOptions(builder(), op.alpha));
+  }
+  model_.add_operator(code, 1, {input(0)}, {output()}, table);
+  return {};
+}
+
+/// Kinds that several operators stand for. Written so that the values are those of one rounding
+/// a step, in the order of the kind's formula.
+Result<void> NodeBuilder::build_composed_unary(const Unary& op) {
+  const std::size_t rank = output_shape().size();
+  const auto step = [&](BinaryKind kind, FileTensor x, float value, FileTensor y) {
+    add_binary(kind, x, model_.add_scalar(value), y, rank);
+  };
+  switch (op.kind) {
+    case UnaryKind::Linear:
+    case UnaryKind::HardSigmoid: {
+      const bool clips = op.kind == UnaryKind::HardSigmoid;
+      const FileTensor scaled = op.alpha == 1.0F && !clips ? input(0) : intermediate("scaled");
+      const FileTensor shifted = clips ? intermediate("shifted") : output();
+      if (scaled != input(0)) step(BinaryKind::Multiply, input(0), op.alpha, scaled);
+      step(BinaryKind::Add, scaled, op.beta, shifted);
+      if (!clips) return {};
+      const FileTensor low = intermediate("low");
+      step(BinaryKind::Maximum, shifted, 0.0F, low);
+      step(BinaryKind::Minimum, low, 1.0F, output());
+      return {};
+    }
+    case UnaryKind::Clip: {
+      const FileTensor low = intermediate("low");
+      step(BinaryKind::Maximum, input(0), op.alpha, low);
+      step(BinaryKind::Minimum, low, op.beta, output());
+      return {};
+    }
+    case UnaryKind::Threshold:
+      step(BinaryKind::Maximum, input(0), op.alpha, output());
+      return {};
+    case UnaryKind::Power:
+      step(BinaryKind::Power, input(0), op.alpha, output());
+      return {};
+    case UnaryKind::Rsqrt:
+    case UnaryKind::Inverse: {
+      FileTensor x = input(0);
+      if (op.beta != 0.0F) {
+        x = intermediate("shifted");
+        step(BinaryKind::Add, input(0), op.beta, x);
+      }
+      if (op.kind == UnaryKind::Rsqrt) {
+        model_.add_operator(Code::RSQRT, 1, {x}, {output()});
+      } else {
+        add_binary(BinaryKind::Divide, model_.add_scalar(1.0F), x, output(), rank);
+      }
+      return {};
+    }
+    case UnaryKind::ScaledTanh: {
+      const FileTensor scaled = intermediate("scaled");
+      const FileTensor bent = intermediate("tanh");
+      step(BinaryKind::Multiply, input(0), op.beta, scaled);
+      model_.add_operator(Code::TANH, 1, {scaled}, {bent});
+      step(BinaryKind::Multiply, bent, op.alpha, output());
+      return {};
+    }
+    default:
+      return fail(ErrorKind::Unsupported, "TFLite has no such function");
+  }
+}
+
+Result<void> NodeBuilder::operator()(const Unary& op) {
+  if (const auto code = plain_code(op.kind)) return build_plain_unary(op, *code);
+  if (op.kind == UnaryKind::Elu) {
+    if (op.alpha != 1.0F) return fail(ErrorKind::Unsupported, "its alpha is {}", op.alpha);
+    return build_plain_unary(op, Code::ELU);
+  }
+  if (op.kind == UnaryKind::Truncate) {
+    const tfl::TensorType type = model_.type_of(node_.outputs[0]);
+    if (type != tfl::TensorType::FLOAT32) {
+      model_.add_operator(Code::CAST, 1, {input(0)}, {output()});
+      return {};
+    }
+    const FileTensor whole =
+        model_.add_value(node_.name + "/whole", output_shape(), tfl::TensorType::INT32);
+    model_.add_operator(Code::CAST, 1, {input(0)}, {whole});
+    model_.add_operator(Code::CAST, 1, {whole}, {output()});
+    return {};
+  }
+  return build_composed_unary(op);
+}
+
+Result<void> NodeBuilder::operator()(const Prelu& /*op*/) {
+  VP_RETURN_IF_ERROR(check_inputs(2));
+  model_.add_operator(Code::PRELU, 1, {input(0), input(1)}, {output()});
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Select& /*op*/) {
+  VP_RETURN_IF_ERROR(check_inputs(3));
+  FileTensor condition = input(0);
+  if (model_.type_of(node_.inputs[0]) != tfl::TensorType::BOOL) {
+    condition = model_.add_value(node_.name + "/condition", input_shape(0), tfl::TensorType::BOOL);
+    model_.add_operator(Code::CAST, 1, {input(0)}, {condition});
+  }
+  model_.add_operator(
+      Code::SELECT_V2, 1, {condition, input(1), input(2)}, {output()},
+      options(tfl::BuiltinOptions::SelectV2Options, tfl::CreateSelectV2Options(builder())));
+  return {};
+}
+
+}  // namespace visionpress::tflite

@@ -1,0 +1,366 @@
+#include <algorithm>
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+#include "formats/tflite/tflite_node_builder.h"
+
+namespace visionpress::tflite {
+namespace {
+
+std::int32_t narrow(std::int64_t value) { return static_cast<std::int32_t>(value); }
+
+std::int64_t axis_in(std::int64_t axis, std::size_t rank) {
+  return axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis;
+}
+
+std::vector<std::int64_t> widen(const std::vector<int>& values) {
+  return {values.begin(), values.end()};
+}
+
+}  // namespace
+
+void NodeBuilder::add_reshape(FileTensor x, const Shape& target, FileTensor y) {
+  std::vector<std::int32_t> sizes;
+  for (const std::int64_t size : target) sizes.push_back(narrow(size));
+  const auto table = tfl::CreateReshapeOptions(builder(), builder().CreateVector(sizes));
+  const FileTensor wanted = model_.add_integers(target, {static_cast<std::int64_t>(target.size())});
+  model_.add_operator(Code::RESHAPE, 1, {x, wanted}, {y},
+                      options(tfl::BuiltinOptions::ReshapeOptions, table));
+}
+
+void NodeBuilder::add_pad(const std::vector<std::int64_t>& pairs, float value, FileTensor x,
+                          FileTensor y) {
+  const auto rank = static_cast<std::int64_t>(pairs.size() / 2);
+  const FileTensor sizes = model_.add_integers(pairs, {rank, 2});
+  const int version = rank > 4 ? 3 : 1;
+  if (value == 0.0F) {
+    model_.add_operator(Code::PAD, version, {x, sizes}, {y},
+                        options(tfl::BuiltinOptions::PadOptions, tfl::CreatePadOptions(builder())));
+    return;
+  }
+  model_.add_operator(
+      Code::PADV2, version, {x, sizes, model_.add_scalar(value)}, {y},
+      options(tfl::BuiltinOptions::PadV2Options, tfl::CreatePadV2Options(builder())));
+}
+
+Result<void> NodeBuilder::operator()(const Softmax& op) {
+  const std::size_t rank = input_shape(0).size();
+  if (axis_in(op.axis, rank) + 1 != static_cast<std::int64_t>(rank)) {
+    return fail(ErrorKind::Unsupported, "its axis is {} of {}, TFLite has the last one", op.axis,
+                rank);
+  }
+  model_.add_operator(
+      Code::SOFTMAX, 1, {input(0)}, {output()},
+      options(tfl::BuiltinOptions::SoftmaxOptions, tfl::CreateSoftmaxOptions(builder(), op.beta)));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Concat& op) {
+  VP_RETURN_IF_ERROR(check_inputs(node_.inputs.size()));
+  std::vector<FileTensor> inputs;
+  for (std::size_t slot = 0; slot < node_.inputs.size(); ++slot) inputs.push_back(input(slot));
+  const std::int64_t axis = axis_in(op.axis, output_shape().size());
+  const auto table =
+      tfl::CreateConcatenationOptions(builder(), narrow(axis), activation_of(op.activation));
+  model_.add_operator(Code::CONCATENATION, 1, std::move(inputs), {output()},
+                      options(tfl::BuiltinOptions::ConcatenationOptions, table));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Reshape& op) {
+  add_reshape(input(0), op.target, output());
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Squeeze& /*op*/) {
+  add_reshape(input(0), output_shape(), output());
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const ExpandDims& /*op*/) {
+  add_reshape(input(0), output_shape(), output());
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Transpose& op) {
+  const auto rank = static_cast<std::int64_t>(op.permutation.size());
+  model_.add_operator(
+      Code::TRANSPOSE, rank > 4 ? 4 : 1,
+      {input(0), model_.add_integers(widen(op.permutation), {rank})}, {output()},
+      options(tfl::BuiltinOptions::TransposeOptions, tfl::CreateTransposeOptions(builder())));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Pad& op) {
+  std::vector<std::int64_t> pairs;
+  for (std::size_t axis = 0; axis < op.before.size() && axis < op.after.size(); ++axis) {
+    pairs.push_back(op.before[axis]);
+    pairs.push_back(op.after[axis]);
+  }
+  if (std::any_of(pairs.begin(), pairs.end(), [](std::int64_t size) { return size < 0; })) {
+    return fail(ErrorKind::Unsupported, "a padding is negative");
+  }
+  if (op.mode == PadMode::Replicate) {
+    return fail(ErrorKind::Unsupported, "it repeats the border's pixels");
+  }
+  if (op.mode == PadMode::Constant) {
+    add_pad(pairs, op.value, input(0), output());
+    return {};
+  }
+  const auto rank = static_cast<std::int64_t>(pairs.size() / 2);
+  const auto table = tfl::CreateMirrorPadOptions(builder(), op.mode == PadMode::Reflect
+                                                                ? tfl::MirrorPadMode::REFLECT
+                                                                : tfl::MirrorPadMode::SYMMETRIC);
+  model_.add_operator(Code::MIRROR_PAD, 1, {input(0), model_.add_integers(pairs, {rank, 2})},
+                      {output()}, options(tfl::BuiltinOptions::MirrorPadOptions, table));
+  return {};
+}
+
+/// Begin and end are made positions of this shape first: TFLite counts from the front here.
+Result<void> NodeBuilder::operator()(const Slice& op) {
+  const Shape in = input_shape(0);
+  const std::size_t rank = in.size();
+  if (op.begin.size() != rank || op.end.size() != rank || op.stride.size() != rank) {
+    return fail(ErrorKind::Malformed, "{} begins for {} axes", op.begin.size(), rank);
+  }
+  const bool plain =
+      op.squeeze_axes.empty() && std::all_of(op.stride.begin(), op.stride.end(),
+                                             [](std::int64_t stride) { return stride == 1; });
+  if (!plain) return build_strided_slice(op, in);
+  const auto place = [&](std::int64_t at, std::size_t axis) {
+    return std::clamp<std::int64_t>(at < 0 ? at + in[axis] : at, 0, in[axis]);
+  };
+  std::vector<std::int64_t> begin;
+  std::vector<std::int64_t> size;
+  for (std::size_t axis = 0; axis < rank; ++axis) {
+    begin.push_back(place(op.begin[axis], axis));
+    size.push_back(std::max<std::int64_t>(place(op.end[axis], axis) - begin.back(), 0));
+  }
+  const Shape vector = {static_cast<std::int64_t>(rank)};
+  model_.add_operator(
+      Code::SLICE, rank > 4 ? 5 : 1,
+      {input(0), model_.add_integers(begin, vector), model_.add_integers(size, vector)}, {output()},
+      options(tfl::BuiltinOptions::SliceOptions, tfl::CreateSliceOptions(builder())));
+  return {};
+}
+
+Result<void> NodeBuilder::build_strided_slice(const Slice& op, const Shape& in) {
+  std::vector<std::int64_t> begin;
+  std::vector<std::int64_t> end;
+  std::int32_t shrunk = 0;
+  for (std::size_t axis = 0; axis < in.size(); ++axis) {
+    const auto place = [&](std::int64_t at) {
+      return std::clamp<std::int64_t>(at < 0 ? at + in[axis] : at, 0, in[axis]);
+    };
+    begin.push_back(place(op.begin[axis]));
+    end.push_back(place(op.end[axis]));
+  }
+  for (const int axis : op.squeeze_axes) {
+    if (axis < 0 || axis >= 31) return fail(ErrorKind::Malformed, "squeezed axis {}", axis);
+    shrunk |= std::int32_t{1} << axis;
+  }
+  const Shape vector = {static_cast<std::int64_t>(in.size())};
+  const auto table = tfl::CreateStridedSliceOptions(builder(), 0, 0, 0, 0, shrunk);
+  model_.add_operator(Code::STRIDED_SLICE, in.size() > 4 ? 4 : 1,
+                      {input(0), model_.add_integers(begin, vector),
+                       model_.add_integers(end, vector), model_.add_integers(op.stride, vector)},
+                      {output()}, options(tfl::BuiltinOptions::StridedSliceOptions, table));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Split& op) {
+  std::vector<FileTensor> outputs;
+  for (std::size_t i = 0; i < node_.outputs.size(); ++i) outputs.push_back(output(i));
+  const std::int64_t axis = axis_in(op.axis, input_shape(0).size());
+  const auto table =
+      tfl::CreateSplitOptions(builder(), static_cast<std::int32_t>(node_.outputs.size()));
+  model_.add_operator(Code::SPLIT, 1, {model_.add_integers({axis}, {}), input(0)},
+                      std::move(outputs), options(tfl::BuiltinOptions::SplitOptions, table));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Resize& op) {
+  const Shape out = output_shape();
+  if (out.size() != 4) return fail(ErrorKind::Malformed, "result of shape {}", to_string(out));
+  if (op.grid == ResizeGrid::AlignCornersCentered) {
+    return fail(ErrorKind::Unsupported, "its grid of sample points is none of TFLite's");
+  }
+  const bool align = op.grid == ResizeGrid::AlignCorners;
+  const bool half = op.grid == ResizeGrid::HalfPixel;
+  const FileTensor size = model_.add_integers({out[1], out[2]}, {2});
+  if (op.kind == ResizeKind::Bilinear) {
+    const auto table = tfl::CreateResizeBilinearOptions(builder(), 0, 0, align, half);
+    model_.add_operator(Code::RESIZE_BILINEAR, half ? 3 : 1, {input(0), size}, {output()},
+                        options(tfl::BuiltinOptions::ResizeBilinearOptions, table));
+    return {};
+  }
+  const auto table = tfl::CreateResizeNearestNeighborOptions(builder(), align, half);
+  model_.add_operator(Code::RESIZE_NEAREST_NEIGHBOR, align || half ? 3 : 1, {input(0), size},
+                      {output()},
+                      options(tfl::BuiltinOptions::ResizeNearestNeighborOptions, table));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Reduce& op) {
+  const std::size_t rank = input_shape(0).size();
+  std::vector<std::int64_t> axes;
+  for (const int axis : op.axes) axes.push_back(axis_in(axis, rank));
+  if (axes.empty()) {
+    axes.resize(rank);
+    std::iota(axes.begin(), axes.end(), std::int64_t{0});
+  }
+  if (op.kind == ReduceKind::ArgMax || op.kind == ReduceKind::ArgMin) {
+    if (axes.size() != 1) return fail(ErrorKind::Unsupported, "it has {} axes", axes.size());
+    Shape out = output_shape();
+    const tfl::TensorType type = model_.type_of(node_.outputs[0]);
+    const auto index_type = type == tfl::TensorType::INT64 ? type : tfl::TensorType::INT32;
+    Shape dropped = input_shape(0);
+    dropped.erase(dropped.begin() + static_cast<std::ptrdiff_t>(axes[0]));
+    const bool plain = type == index_type && !op.keep_dims;
+    FileTensor index =
+        plain ? output() : model_.add_value(node_.name + "/index", dropped, index_type);
+    const auto stored = static_cast<std::int8_t>(index_type);
+    const bool maximum = op.kind == ReduceKind::ArgMax;
+    const NewOptions table = maximum ? options(tfl::BuiltinOptions::ArgMaxOptions,
+                                               tfl::CreateArgMaxOptions(builder(), stored))
+                                     : options(tfl::BuiltinOptions::ArgMinOptions,
+                                               tfl::CreateArgMinOptions(builder(), stored));
+    model_.add_operator(maximum ? Code::ARG_MAX : Code::ARG_MIN, 1,
+                        {input(0), model_.add_integers(axes, {})}, {index}, table);
+    if (type != index_type) {
+      const FileTensor cast = op.keep_dims ? intermediate("cast", dropped) : output();
+      model_.add_operator(Code::CAST, 1, {index}, {cast});
+      index = cast;
+    }
+    if (op.keep_dims) add_reshape(index, out, output());
+    return {};
+  }
+  Code code = Code::MEAN;
+  switch (op.kind) {
+    case ReduceKind::Mean:
+      break;
+    case ReduceKind::Sum:
+      code = Code::SUM;
+      break;
+    case ReduceKind::Product:
+      code = Code::REDUCE_PROD;
+      break;
+    case ReduceKind::Maximum:
+      code = Code::REDUCE_MAX;
+      break;
+    case ReduceKind::Minimum:
+      code = Code::REDUCE_MIN;
+      break;
+    default:
+      return fail(ErrorKind::Unsupported, "TFLite has no such reduction");
+  }
+  const FileTensor axis_tensor =
+      model_.add_integers(axes, {static_cast<std::int64_t>(axes.size())});
+  model_.add_operator(code, 1, {input(0), axis_tensor}, {output()},
+                      options(tfl::BuiltinOptions::ReducerOptions,
+                              tfl::CreateReducerOptions(builder(), op.keep_dims)));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const SpaceDepth& op) {
+  if (op.kind == SpaceDepthKind::SpaceToDepth) {
+    model_.add_operator(Code::SPACE_TO_DEPTH, 1, {input(0)}, {output()},
+                        options(tfl::BuiltinOptions::SpaceToDepthOptions,
+                                tfl::CreateSpaceToDepthOptions(builder(), narrow(op.block))));
+  } else {
+    model_.add_operator(Code::DEPTH_TO_SPACE, 1, {input(0)}, {output()},
+                        options(tfl::BuiltinOptions::DepthToSpaceOptions,
+                                tfl::CreateDepthToSpaceOptions(builder(), narrow(op.block))));
+  }
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Gather& op) {
+  VP_RETURN_IF_ERROR(check_inputs(2));
+  const std::int64_t axis = axis_in(op.axis, input_shape(0).size());
+  model_.add_operator(Code::GATHER, 1, {input(0), input(1)}, {output()},
+                      options(tfl::BuiltinOptions::GatherOptions,
+                              tfl::CreateGatherOptions(builder(), narrow(axis))));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const GatherNd& /*op*/) {
+  VP_RETURN_IF_ERROR(check_inputs(2));
+  model_.add_operator(
+      Code::GATHER_ND, 1, {input(0), input(1)}, {output()},
+      options(tfl::BuiltinOptions::GatherNdOptions, tfl::CreateGatherNdOptions(builder())));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Where& /*op*/) {
+  model_.add_operator(
+      Code::WHERE, 1, {input(0)}, {output()},
+      options(tfl::BuiltinOptions::WhereOptions, tfl::CreateWhereOptions(builder())));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const Tile& op) {
+  const auto rank = static_cast<std::int64_t>(op.multiples.size());
+  model_.add_operator(Code::TILE, 1, {input(0), model_.add_integers(op.multiples, {rank})},
+                      {output()},
+                      options(tfl::BuiltinOptions::TileOptions, tfl::CreateTileOptions(builder())));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const ShapeOf& /*op*/) {
+  const auto type = static_cast<std::int8_t>(model_.type_of(node_.outputs[0]));
+  model_.add_operator(
+      Code::SHAPE, 1, {input(0)}, {output()},
+      options(tfl::BuiltinOptions::ShapeOptions, tfl::CreateShapeOptions(builder(), type)));
+  return {};
+}
+
+/// NON_MAX_SUPPRESSION always fills up to its maximum and gives the count; where the graph wants
+/// just the chosen ones, a SLICE of that count follows.
+Result<void> NodeBuilder::operator()(const NonMaxSuppression& op) {
+  VP_RETURN_IF_ERROR(check_inputs(2));
+  if (op.max_outputs < 1) return fail(ErrorKind::Unsupported, "it gives {} boxes", op.max_outputs);
+  const auto index = tfl::TensorType::INT32;
+  const Shape padded = {op.max_outputs};
+  const bool has_count = node_.outputs.size() > 1;
+  const FileTensor chosen =
+      op.pad ? output() : model_.add_value(node_.name + "/padded", padded, index);
+  const FileTensor count =
+      has_count ? output(1) : model_.add_value(node_.name + "/count", {}, index);
+  const float score =
+      op.has_score_threshold ? op.score_threshold : std::numeric_limits<float>::lowest();
+  std::vector<FileTensor> inputs = {input(0), input(1), model_.add_integers({op.max_outputs}, {}),
+                                    model_.add_scalar(op.iou_threshold), model_.add_scalar(score)};
+  if (node_.outputs.size() > 2) {
+    if (!op.pad) return fail(ErrorKind::Unsupported, "it gives scores and is not padded");
+    inputs.push_back(model_.add_scalar(0.0F));
+    model_.add_operator(Code::NON_MAX_SUPPRESSION_V5, 1, std::move(inputs),
+                        {chosen, output(2), count},
+                        options(tfl::BuiltinOptions::NonMaxSuppressionV5Options,
+                                tfl::CreateNonMaxSuppressionV5Options(builder())));
+    return {};
+  }
+  model_.add_operator(Code::NON_MAX_SUPPRESSION_V4, 1, std::move(inputs), {chosen, count},
+                      options(tfl::BuiltinOptions::NonMaxSuppressionV4Options,
+                              tfl::CreateNonMaxSuppressionV4Options(builder())));
+  if (op.pad) return {};
+  const FileTensor size = model_.add_value(node_.name + "/size", {1}, index);
+  add_reshape(count, {1}, size);
+  model_.add_operator(
+      Code::SLICE, 1, {chosen, model_.add_integers({0}, {1}), size}, {output()},
+      options(tfl::BuiltinOptions::SliceOptions, tfl::CreateSliceOptions(builder())));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const TopK& op) {
+  if (node_.outputs.size() != 2) {
+    return fail(ErrorKind::Malformed, "it has {} outputs, not 2", node_.outputs.size());
+  }
+  model_.add_operator(
+      Code::TOPK_V2, 1, {input(0), model_.add_integers({op.k}, {})}, {output(0), output(1)},
+      options(tfl::BuiltinOptions::TopKV2Options, tfl::CreateTopKV2Options(builder())));
+  return {};
+}
+
+}  // namespace visionpress::tflite
