@@ -1,6 +1,7 @@
 #include "visionpress/compress.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <limits>
@@ -137,9 +138,36 @@ Result<bool> same_values(const WeightRef& a, const WeightRef& b) {
   return before == after;
 }
 
-Result<void> compare_edited(const Weight& written, const EncodedWeight& meant) {
+/// As same_meaning, where the format keeps the values of codes 0 and 255: those agree to rounding.
+bool same_ranges(const WeightCode& written, const WeightCode& meant) {
+  if (written.encoding != meant.encoding || written.bits != meant.bits ||
+      written.is_signed != meant.is_signed || written.scales.size() != meant.scales.size())
+    return false;
+  const auto value_of = [](const WeightCode& code, std::size_t at, double value) {
+    const double zero = code.zero_points.empty() ? 0.0 : code.zero_points[at];
+    const double offset = code.offsets.empty() ? 0.0 : static_cast<double>(code.offsets[at]);
+    return static_cast<double>(code.scales[at]) * (value - zero) + offset;
+  };
+  for (std::size_t i = 0; i < meant.scales.size(); ++i) {
+    const double least = value_of(meant, i, 0.0);
+    const double largest = value_of(meant, i, 255.0);
+    const double magnitude = std::max(std::abs(least), std::abs(largest));
+    // Four roundings: both ends, their difference, the scale.
+    const double allowed = 4.0 * magnitude * std::numeric_limits<float>::epsilon();
+    if (!(std::abs(value_of(written, i, 0.0) - least) <= allowed) ||
+        !(std::abs(value_of(written, i, 255.0) - largest) <= allowed))
+      return false;
+  }
+  return true;
+}
+
+Result<void> compare_edited(const Weight& written, const EncodedWeight& meant,
+                            const FormatLimits& limits) {
   const WeightRef& stored = written.stored;
-  if (stored.shape != meant.shape || !same_meaning(stored.code, meant.code)) {
+  const bool same_code = meant.code.encoding == Encoding::Linear && limits.linear_by_range
+                             ? same_ranges(stored.code, meant.code)
+                             : same_meaning(stored.code, meant.code);
+  if (stored.shape != meant.shape || !same_code) {
     return fail(ErrorKind::Internal, "{}: written as {} {}, meant as {} {}", written.path,
                 describe(stored.code), to_string(stored.shape), describe(meant.code),
                 to_string(meant.shape));
@@ -175,7 +203,7 @@ Result<void> verify_written(const std::string& path, const Graph& source,
     }
     const Weight& after = graph.weights[found->second];
     if (all[i].row.kept_because.empty()) {
-      VP_RETURN_IF_ERROR(compare_edited(after, all[i].value));
+      VP_RETURN_IF_ERROR(compare_edited(after, all[i].value, written.source->limits()));
       continue;
     }
     VP_ASSIGN_OR_RETURN(const bool same, same_values(before.stored, after.stored));

@@ -1,0 +1,407 @@
+#include "formats/graphdef/graphdef_writer.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <map>
+#include <set>
+#include <string_view>
+#include <utility>
+
+#include "base/error.h"
+#include "wire/protobuf_patch.h"
+
+namespace visionpress::graphdef {
+namespace {
+
+using OwnedBytes = ByteBuffer;
+
+/// The names of a float16 weight's nodes and attributes take about 200 bytes, those of codes 400.
+constexpr std::int64_t kLeastElements = 128;
+
+/// Attributes that say how a node makes its value; all others stay.
+constexpr std::array<std::string_view, 9> kValueAttrs = {
+    "dtype", "value", "T", "SrcT", "DstT", "Truncate", "mode", "narrow_range", "axis"};
+
+void append(OwnedBytes& out, Bytes bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
+
+void append_text(OwnedBytes& out, std::uint32_t field, std::string_view text) {
+  append_length_prefix(out, field, text.size());
+  append(out, view_bytes(std::span<const char>(text)));
+}
+
+void append_message(OwnedBytes& out, std::uint32_t field, Bytes content) {
+  append_length_prefix(out, field, content.size());
+  append(out, content);
+}
+
+void append_integer(OwnedBytes& out, std::uint32_t field, std::uint64_t value) {
+  append_tag(out, field, ProtobufType::Varint);
+  append_varint(out, value);
+}
+
+/// One entry of a node's attributes; `value`: an AttrValue.
+void append_attr(OwnedBytes& node, std::string_view key, Bytes value) {
+  OwnedBytes entry;
+  append_text(entry, node_field::kAttrKey, key);
+  append_message(entry, node_field::kAttrValue, value);
+  append_message(node, node_field::kAttr, entry);
+}
+
+void append_type_attr(OwnedBytes& node, std::string_view key, DataType type) {
+  OwnedBytes value;
+  append_integer(value, attr_field::kType, static_cast<std::uint64_t>(type));
+  append_attr(node, key, value);
+}
+
+/// A tensor to be written; `payload` stays where it is.
+struct NewTensor {
+  DataType dtype = DataType::Float;
+  Shape shape = {};
+  Bytes payload = {};
+};
+
+/// The attribute `value` of a Const but for the payload, which is its last part.
+OwnedBytes make_value_attr(const NewTensor& tensor) {
+  OwnedBytes shape;
+  for (const std::int64_t size : tensor.shape) {
+    OwnedBytes dim;
+    append_integer(dim, shape_field::kDimSize, static_cast<std::uint64_t>(size));
+    append_message(shape, shape_field::kDim, dim);
+  }
+  // From the inside out: each level knows its length only when what it holds is known.
+  OwnedBytes content;
+  append_integer(content, tensor_field::kDType, static_cast<std::uint64_t>(tensor.dtype));
+  append_message(content, tensor_field::kShape, shape);
+  append_length_prefix(content, tensor_field::kContent, tensor.payload.size());
+  OwnedBytes value;
+  append_length_prefix(value, attr_field::kTensor, content.size() + tensor.payload.size());
+  append(value, content);
+  OwnedBytes entry;
+  append_text(entry, node_field::kAttrKey, "value");
+  append_length_prefix(entry, node_field::kAttrValue, value.size() + tensor.payload.size());
+  append(entry, value);
+  OwnedBytes attr;
+  append_length_prefix(attr, node_field::kAttr, entry.size() + tensor.payload.size());
+  append(attr, entry);
+  return attr;
+}
+
+/// Nodes one after the other, in pieces: what is made here, and payloads that stay where they are.
+class NodePieces {
+ public:
+  explicit NodePieces(std::vector<OwnedBytes>& owned) : owned_(owned) {}
+
+  /// content: a NodeDef; `tail`: its last bytes, borrowed.
+  void add_node(const OwnedBytes& content, Bytes tail = {}) {
+    OwnedBytes field;
+    append_length_prefix(field, graph_field::kNode, content.size() + tail.size());
+    append(field, content);
+    keep(std::move(field));
+    if (!tail.empty()) pieces_.push_back(tail);
+  }
+
+  /// Storage that lives as long as the result.
+  Bytes keep_payload(Bytes bytes) {
+    owned_.emplace_back(bytes.begin(), bytes.end());
+    return owned_.back();
+  }
+
+  [[nodiscard]] std::vector<Bytes> take() { return std::move(pieces_); }
+
+ private:
+  void keep(OwnedBytes bytes) {
+    owned_.push_back(std::move(bytes));
+    pieces_.emplace_back(owned_.back());
+  }
+
+  std::vector<OwnedBytes>& owned_;
+  std::vector<Bytes> pieces_ = {};
+};
+
+Bytes field_bytes(const RewriteSource& source, const ProtobufField& field) {
+  return source.file.subspan(field.tag_offset, field.end_offset - field.tag_offset);
+}
+
+bool is_control_input(const ProtobufField& field) {
+  return view_text(field.content).starts_with('^');
+}
+
+/// "name:2" and "^name" as "name".
+std::string_view strip_input(std::string_view input) {
+  if (input.starts_with('^')) return input.substr(1);
+  return input.substr(0, input.find(':'));
+}
+
+bool is_value_attr(const ProtobufField& field) {
+  ProtobufCursor entry(field.content, field.content_offset);
+  std::string_view key;
+  for (auto more = entry.next(); more && *more; more = entry.next()) {
+    if (entry.field().number == node_field::kAttrKey) key = view_text(entry.field().content);
+  }
+  return std::find(kValueAttrs.begin(), kValueAttrs.end(), key) != kValueAttrs.end();
+}
+
+/// The fields of `node` with another operator, other data inputs and without what said how its
+/// value is made.
+OwnedBytes remake_node(const RewriteSource& source, const GraphNode& node, std::string_view op,
+                       const std::vector<std::string>& inputs) {
+  OwnedBytes made;
+  for (const ProtobufField& field : node.message.fields()) {
+    if (field.number == node_field::kOp) {
+      append_text(made, node_field::kOp, op);
+      // Control inputs stand behind the others.
+      for (const std::string& input : inputs) append_text(made, node_field::kInput, input);
+      continue;
+    }
+    if (field.number == node_field::kInput && !is_control_input(field)) continue;
+    if (field.number == node_field::kAttr && is_value_attr(field)) continue;
+    append(made, field_bytes(source, field));
+  }
+  return made;
+}
+
+/// What a run of rewrite_graphdef knows of all nodes.
+struct RewriteState {
+  const RewriteSource& source;
+  std::set<std::string, std::less<>> names = {};      ///< taken ones, new ones among them
+  std::map<std::string, int, std::less<>> uses = {};  ///< how often a name is read
+  FilePieces result = {};
+  std::vector<ProtobufEdit> patches = {};
+};
+
+std::string make_name(RewriteState& state, const std::string& base) {
+  std::string name = base;
+  for (int i = 1; !state.names.insert(name).second; ++i) name = fmt::format("{}_{}", base, i);
+  return name;
+}
+
+/// A Const beside `near`, on its device. returns: its name.
+std::string add_const(RewriteState& state, const GraphNode& near, std::string_view suffix,
+                      const NewTensor& tensor, NodePieces& pieces) {
+  std::string name = make_name(state, fmt::format("{}/{}", near.name, suffix));
+  OwnedBytes node;
+  append_text(node, node_field::kName, name);
+  append_text(node, node_field::kOp, "Const");
+  if (const ProtobufField* device = near.message.find_last(node_field::kDevice)) {
+    append(node, field_bytes(state.source, *device));
+  }
+  append_type_attr(node, "dtype", tensor.dtype);
+  append(node, make_value_attr(tensor));
+  pieces.add_node(node, tensor.payload);
+  return name;
+}
+
+void add_float_const(RewriteState& state, const GraphNode& node, const EncodedWeight& value,
+                     NodePieces& pieces) {
+  OwnedBytes made = remake_node(state.source, node, "Const", {});
+  append_type_attr(made, "dtype", DataType::Float);
+  const NewTensor tensor{DataType::Float, value.shape, value.codes};
+  append(made, make_value_attr(tensor));
+  pieces.add_node(made, tensor.payload);
+}
+
+void add_cast(RewriteState& state, const GraphNode& node, const EncodedWeight& value,
+              NodePieces& pieces) {
+  const std::string half =
+      add_const(state, node, "half", {DataType::Half, value.shape, value.codes}, pieces);
+  OwnedBytes made = remake_node(state.source, node, "Cast", {half});
+  append_type_attr(made, "SrcT", DataType::Half);
+  append_type_attr(made, "DstT", DataType::Float);
+  pieces.add_node(made);
+}
+
+/// The range of a code's channels: what codes 0 and 255 are worth.
+struct Ranges {
+  std::vector<float> mins = {};
+  std::vector<float> maxs = {};
+};
+
+Result<Ranges> make_ranges(const Weight& weight, const WeightCode& code) {
+  Ranges ranges;
+  for (std::size_t i = 0; i < code.scales.size(); ++i) {
+    const double min = code.offsets.empty() ? 0.0 : static_cast<double>(code.offsets[i]);
+    const double max = min + 255.0 * static_cast<double>(code.scales[i]);
+    ranges.mins.push_back(static_cast<float>(min));
+    ranges.maxs.push_back(static_cast<float>(max));
+    if (std::isfinite(ranges.mins[i]) && std::isfinite(ranges.maxs[i])) continue;
+    return fail(ErrorKind::InvalidArgument, "{}: code 255 of channel {} is no finite float32",
+                weight.name, i);
+  }
+  return ranges;
+}
+
+Result<void> add_dequantize(RewriteState& state, const Weight& weight, const GraphNode& node,
+                            const EncodedWeight& value, NodePieces& pieces) {
+  VP_ASSIGN_OR_RETURN(const Ranges ranges, make_ranges(weight, value.code));
+  const bool per_channel = ranges.mins.size() > 1;
+  const Shape range_shape =
+      per_channel ? Shape{static_cast<std::int64_t>(ranges.mins.size())} : Shape{};
+  const auto add_range = [&](std::string_view suffix, const std::vector<float>& values) {
+    const Bytes payload = pieces.keep_payload(view_bytes(std::span(values)));
+    return add_const(state, node, suffix, {DataType::Float, range_shape, payload}, pieces);
+  };
+  const std::string codes =
+      add_const(state, node, "quantized", {DataType::QUInt8, value.shape, value.codes}, pieces);
+  const std::string min = add_range("min", ranges.mins);
+  const std::string max = add_range("max", ranges.maxs);
+  OwnedBytes made = remake_node(state.source, node, "Dequantize", {codes, min, max});
+  append_type_attr(made, "T", DataType::QUInt8);
+  OwnedBytes mode;
+  append_text(mode, attr_field::kText, "MIN_COMBINED");
+  append_attr(made, "mode", mode);
+  // Left out where it says nothing: TensorFlow 1.x does not know it.
+  if (per_channel) {
+    OwnedBytes axis;
+    append_integer(axis, attr_field::kInt, static_cast<std::uint64_t>(value.code.axis));
+    append_attr(made, "axis", axis);
+  }
+  pieces.add_node(made);
+  return {};
+}
+
+Result<void> check_linear(const Weight& weight, const EncodedWeight& value) {
+  const WeightCode& code = value.code;
+  if (code.bits != 8 || code.is_signed || !code.zero_points.empty()) {
+    return fail(ErrorKind::InvalidArgument,
+                "{}: codes of {} bits{}{}, a GraphDef takes unsigned ones of 8 bits with an offset",
+                weight.name, code.bits, code.is_signed ? ", signed" : "",
+                code.zero_points.empty() ? "" : ", with zero points");
+  }
+  if (!code.offsets.empty() && code.offsets.size() != code.scales.size()) {
+    return fail(ErrorKind::InvalidArgument, "{}: {} offsets, expected none or {}", weight.name,
+                code.offsets.size(), code.scales.size());
+  }
+  if (code.scales.size() == 1) return {};
+  const auto axis = static_cast<std::size_t>(code.axis);
+  if (code.axis < 0 || axis >= value.shape.size() ||
+      static_cast<std::int64_t>(code.scales.size()) != value.shape[axis]) {
+    return fail(ErrorKind::InvalidArgument, "{}: {} scales along axis {} of shape {}", weight.name,
+                code.scales.size(), code.axis, to_string(value.shape));
+  }
+  return {};
+}
+
+Result<void> check_edit(const Weight& weight, const EncodedWeight& value) {
+  if (!weight.fixed_because.empty()) {
+    return fail(ErrorKind::InvalidArgument, "{} cannot be replaced: {}", weight.name,
+                weight.fixed_because);
+  }
+  if (value.shape != weight.stored.shape) {
+    return fail(ErrorKind::InvalidArgument, "{}: shape {}, expected {}", weight.name,
+                to_string(value.shape), to_string(weight.stored.shape));
+  }
+  std::int64_t bytes = 1;
+  switch (value.code.encoding) {
+    case Encoding::Float32:
+      bytes = 4;
+      break;
+    case Encoding::Float16:
+      bytes = 2;
+      break;
+    case Encoding::Linear:
+      VP_RETURN_IF_ERROR(check_linear(weight, value));
+      break;
+    case Encoding::Table:
+      return fail(ErrorKind::InvalidArgument, "{}: a GraphDef has no tables of values",
+                  weight.name);
+  }
+  const std::int64_t expected = element_count(value.shape).value_or(0) * bytes;
+  if (static_cast<std::int64_t>(value.codes.size()) != expected) {
+    return fail(ErrorKind::InvalidArgument, "{}: {} bytes of codes, shape {} needs {}", weight.name,
+                value.codes.size(), to_string(value.shape), expected);
+  }
+  return {};
+}
+
+RewriteState start_rewrite(const RewriteSource& source) {
+  RewriteState state{.source = source};
+  for (const GraphNode& node : source.nodes.nodes) {
+    state.names.insert(node.name);
+    for (const ProtobufField& field : node.message.fields()) {
+      if (field.number != node_field::kInput) continue;
+      ++state.uses[std::string(strip_input(view_text(field.content)))];
+    }
+  }
+  return state;
+}
+
+ProtobufEdit replace_node(const GraphNode& node, std::vector<Bytes> pieces) {
+  std::vector<ProtobufFrame> frames = node.message.frames();
+  const ProtobufFrame own = frames.back();
+  frames.pop_back();
+  return {std::move(frames), own.tag_offset, own.end_offset, std::move(pieces)};
+}
+
+/// The Consts that only `node` reads go with the form it had.
+void drop_inputs(RewriteState& state, const GraphNode& node) {
+  for (const NodeInput& input : node.inputs) {
+    const GraphNode& from = state.source.nodes.nodes[input.node];
+    if (from.op != "Const" || state.uses[from.name] != 1) continue;
+    state.patches.push_back(replace_node(from, {}));
+  }
+}
+
+Result<void> add_edit(RewriteState& state, const Weight& weight, const GraphNode& node,
+                      const EncodedWeight& value) {
+  NodePieces pieces(state.result.owned);
+  switch (value.code.encoding) {
+    case Encoding::Float32:
+      add_float_const(state, node, value, pieces);
+      break;
+    case Encoding::Float16:
+      add_cast(state, node, value, pieces);
+      break;
+    case Encoding::Linear:
+    case Encoding::Table:
+      VP_RETURN_IF_ERROR(add_dequantize(state, weight, node, value, pieces));
+      break;
+  }
+  state.patches.push_back(replace_node(node, pieces.take()));
+  drop_inputs(state, node);
+  return {};
+}
+
+}  // namespace
+
+FormatLimits graphdef_limits() {
+  FormatLimits limits;
+  limits.linear_by_range = true;
+  return limits;
+}
+
+std::string why_fixed(const GraphNode& node, const StoredTensor& tensor) {
+  if (tensor.count < kLeastElements) {
+    return fmt::format("fewer than {} elements: the nodes of a shorter form take more room",
+                       kLeastElements);
+  }
+  if (tensor.payload.empty()) return "the file spells it with fewer values than elements";
+  if (node.op == "Const" && tensor.dtype == DataType::Half) {
+    return "its consumers compute in float16";
+  }
+  return {};
+}
+
+Result<FilePieces> rewrite_graphdef(const RewriteSource& source,
+                                    std::span<const WeightEdit> edits) {
+  RewriteState state = start_rewrite(source);
+  std::set<std::size_t> seen;
+  for (const WeightEdit& edit : edits) {
+    if (edit.index >= source.graph.weights.size() || edit.value == nullptr) {
+      return fail(ErrorKind::InvalidArgument, "there is no weight {} to replace", edit.index);
+    }
+    const Weight& weight = source.graph.weights[edit.index];
+    VP_RETURN_IF_ERROR(check_edit(weight, *edit.value));
+    if (!seen.insert(edit.index).second) {
+      return fail(ErrorKind::InvalidArgument, "{} is replaced twice", weight.name);
+    }
+    const GraphNode& node = source.nodes.nodes[source.weight_nodes[edit.index]];
+    VP_RETURN_IF_ERROR(add_edit(state, weight, node, *edit.value));
+  }
+  VP_ASSIGN_OR_RETURN(PatchedBytes patched, patch_protobuf(source.file, std::move(state.patches)));
+  state.result.pieces = std::move(patched.pieces);
+  for (OwnedBytes& owned : patched.owned) state.result.owned.push_back(std::move(owned));
+  return std::move(state.result);
+}
+
+}  // namespace visionpress::graphdef
