@@ -198,6 +198,12 @@ class Evaluation {
                   "a classifier needs a folder a tag, or --crops to score the boxes of a detection "
                   "data set");
     }
+    if (runner.task == ModelTask::Classification && !options_.save_predictions.empty()) {
+      return fail(
+          ErrorKind::Usage,
+          "save-predictions writes boxes, and this is a classifier; predict --json gives its "
+          "answers");
+    }
     return {};
   }
 
