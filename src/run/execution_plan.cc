@@ -1,87 +1,18 @@
 #include "run/execution_plan.h"
 
 #include <algorithm>
-#include <type_traits>
 #include <utility>
 
 #include "base/error.h"
 #include "run/fusion.h"
 #include "run/onednn_adapter.h"
+#include "run/operator_factory.h"
 #include "run/ops/conv_shape.h"
 #include "run/ops/strided.h"
+#include "run/shape_inference.h"
 
 namespace visionpress {
 namespace {
-
-// The operators that read their inputs after the first as parameters, while they are built.
-bool takes_parameters(const Op& op) {
-  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<FullyConnected>(op) ||
-         std::holds_alternative<BatchNorm>(op) || std::holds_alternative<InstanceNorm>(op) ||
-         std::holds_alternative<Prelu>(op);
-}
-
-/// Calls the builder of an operator other than Conv2d, which the plan builds with what it takes
-/// over.
-struct OperatorMaker {
-  const BuildContext& context;
-
-  OperatorResult operator()(const Unsupported& op) const {
-    return fail(ErrorKind::Unsupported, "{}", op.why);
-  }
-  OperatorResult operator()(const Conv2d&) const {
-    return fail(ErrorKind::Internal, "a convolution reached the plain builders");
-  }
-  OperatorResult operator()(const Identity&) const {
-    return make_unary({UnaryKind::Linear, 1.0F, 0.0F}, context);
-  }
-  OperatorResult operator()(const Prelu&) const { return make_prelu(context); }
-  OperatorResult operator()(const FullyConnected& op) const {
-    return make_fully_connected(op, context);
-  }
-  OperatorResult operator()(const Pool2d& op) const { return make_pool2d(op, context); }
-  OperatorResult operator()(const Unary& op) const { return make_unary(op, context); }
-  OperatorResult operator()(const Binary& op) const { return make_binary(op, context); }
-  OperatorResult operator()(const BatchNorm& op) const { return make_batch_norm(op, context); }
-  OperatorResult operator()(const InstanceNorm& op) const {
-    return make_instance_norm(op, context);
-  }
-  OperatorResult operator()(const Softmax& op) const { return make_softmax(op, context); }
-  OperatorResult operator()(const Concat& op) const { return make_concat(op, context); }
-  OperatorResult operator()(const Reshape& op) const { return make_reshape(op, context); }
-  OperatorResult operator()(const Squeeze& op) const { return make_squeeze(op, context); }
-  OperatorResult operator()(const ExpandDims& op) const { return make_expand_dims(op, context); }
-  OperatorResult operator()(const Transpose& op) const { return make_transpose(op, context); }
-  OperatorResult operator()(const Pad& op) const { return make_pad(op, context); }
-  OperatorResult operator()(const Slice& op) const { return make_slice(op, context); }
-  OperatorResult operator()(const Split& op) const { return make_split(op, context); }
-  OperatorResult operator()(const Resize& op) const { return make_resize(op, context); }
-  OperatorResult operator()(const Reduce& op) const { return make_reduce(op, context); }
-  OperatorResult operator()(const SpaceDepth& op) const { return make_space_depth(op, context); }
-  OperatorResult operator()(const Gather&) const {
-    return fail(ErrorKind::Unsupported, "Gather is not built");
-  }
-  OperatorResult operator()(const GatherNd&) const {
-    return fail(ErrorKind::Unsupported, "GatherNd is not built");
-  }
-  OperatorResult operator()(const Select&) const {
-    return fail(ErrorKind::Unsupported, "Select is not built");
-  }
-  OperatorResult operator()(const Where&) const {
-    return fail(ErrorKind::Unsupported, "Where is not built");
-  }
-  OperatorResult operator()(const Tile&) const {
-    return fail(ErrorKind::Unsupported, "Tile is not built");
-  }
-  OperatorResult operator()(const ShapeOf&) const {
-    return fail(ErrorKind::Unsupported, "ShapeOf is not built");
-  }
-  OperatorResult operator()(const NonMaxSuppression&) const {
-    return fail(ErrorKind::Unsupported, "NonMaxSuppression is not built");
-  }
-  OperatorResult operator()(const TopK&) const {
-    return fail(ErrorKind::Unsupported, "TopK is not built");
-  }
-};
 
 class PlanBuilder {
  public:
@@ -93,16 +24,7 @@ class PlanBuilder {
   }
 
   Result<ExecutionPlan> build() {
-    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
-      if (done_[n]) continue;
-      auto added = add_node(n);
-      if (!added) {
-        Error error = std::move(added).error();
-        const Node& node = graph_.nodes[n];
-        error.message = fmt::format("{} ({}): {}", node.path, node.source_type, error.message);
-        return tl::unexpected<Error>(std::move(error));
-      }
-    }
+    VP_RETURN_IF_ERROR(for_each_node([this](std::size_t n) { return add_node(n); }));
     for (const TensorId id : graph_.outputs) {
       VP_RETURN_IF_ERROR(ensure_value(id, 0));
     }
@@ -110,7 +32,34 @@ class PlanBuilder {
     return std::move(plan_);
   }
 
+  /// By TensorId, physical order but for constants; instead of build.
+  Result<std::vector<Shape>> find_shapes() {
+    only_shapes_ = true;
+    VP_RETURN_IF_ERROR(for_each_node([this](std::size_t n) { return add_shapes(n); }));
+    std::vector<Shape> shapes;
+    for (std::size_t t = 0; t < graph_.tensors.size(); ++t) {
+      const Tensor& tensor = graph_.tensors[t];
+      shapes.push_back(tensor.is_constant() ? tensor.shape
+                                            : logical_shape(plan_.places[t].dims, graph_.layout));
+    }
+    return shapes;
+  }
+
  private:
+  template <typename Body>
+  Result<void> for_each_node(const Body& body) {
+    for (std::size_t n = 0; n < graph_.nodes.size(); ++n) {
+      if (done_[n]) continue;
+      auto added = body(n);
+      if (added) continue;
+      Error error = std::move(added).error();
+      const Node& node = graph_.nodes[n];
+      error.message = fmt::format("{} ({}): {}", node.path, node.source_type, error.message);
+      return tl::unexpected<Error>(std::move(error));
+    }
+    return {};
+  }
+
   ExecutionPlan::Place& place(TensorId id) { return plan_.places[static_cast<std::size_t>(id)]; }
 
   void set_dims(TensorId id, Shape dims) {
@@ -126,17 +75,21 @@ class PlanBuilder {
     if (input.tensor == nullptr || !input.tensor->is_constant()) {
       return fail(ErrorKind::Internal, "tensor {} has no values", id);
     }
-    VP_ASSIGN_OR_RETURN(std::vector<float> values, load_constant(input));
     Shape dims = input.tensor->shape;
-    const auto count = element_count(dims);
-    if (!count || static_cast<std::size_t>(*count) != values.size()) {
-      return fail(ErrorKind::Malformed, "constant \"{}\" has {} values for {}", input.tensor->name,
-                  values.size(), to_string(dims));
-    }
     if (graph_.layout == Layout::ChannelsFirst && rank == 4) {
       while (dims.size() < 4) dims.insert(dims.begin(), 1);
     }
     Shape physical = physical_shape(dims, graph_.layout);
+    if (only_shapes_) {
+      set_dims(id, std::move(physical));
+      return {};
+    }
+    VP_ASSIGN_OR_RETURN(std::vector<float> values, load_constant(input));
+    const auto count = element_count(dims);
+    if (!count || static_cast<std::size_t>(*count) != values.size()) {
+      return fail(ErrorKind::Malformed, "constant \"{}\" has {} values for {}", input.tensor->name,
+                  values.size(), to_string(input.tensor->shape));
+    }
     if (physical != dims) {
       std::vector<float> swapped(values.size());
       swap_layout(physical, values.data(), swapped.data(), false);
@@ -183,7 +136,7 @@ class PlanBuilder {
     if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
       VP_ASSIGN_OR_RETURN(step.op, add_convolution(index, *conv, context, step.outputs));
     } else {
-      VP_ASSIGN_OR_RETURN(step.op, std::visit(OperatorMaker{context}, node.op));
+      VP_ASSIGN_OR_RETURN(step.op, make_operator(node.op, context));
     }
     const std::size_t values = takes_parameters(node.op) ? 1 : node.inputs.size();
     step.inputs.assign(node.inputs.begin(),
@@ -191,11 +144,24 @@ class PlanBuilder {
     return add_step(std::move(step));
   }
 
+  Result<void> add_shapes(std::size_t index) {
+    const Node& node = graph_.nodes[index];
+    VP_ASSIGN_OR_RETURN(const std::vector<InputDesc> inputs, gather_inputs(node));
+    const BuildContext context = {inputs, node.outputs.size(), graph_.layout, options_.arithmetic,
+                                  plan_.threads};
+    VP_ASSIGN_OR_RETURN(std::vector<Shape> dims, operator_dims(node.op, context));
+    VP_RETURN_IF_ERROR(check_output_count(node.outputs.size(), dims.size()));
+    for (std::size_t i = 0; i < dims.size(); ++i) set_dims(node.outputs[i], std::move(dims[i]));
+    return {};
+  }
+
+  static Result<void> check_output_count(std::size_t outputs, std::size_t expected) {
+    if (outputs == expected) return {};
+    return fail(ErrorKind::Malformed, "it has {} outputs, not {}", outputs, expected);
+  }
+
   Result<void> add_step(ExecutionPlan::Step step) {
-    if (step.op->output_dims.size() != step.outputs.size()) {
-      return fail(ErrorKind::Malformed, "it has {} outputs, not {}", step.outputs.size(),
-                  step.op->output_dims.size());
-    }
+    VP_RETURN_IF_ERROR(check_output_count(step.outputs.size(), step.op->output_dims.size()));
     for (std::size_t i = 0; i < step.outputs.size(); ++i) {
       constexpr std::int64_t kLargest = std::int64_t{1}
                                         << 31;  // values; 8 GiB a tensor is beyond any image model
@@ -267,6 +233,7 @@ class PlanBuilder {
   const ExecutorOptions& options_;
   Readers readers_;
   std::vector<bool> done_;
+  bool only_shapes_ = false;
   ExecutionPlan plan_ = {};
 };
 
@@ -275,6 +242,15 @@ class PlanBuilder {
 Result<ExecutionPlan> make_execution_plan(const Graph& graph, const ExecutorOptions& options,
                                           const Shape& input, int threads) {
   return PlanBuilder(graph, options, input, threads).build();
+}
+
+Result<std::vector<Shape>> infer_shapes(const Graph& graph, const Shape& input_shape) {
+  if (graph.inputs.size() != 1)
+    return fail(ErrorKind::Unsupported, "it has {} inputs, not one", graph.inputs.size());
+  // Shapes do not depend on the arithmetic; Float builds no tables for 8-bit products.
+  ExecutorOptions options;
+  options.arithmetic = Arithmetic::Float;
+  return PlanBuilder(graph, options, input_shape, 1).find_shapes();
 }
 
 }  // namespace visionpress

@@ -79,7 +79,14 @@ class Operator {
 
   virtual void run(const RunContext& context) const = 0;
 
-  std::vector<Shape> output_dims = {};  ///< physical order, one an output
+  /// Whether the first size of an output is counted in the run and its `output_dims` say how many
+  /// there can be.
+  [[nodiscard]] bool counts(std::size_t output) const {
+    return output < counted_outputs.size() && counted_outputs[output];
+  }
+
+  std::vector<Shape> output_dims = {};     ///< physical order, one an output
+  std::vector<bool> counted_outputs = {};  ///< see counts; may be shorter than the outputs
   std::size_t scratch_bytes = 0;
   bool is_hybrid = false;  ///< multiplies 8-bit integers
 };
@@ -121,6 +128,9 @@ struct WindowGeometry {
 [[nodiscard]] bool can_pool_in_hybrid_conv2d(const Conv2d& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_fully_connected(const FullyConnected& op,
                                                   const BuildContext& context);
+/// Sizes of its result alone. errors: as make_fully_connected.
+[[nodiscard]] Result<Shape> fully_connected_dims(const FullyConnected& op,
+                                                 const BuildContext& context);
 [[nodiscard]] OperatorResult make_pool2d(const Pool2d& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_unary(const Unary& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_binary(const Binary& op, const BuildContext& context);

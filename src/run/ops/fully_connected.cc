@@ -48,20 +48,20 @@ void reorder_columns(std::vector<float>& kernel, const Shape& x, std::size_t out
   kernel = std::move(ordered);
 }
 
-}  // namespace
-
-OperatorResult make_fully_connected(const FullyConnected& op, const BuildContext& context) {
+// The product's sizes; the kernel is [columns, inner..] or [inner, columns].
+Result<HybridRows> rows_of(const FullyConnected& op, const BuildContext& context) {
   if (context.inputs.size() < 2 || context.inputs[1].weight == nullptr) {
     return fail(ErrorKind::Unsupported, "its kernel is not a constant");
   }
   const Shape& x = context.inputs[0].dims;
   const Shape& k = context.inputs[1].weight->stored.shape;
-  if (k.size() < 2 || k[0] <= 0 || *element_count(k) <= 0) {
+  const auto count = element_count(k);
+  if (k.size() < 2 || (op.kernel_is_in_out && k.size() > 2) || !count || *count <= 0) {
     return fail(ErrorKind::Malformed, "kernel {} needs two axes", to_string(k));
   }
   HybridRows rows;
-  rows.columns = k[0];
-  rows.inner = *element_count(k) / k[0];
+  rows.columns = op.kernel_is_in_out ? k[1] : k[0];
+  rows.inner = *count / rows.columns;
   const auto total = static_cast<std::int64_t>(count_of(x));
   if (total % rows.inner != 0) {
     return fail(ErrorKind::Malformed, "input {} does not divide into rows of {} values",
@@ -70,25 +70,45 @@ OperatorResult make_fully_connected(const FullyConnected& op, const BuildContext
   rows.rows = total / rows.inner;
   if (is_fused(op.activation)) rows.activation = unary_of(op.activation);
   rows.output_dims = result_dims(op, x, rows);
-  if (op.dynamic_range && context.follows_runtime()) {
-    const bool by_xnnpack = context.arithmetic == Arithmetic::Runtime;
-    const auto builtin =
-        op.asymmetric_inputs ? HybridRule::BuiltinAsymmetric : HybridRule::BuiltinSymmetric;
-    return make_hybrid_rows(rows, by_xnnpack ? HybridRule::Xnnpack : builtin, context);
-  }
+  return rows;
+}
+
+OperatorResult make_float_rows(const FullyConnected& op, const HybridRows& rows,
+                               const BuildContext& context) {
+  const Shape& x = context.inputs[0].dims;
   VP_ASSIGN_OR_RETURN(std::vector<float> kernel, load_constant(context.inputs[1]));
   if (context.layout == Layout::ChannelsFirst && x.size() == 4 && x[1] * x[2] > 1) {
+    if (op.kernel_is_in_out) {
+      return fail(ErrorKind::Unsupported, "an [in, out] kernel over planes of {}", to_string(x));
+    }
     reorder_columns(kernel, x, static_cast<std::size_t>(rows.columns));
   }
   VP_ASSIGN_OR_RETURN(const std::vector<float> bias, load_bias(context, rows.columns));
-  const ConvSpec spec =
-      matrix_product_spec(ConvArithmetic::Float, rows.rows, rows.inner, rows.columns);
+  ConvSpec spec = matrix_product_spec(ConvArithmetic::Float, rows.rows, rows.inner, rows.columns);
+  if (op.kernel_is_in_out) spec.kernel_layout = KernelLayout::Hwio;
   VP_ASSIGN_OR_RETURN(
       Convolution product,
       Convolution::create(spec, kernel.data(), has_bias(context) ? bias.data() : nullptr,
                           context.threads));
   return std::make_unique<FullyConnectedOperator>(std::move(product), rows.output_dims,
                                                   rows.activation);
+}
+
+}  // namespace
+
+Result<Shape> fully_connected_dims(const FullyConnected& op, const BuildContext& context) {
+  VP_ASSIGN_OR_RETURN(const HybridRows rows, rows_of(op, context));
+  return rows.output_dims;
+}
+
+OperatorResult make_fully_connected(const FullyConnected& op, const BuildContext& context) {
+  VP_ASSIGN_OR_RETURN(const HybridRows rows, rows_of(op, context));
+  if (!op.dynamic_range || op.kernel_is_in_out || !context.follows_runtime())
+    return make_float_rows(op, rows, context);
+  const bool by_xnnpack = context.arithmetic == Arithmetic::Runtime;
+  const auto builtin =
+      op.asymmetric_inputs ? HybridRule::BuiltinAsymmetric : HybridRule::BuiltinSymmetric;
+  return make_hybrid_rows(rows, by_xnnpack ? HybridRule::Xnnpack : builtin, context);
 }
 
 }  // namespace visionpress
