@@ -9,6 +9,8 @@
 #include <utility>
 
 #include "base/error.h"
+#include "formats/graphdef/graphdef_encode.h"
+#include "formats/graphdef/graphdef_model.h"
 #include "wire/protobuf_patch.h"
 
 namespace visionpress::graphdef {
@@ -22,70 +24,6 @@ constexpr std::int64_t kLeastElements = 128;
 /// Attributes that say how a node makes its value; all others stay.
 constexpr std::array<std::string_view, 9> kValueAttrs = {
     "dtype", "value", "T", "SrcT", "DstT", "Truncate", "mode", "narrow_range", "axis"};
-
-void append(OwnedBytes& out, Bytes bytes) { out.insert(out.end(), bytes.begin(), bytes.end()); }
-
-void append_text(OwnedBytes& out, std::uint32_t field, std::string_view text) {
-  append_length_prefix(out, field, text.size());
-  append(out, view_bytes(std::span<const char>(text)));
-}
-
-void append_message(OwnedBytes& out, std::uint32_t field, Bytes content) {
-  append_length_prefix(out, field, content.size());
-  append(out, content);
-}
-
-void append_integer(OwnedBytes& out, std::uint32_t field, std::uint64_t value) {
-  append_tag(out, field, ProtobufType::Varint);
-  append_varint(out, value);
-}
-
-/// One entry of a node's attributes; `value`: an AttrValue.
-void append_attr(OwnedBytes& node, std::string_view key, Bytes value) {
-  OwnedBytes entry;
-  append_text(entry, node_field::kAttrKey, key);
-  append_message(entry, node_field::kAttrValue, value);
-  append_message(node, node_field::kAttr, entry);
-}
-
-void append_type_attr(OwnedBytes& node, std::string_view key, DataType type) {
-  OwnedBytes value;
-  append_integer(value, attr_field::kType, static_cast<std::uint64_t>(type));
-  append_attr(node, key, value);
-}
-
-/// A tensor to be written; `payload` stays where it is.
-struct NewTensor {
-  DataType dtype = DataType::Float;
-  Shape shape = {};
-  Bytes payload = {};
-};
-
-/// The attribute `value` of a Const but for the payload, which is its last part.
-OwnedBytes make_value_attr(const NewTensor& tensor) {
-  OwnedBytes shape;
-  for (const std::int64_t size : tensor.shape) {
-    OwnedBytes dim;
-    append_integer(dim, shape_field::kDimSize, static_cast<std::uint64_t>(size));
-    append_message(shape, shape_field::kDim, dim);
-  }
-  // From the inside out: each level knows its length only when what it holds is known.
-  OwnedBytes content;
-  append_integer(content, tensor_field::kDType, static_cast<std::uint64_t>(tensor.dtype));
-  append_message(content, tensor_field::kShape, shape);
-  append_length_prefix(content, tensor_field::kContent, tensor.payload.size());
-  OwnedBytes value;
-  append_length_prefix(value, attr_field::kTensor, content.size() + tensor.payload.size());
-  append(value, content);
-  OwnedBytes entry;
-  append_text(entry, node_field::kAttrKey, "value");
-  append_length_prefix(entry, node_field::kAttrValue, value.size() + tensor.payload.size());
-  append(entry, value);
-  OwnedBytes attr;
-  append_length_prefix(attr, node_field::kAttr, entry.size() + tensor.payload.size());
-  append(attr, entry);
-  return attr;
-}
 
 /// Nodes one after the other, in pieces: what is made here, and payloads that stay where they are.
 class NodePieces {
@@ -117,6 +55,14 @@ class NodePieces {
 
   std::vector<OwnedBytes>& owned_;
   std::vector<Bytes> pieces_ = {};
+};
+
+/// The opened file, as GraphDefModel has it.
+struct RewriteSource {
+  Bytes file = {};
+  const Graph& graph;
+  const NodeList& nodes;
+  const std::vector<std::size_t>& weight_nodes;
 };
 
 Bytes field_bytes(const RewriteSource& source, const ProtobufField& field) {
@@ -161,7 +107,7 @@ OwnedBytes remake_node(const RewriteSource& source, const GraphNode& node, std::
   return made;
 }
 
-/// What a run of rewrite_graphdef knows of all nodes.
+/// What one rewrite knows of all nodes.
 struct RewriteState {
   const RewriteSource& source;
   std::set<std::string, std::less<>> names = {};      ///< taken ones, new ones among them
@@ -364,7 +310,7 @@ Result<void> add_edit(RewriteState& state, const Weight& weight, const GraphNode
 
 }  // namespace
 
-FormatLimits graphdef_limits() {
+FormatLimits GraphDefModel::limits() const {
   FormatLimits limits;
   limits.linear_by_range = true;
   return limits;
@@ -382,8 +328,9 @@ std::string why_fixed(const GraphNode& node, const StoredTensor& tensor) {
   return {};
 }
 
-Result<FilePieces> rewrite_graphdef(const RewriteSource& source,
-                                    std::span<const WeightEdit> edits) {
+Result<FilePieces> GraphDefModel::rewrite(std::span<const WeightEdit> edits,
+                                          const RewriteOptions& /*options*/) const {
+  const RewriteSource source{file_, graph_, nodes_, weight_nodes_};
   RewriteState state = start_rewrite(source);
   std::set<std::size_t> seen;
   for (const WeightEdit& edit : edits) {

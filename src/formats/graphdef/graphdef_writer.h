@@ -11,36 +11,14 @@
 // Per tensor, every TensorFlow since 1.0 reads the file; `axis` needs 2.2 or later.
 // source: tensorflow/core/ops/array_ops.cc, tensorflow/core/kernels/{dequantize_op,cast_op}.cc.
 
-#include <span>
 #include <string>
-#include <vector>
 
 #include "formats/graphdef/graphdef_nodes.h"
-#include "model/graph.h"
-#include "model/source_model.h"
-#include "visionpress/result.h"
 
 namespace visionpress::graphdef {
 
-/// What weights of a GraphDef can be.
-[[nodiscard]] FormatLimits graphdef_limits();
-
-/// Why the value of `node` (of a Const: `tensor`) cannot become a shorter one; empty where it can.
+/// Why a weight of `node`, which makes it out of `tensor`, cannot become a shorter one; empty where
+/// it can. Says nothing of scalars that several layers share beyond their size.
 [[nodiscard]] std::string why_fixed(const GraphNode& node, const StoredTensor& tensor);
-
-/// What a rewrite needs to know of the opened file.
-struct RewriteSource {
-  Bytes file = {};
-  const Graph& graph;
-  const NodeList& nodes;
-  /// For each of graph.weights the node whose output it is: a Const, Cast or Dequantize.
-  std::span<const std::size_t> weight_nodes = {};
-};
-
-/// The file with these weights replaced; every byte outside the nodes that make them is as it was,
-/// and so are unknown fields, control inputs, device and other attributes (`_class`) inside them.
-/// errors: InvalidArgument when an edit does not fit its weight or the limits.
-[[nodiscard]] Result<FilePieces> rewrite_graphdef(const RewriteSource& source,
-                                                  std::span<const WeightEdit> edits);
 
 }  // namespace visionpress::graphdef

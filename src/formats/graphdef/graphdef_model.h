@@ -1,0 +1,33 @@
+#pragma once
+
+#include <utility>
+#include <vector>
+
+#include "formats/graphdef/graphdef_nodes.h"
+#include "model/source_model.h"
+
+namespace visionpress::graphdef {
+
+/// An opened GraphDef: the graph, and for each of its weights the node that makes it.
+class GraphDefModel : public SourceModel {
+ public:
+  /// weight_nodes: for each weight of `graph` the Const, Cast or Dequantize whose output it is.
+  GraphDefModel(Bytes file, NodeList nodes, Graph graph, std::vector<std::size_t> weight_nodes)
+      : file_(file),
+        nodes_(std::move(nodes)),
+        graph_(std::move(graph)),
+        weight_nodes_(std::move(weight_nodes)) {}
+
+  [[nodiscard]] const Graph& graph() const override { return graph_; }
+  [[nodiscard]] FormatLimits limits() const override;
+  [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
+                                           const RewriteOptions& options) const override;
+
+ private:
+  Bytes file_;
+  NodeList nodes_;
+  Graph graph_;
+  std::vector<std::size_t> weight_nodes_;
+};
+
+}  // namespace visionpress::graphdef

@@ -1,0 +1,55 @@
+#pragma once
+
+// The variables of a SavedModel or a TensorFlow checkpoint of version 2.
+//
+// The layout accepted: PREFIX.index is a table of sorted keys (LevelDB's format: blocks whose keys
+// share prefixes, an index block, a footer of 48 bytes); key "" is a BundleHeaderProto, every other
+// a BundleEntryProto, which names a range of PREFIX.data-SHARD-of-SHARDS.
+// source: tensorflow/core/protobuf/tensor_bundle.proto, tensorflow/core/util/tensor_bundle,
+// google/leveldb doc/table_format.md.
+
+#include <map>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/mapped_file.h"
+#include "formats/graphdef/graphdef_schema.h"
+#include "model/tensor.h"
+#include "visionpress/result.h"
+
+namespace visionpress::graphdef {
+
+/// One entry. Strings have a payload that is no row of elements.
+struct BundleTensor {
+  DataType dtype = DataType::Invalid;
+  Shape shape = {};
+  Bytes payload = {};          ///< borrowed from the bundle
+  std::uint32_t checksum = 0;  ///< masked CRC-32C of the payload
+  bool is_in_slices = false;   ///< a partitioned variable: its parts are other entries
+};
+
+class TensorBundle {
+ public:
+  /// prefix: the path without ".index".
+  /// errors: Io; Malformed with the file's name and offset; Unsupported for compressed blocks and
+  /// files of big-endian machines.
+  [[nodiscard]] static Result<TensorBundle> open(const std::string& prefix);
+
+  /// Null where there is none of that key.
+  [[nodiscard]] const BundleTensor* find(std::string_view key) const;
+  [[nodiscard]] std::size_t size() const { return tensors_.size(); }
+
+ private:
+  Result<void> read(const std::string& prefix, Bytes index);
+  Result<void> add_shards(const std::string& prefix, std::uint64_t count);
+
+  std::vector<MappedFile> shards_ = {};
+  std::map<std::string, BundleTensor, std::less<>> tensors_ = {};
+};
+
+/// errors: Malformed when the payload differs from what was written.
+[[nodiscard]] Result<void> check_payload(const BundleTensor& tensor);
+
+}  // namespace visionpress::graphdef
