@@ -102,6 +102,45 @@ TEST_P(ConvTest, AChannelsLastConvolutionEqualsTheOracle) {
     ASSERT_NEAR(result.values[i], expected[i], kTolerance) << i;
 }
 
+// From O,H,W,I to H,W,I,O.
+std::vector<float> to_hwio(const std::vector<float>& kernel, std::size_t out) {
+  return to_planar(kernel, out, kernel.size() / out);
+}
+
+TEST_P(ConvTest, AnHwioKernelEqualsTheOracle) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, c_.height, c_.width, c_.in});
+  Conv2d op = conv_op(c_);
+  op.kernel_layout = KernelLayout::Hwio;
+  test.add_node(op, {x,
+                     test.add_weight({c_.kernel, c_.kernel, c_.in / c_.groups, c_.out},
+                                     to_hwio(kernel_, static_cast<std::size_t>(c_.out))),
+                     test.add_weight({c_.out}, bias_)});
+  const std::vector<float> expected = naive(c_, x_, kernel_, bias_);
+  const RunResult result = run_graph(test, x_);
+  ASSERT_EQ(result.values.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(result.values[i], expected[i], kTolerance) << i;
+}
+
+TEST_P(ConvTest, AnHwimKernelOfSoManyGroupsEqualsTheOracle) {
+  if (c_.groups != c_.in) GTEST_SKIP() << "not a depthwise convolution";
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, c_.height, c_.width, c_.in});
+  Conv2d op = conv_op(c_);
+  op.groups = 0;
+  op.kernel_layout = KernelLayout::Hwim;
+  test.add_node(op, {x,
+                     test.add_weight({c_.kernel, c_.kernel, c_.in, c_.out / c_.in},
+                                     to_hwio(kernel_, static_cast<std::size_t>(c_.out))),
+                     test.add_weight({c_.out}, bias_)});
+  const std::vector<float> expected = naive(c_, x_, kernel_, bias_);
+  const RunResult result = run_graph(test, x_);
+  ASSERT_EQ(result.values.size(), expected.size());
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    ASSERT_NEAR(result.values[i], expected[i], kTolerance) << i;
+}
+
 TEST_P(ConvTest, AChannelsFirstConvolutionEqualsTheOracle) {
   TestGraph test(Layout::ChannelsFirst);
   const TensorId x = test.add_input({1, c_.in, c_.height, c_.width});
@@ -138,7 +177,8 @@ INSTANTIATE_TEST_SUITE_P(Sizes, ConvTest,
                                          ConvCase{6, 5, 16, 35, 1, 1, 1, 1, PadRule::SameUpper},
                                          ConvCase{12, 12, 8, 8, 3, 1, 2, 1, PadRule::SameUpper},
                                          ConvCase{9, 8, 8, 12, 3, 2, 1, 4, PadRule::SameLower},
-                                         ConvCase{10, 7, 6, 6, 3, 1, 1, 6, PadRule::SameUpper}));
+                                         ConvCase{10, 7, 6, 6, 3, 1, 1, 6, PadRule::SameUpper},
+                                         ConvCase{9, 7, 5, 15, 3, 2, 1, 5, PadRule::SameUpper}));
 
 TEST(Conv, ADepthwiseKernelWithAMultiplierEqualsItsTaps) {
   TestGraph test(Layout::ChannelsLast);
@@ -165,6 +205,52 @@ TEST(Conv, ATransposedConvolutionSpreadsEachPixel) {
   const RunResult result = run_graph(test, {1, 2});
   EXPECT_EQ(result.shape, (Shape{1, 1, 1, 5}));
   EXPECT_EQ(result.values, (std::vector<float>{1, 10, 102, 20, 200}));
+}
+
+TEST(Conv, ATransposedHwoiKernelSpreadsEachPixelOverItsChannels) {
+  // Two channels in, three out, two taps along x.
+  const auto tap = [](std::size_t w, std::size_t o, std::size_t i) {
+    return static_cast<float>(100 * w + 10 * o + i + 1);
+  };
+  std::vector<float> kernel;
+  for (std::size_t w = 0; w < 2; ++w) {
+    for (std::size_t o = 0; o < 3; ++o) {
+      for (std::size_t i = 0; i < 2; ++i) kernel.push_back(tap(w, o, i));
+    }
+  }
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 1, 2, 2});
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Hwoi;
+  op.transposed = true;
+  op.stride = {1, 1};
+  test.add_node(op, {x, test.add_weight({1, 2, 3, 2}, kernel)});
+  const std::vector<float> pixels = {1, 2, 3, 5};
+  std::vector<float> expected(9, 0.0F);
+  for (std::size_t pixel = 0; pixel < 2; ++pixel) {
+    for (std::size_t w = 0; w < 2; ++w) {
+      for (std::size_t o = 0; o < 3; ++o) {
+        for (std::size_t i = 0; i < 2; ++i)
+          expected[(pixel + w) * 3 + o] += pixels[pixel * 2 + i] * tap(w, o, i);
+      }
+    }
+  }
+  const RunResult result = run_graph(test, pixels);
+  EXPECT_EQ(result.shape, (Shape{1, 1, 3, 3}));
+  EXPECT_EQ(result.values, expected);
+}
+
+TEST(Conv, AnHwimKernelOfOtherChannelsIsRefused) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 4, 4, 3});
+  Conv2d op;
+  op.groups = 0;
+  op.kernel_layout = KernelLayout::Hwim;
+  test.add_node(op, {x, test.add_weight({1, 1, 6, 1}, std::vector<float>(6, 1.0F))});
+  const auto executor = Executor::create(test.graph, {});
+  ASSERT_FALSE(executor);
+  EXPECT_EQ(executor.error().message,
+            "nodes[0] (TEST): kernel [1,1,6,1] does not fit 3 input channels in 3 groups");
 }
 
 TEST(Conv, AStrideBeyondTheImageNeedsNoMoreRoomThanTheImage) {

@@ -1,5 +1,6 @@
 #include "run/onednn_adapter.h"
 
+#include <array>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -24,35 +25,13 @@ dnnl::stream& thread_stream() {
 
 // Dims (g, o, i, h, w) of the kernel as oneDNN names them, with the strides of our layouts.
 dnnl::memory::desc kernel_desc(const ConvSpec& spec, dnnl::memory::data_type type) {
-  const std::int64_t groups = spec.groups;
-  const std::int64_t o = spec.out_channels / groups;
-  const std::int64_t i = spec.in_channels / groups;
+  const std::int64_t o = spec.out_channels / spec.groups;
+  const std::int64_t i = spec.in_channels / spec.groups;
   const std::int64_t h = spec.kernel[0];
   const std::int64_t w = spec.kernel[1];
-  dnnl::memory::dims strides;
-  switch (spec.kernel_layout) {
-    case KernelLayout::Oihw:
-      strides = {o * i * h * w, i * h * w, h * w, w, 1};
-      break;
-    case KernelLayout::Iohw:
-      strides = {i * o * h * w, h * w, o * h * w, w, 1};
-      break;
-    case KernelLayout::Ohwi:
-      strides = {o * h * w * i, h * w * i, 1, w * i, i};
-      break;
-    case KernelLayout::Hwo:
-    case KernelLayout::Hwim:
-      strides = {o, 1, 1, w * spec.out_channels, spec.out_channels};
-      break;
-    case KernelLayout::Hwio:
-      strides = {o, 1, o * groups, w * i * o * groups, i * o * groups};
-      break;
-    case KernelLayout::Hwoi:
-      strides = {o * i, i, 1, w * o * groups * i, o * groups * i};
-      break;
-  }
-  if (groups == 1) return {{o, i, h, w}, type, {strides.begin() + 1, strides.end()}};
-  return {{groups, o, i, h, w}, type, strides};
+  const auto strides = kernel_strides(spec);
+  if (spec.groups == 1) return {{o, i, h, w}, type, {strides.begin() + 1, strides.end()}};
+  return {{spec.groups, o, i, h, w}, type, {strides.begin(), strides.end()}};
 }
 
 dnnl::memory::desc any_kernel_desc(const ConvSpec& spec, dnnl::memory::data_type type) {
@@ -129,6 +108,30 @@ typename Forward::primitive_desc describe(const Geometry& g, dnnl::algorithm alg
 #endif
 
 }  // namespace
+
+std::array<std::int64_t, 5> kernel_strides(const ConvSpec& spec) {
+  const std::int64_t all = spec.out_channels;
+  const std::int64_t o = all / spec.groups;
+  const std::int64_t i = spec.in_channels / spec.groups;
+  const std::int64_t h = spec.kernel[0];
+  const std::int64_t w = spec.kernel[1];
+  switch (spec.kernel_layout) {
+    case KernelLayout::Oihw:
+      return {o * i * h * w, i * h * w, h * w, w, 1};
+    case KernelLayout::Iohw:
+      return {i * o * h * w, h * w, o * h * w, w, 1};
+    case KernelLayout::Ohwi:
+      return {o * h * w * i, h * w * i, 1, w * i, i};
+    case KernelLayout::Hwo:
+    case KernelLayout::Hwim:  // [in, multiplier] is [out], each channel's results together
+      return {o, 1, 1, w * all, all};
+    case KernelLayout::Hwio:
+      return {o, 1, all, w * i * all, i * all};
+    case KernelLayout::Hwoi:
+      return {o * i, i, 1, w * all * i, all * i};
+  }
+  return {};
+}
 
 struct Convolution::Impl {
   dnnl::primitive primitive = {};

@@ -37,6 +37,10 @@ struct ConvSpec {
   std::optional<Unary> activation = std::nullopt;  ///< Float only; Relu, Relu6, LeakyRelu
 };
 
+/// Elements between neighbours on the axes group, out (within its group), in, height, width of a
+/// kernel in spec.kernel_layout.
+[[nodiscard]] std::array<std::int64_t, 5> kernel_strides(const ConvSpec& spec);
+
 /// A convolution with its packed kernel, ready to run from any thread.
 class Convolution {
  public:

@@ -92,6 +92,50 @@ TEST(Ops, EachUnaryFunctionIsItsFormula) {
   EXPECT_NEAR(run(UnaryKind::Softplus, 0, 0)[0], 0.126928F, 1e-6F);
 }
 
+TEST(Ops, UnaryKindsOfWholeNumbersAndTruth) {
+  const std::vector<float> x = {-2.5F, -1.5F, -0.5F, 0.0F, 0.5F, 1.5F, 2.75F};
+  const auto run = [&](UnaryKind kind) {
+    return run_one(Unary{kind, 0, 0}, Layout::ChannelsLast, {1, 7}, x).values;
+  };
+  using V = std::vector<float>;
+  EXPECT_EQ(run(UnaryKind::Round), (V{-2, -2, 0, 0, 0, 2, 3}));
+  EXPECT_EQ(run(UnaryKind::Truncate), (V{-2, -1, 0, 0, 0, 1, 2}));
+  EXPECT_EQ(run(UnaryKind::Sign), (V{-1, -1, -1, 0, 1, 1, 1}));
+  EXPECT_EQ(run(UnaryKind::LogicalNot), (V{0, 0, 0, 1, 0, 0, 0}));
+}
+
+TEST(Ops, BinaryKindsThatCompareGiveOneOrZero) {
+  const auto run = [](BinaryKind kind) {
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId x = test.add_input({4});
+    test.add_node(Binary{kind, FusedActivation::None}, {x, test.add_literal({4}, {0, 2, 2, 2})});
+    return run_graph(test, {0, 1, 2, 3}).values;
+  };
+  using V = std::vector<float>;
+  EXPECT_EQ(run(BinaryKind::Greater), (V{0, 0, 0, 1}));
+  EXPECT_EQ(run(BinaryKind::GreaterEqual), (V{1, 0, 1, 1}));
+  EXPECT_EQ(run(BinaryKind::Less), (V{0, 1, 0, 0}));
+  EXPECT_EQ(run(BinaryKind::LessEqual), (V{1, 1, 1, 0}));
+  EXPECT_EQ(run(BinaryKind::Equal), (V{1, 0, 1, 0}));
+  EXPECT_EQ(run(BinaryKind::NotEqual), (V{0, 1, 0, 1}));
+  EXPECT_EQ(run(BinaryKind::LogicalAnd), (V{0, 1, 1, 1}));
+  EXPECT_EQ(run(BinaryKind::LogicalOr), (V{0, 1, 1, 1}));
+}
+
+TEST(Ops, BinaryKindsOfArithmeticFollowTensorFlow) {
+  const auto run = [](BinaryKind kind) {
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId x = test.add_input({4});
+    test.add_node(Binary{kind, FusedActivation::None}, {x, test.add_literal({4}, {3, 3, -3, 2})});
+    return run_graph(test, {7, -7, 7, 0.5F}).values;
+  };
+  using V = std::vector<float>;
+  EXPECT_EQ(run(BinaryKind::FloorDivide), (V{2, -3, -3, 0}));
+  EXPECT_EQ(run(BinaryKind::FloorModulo), (V{1, 2, -2, 0.5F}));
+  EXPECT_EQ(run(BinaryKind::Power), (V{343, -343, 1.0F / 343.0F, 0.25F}));
+  EXPECT_EQ(run(BinaryKind::SquaredDifference), (V{16, 100, 100, 2.25F}));
+}
+
 TEST(Ops, BinaryOperandsBroadcastAsInNumpy) {
   TestGraph test(Layout::ChannelsLast);
   const TensorId x = test.add_input({1, 2, 1, 2});
@@ -257,6 +301,35 @@ TEST(Ops, AFullyConnectedLayerReadsAPlaneInChannelOrder) {
   const RunResult result = run_graph(test, {1, 2, 3, 4});
   EXPECT_EQ(result.shape, (Shape{1, 2, 1, 1}));
   EXPECT_EQ(result.values, (std::vector<float>{4321.5F, 0}));
+}
+
+TEST(Ops, AMatrixOfColumnsIsTheSameProductAsOneOfRows) {
+  const std::vector<float> x = random_values(2 * 5, 1);
+  const std::vector<float> rows = random_values(3 * 5, 2);  // [out, in]
+  std::vector<float> columns(rows.size());
+  for (std::size_t o = 0; o < 3; ++o) {
+    for (std::size_t i = 0; i < 5; ++i) columns[i * 3 + o] = rows[o * 5 + i];
+  }
+  const auto run = [&](bool is_in_out) {
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId input = test.add_input({2, 5});
+    FullyConnected op;
+    op.kernel_is_in_out = is_in_out;
+    const Shape shape = is_in_out ? Shape{5, 3} : Shape{3, 5};
+    test.add_node(op, {input, test.add_weight(shape, is_in_out ? columns : rows),
+                       test.add_weight({3}, {1, 2, 3})});
+    return run_graph(test, x);
+  };
+  const RunResult result = run(true);
+  EXPECT_EQ(result.shape, (Shape{2, 3}));
+  for (std::size_t row = 0; row < 2; ++row) {
+    for (std::size_t o = 0; o < 3; ++o) {
+      float sum = static_cast<float>(o + 1);
+      for (std::size_t i = 0; i < 5; ++i) sum += x[row * 5 + i] * columns[i * 3 + o];
+      EXPECT_NEAR(result.values[row * 3 + o], sum, 1e-6F);
+    }
+  }
+  EXPECT_EQ(result.values, run(false).values);
 }
 
 TEST(Executor, LayersThatCannotBeRunAreNamedTogether) {

@@ -101,7 +101,7 @@ Result<Shape> broadcast(const Shape& a, const Shape& b) {
       return fail(ErrorKind::Malformed, "shapes {} and {} do not combine", to_string(a),
                   to_string(b));
     }
-    out[out.size() - 1 - i] = std::max(p, q);
+    out[out.size() - 1 - i] = p == 1 ? q : p;  // a size of 0 stays
   }
   return out;
 }

@@ -34,16 +34,15 @@ class SmallConvOperator final : public Operator {
             const std::vector<float>& bias) {
     // To [ky][kx][c][out], the order in which the taps are summed.
     std::vector<float> ordered(kernel.size());
-    const std::size_t taps = kernel.size() / shape_.out_channels;
-    const std::size_t plane = shape_.kernel_height * shape_.kernel_width;
-    for (std::size_t o = 0; o < shape_.out_channels; ++o) {
-      for (std::size_t tap = 0; tap < taps; ++tap) {
-        const std::size_t pixel = tap / shape_.in_channels;
-        const std::size_t channel = tap % shape_.in_channels;
-        const std::size_t from = spec.kernel_layout == KernelLayout::Ohwi
-                                     ? o * taps + tap
-                                     : (o * shape_.in_channels + channel) * plane + pixel;
-        ordered[tap * shape_.out_channels + o] = kernel[from];
+    const auto strides = kernel_strides(spec);
+    std::size_t to = 0;
+    for (std::int64_t y = 0; y < spec.kernel[0]; ++y) {
+      for (std::int64_t x = 0; x < spec.kernel[1]; ++x) {
+        for (std::int64_t c = 0; c < spec.in_channels; ++c) {
+          const std::int64_t from = c * strides[2] + y * strides[3] + x * strides[4];
+          for (std::int64_t o = 0; o < spec.out_channels; ++o)
+            ordered[to++] = kernel[static_cast<std::size_t>(from + o * strides[1])];
+        }
       }
     }
     packed_.resize(small_conv_packed_size(shape_));

@@ -35,6 +35,16 @@ KernelDims kernel_dims(const Shape& k, KernelLayout layout, std::int64_t groups)
   return {};
 }
 
+// Whether the kernel's axes are those of `in` channels in so many groups.
+bool fits_channels(const Shape& k, const ConvSpec& spec, const KernelDims& kernel) {
+  if (spec.kernel_layout == KernelLayout::Hwo && k[0] != 1) return false;
+  if (spec.kernel_layout == KernelLayout::Hwim && k[2] != spec.in_channels) return false;
+  const bool is_depthwise =
+      spec.kernel_layout == KernelLayout::Hwo || spec.kernel_layout == KernelLayout::Hwim;
+  if (is_depthwise) return spec.groups == spec.in_channels && kernel.out % spec.groups == 0;
+  return kernel.in_per_group * spec.groups == spec.in_channels && kernel.out % spec.groups == 0;
+}
+
 Result<void> set_transposed_geometry(const Conv2d& op, ConvSpec& spec) {
   for (std::size_t a = 0; a < 2; ++a) {
     const std::int64_t extent = (spec.kernel[a] - 1) * spec.dilation[a] + 1;
@@ -69,7 +79,7 @@ Result<ConvSpec> conv_spec(const Conv2d& op, const BuildContext& context) {
     return fail(ErrorKind::Unsupported, "its kernel is not a constant");
   }
   const Shape& k = context.inputs[1].weight->stored.shape;
-  if (x.size() != 4 || k.size() != 4) {
+  if (x.size() != 4 || k.size() != 4 || !element_count(k)) {
     return fail(ErrorKind::Malformed, "input {} and kernel {} need four axes each", to_string(x),
                 to_string(k));
   }
@@ -86,10 +96,7 @@ Result<ConvSpec> conv_spec(const Conv2d& op, const BuildContext& context) {
   spec.kernel = {kernel.height, kernel.width};
   spec.stride = op.stride;
   spec.dilation = op.dilation;
-  const bool fits =
-      op.kernel_layout == KernelLayout::Hwo
-          ? k[0] == 1 && spec.groups == x[3] && kernel.out % x[3] == 0
-          : kernel.in_per_group * spec.groups == x[3] && kernel.out % spec.groups == 0;
+  const bool fits = fits_channels(k, spec, kernel);
   if (!fits || kernel.out <= 0) {
     return fail(ErrorKind::Malformed, "kernel {} does not fit {} input channels in {} groups",
                 to_string(k), x[3], spec.groups);

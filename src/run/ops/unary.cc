@@ -19,6 +19,29 @@ float softplus(float x) {
   return x > 20.0F ? x : std::log1p(std::exp(x));
 }  // e^-20 is below one ulp of 20
 
+// In the default rounding mode nearbyint takes ties to even.
+void apply_whole(const Unary& op, const float* x, float* y, std::size_t count) {
+  switch (op.kind) {
+    case UnaryKind::Floor:
+      return map_values(x, y, count, [](float v) { return std::floor(v); });
+    case UnaryKind::Ceil:
+      return map_values(x, y, count, [](float v) { return std::ceil(v); });
+    case UnaryKind::Round:
+      return map_values(x, y, count, [](float v) { return std::nearbyint(v); });
+    case UnaryKind::Truncate:
+      return map_values(x, y, count, [](float v) { return std::trunc(v); });
+    case UnaryKind::Sign:
+      // Zero and NaN are themselves.
+      return map_values(x, y, count, [](float v) {
+        return v > 0.0F ? 1.0F : v < 0.0F ? -1.0F : v;
+      });
+    case UnaryKind::LogicalNot:
+      return map_values(x, y, count, [](float v) { return v == 0.0F ? 1.0F : 0.0F; });
+    default:
+      return;
+  }
+}
+
 void apply_bounded(const Unary& op, const float* x, float* y, std::size_t count) {
   const float a = op.alpha;
   const float b = op.beta;
@@ -71,9 +94,12 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
     case UnaryKind::Negate:
       return map_values(x, y, count, [](float v) { return -v; });
     case UnaryKind::Floor:
-      return map_values(x, y, count, [](float v) { return std::floor(v); });
     case UnaryKind::Ceil:
-      return map_values(x, y, count, [](float v) { return std::ceil(v); });
+    case UnaryKind::Round:
+    case UnaryKind::Truncate:
+    case UnaryKind::Sign:
+    case UnaryKind::LogicalNot:
+      return apply_whole(op, x, y, count);
     case UnaryKind::Sigmoid:
       return map_values(x, y, count, sigmoid);
     case UnaryKind::Tanh:
