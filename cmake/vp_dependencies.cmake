@@ -10,6 +10,9 @@ find_package(JPEG REQUIRED)                      # eval: images
 find_package(PNG REQUIRED)                       # eval: images
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp) # eval: images
+pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)       # cloud: the service's client, downloads
+pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib) # cloud: the prediction endpoint
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)      # cloud: export packages
 find_package(CLI11 REQUIRED)                     # tools
 find_package(nlohmann_json REQUIRED)             # report, eval, tools
 find_path(VP_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)   # everywhere: Result
