@@ -1,0 +1,75 @@
+#include <algorithm>
+
+#include "transform/graph_editor.h"
+#include "transform/passes.h"
+
+namespace visionpress {
+namespace {
+
+/// Height and width of a kernel in its layout.
+std::optional<std::array<std::int64_t, 2>> kernel_size(const Shape& kernel, KernelLayout layout) {
+  if (kernel.size() != 4) return std::nullopt;
+  switch (layout) {
+    case KernelLayout::Oihw:
+    case KernelLayout::Iohw:
+      return std::array{kernel[2], kernel[3]};
+    case KernelLayout::Ohwi:
+    case KernelLayout::Hwo:
+      return std::array{kernel[1], kernel[2]};
+    case KernelLayout::Hwio:
+    case KernelLayout::Hwoi:
+    case KernelLayout::Hwim:
+      return std::array{kernel[0], kernel[1]};
+  }
+  return std::nullopt;
+}
+
+bool pads_planes_with_zeros(const Pad& pad) {
+  return pad.mode == PadMode::Constant && pad.value == 0.0F && pad.before.size() == 4 &&
+         pad.after.size() == 4 && pad.before[0] == 0 && pad.after[0] == 0 && pad.before[3] == 0 &&
+         pad.after[3] == 0;
+}
+
+/// Whether SAME would put the same zeros there. source: TensorFlow's rule, out = ceil(in / stride).
+bool equals_same(const Pad& pad, const Conv2d& conv, const Shape& in,
+                 const std::array<std::int64_t, 2>& kernel) {
+  for (std::size_t a = 0; a < 2; ++a) {
+    const std::int64_t size = in[a + 1];
+    const std::int64_t stride = conv.stride[a];
+    if (size < 1 || stride < 1) return false;
+    const std::int64_t extent = (kernel[a] - 1) * conv.dilation[a] + 1;
+    const std::int64_t out = (size + stride - 1) / stride;
+    const std::int64_t total = std::max<std::int64_t>((out - 1) * stride + extent - size, 0);
+    if (pad.before[a + 1] != total / 2 || pad.after[a + 1] != total - total / 2) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void fuse_padding(OwnedGraph& owned) {
+  constexpr std::array<std::int64_t, 2> kNone = {0, 0};
+  GraphEditor editor(owned);
+  for (std::size_t n = 0; n < editor.node_count(); ++n) {
+    auto* conv = std::get_if<Conv2d>(&editor.node(n).op);
+    if (conv == nullptr || conv->transposed || conv->padding.rule != PadRule::Explicit ||
+        conv->padding.before != kNone || conv->padding.after != kNone) {
+      continue;
+    }
+    const std::size_t before = editor.sole_writer(editor.node(n).inputs[0]);
+    if (before == GraphEditor::kNoNode) continue;
+    const auto* pad = std::get_if<Pad>(&editor.node(before).op);
+    if (pad == nullptr || !pads_planes_with_zeros(*pad)) continue;
+    const TensorId x = editor.node(before).inputs[0];
+    const auto kernel =
+        kernel_size(editor.tensor(editor.node(n).inputs[1]).shape, conv->kernel_layout);
+    const Shape& in = editor.tensor(x).shape;
+    if (!kernel || in.size() != 4 || !equals_same(*pad, *conv, in, *kernel)) continue;
+    conv->padding.rule = PadRule::SameUpper;
+    editor.set_input(n, 0, x);
+    editor.remove(before);
+  }
+  editor.finish();
+}
+
+}  // namespace visionpress
