@@ -1,0 +1,304 @@
+#include "formats/graphdef/graphdef_fold.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+
+namespace visionpress::graphdef {
+namespace {
+
+using Values = std::vector<double>;
+
+bool is_real(DataType dtype) {
+  return dtype == DataType::Float || dtype == DataType::Double || dtype == DataType::Half;
+}
+
+double unary(const Unary& op, double x) {
+  switch (op.kind) {
+    case UnaryKind::Relu:
+      return std::max(x, 0.0);
+    case UnaryKind::Relu6:
+      return std::clamp(x, 0.0, 6.0);
+    case UnaryKind::Sqrt:
+      return std::sqrt(x);
+    case UnaryKind::Rsqrt:
+      return 1.0 / std::sqrt(x);
+    case UnaryKind::Inverse:
+      return 1.0 / x;
+    case UnaryKind::Exp:
+      return std::exp(x);
+    case UnaryKind::Log:
+      return std::log(x);
+    case UnaryKind::Abs:
+      return std::fabs(x);
+    case UnaryKind::Square:
+      return x * x;
+    case UnaryKind::Negate:
+      return -x;
+    case UnaryKind::Floor:
+      return std::floor(x);
+    case UnaryKind::Ceil:
+      return std::ceil(x);
+    case UnaryKind::Round:
+      return std::nearbyint(x);
+    case UnaryKind::Truncate:
+      return std::trunc(x);
+    case UnaryKind::LogicalNot:
+      return std::isnan(x) ? x : static_cast<double>(x == 0.0);
+    default:
+      return std::numeric_limits<double>::infinity();
+  }
+}
+
+bool folds(UnaryKind kind) {
+  switch (kind) {
+    case UnaryKind::Relu:
+    case UnaryKind::Relu6:
+    case UnaryKind::Sqrt:
+    case UnaryKind::Rsqrt:
+    case UnaryKind::Inverse:
+    case UnaryKind::Exp:
+    case UnaryKind::Log:
+    case UnaryKind::Abs:
+    case UnaryKind::Square:
+    case UnaryKind::Negate:
+    case UnaryKind::Floor:
+    case UnaryKind::Ceil:
+    case UnaryKind::Round:
+    case UnaryKind::Truncate:
+    case UnaryKind::LogicalNot:
+      return true;
+    default:
+      return false;
+  }
+}
+
+double compare(BinaryKind kind, double a, double b) {
+  if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<double>::quiet_NaN();
+  switch (kind) {
+    case BinaryKind::Greater:
+      return static_cast<double>(a > b);
+    case BinaryKind::GreaterEqual:
+      return static_cast<double>(a >= b);
+    case BinaryKind::Less:
+      return static_cast<double>(a < b);
+    case BinaryKind::LessEqual:
+      return static_cast<double>(a <= b);
+    case BinaryKind::Equal:
+      return static_cast<double>(a == b);
+    case BinaryKind::NotEqual:
+      return static_cast<double>(a != b);
+    case BinaryKind::LogicalAnd:
+      return static_cast<double>(a != 0.0 && b != 0.0);
+    case BinaryKind::LogicalOr:
+      return static_cast<double>(a != 0.0 || b != 0.0);
+    default:
+      return std::numeric_limits<double>::quiet_NaN();
+  }
+}
+
+double binary(BinaryKind kind, double a, double b, DataType dtype) {
+  if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<double>::quiet_NaN();
+  switch (kind) {
+    case BinaryKind::Add:
+      return a + b;
+    case BinaryKind::Subtract:
+      return a - b;
+    case BinaryKind::Multiply:
+      return a * b;
+    case BinaryKind::Divide:
+      return is_real(dtype) ? a / b : std::trunc(a / b);
+    case BinaryKind::Maximum:
+      return std::max(a, b);
+    case BinaryKind::Minimum:
+      return std::min(a, b);
+    case BinaryKind::FloorDivide:
+      return std::floor(a / b);
+    case BinaryKind::FloorModulo:
+      return a - b * std::floor(a / b);
+    case BinaryKind::Power:
+      return std::pow(a, b);
+    case BinaryKind::SquaredDifference:
+      return (a - b) * (a - b);
+    default:
+      return compare(kind, a, b);
+  }
+}
+
+/// Calls visit(position of the result, index of it along each axis).
+template <typename Visit>
+void for_each_index(const Shape& shape, const Visit& visit) {
+  std::vector<std::int64_t> index(shape.size(), 0);
+  const std::int64_t count = element_count(shape).value_or(0);
+  for (std::int64_t at = 0; at < count; ++at) {
+    visit(static_cast<std::size_t>(at), index);
+    for (std::size_t axis = shape.size(); axis-- > 0;) {
+      if (++index[axis] < shape[axis]) break;
+      index[axis] = 0;
+    }
+  }
+}
+
+/// Row-major place in an operand that broadcasts to the index.
+std::size_t broadcast_place(const Shape& shape, const std::vector<std::int64_t>& index) {
+  std::int64_t place = 0;
+  const std::size_t skip = index.size() - shape.size();
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    place = place * shape[axis] + (shape[axis] == 1 ? 0 : index[axis + skip]);
+  }
+  return static_cast<std::size_t>(place);
+}
+
+Values fold_binary(BinaryKind kind, const FoldOperand& a, const FoldOperand& b, const Shape& shape,
+                   DataType dtype) {
+  Values result(static_cast<std::size_t>(element_count(shape).value_or(0)));
+  for_each_index(shape, [&](std::size_t at, const std::vector<std::int64_t>& index) {
+    result[at] = binary(kind, a.values[broadcast_place(a.shape, index)],
+                        b.values[broadcast_place(b.shape, index)], dtype);
+  });
+  return result;
+}
+
+Values fold_slice(const Slice& op, const FoldOperand& x, const Shape& shape) {
+  Shape whole = x.shape;  // of the result before axes are dropped
+  std::vector<std::int64_t> begin(whole.size(), 0);
+  for (std::size_t axis = 0; axis < whole.size(); ++axis) {
+    const std::int64_t size = x.shape[axis];
+    const auto place = [size](std::int64_t at) {
+      return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
+    };
+    begin[axis] = place(op.begin[axis]);
+    const std::int64_t length = std::max<std::int64_t>(place(op.end[axis]) - begin[axis], 0);
+    whole[axis] = (length + op.stride[axis] - 1) / op.stride[axis];
+  }
+  Values result(static_cast<std::size_t>(element_count(shape).value_or(0)));
+  for_each_index(whole, [&](std::size_t at, const std::vector<std::int64_t>& index) {
+    std::int64_t place = 0;
+    for (std::size_t axis = 0; axis < whole.size(); ++axis) {
+      place = place * x.shape[axis] + begin[axis] + index[axis] * op.stride[axis];
+    }
+    if (at < result.size()) result[at] = x.values[static_cast<std::size_t>(place)];
+  });
+  return result;
+}
+
+Values fold_concat(int axis, const std::vector<FoldOperand>& operands, const Shape& shape) {
+  Values result;
+  const auto split = shape.begin() + axis;
+  const auto outer = std::accumulate(shape.begin(), split, std::int64_t{1}, std::multiplies<>());
+  for (std::int64_t row = 0; row < outer; ++row) {
+    for (const FoldOperand& part : operands) {
+      const auto length = static_cast<std::int64_t>(part.values.size()) / outer;
+      result.insert(result.end(), part.values.begin() + row * length,
+                    part.values.begin() + (row + 1) * length);
+    }
+  }
+  return result;
+}
+
+std::optional<Values> fold_gather(const FoldOperand& x, const FoldOperand& indices) {
+  const std::int64_t rows = x.shape.empty() ? 0 : x.shape[0];
+  if (rows == 0) return std::nullopt;
+  const auto length = static_cast<std::int64_t>(x.values.size()) / rows;
+  Values result;
+  for (const double wanted : indices.values) {
+    if (!(wanted >= 0.0 && wanted < static_cast<double>(rows))) return std::nullopt;
+    const auto from = x.values.begin() + static_cast<std::int64_t>(wanted) * length;
+    result.insert(result.end(), from, from + length);
+  }
+  return result;
+}
+
+std::optional<Values> fold_reduce(const Reduce& op, const FoldOperand& x) {
+  if (op.axes.size() != x.shape.size() || x.values.empty()) return std::nullopt;
+  double total = op.kind == ReduceKind::Product ? 1.0 : 0.0;
+  for (const double value : x.values) {
+    if (op.kind == ReduceKind::Product) total *= value;
+    if (op.kind == ReduceKind::Sum || op.kind == ReduceKind::Mean) total += value;
+  }
+  switch (op.kind) {
+    case ReduceKind::Product:
+    case ReduceKind::Sum:
+      return Values{total};
+    case ReduceKind::Mean:
+      return Values{total / static_cast<double>(x.values.size())};
+    case ReduceKind::Maximum:
+      return Values{*std::max_element(x.values.begin(), x.values.end())};
+    case ReduceKind::Minimum:
+      return Values{*std::min_element(x.values.begin(), x.values.end())};
+    default:
+      return std::nullopt;
+  }
+}
+
+Values fold_transpose(const Transpose& op, const FoldOperand& x, const Shape& shape) {
+  Values result(x.values.size());
+  for_each_index(shape, [&](std::size_t at, const std::vector<std::int64_t>& index) {
+    std::vector<std::int64_t> from(index.size(), 0);
+    for (std::size_t axis = 0; axis < index.size(); ++axis) {
+      from[static_cast<std::size_t>(op.permutation[axis])] = index[axis];
+    }
+    result[at] = x.values[broadcast_place(x.shape, from)];
+  });
+  return result;
+}
+
+std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& operands,
+                              const Shape& shape, DataType dtype) {
+  const FoldOperand& x = operands.front();
+  if (const auto* elementwise = std::get_if<Unary>(&op)) {
+    if (!folds(elementwise->kind)) return std::nullopt;
+    Values result = x.values;
+    for (double& value : result) value = unary(*elementwise, value);
+    return result;
+  }
+  if (const auto* pair = std::get_if<Binary>(&op)) {
+    if (operands.size() != 2 || pair->kind == BinaryKind::Average) return std::nullopt;
+    return fold_binary(pair->kind, x, operands[1], shape, dtype);
+  }
+  if (const auto* slice = std::get_if<Slice>(&op)) return fold_slice(*slice, x, shape);
+  if (const auto* concat = std::get_if<Concat>(&op)) {
+    return fold_concat(concat->axis, operands, shape);
+  }
+  if (const auto* transpose = std::get_if<Transpose>(&op)) {
+    return fold_transpose(*transpose, x, shape);
+  }
+  if (const auto* reduce = std::get_if<Reduce>(&op)) return fold_reduce(*reduce, x);
+  if (const auto* gather = std::get_if<Gather>(&op)) {
+    return gather->axis == 0 ? fold_gather(x, operands[1]) : std::nullopt;
+  }
+  if (std::holds_alternative<Reshape>(op) || std::holds_alternative<Squeeze>(op) ||
+      std::holds_alternative<ExpandDims>(op) || std::holds_alternative<Identity>(op)) {
+    return x.values;
+  }
+  if (std::holds_alternative<Select>(op)) {
+    const bool is_unknown = x.values.size() != 1 || std::isnan(x.values[0]);
+    if (is_unknown) return std::nullopt;
+    const FoldOperand& chosen = operands[x.values[0] != 0.0 ? 1 : 2];
+    if (static_cast<std::int64_t>(chosen.values.size()) != element_count(shape)) {
+      return std::nullopt;
+    }
+    return chosen.values;
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+std::optional<std::vector<double>> fold(const Op& op, const std::vector<FoldOperand>& operands,
+                                        const Shape& shape, DataType dtype) {
+  std::optional<Values> result = compute(op, operands, shape, dtype);
+  if (!result || static_cast<std::int64_t>(result->size()) != element_count(shape)) {
+    return std::nullopt;
+  }
+  // Beyond this a double holds no integer exactly, and a cast to one would be undefined.
+  constexpr double kLargestInteger = 9007199254740992.0;
+  for (double& value : *result) {
+    if (dtype == DataType::Float) value = static_cast<double>(static_cast<float>(value));
+    if (!is_real(dtype) && std::fabs(value) > kLargestInteger) return std::nullopt;
+  }
+  return result;
+}
+
+}  // namespace visionpress::graphdef

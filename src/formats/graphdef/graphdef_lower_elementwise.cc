@@ -1,0 +1,276 @@
+#include <algorithm>
+#include <array>
+#include <string_view>
+
+#include "base/error.h"
+#include "formats/graphdef/graphdef_lowering.h"
+
+namespace visionpress::graphdef {
+namespace {
+
+struct UnaryRow {
+  std::string_view op;
+  UnaryKind kind;
+};
+constexpr std::array kUnary = std::to_array<UnaryRow>({
+    {"Relu", UnaryKind::Relu},
+    {"Relu6", UnaryKind::Relu6},
+    {"LeakyRelu", UnaryKind::LeakyRelu},
+    {"Elu", UnaryKind::Elu},
+    {"Sigmoid", UnaryKind::Sigmoid},
+    {"Tanh", UnaryKind::Tanh},
+    {"Softplus", UnaryKind::Softplus},
+    {"Softsign", UnaryKind::Softsign},
+    {"Square", UnaryKind::Square},
+    {"Sqrt", UnaryKind::Sqrt},
+    {"Rsqrt", UnaryKind::Rsqrt},
+    {"Exp", UnaryKind::Exp},
+    {"Log", UnaryKind::Log},
+    {"Neg", UnaryKind::Negate},
+    {"Abs", UnaryKind::Abs},
+    {"Floor", UnaryKind::Floor},
+    {"Ceil", UnaryKind::Ceil},
+    {"Round", UnaryKind::Round},
+    {"Rint", UnaryKind::Round},
+    {"Sign", UnaryKind::Sign},
+    {"Inv", UnaryKind::Inverse},
+    {"Reciprocal", UnaryKind::Inverse},
+    {"LogicalNot", UnaryKind::LogicalNot},
+});
+
+struct BinaryRow {
+  std::string_view op;
+  BinaryKind kind;
+  bool gives_truth;
+};
+constexpr std::array kBinary = std::to_array<BinaryRow>({
+    {"Add", BinaryKind::Add, false},
+    {"AddV2", BinaryKind::Add, false},
+    {"Sub", BinaryKind::Subtract, false},
+    {"Mul", BinaryKind::Multiply, false},
+    {"Div", BinaryKind::Divide, false},
+    {"RealDiv", BinaryKind::Divide, false},
+    {"Maximum", BinaryKind::Maximum, false},
+    {"Minimum", BinaryKind::Minimum, false},
+    {"FloorDiv", BinaryKind::FloorDivide, false},
+    {"FloorMod", BinaryKind::FloorModulo, false},
+    {"Pow", BinaryKind::Power, false},
+    {"SquaredDifference", BinaryKind::SquaredDifference, false},
+    {"Greater", BinaryKind::Greater, true},
+    {"GreaterEqual", BinaryKind::GreaterEqual, true},
+    {"Less", BinaryKind::Less, true},
+    {"LessEqual", BinaryKind::LessEqual, true},
+    {"Equal", BinaryKind::Equal, true},
+    {"NotEqual", BinaryKind::NotEqual, true},
+    {"LogicalAnd", BinaryKind::LogicalAnd, true},
+    {"LogicalOr", BinaryKind::LogicalOr, true},
+});
+
+bool is_real(DataType type) { return type == DataType::Float || type == DataType::Half; }
+
+Result<void> lower_unary(NodeLowering& node, UnaryKind kind) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 1));
+  Unary unary;
+  unary.kind = kind;
+  if (kind == UnaryKind::LeakyRelu) {
+    VP_ASSIGN_OR_RETURN(unary.alpha, read_float_attr(node.node(), "alpha", 0.2F));
+  }
+  if (kind == UnaryKind::Elu) unary.alpha = 1.0F;
+  Value& x = node.input(0);
+  return node.finish(unary, {&x}, x.shape, x.dtype);
+}
+
+/// A vector added to the result of a convolution or a matrix product becomes its bias.
+Result<bool> add_bias(NodeLowering& node, std::size_t x, std::size_t bias) {
+  Graph& graph = node.lowering().graph;
+  const NodeInput& source = node.node().inputs[x];
+  const Value& value = node.input(x);
+  const auto& counts = node.lowering().reader_counts[source.node];
+  if (!node.is_constant(bias) || graph.nodes.empty() || value.id == kNoTensor || !value.shape ||
+      counts.size() != 1 || counts[0] != 1 || node.lowering().is_output[source.node]) {
+    return false;
+  }
+  const auto writer = std::find_if(graph.nodes.rbegin(), graph.nodes.rend(), [&](const Node& n) {
+    return n.outputs.size() == 1 && n.outputs[0] == value.id;
+  });
+  const auto takes_bias = [](const Node& n) {
+    return (std::holds_alternative<Conv2d>(n.op) || std::holds_alternative<FullyConnected>(n.op)) &&
+           n.inputs.size() == 2;
+  };
+  if (writer == graph.nodes.rend() || !takes_bias(*writer)) return false;
+  Value& vector = node.input(bias);
+  if (vector.shape->size() != 1 || value.shape->empty() ||
+      vector.shape != Shape{value.shape->back()})
+    return false;
+  const std::size_t layer = source.node;
+  NodeLowering owner(node.lowering(), layer);
+  VP_ASSIGN_OR_RETURN(const TensorId id, owner.tensor_of(vector, {WeightRole::Bias, 0}));
+  writer->inputs.push_back(id);
+  graph.tensors[static_cast<std::size_t>(value.id)].name = node.node().name;
+  VP_RETURN_IF_ERROR(node.forward(value));
+  return true;
+}
+
+Result<void> lower_bias_add(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 2));
+  VP_ASSIGN_OR_RETURN(const std::string layout, read_text_attr(node.node(), "data_format", "NHWC"));
+  if (layout != "NHWC") return node.refuse("its layout is " + layout + ", NHWC is run");
+  Value& bias = node.input(1);
+  if (bias.shape && bias.shape->size() != 1) {
+    return fail_at(ErrorKind::Malformed, node.node().message.offset(),
+                   "{}: its bias has the shape {}, expected one axis", node.node().path,
+                   to_string(*bias.shape));
+  }
+  VP_ASSIGN_OR_RETURN(const bool taken, add_bias(node, 0, 1));
+  if (taken) return {};
+  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, {&node.input(0), &bias}));
+  return node.finish(Binary{}, {&node.input(0), &bias}, std::move(shape), node.input(0).dtype);
+}
+
+Result<void> lower_binary(NodeLowering& node, const BinaryRow& row) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 2));
+  Value& a = node.input(0);
+  Value& b = node.input(1);
+  if (row.kind == BinaryKind::Add) {
+    VP_ASSIGN_OR_RETURN(const bool taken, add_bias(node, 0, 1));
+    if (taken) return {};
+  }
+  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, {&a, &b}));
+  const DataType dtype = row.gives_truth ? DataType::Bool : a.dtype;
+  VP_ASSIGN_OR_RETURN(Value result,
+                      node.apply(Binary{row.kind, FusedActivation::None}, {&a, &b}, shape, dtype));
+  if (result.id != kNoTensor && row.kind == BinaryKind::Divide && !is_real(a.dtype)) {
+    return node.refuse("it divides " + name_of(a.dtype));
+  }
+  node.set_output(0, std::move(result));
+  return {};
+}
+
+Result<void> lower_add_n(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1U << 16));
+  VP_RETURN_IF_ERROR(node.expect_types(0, node.input_count()));
+  if (node.input_count() == 1) return node.forward(node.input(0));
+  std::vector<Value*> operands;
+  for (std::size_t i = 0; i < node.input_count(); ++i) operands.push_back(&node.input(i));
+  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, operands));
+  return node.finish(Binary{}, operands, std::move(shape), operands[0]->dtype);
+}
+
+/// Integers and truth values travel as floats, so most casts change nothing.
+Result<void> lower_cast(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  Value& x = node.input(0);
+  VP_ASSIGN_OR_RETURN(const DataType wanted, read_type_attr(node.node(), "DstT"));
+  VP_ASSIGN_OR_RETURN(const DataType declared, read_type_attr(node.node(), "SrcT", x.dtype));
+  if (declared != x.dtype && x.dtype != DataType::Invalid) {
+    return fail_at(ErrorKind::Malformed, node.node().message.offset(),
+                   "{}: Cast of {} reads \"{}\", which is {}", node.node().path, name_of(declared),
+                   node.lowering().nodes.nodes[node.node().inputs[0].node].name, name_of(x.dtype));
+  }
+  if (x.stored && x.dtype == DataType::Half && wanted == DataType::Float) {
+    Value value = x;
+    StoredConstant constant = node.lowering().constants[*x.stored];
+    constant.node = node.index();
+    constant.name = node.node().name;
+    constant.weight.reset();
+    constant.tensors.clear();
+    value.stored = node.lowering().constants.size();
+    value.dtype = wanted;
+    value.id = kNoTensor;
+    node.lowering().constants.push_back(std::move(constant));
+    return node.forward(value);
+  }
+  if (wanted == DataType::Bool && x.dtype != DataType::Bool) {
+    Value zero = make_known({}, {0.0}, x.dtype);
+    return node.finish(Binary{BinaryKind::NotEqual, FusedActivation::None}, {&x, &zero}, x.shape,
+                       wanted);
+  }
+  if (wanted == DataType::Half && x.dtype != DataType::Half) {
+    return node.refuse("it rounds values to float16");
+  }
+  if (is_real(x.dtype) && !is_real(wanted) && wanted != DataType::Double) {
+    return node.finish(Unary{UnaryKind::Truncate, 0, 0}, {&x}, x.shape, wanted);
+  }
+  VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(node.lowering(), x));
+  Value value = x;
+  if (known != nullptr) {
+    value.stored.reset();
+    if (x.stored) value.id = kNoTensor;
+    value.known = *known;
+    if (wanted == DataType::Float) {
+      for (double& v : *value.known) v = static_cast<double>(static_cast<float>(v));
+    }
+  }
+  value.dtype = wanted;
+  return node.forward(value);
+}
+
+bool is_passed_on(std::string_view op) {
+  constexpr std::array kNames = {
+      std::string_view("Identity"),        std::string_view("StopGradient"),
+      std::string_view("PreventGradient"), std::string_view("CheckNumerics"),
+      std::string_view("Snapshot"),        std::string_view("PlaceholderWithDefault")};
+  return std::find(kNames.begin(), kNames.end(), op) != kNames.end();
+}
+
+Result<void> lower_clip(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
+  VP_ASSIGN_OR_RETURN(const auto low, node.find_number(1));
+  VP_ASSIGN_OR_RETURN(const auto high, node.find_number(2));
+  if (!low || !high) return node.refuse("its bounds are computed");
+  Value& x = node.input(0);
+  return node.finish(Unary{UnaryKind::Clip, static_cast<float>(*low), static_cast<float>(*high)},
+                     {&x}, x.shape, x.dtype);
+}
+
+Result<void> lower_softmax(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 1));
+  Value& x = node.input(0);
+  return node.finish(Softmax{}, {&x}, x.shape, x.dtype);
+}
+
+}  // namespace
+
+Result<bool> lower_elementwise(NodeLowering& node) {
+  const std::string& op = node.node().op;
+  for (const UnaryRow& row : kUnary) {
+    if (row.op != op) continue;
+    VP_RETURN_IF_ERROR(lower_unary(node, row.kind));
+    return true;
+  }
+  for (const BinaryRow& row : kBinary) {
+    if (row.op != op) continue;
+    VP_RETURN_IF_ERROR(lower_binary(node, row));
+    return true;
+  }
+  if (is_passed_on(op)) {
+    VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+    VP_RETURN_IF_ERROR(node.forward(node.input(0)));
+    return true;
+  }
+  if (op == "IdentityN") {
+    for (std::size_t i = 0; i < node.input_count(); ++i) node.set_output(i, node.input(i));
+    return true;
+  }
+  struct Row {
+    std::string_view op;
+    Result<void> (*lower)(NodeLowering&);
+  };
+  constexpr std::array kRows = std::to_array<Row>({{"BiasAdd", lower_bias_add},
+                                                   {"AddN", lower_add_n},
+                                                   {"Cast", lower_cast},
+                                                   {"ClipByValue", lower_clip},
+                                                   {"Softmax", lower_softmax}});
+  for (const Row& row : kRows) {
+    if (row.op != op) continue;
+    VP_RETURN_IF_ERROR(row.lower(node));
+    return true;
+  }
+  return false;
+}
+
+}  // namespace visionpress::graphdef

@@ -1,0 +1,195 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+
+#include "base/error.h"
+#include "formats/graphdef/graphdef_lowering.h"
+
+namespace visionpress::graphdef {
+namespace {
+
+tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what) {
+  return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: {}", node.node().path,
+                 what);
+}
+
+constexpr const char* kUnknownRank = "the rank of its input is not known";
+
+/// inputs: x, indices, in GatherV2 the axis.
+Result<void> lower_gather(NodeLowering& node) {
+  const bool has_axis = node.node().op == "GatherV2";
+  VP_RETURN_IF_ERROR(node.expect_inputs(has_axis ? 3 : 2, has_axis ? 3 : 2));
+  VP_ASSIGN_OR_RETURN(const std::int64_t batch, read_int_attr(node.node(), "batch_dims"));
+  if (batch != 0) return node.refuse("it gathers within a batch");
+  std::int64_t wanted = 0;
+  if (has_axis) {
+    VP_ASSIGN_OR_RETURN(const auto axis, node.find_integer(2));
+    if (!axis) return node.refuse_computed(2, "its axis is computed");
+    wanted = *axis;
+  }
+  Value& x = node.input(0);
+  Value& indices = node.input(1);
+  if (!x.shape || !indices.shape) return node.refuse_computed(0, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(const int axis, node.check_axis(wanted, x.shape->size()));
+  Shape shape(x.shape->begin(), x.shape->begin() + axis);
+  shape.insert(shape.end(), indices.shape->begin(), indices.shape->end());
+  shape.insert(shape.end(), x.shape->begin() + axis + 1, x.shape->end());
+  return node.finish(Gather{axis}, {&x, &indices}, std::move(shape), x.dtype);
+}
+
+Result<void> lower_gather_nd(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  Value& x = node.input(0);
+  Value& indices = node.input(1);
+  const bool is_ranked = x.shape && indices.shape && !indices.shape->empty();
+  if (!is_ranked) return node.refuse_computed(0, kUnknownRank);
+  const std::int64_t depth = indices.shape->back();
+  if (depth < 0) return node.refuse_computed(1, "how many axes it indexes is computed");
+  if (depth > std::ssize(*x.shape)) {
+    return malformed(node, fmt::format("{} indices into {}", depth, to_string(*x.shape)));
+  }
+  Shape shape(indices.shape->begin(), indices.shape->end() - 1);
+  shape.insert(shape.end(), x.shape->begin() + depth, x.shape->end());
+  return node.finish(GatherNd{}, {&x, &indices}, std::move(shape), x.dtype);
+}
+
+Result<void> lower_where(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  const auto rank = static_cast<std::int64_t>(x.shape->size());
+  return node.finish(Where{}, {&x}, Shape{-1, rank}, DataType::Int64);
+}
+
+/// inputs: condition, a, b. In Select a vector chooses whole rows.
+Result<void> lower_select(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
+  Value& condition = node.input(0);
+  Value& a = node.input(1);
+  Value& b = node.input(2);
+  VP_RETURN_IF_ERROR(node.expect_types(1, 3));
+  Value rows = condition;
+  const bool is_rows = node.node().op == "Select" && condition.shape && a.shape &&
+                       condition.shape->size() == 1 && a.shape->size() > 1;
+  if (is_rows) {
+    Shape shape = *condition.shape;
+    ExpandDims expand;
+    for (std::size_t axis = 1; axis < a.shape->size(); ++axis) {
+      shape.push_back(1);
+      expand.axes.push_back(static_cast<int>(axis));
+    }
+    VP_ASSIGN_OR_RETURN(rows, node.apply(std::move(expand), {&condition}, shape, condition.dtype));
+  }
+  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, {&rows, &a, &b}));
+  return node.finish(Select{}, {&rows, &a, &b}, std::move(shape), a.dtype);
+}
+
+/// The thresholds that the versions of the operator take: inputs 2 to 5, or an attribute.
+Result<std::optional<NonMaxSuppression>> read_suppression(NodeLowering& node, int version) {
+  std::optional<NonMaxSuppression> nothing;
+  NonMaxSuppression op;
+  VP_ASSIGN_OR_RETURN(const auto count, node.find_integer(2));
+  if (!count) return nothing;
+  op.max_outputs = *count;
+  std::array<float, 3> thresholds = {0.5F, 0.0F, 0.0F};  // overlap, score, softness
+  const std::size_t inputs = version == 1 ? 0 : version == 2 ? 1 : version == 5 ? 3 : 2;
+  for (std::size_t i = 0; i < inputs; ++i) {
+    VP_ASSIGN_OR_RETURN(const auto value, node.find_number(3 + i));
+    if (!value) return nothing;
+    thresholds[i] = static_cast<float>(*value);
+  }
+  if (version == 1) {
+    VP_ASSIGN_OR_RETURN(thresholds[0], read_float_attr(node.node(), "iou_threshold", 0.5F));
+  }
+  if (thresholds[2] != 0.0F) return nothing;
+  op.iou_threshold = thresholds[0];
+  op.score_threshold = thresholds[1];
+  // The default of the versions that have one lets every score pass.
+  op.has_score_threshold = version >= 3 && std::isfinite(thresholds[1]);
+  VP_ASSIGN_OR_RETURN(op.pad, read_bool_attr(node.node(), "pad_to_max_output_size"));
+  return std::optional<NonMaxSuppression>(op);
+}
+
+/// inputs: boxes, scores, most results, thresholds. outputs: indices; version 4: and their count;
+/// version 5: scores, and the count.
+Result<void> lower_suppression(NodeLowering& node) {
+  const char last = node.node().op.back();
+  const int version = last >= '2' && last <= '5' ? last - '0' : 1;
+  const std::size_t inputs = version == 1 ? 3 : version == 2 ? 4 : version == 5 ? 6 : 5;
+  VP_RETURN_IF_ERROR(node.expect_inputs(inputs, inputs));
+  VP_ASSIGN_OR_RETURN(const auto op, read_suppression(node, version));
+  if (!op) {
+    return node.refuse_computed(2, "its limits are computed, or scores are softened by overlap");
+  }
+  if (op->max_outputs < 0 || op->max_outputs > (1 << 24)) {
+    return malformed(node, fmt::format("at most {} boxes", op->max_outputs));
+  }
+  const Shape shape = {op->pad ? op->max_outputs : -1};
+  std::vector<std::optional<Shape>> shapes = {shape};
+  std::vector<DataType> types = {DataType::Int32};
+  if (version >= 4) {
+    shapes.emplace_back(Shape());
+    types.push_back(DataType::Int32);
+  }
+  if (version == 5) {
+    shapes.emplace_back(shape);
+    types.push_back(DataType::Float);
+  }
+  VP_ASSIGN_OR_RETURN(std::vector<Value> results,
+                      node.apply_many(*op, {&node.input(0), &node.input(1)}, shapes, types));
+  if (version == 5) std::swap(results[1], results[2]);
+  for (std::size_t k = 0; k < results.size(); ++k) node.set_output(k, std::move(results[k]));
+  return {};
+}
+
+/// inputs: x, in version 2 k.
+Result<void> lower_top_k(NodeLowering& node) {
+  const bool has_input = node.node().op == "TopKV2";
+  VP_RETURN_IF_ERROR(node.expect_inputs(has_input ? 2 : 1, has_input ? 2 : 1));
+  TopK op;
+  if (has_input) {
+    VP_ASSIGN_OR_RETURN(const auto k, node.find_integer(1));
+    if (!k) return node.refuse_computed(1, "how many it takes is computed");
+    op.k = *k;
+  } else {
+    VP_ASSIGN_OR_RETURN(op.k, read_int_attr(node.node(), "k"));
+  }
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  const bool fits =
+      !x.shape->empty() && op.k >= 0 && op.k <= (x.shape->back() < 0 ? 1 << 24 : x.shape->back());
+  if (!fits) return malformed(node, fmt::format("the {} largest of {}", op.k, to_string(*x.shape)));
+  Shape shape = *x.shape;
+  shape.back() = op.k;
+  VP_ASSIGN_OR_RETURN(std::vector<Value> results,
+                      node.apply_many(op, {&x}, {shape, shape}, {x.dtype, DataType::Int32}));
+  node.set_output(0, std::move(results[0]));
+  node.set_output(1, std::move(results[1]));
+  return {};
+}
+
+constexpr std::array kRows = std::to_array<OperatorRow>({
+    {"Gather", lower_gather},
+    {"GatherV2", lower_gather},
+    {"GatherNd", lower_gather_nd},
+    {"Where", lower_where},
+    {"Select", lower_select},
+    {"SelectV2", lower_select},
+    {"NonMaxSuppression", lower_suppression},
+    {"NonMaxSuppressionV2", lower_suppression},
+    {"NonMaxSuppressionV3", lower_suppression},
+    {"NonMaxSuppressionV4", lower_suppression},
+    {"NonMaxSuppressionV5", lower_suppression},
+    {"TopK", lower_top_k},
+    {"TopKV2", lower_top_k},
+});
+
+}  // namespace
+
+const OperatorRow* find_selection(std::string_view op) {
+  const auto* row =
+      std::find_if(kRows.begin(), kRows.end(), [op](const OperatorRow& r) { return op == r.op; });
+  return row == kRows.end() ? nullptr : row;
+}
+
+}  // namespace visionpress::graphdef

@@ -1,0 +1,726 @@
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <functional>
+#include <limits>
+#include <numeric>
+
+#include "base/error.h"
+#include "formats/graphdef/graphdef_lowering.h"
+
+namespace visionpress::graphdef {
+namespace {
+
+using Sizes = std::vector<std::int64_t>;
+constexpr std::int64_t kOpenEnd = std::numeric_limits<std::int64_t>::max();
+/// Sizes beyond this are no image's; it keeps sums and products of a few of them inside 63 bits.
+constexpr std::int64_t kLargestSize = std::int64_t{1} << 31;
+
+tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what) {
+  return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: {}", node.node().path,
+                 what);
+}
+
+constexpr const char* kUnknownRank = "the rank of its input is not known";
+
+bool are_sizes(const Sizes& sizes) {
+  return std::all_of(sizes.begin(), sizes.end(),
+                     [](std::int64_t v) { return v >= 0 && v <= kLargestSize; });
+}
+
+/// The shape a Reshape gives, its -1 worked out where the input's elements are known.
+Result<Shape> reshaped(NodeLowering& node, const std::optional<Shape>& from, Shape target) {
+  const auto count = from ? element_count(*from) : std::nullopt;
+  const auto open = std::count(target.begin(), target.end(), -1);
+  std::int64_t rest = 1;
+  for (const std::int64_t size : target) {
+    if (size == -1) continue;
+    const auto product = checked_multiply(rest, size);
+    if (!product) return malformed(node, "it reshapes to " + to_string(target));
+    rest = *product;
+  }
+  if (open > 1) return malformed(node, "it reshapes to " + to_string(target) + ", one -1 may be");
+  if (!count) return target;
+  if (open == 0 ? rest != *count : (rest == 0 || *count % rest != 0)) {
+    return malformed(node,
+                     fmt::format("it reshapes {} to {}", to_string(*from), to_string(target)));
+  }
+  for (std::int64_t& size : target) {
+    if (size == -1) size = *count / rest;
+  }
+  return target;
+}
+
+/// Another shape of the same elements; a constant of the file stays one.
+Result<void> finish_view(NodeLowering& node, Op op, Value& x, std::optional<Shape> shape) {
+  if (!x.stored || !shape || !element_count(*shape)) {
+    return node.finish(std::move(op), {&x}, std::move(shape), x.dtype);
+  }
+  Value value = x;
+  value.id = kNoTensor;
+  value.shape = std::move(shape);
+  return node.forward(value);
+}
+
+Result<void> lower_reshape(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  Value& x = node.input(0);
+  VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(node.lowering(), node.input(1)));
+  if (known == nullptr) return node.refuse_computed(1, "its target shape is computed");
+  Shape target;
+  for (const double v : *known) {
+    if (!std::isnan(v) && !(v >= -1.0 && v <= static_cast<double>(kLargestSize))) {
+      return malformed(node, fmt::format("it reshapes to a size of {}", v));
+    }
+    target.push_back(std::isnan(v) ? -1 : static_cast<std::int64_t>(v));
+  }
+  // Two sizes that are not known cannot both be worked out.
+  const bool has_unknown =
+      std::any_of(known->begin(), known->end(), [](double v) { return std::isnan(v); });
+  if (has_unknown && std::count(target.begin(), target.end(), -1) > 1) {
+    return node.refuse_computed(1, "its target shape is computed");
+  }
+  VP_ASSIGN_OR_RETURN(Shape shape, reshaped(node, x.shape, target));
+  const bool is_settled = element_count(shape).has_value();
+  return finish_view(node, Reshape{is_settled ? shape : target}, x, std::move(shape));
+}
+
+Result<void> lower_squeeze(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  const auto name = node.node().attrs.contains("squeeze_dims") ? "squeeze_dims" : "axis";
+  VP_ASSIGN_OR_RETURN(const Sizes wanted, read_ints_attr(node.node(), name));
+  const Shape& from = *x.shape;
+  std::vector<bool> dropped(from.size(), false);
+  for (const std::int64_t axis : wanted) {
+    VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(axis, from.size()));
+    dropped[static_cast<std::size_t>(checked)] = true;
+  }
+  Squeeze squeeze;
+  Shape shape;
+  for (std::size_t axis = 0; axis < from.size(); ++axis) {
+    if (wanted.empty() && from[axis] < 0) {
+      return node.refuse_computed(0, "which axes it drops depends on an open size");
+    }
+    if (wanted.empty()) dropped[axis] = from[axis] == 1;
+    if (dropped[axis] && from[axis] != 1 && from[axis] >= 0) {
+      return malformed(node, fmt::format("it drops axis {} of {}", axis, to_string(from)));
+    }
+    if (dropped[axis]) squeeze.axes.push_back(static_cast<int>(axis));
+    if (!dropped[axis]) shape.push_back(from[axis]);
+  }
+  if (squeeze.axes.empty()) return node.forward(x);
+  return finish_view(node, std::move(squeeze), x, std::move(shape));
+}
+
+Result<void> lower_expand_dims(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const auto axis, node.find_integer(1));
+  if (!axis) return node.refuse_computed(1, "its axis is computed");
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(*axis, x.shape->size() + 1));
+  Shape shape = *x.shape;
+  shape.insert(shape.begin() + checked, 1);
+  return finish_view(node, ExpandDims{{checked}}, x, std::move(shape));
+}
+
+Result<void> lower_transpose(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const auto order, node.find_integers(1));
+  if (!order) return node.refuse_computed(1, "its permutation is computed");
+  Value& x = node.input(0);
+  Transpose transpose;
+  std::vector<bool> seen(order->size(), false);
+  for (const std::int64_t axis : *order) {
+    VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(axis, order->size()));
+    transpose.permutation.push_back(checked);
+    seen[static_cast<std::size_t>(checked)] = true;
+  }
+  const bool fits = (!x.shape || x.shape->size() == order->size()) &&
+                    std::all_of(seen.begin(), seen.end(), [](bool s) { return s; });
+  if (!fits) {
+    return malformed(node, fmt::format("it orders the axes of {} as {}",
+                                       x.shape ? to_string(*x.shape) : "?", to_string(*order)));
+  }
+  std::optional<Shape> shape;
+  if (x.shape) {
+    shape.emplace();
+    for (const int axis : transpose.permutation) {
+      shape->push_back((*x.shape)[static_cast<std::size_t>(axis)]);
+    }
+  }
+  return node.finish(std::move(transpose), {&x}, std::move(shape), x.dtype);
+}
+
+/// The shape of a slice, and bounds cut to the sizes that are known.
+Shape settle_slice(Slice& slice, const Shape& from) {
+  Shape shape;
+  for (std::size_t axis = 0; axis < from.size(); ++axis) {
+    const std::int64_t size = from[axis];
+    std::int64_t out = -1;
+    if (size >= 0) {
+      const auto place = [size](std::int64_t at) {
+        return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
+      };
+      slice.begin[axis] = place(slice.begin[axis]);
+      slice.end[axis] = std::max(place(slice.end[axis]), slice.begin[axis]);
+      out = (slice.end[axis] - slice.begin[axis] + slice.stride[axis] - 1) / slice.stride[axis];
+    }
+    const int number = static_cast<int>(axis);
+    const bool dropped = std::find(slice.squeeze_axes.begin(), slice.squeeze_axes.end(), number) !=
+                         slice.squeeze_axes.end();
+    if (!dropped) shape.push_back(out);
+  }
+  return shape;
+}
+
+Result<void> lower_slice(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
+  VP_ASSIGN_OR_RETURN(const auto begin, node.find_integers(1));
+  if (!begin) return node.refuse_computed(1, "its bounds are computed");
+  VP_ASSIGN_OR_RETURN(const auto size, node.find_integers(2));
+  if (!size) return node.refuse_computed(2, "its bounds are computed");
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  const Shape& from = *x.shape;
+  if (begin->size() != from.size() || size->size() != from.size()) {
+    return malformed(node, fmt::format("{} begins and {} sizes for {}", begin->size(), size->size(),
+                                       to_string(from)));
+  }
+  Slice slice;
+  for (std::size_t axis = 0; axis < from.size(); ++axis) {
+    const std::int64_t first = (*begin)[axis];
+    const std::int64_t wanted = (*size)[axis];
+    const bool fits = first >= 0 && first <= kLargestSize && wanted >= -1 &&
+                      wanted <= kLargestSize &&
+                      (from[axis] < 0 || first + std::max<std::int64_t>(wanted, 0) <= from[axis]);
+    if (!fits) {
+      return malformed(node, fmt::format("it takes {} elements from {} of axis {} of {}", wanted,
+                                         first, axis, to_string(from)));
+    }
+    slice.begin.push_back(first);
+    slice.end.push_back(wanted == -1 ? kOpenEnd : first + wanted);
+    slice.stride.push_back(1);
+  }
+  Shape shape = settle_slice(slice, from);
+  return node.finish(std::move(slice), {&x}, std::move(shape), x.dtype);
+}
+
+/// Bits of StridedSlice, one an entry of its index.
+struct SliceMasks {
+  std::int64_t begin = 0;
+  std::int64_t end = 0;
+  std::int64_t ellipsis = 0;
+  std::int64_t new_axis = 0;
+  std::int64_t shrink = 0;
+};
+
+bool has_bit(std::int64_t mask, std::size_t bit) {
+  return bit < 63 && (static_cast<std::uint64_t>(mask) >> bit & 1U) != 0;
+}
+
+/// A dense slice of every axis, and the axes that are put in afterwards.
+struct StridedPlan {
+  Slice slice = {};
+  std::vector<int> new_axes = {};  ///< of the final result
+  std::string refused = {};
+};
+
+void add_whole_axis(StridedPlan& plan) {
+  plan.slice.begin.push_back(0);
+  plan.slice.end.push_back(kOpenEnd);
+  plan.slice.stride.push_back(1);
+}
+
+/// source: tensorflow/core/util/strided_slice_op.cc, BuildDenseSpec.
+Result<StridedPlan> plan_strided(NodeLowering& node, const SliceMasks& masks, const Sizes& begin,
+                                 const Sizes& end, const Sizes& stride) {
+  const std::size_t rank = node.input(0).shape->size();
+  StridedPlan plan;
+  std::size_t named = 0;  // entries that stand for an axis of the input
+  for (std::size_t i = 0; i < begin.size(); ++i) {
+    if (!has_bit(masks.ellipsis, i) && !has_bit(masks.new_axis, i)) ++named;
+  }
+  if (named > rank) {
+    return malformed(node, fmt::format("it indexes {} axes of {}", named, rank));
+  }
+  int result_axis = 0;
+  for (std::size_t i = 0; i < begin.size(); ++i) {
+    const std::size_t axis = plan.slice.begin.size();
+    if (has_bit(masks.ellipsis, i)) {
+      for (std::size_t k = named; k < rank; ++k, ++result_axis) add_whole_axis(plan);
+      continue;
+    }
+    if (has_bit(masks.new_axis, i)) {
+      plan.new_axes.push_back(result_axis++);
+      continue;
+    }
+    if (axis >= rank) return malformed(node, fmt::format("it indexes more than {} axes", rank));
+    if (has_bit(masks.shrink, i)) {
+      plan.slice.begin.push_back(begin[i]);
+      plan.slice.end.push_back(begin[i] == -1 ? kOpenEnd : begin[i] + 1);
+      plan.slice.stride.push_back(1);
+      plan.slice.squeeze_axes.push_back(static_cast<int>(axis));
+      continue;
+    }
+    if (stride[i] < 1) plan.refused = fmt::format("a stride is {}", stride[i]);
+    plan.slice.begin.push_back(has_bit(masks.begin, i) ? 0 : begin[i]);
+    plan.slice.end.push_back(has_bit(masks.end, i) ? kOpenEnd : end[i]);
+    plan.slice.stride.push_back(stride[i]);
+    ++result_axis;
+  }
+  while (plan.slice.begin.size() < rank) add_whole_axis(plan);
+  return plan;
+}
+
+Result<SliceMasks> read_masks(const GraphNode& node) {
+  SliceMasks masks;
+  VP_ASSIGN_OR_RETURN(masks.begin, read_int_attr(node, "begin_mask"));
+  VP_ASSIGN_OR_RETURN(masks.end, read_int_attr(node, "end_mask"));
+  VP_ASSIGN_OR_RETURN(masks.ellipsis, read_int_attr(node, "ellipsis_mask"));
+  VP_ASSIGN_OR_RETURN(masks.new_axis, read_int_attr(node, "new_axis_mask"));
+  VP_ASSIGN_OR_RETURN(masks.shrink, read_int_attr(node, "shrink_axis_mask"));
+  return masks;
+}
+
+Result<void> check_shrunk(NodeLowering& node, const Slice& slice, const Shape& from) {
+  for (const int number : slice.squeeze_axes) {
+    const auto axis = static_cast<std::size_t>(number);
+    const std::int64_t at = slice.begin[axis];
+    if (from[axis] < 0 || (at >= -from[axis] && at < from[axis])) continue;
+    return malformed(node, fmt::format("element {} of axis {} of {}", at, axis, to_string(from)));
+  }
+  return {};
+}
+
+Result<void> lower_strided_slice(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(4, 4));
+  std::array<Sizes, 3> bounds;
+  for (std::size_t i = 0; i < 3; ++i) {
+    VP_ASSIGN_OR_RETURN(auto values, node.find_integers(i + 1));
+    if (!values) return node.refuse_computed(i + 1, "its bounds are computed");
+    bounds[i] = std::move(*values);
+  }
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  const auto& [begin, end, stride] = bounds;
+  if (end.size() != begin.size() || stride.size() != begin.size()) {
+    return malformed(node, fmt::format("{} begins, {} ends and {} strides", begin.size(),
+                                       end.size(), stride.size()));
+  }
+  VP_ASSIGN_OR_RETURN(const SliceMasks masks, read_masks(node.node()));
+  VP_ASSIGN_OR_RETURN(StridedPlan plan, plan_strided(node, masks, begin, end, stride));
+  if (!plan.refused.empty()) return node.refuse(plan.refused);
+  VP_RETURN_IF_ERROR(check_shrunk(node, plan.slice, *x.shape));
+  Shape shape = settle_slice(plan.slice, *x.shape);
+  VP_ASSIGN_OR_RETURN(Value sliced, node.apply(std::move(plan.slice), {&x}, shape, x.dtype));
+  if (plan.new_axes.empty()) {
+    node.set_output(0, std::move(sliced));
+    return {};
+  }
+  for (const int axis : plan.new_axes) {
+    shape.insert(shape.begin() + std::min<std::ptrdiff_t>(axis, std::ssize(shape)), 1);
+  }
+  return node.finish(ExpandDims{plan.new_axes}, {&sliced}, std::move(shape), x.dtype);
+}
+
+/// Parts of x along an axis, one an output.
+Result<void> take_parts(NodeLowering& node, Value& x, std::size_t axis, const Sizes& sizes) {
+  std::int64_t at = 0;
+  for (std::size_t k = 0; k < sizes.size(); ++k) {
+    Slice slice;
+    slice.begin.assign(x.shape->size(), 0);
+    slice.end.assign(x.shape->size(), kOpenEnd);
+    slice.stride.assign(x.shape->size(), 1);
+    slice.begin[axis] = at;
+    slice.end[axis] = at += sizes[k];
+    Shape shape = settle_slice(slice, *x.shape);
+    VP_ASSIGN_OR_RETURN(Value part, node.apply(std::move(slice), {&x}, std::move(shape), x.dtype));
+    node.set_output(k, std::move(part));
+  }
+  return {};
+}
+
+/// Equal parts: one node of many outputs, unless the parts are known.
+Result<std::vector<Value>> split_evenly(NodeLowering& node, Value& x, std::size_t axis,
+                                        std::size_t count) {
+  Shape part = *x.shape;
+  if (part[axis] >= 0) part[axis] /= static_cast<std::int64_t>(count);
+  const std::vector<std::optional<Shape>> shapes(count, part);
+  return node.apply_many(Split{static_cast<int>(axis)}, {&x}, shapes,
+                         std::vector<DataType>(count, x.dtype));
+}
+
+/// Number of outputs. errors: Malformed beyond what a network has.
+Result<std::size_t> read_count(NodeLowering& node, const char* name) {
+  VP_ASSIGN_OR_RETURN(const std::int64_t count, read_int_attr(node.node(), name));
+  if (count >= 1 && count <= 4096) return static_cast<std::size_t>(count);
+  return malformed(node, fmt::format("attribute \"{}\" is {}, expected 1..4096", name, count));
+}
+
+Result<void> lower_split(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const std::size_t count, read_count(node, "num_split"));
+  VP_ASSIGN_OR_RETURN(const auto wanted, node.find_integer(0));
+  if (!wanted) return node.refuse_computed(0, "its axis is computed");
+  Value& x = node.input(1);
+  if (!x.shape) return node.refuse_computed(1, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(*wanted, x.shape->size()));
+  const auto axis = static_cast<std::size_t>(checked);
+  const std::int64_t size = (*x.shape)[axis];
+  if (size >= 0 && size % static_cast<std::int64_t>(count) != 0) {
+    return malformed(node, fmt::format("{} elements in {} parts", size, count));
+  }
+  if (count == 1) return node.forward(x);
+  if (node.is_constant(1) && size >= 0) {
+    return take_parts(node, x, axis, Sizes(count, size / static_cast<std::int64_t>(count)));
+  }
+  VP_ASSIGN_OR_RETURN(std::vector<Value> parts, split_evenly(node, x, axis, count));
+  for (std::size_t k = 0; k < count; ++k) node.set_output(k, std::move(parts[k]));
+  return {};
+}
+
+Result<void> lower_split_v(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
+  VP_ASSIGN_OR_RETURN(auto sizes, node.find_integers(1));
+  if (!sizes) return node.refuse_computed(1, "the sizes of its parts are computed");
+  VP_ASSIGN_OR_RETURN(const auto wanted, node.find_integer(2));
+  if (!wanted) return node.refuse_computed(2, "its axis is computed");
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(*wanted, x.shape->size()));
+  const auto axis = static_cast<std::size_t>(checked);
+  const std::int64_t whole = (*x.shape)[axis];
+  const auto open = std::find(sizes->begin(), sizes->end(), -1);
+  if (open != sizes->end() && whole >= 0) {
+    *open = 0;
+    *open = whole - std::accumulate(sizes->begin(), sizes->end(), std::int64_t{0});
+  }
+  const bool fits =
+      !sizes->empty() && sizes->size() <= 4096 && are_sizes(*sizes) &&
+      (whole < 0 || std::accumulate(sizes->begin(), sizes->end(), std::int64_t{0}) == whole);
+  if (!fits) {
+    return malformed(node, fmt::format("parts of {} along axis {} of {}", to_string(*sizes), axis,
+                                       to_string(*x.shape)));
+  }
+  const bool equal =
+      std::adjacent_find(sizes->begin(), sizes->end(), std::not_equal_to<>()) == sizes->end();
+  if (sizes->size() == 1) return node.forward(x);
+  if (!equal || node.is_constant(0)) return take_parts(node, x, axis, *sizes);
+  VP_ASSIGN_OR_RETURN(std::vector<Value> parts, split_evenly(node, x, axis, sizes->size()));
+  for (std::size_t k = 0; k < parts.size(); ++k) node.set_output(k, std::move(parts[k]));
+  return {};
+}
+
+/// Split, then each part without the axis.
+Result<void> lower_unpack(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  VP_ASSIGN_OR_RETURN(const std::size_t count, read_count(node, "num"));
+  VP_ASSIGN_OR_RETURN(const std::int64_t wanted, read_int_attr(node.node(), "axis"));
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(wanted, x.shape->size()));
+  const auto axis = static_cast<std::size_t>(checked);
+  if ((*x.shape)[axis] >= 0 && (*x.shape)[axis] != static_cast<std::int64_t>(count)) {
+    return malformed(node,
+                     fmt::format("{} outputs for axis {} of {}", count, axis, to_string(*x.shape)));
+  }
+  std::vector<Value> parts;
+  if (count == 1) {
+    parts.push_back(x);
+  } else if (node.is_constant(0)) {
+    VP_RETURN_IF_ERROR(take_parts(node, x, axis, Sizes(count, 1)));
+    parts = node.lowering().values[node.index()];
+  } else {
+    VP_ASSIGN_OR_RETURN(parts, split_evenly(node, x, axis, count));
+  }
+  for (std::size_t k = 0; k < count; ++k) {
+    Shape shape = *parts[k].shape;
+    shape.erase(shape.begin() + checked);
+    VP_ASSIGN_OR_RETURN(Value part,
+                        node.apply(Squeeze{{checked}}, {&parts[k]}, std::move(shape), x.dtype));
+    node.set_output(k, std::move(part));
+  }
+  return {};
+}
+
+/// Joins operands along an axis. errors: Malformed when their other sizes differ.
+Result<Value> join(NodeLowering& node, const std::vector<Value*>& operands, int axis) {
+  std::optional<Shape> shape = operands[0]->shape;
+  for (std::size_t i = 1; i < operands.size() && shape; ++i) {
+    const std::optional<Shape>& other = operands[i]->shape;
+    if (!other) {
+      shape.reset();
+      break;
+    }
+    if (other->size() != shape->size()) {
+      return malformed(node, fmt::format("it joins {} and {}", to_string(*operands[0]->shape),
+                                         to_string(*other)));
+    }
+    for (std::size_t k = 0; k < shape->size(); ++k) {
+      std::int64_t& size = (*shape)[k];
+      if (static_cast<int>(k) == axis) {
+        size = size < 0 || (*other)[k] < 0 ? -1 : checked_add(size, (*other)[k]).value_or(-1);
+      } else if (size < 0) {
+        size = (*other)[k];
+      } else if ((*other)[k] >= 0 && (*other)[k] != size) {
+        return malformed(
+            node, fmt::format("it joins {} and {} along axis {}", to_string(*operands[0]->shape),
+                              to_string(*other), axis));
+      }
+    }
+  }
+  Concat concat;
+  concat.axis = axis;
+  return node.apply(concat, operands, std::move(shape), operands[0]->dtype);
+}
+
+Result<void> lower_concat(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 1U << 16));
+  const bool axis_first = node.node().op == "Concat";
+  const std::size_t place = axis_first ? 0 : node.input_count() - 1;
+  const std::size_t first = axis_first ? 1 : 0;
+  VP_RETURN_IF_ERROR(node.expect_types(first, first + node.input_count() - 1));
+  VP_ASSIGN_OR_RETURN(const auto wanted, node.find_integer(place));
+  if (!wanted) return node.refuse_computed(place, "its axis is computed");
+  std::vector<Value*> operands;
+  for (std::size_t i = first; i < first + node.input_count() - 1; ++i) {
+    Value& value = node.input(i);
+    if (!value.shape) return node.refuse_computed(i, kUnknownRank);
+    // Nothing is joined: an empty constant.
+    if (node.is_constant(i) && element_count(*value.shape) == 0) continue;
+    operands.push_back(&value);
+  }
+  if (operands.empty()) return node.refuse("it joins nothing");
+  VP_ASSIGN_OR_RETURN(const int axis, node.check_axis(*wanted, operands[0]->shape->size()));
+  if (operands.size() == 1) return node.forward(*operands[0]);
+  VP_ASSIGN_OR_RETURN(Value joined, join(node, operands, axis));
+  node.set_output(0, std::move(joined));
+  return {};
+}
+
+/// ExpandDims of each operand, then a join.
+Result<void> lower_pack(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1U << 16));
+  VP_RETURN_IF_ERROR(node.expect_types(0, node.input_count()));
+  VP_ASSIGN_OR_RETURN(const std::int64_t wanted, read_int_attr(node.node(), "axis"));
+  if (!node.input(0).shape) return node.refuse_computed(0, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(const int axis, node.check_axis(wanted, node.input(0).shape->size() + 1));
+  std::vector<Value> expanded;
+  for (std::size_t i = 0; i < node.input_count(); ++i) {
+    Value& x = node.input(i);
+    if (!x.shape) return node.refuse_computed(i, kUnknownRank);
+    if (x.shape->size() != node.input(0).shape->size()) {
+      return malformed(node, fmt::format("it stacks {} and {}", to_string(*node.input(0).shape),
+                                         to_string(*x.shape)));
+    }
+    Shape shape = *x.shape;
+    shape.insert(shape.begin() + axis, 1);
+    VP_ASSIGN_OR_RETURN(Value one, node.apply(ExpandDims{{axis}}, {&x}, std::move(shape), x.dtype));
+    expanded.push_back(std::move(one));
+  }
+  std::vector<Value*> operands;
+  for (Value& one : expanded) operands.push_back(&one);
+  if (operands.size() == 1) return node.forward(expanded[0]);
+  VP_ASSIGN_OR_RETURN(Value joined, join(node, operands, axis));
+  node.set_output(0, std::move(joined));
+  return {};
+}
+
+Result<void> lower_shape_of(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  Value& x = node.input(0);
+  VP_ASSIGN_OR_RETURN(const DataType dtype,
+                      read_type_attr(node.node(), "out_type", DataType::Int32));
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  std::vector<double> sizes;
+  bool is_open = false;
+  for (const std::int64_t size : *x.shape) {
+    is_open = is_open || size < 0;
+    sizes.push_back(size < 0 ? std::nan("") : static_cast<double>(size));
+  }
+  const auto rank = static_cast<std::int64_t>(sizes.size());
+  if (!is_open) {
+    return node.forward(make_known({rank}, std::move(sizes), dtype));
+  }
+  VP_ASSIGN_OR_RETURN(Value value, node.apply(ShapeOf{}, {&x}, Shape{rank}, dtype));
+  value.known = std::move(sizes);
+  const Shape& input = node.lowering().graph.tensor(node.lowering().graph.inputs[0]).shape;
+  const bool input_is_open = std::any_of(input.begin() + (input.empty() ? 0 : 1), input.end(),
+                                         [](std::int64_t size) { return size < 0; });
+  value.needs_input_size = input_is_open;
+  node.set_output(0, std::move(value));
+  return {};
+}
+
+Result<void> lower_rank(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  return node.forward(make_known({}, {static_cast<double>(x.shape->size())}, DataType::Int32));
+}
+
+Result<void> lower_size(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  Value& x = node.input(0);
+  const auto count = x.shape ? element_count(*x.shape) : std::nullopt;
+  if (!count) return node.refuse_computed(0, "its input's size is not known");
+  return node.forward(make_known({}, {static_cast<double>(*count)}, DataType::Int32));
+}
+
+/// A constant of one value. errors: Malformed beyond 2^22 elements.
+Result<void> finish_filled(NodeLowering& node, const Shape& shape, double value, DataType dtype) {
+  constexpr std::int64_t kMost = 1 << 22;
+  const auto count = element_count(shape);
+  if (!count || *count > kMost) {
+    return malformed(
+        node, fmt::format("it fills {}, at most {} values are made here", to_string(shape), kMost));
+  }
+  return node.forward(
+      make_known(shape, std::vector<double>(static_cast<std::size_t>(*count), value), dtype));
+}
+
+Result<void> lower_fill(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const auto shape, node.find_integers(0));
+  if (!shape) return node.refuse_computed(0, "its shape is computed");
+  VP_ASSIGN_OR_RETURN(const auto value, node.find_number(1));
+  if (!value) return node.refuse_computed(1, "its value is computed");
+  if (!are_sizes(*shape)) return malformed(node, "it fills " + to_string(*shape));
+  return finish_filled(node, *shape, *value, node.input(1).dtype);
+}
+
+Result<void> lower_like(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  const Value& x = node.input(0);
+  const bool is_settled = x.shape && element_count(*x.shape);
+  if (!is_settled) return node.refuse_computed(0, "its shape is not known");
+  return finish_filled(node, *x.shape, node.node().op == "OnesLike" ? 1.0 : 0.0, x.dtype);
+}
+
+Result<void> lower_range(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
+  std::array<double, 3> bounds = {};
+  for (std::size_t i = 0; i < 3; ++i) {
+    VP_ASSIGN_OR_RETURN(const auto value, node.find_number(i));
+    if (!value || std::isnan(*value)) return node.refuse_computed(i, "its bounds are computed");
+    bounds[i] = *value;
+  }
+  const auto [start, limit, step] = bounds;
+  constexpr double kMost = 1 << 22;
+  const double steps = step == 0.0 ? -1.0 : std::ceil((limit - start) / step);
+  if (step == 0.0 || !(steps <= kMost)) {
+    return malformed(node, fmt::format("a range of {}..{} in steps of {}", start, limit, step));
+  }
+  std::vector<double> values;
+  for (double i = 0.0; i < steps; i += 1.0) values.push_back(start + i * step);
+  const auto count = static_cast<std::int64_t>(values.size());
+  return node.forward(make_known({count}, std::move(values), node.input(0).dtype));
+}
+
+Result<void> lower_tile(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const auto multiples, node.find_integers(1));
+  if (!multiples) return node.refuse_computed(1, "its multiples are computed");
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  if (multiples->size() != x.shape->size() || !are_sizes(*multiples)) {
+    return malformed(
+        node, fmt::format("it repeats {} by {}", to_string(*x.shape), to_string(*multiples)));
+  }
+  Shape shape = *x.shape;
+  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+    if (shape[axis] < 0) continue;
+    const auto size = checked_multiply(shape[axis], (*multiples)[axis]);
+    if (!size) return malformed(node, "it repeats beyond 63 bits");
+    shape[axis] = *size;
+  }
+  const bool changes = std::any_of(multiples->begin(), multiples->end(),
+                                   [](std::int64_t times) { return times != 1; });
+  if (!changes) return node.forward(x);
+  return node.finish(Tile{*multiples}, {&x}, std::move(shape), x.dtype);
+}
+
+struct ReduceRow {
+  std::string_view op;
+  ReduceKind kind;
+};
+constexpr std::array kReduce = std::to_array<ReduceRow>({{"Mean", ReduceKind::Mean},
+                                                         {"Sum", ReduceKind::Sum},
+                                                         {"Max", ReduceKind::Maximum},
+                                                         {"Min", ReduceKind::Minimum},
+                                                         {"Prod", ReduceKind::Product},
+                                                         {"ArgMax", ReduceKind::ArgMax},
+                                                         {"ArgMin", ReduceKind::ArgMin}});
+
+Result<void> lower_reduce(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  const auto* row = std::find_if(kReduce.begin(), kReduce.end(),
+                                 [&](const ReduceRow& r) { return r.op == node.node().op; });
+  VP_ASSIGN_OR_RETURN(const auto axes, node.find_integers(1));
+  if (!axes) return node.refuse_computed(1, "its axes are computed");
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  const bool is_index = row->kind == ReduceKind::ArgMax || row->kind == ReduceKind::ArgMin;
+  Reduce reduce;
+  reduce.kind = row->kind;
+  VP_ASSIGN_OR_RETURN(reduce.keep_dims, read_bool_attr(node.node(), "keep_dims"));
+  for (const std::int64_t axis : *axes) {
+    VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(axis, x.shape->size()));
+    reduce.axes.push_back(checked);
+  }
+  std::sort(reduce.axes.begin(), reduce.axes.end());
+  reduce.axes.erase(std::unique(reduce.axes.begin(), reduce.axes.end()), reduce.axes.end());
+  if (reduce.axes.empty() && !is_index) return node.forward(x);
+  Shape shape;
+  for (std::size_t axis = 0; axis < x.shape->size(); ++axis) {
+    const bool gone =
+        std::binary_search(reduce.axes.begin(), reduce.axes.end(), static_cast<int>(axis));
+    if (!gone) shape.push_back((*x.shape)[axis]);
+    if (gone && reduce.keep_dims) shape.push_back(1);
+  }
+  return node.finish(std::move(reduce), {&x}, std::move(shape),
+                     is_index ? DataType::Int64 : x.dtype);
+}
+
+constexpr std::array kRows = std::to_array<OperatorRow>({
+    {"Reshape", lower_reshape},
+    {"Squeeze", lower_squeeze},
+    {"ExpandDims", lower_expand_dims},
+    {"Transpose", lower_transpose},
+    {"Slice", lower_slice},
+    {"StridedSlice", lower_strided_slice},
+    {"Split", lower_split},
+    {"SplitV", lower_split_v},
+    {"Unpack", lower_unpack},
+    {"Concat", lower_concat},
+    {"ConcatV2", lower_concat},
+    {"Pack", lower_pack},
+    {"Shape", lower_shape_of},
+    {"Rank", lower_rank},
+    {"Size", lower_size},
+    {"Fill", lower_fill},
+    {"ZerosLike", lower_like},
+    {"OnesLike", lower_like},
+    {"Range", lower_range},
+    {"Tile", lower_tile},
+    {"Mean", lower_reduce},
+    {"Sum", lower_reduce},
+    {"Max", lower_reduce},
+    {"Min", lower_reduce},
+    {"Prod", lower_reduce},
+    {"ArgMax", lower_reduce},
+    {"ArgMin", lower_reduce},
+});
+
+}  // namespace
+
+const OperatorRow* find_shape(std::string_view op) {
+  const auto* row =
+      std::find_if(kRows.begin(), kRows.end(), [op](const OperatorRow& r) { return op == r.op; });
+  return row == kRows.end() ? nullptr : row;
+}
+
+}  // namespace visionpress::graphdef

@@ -1,0 +1,393 @@
+#include <algorithm>
+#include <array>
+#include <limits>
+
+#include "base/error.h"
+#include "formats/graphdef/graphdef_lowering.h"
+
+namespace visionpress::graphdef {
+namespace {
+
+constexpr std::size_t kHeight = 1;  // of N, H, W, C
+constexpr std::size_t kChannels = 3;
+constexpr std::int64_t kLargest = 1 << 24;  // pixels along an axis; keeps sums far from overflow
+
+tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what) {
+  return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: {}", node.node().path,
+                 what);
+}
+
+/// Attributes that convolutions and pools share.
+struct Window {
+  std::array<std::int64_t, 2> stride = {1, 1};
+  std::array<std::int64_t, 2> dilation = {1, 1};
+  std::array<std::int64_t, 2> kernel = {1, 1};
+  SpatialPadding padding = {};
+  std::string refused = {};  ///< why the node cannot be run
+};
+
+/// A list [1, H, W, 1]. errors: Malformed for other lengths and for sizes below 1.
+Result<void> read_pair(NodeLowering& node, const char* name, std::array<std::int64_t, 2>& pair,
+                       Window& window) {
+  VP_ASSIGN_OR_RETURN(const auto list, read_ints_attr(node.node(), name));
+  if (list.empty()) return {};
+  const bool fits = list.size() == 4 && std::all_of(list.begin(), list.end(), [](std::int64_t v) {
+                      return v >= 1 && v <= kLargest;
+                    });
+  if (!fits) {
+    return malformed(node, fmt::format("attribute \"{}\" is {}, expected four sizes of 1..{}", name,
+                                       to_string(list), kLargest));
+  }
+  if (list[0] != 1 || list[kChannels] != 1) {
+    window.refused = fmt::format("its {} are {} along batch and channels, 1 is run", name,
+                                 fmt::format("{} and {}", list[0], list[kChannels]));
+  }
+  pair = {list[kHeight], list[kHeight + 1]};
+  return {};
+}
+
+Result<Window> read_window(NodeLowering& node) {
+  Window window;
+  VP_ASSIGN_OR_RETURN(const std::string layout, read_text_attr(node.node(), "data_format", "NHWC"));
+  if (layout != "NHWC") {
+    window.refused = "its layout is " + layout + ", NHWC is run";
+    return window;
+  }
+  VP_RETURN_IF_ERROR(read_pair(node, "strides", window.stride, window));
+  VP_RETURN_IF_ERROR(read_pair(node, "dilations", window.dilation, window));
+  VP_RETURN_IF_ERROR(read_pair(node, "ksize", window.kernel, window));
+  VP_ASSIGN_OR_RETURN(const std::string padding, read_text_attr(node.node(), "padding"));
+  if (padding == "SAME") {
+    window.padding.rule = PadRule::SameUpper;
+  } else if (padding == "EXPLICIT") {
+    VP_ASSIGN_OR_RETURN(const auto sizes, read_ints_attr(node.node(), "explicit_paddings"));
+    const bool fits = sizes.size() == 8 && std::all_of(sizes.begin(), sizes.end(), [](auto v) {
+                        return v >= 0 && v <= kLargest;
+                      });
+    if (!fits) {
+      return malformed(node, "explicit_paddings is " + to_string(sizes) + ", expected eight sizes");
+    }
+    if (sizes[0] + sizes[1] + sizes[6] + sizes[7] != 0) {
+      window.refused = "it pads batch or channels";
+    }
+    window.padding.before = {sizes[2], sizes[4]};
+    window.padding.after = {sizes[3], sizes[5]};
+  } else if (padding != "VALID") {
+    return malformed(node, "padding is \"" + padding + "\", expected SAME, VALID or EXPLICIT");
+  }
+  return window;
+}
+
+std::int64_t window_size(const Window& window, std::size_t axis, std::int64_t in,
+                         std::int64_t kernel) {
+  if (in < 0) return -1;
+  const std::int64_t stride = window.stride[axis];
+  if (window.padding.rule == PadRule::SameUpper) return (in + stride - 1) / stride;
+  const std::int64_t reach = (kernel - 1) * window.dilation[axis] + 1;
+  const std::int64_t padded = in + window.padding.before[axis] + window.padding.after[axis];
+  return padded < reach ? 0 : (padded - reach) / stride + 1;
+}
+
+/// The shape of a result over the image x; nothing where its rank is open.
+/// errors: Malformed when x is no image or the window is larger than it.
+Result<std::optional<Shape>> window_shape(NodeLowering& node, const Value& x, const Window& window,
+                                          std::array<std::int64_t, 2> kernel,
+                                          std::int64_t channels) {
+  if (!x.shape) return std::optional<Shape>();
+  if (x.shape->size() != 4) {
+    return malformed(node, fmt::format("{} reads the shape {}, expected [N,H,W,C]", node.node().op,
+                                       to_string(*x.shape)));
+  }
+  Shape shape = *x.shape;
+  for (std::size_t axis = 0; axis < 2; ++axis) {
+    std::int64_t& size = shape[kHeight + axis];
+    const std::int64_t out = window_size(window, axis, size, kernel[axis]);
+    if (out == 0) {
+      return malformed(node, fmt::format("{} has a window of {} over {} pixels", node.node().op,
+                                         kernel[axis], size));
+    }
+    size = out;
+  }
+  shape[kChannels] = channels;
+  return std::optional<Shape>(std::move(shape));
+}
+
+/// The kernel's four sizes. errors: Malformed for others.
+Result<Shape> kernel_shape(NodeLowering& node, std::size_t i) {
+  const Value& kernel = node.input(i);
+  if (kernel.shape && kernel.shape->size() == 4) {
+    const auto count = element_count(*kernel.shape);
+    if (count && *count > 0) return *kernel.shape;
+  }
+  return malformed(node, fmt::format("its kernel has the shape {}, expected four sizes",
+                                     kernel.shape ? to_string(*kernel.shape) : "?"));
+}
+
+Result<void> lower_convolution(NodeLowering& node, bool is_depthwise) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 2));
+  VP_ASSIGN_OR_RETURN(const Window window, read_window(node));
+  if (!window.refused.empty()) return node.refuse(window.refused);
+  if (!node.is_constant(1)) return node.refuse_computed(1, "its kernel is computed");
+  VP_ASSIGN_OR_RETURN(const Shape kernel, kernel_shape(node, 1));
+  Value& x = node.input(0);
+  Conv2d conv;
+  conv.stride = window.stride;
+  conv.dilation = window.dilation;
+  conv.padding = window.padding;
+  conv.kernel_layout = is_depthwise ? KernelLayout::Hwim : KernelLayout::Hwio;
+  conv.groups = is_depthwise ? 0 : 1;
+  const std::int64_t channels = x.shape && x.shape->size() == 4 ? (*x.shape)[kChannels] : -1;
+  const bool fits =
+      channels < 0 || (is_depthwise ? channels == kernel[2]
+                                    : channels % kernel[2] == 0 &&
+                                          kernel[3] % (channels / kernel[2]) == 0 && channels > 0);
+  if (!fits) {
+    return malformed(node, fmt::format("its kernel {} does not fit an input of {} channels",
+                                       to_string(kernel), channels));
+  }
+  if (!is_depthwise && channels > 0) conv.groups = channels / kernel[2];
+  VP_ASSIGN_OR_RETURN(auto shape, window_shape(node, x, window, {kernel[0], kernel[1]},
+                                               is_depthwise ? kernel[2] * kernel[3] : kernel[3]));
+  VP_ASSIGN_OR_RETURN(
+      Value result,
+      node.apply_with(conv, x, {{&node.input(1), {WeightRole::Kernel, is_depthwise ? 2 : 3}}},
+                      std::move(shape)));
+  node.set_output(0, std::move(result));
+  return {};
+}
+
+Result<void> lower_conv2d(NodeLowering& node) { return lower_convolution(node, false); }
+Result<void> lower_depthwise(NodeLowering& node) { return lower_convolution(node, true); }
+
+/// inputs: sizes of the result, kernel [H, W, out, in], x.
+Result<void> lower_transposed(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
+  VP_RETURN_IF_ERROR(node.expect_types(1, 3));
+  VP_ASSIGN_OR_RETURN(const Window window, read_window(node));
+  if (!window.refused.empty()) return node.refuse(window.refused);
+  if (!node.is_constant(1)) return node.refuse_computed(1, "its kernel is computed");
+  VP_ASSIGN_OR_RETURN(const Shape kernel, kernel_shape(node, 1));
+  VP_ASSIGN_OR_RETURN(const auto sizes, node.find_integers(0));
+  if (!sizes) return node.refuse_computed(0, "the size of its result is computed");
+  const bool has_batch = sizes->size() == 4;
+  if (!has_batch && sizes->size() != 2) {
+    return malformed(node, "its result has the sizes " + to_string(*sizes) + ", expected four");
+  }
+  Conv2d conv;
+  conv.stride = window.stride;
+  conv.dilation = window.dilation;
+  conv.padding = window.padding;
+  conv.kernel_layout = KernelLayout::Hwoi;
+  conv.transposed = true;
+  conv.output_size = {(*sizes)[has_batch ? 1 : 0], (*sizes)[has_batch ? 2 : 1]};
+  if (conv.output_size[0] < 1 || conv.output_size[1] < 1) {
+    return malformed(node, "its result has the sizes " + to_string(*sizes));
+  }
+  Value& x = node.input(2);
+  const std::int64_t batch = x.shape && x.shape->size() == 4 ? (*x.shape)[0] : 1;
+  Shape shape = {batch, conv.output_size[0], conv.output_size[1], kernel[2]};
+  VP_ASSIGN_OR_RETURN(
+      Value result,
+      node.apply_with(conv, x, {{&node.input(1), {WeightRole::Kernel, 2}}}, std::move(shape)));
+  node.set_output(0, std::move(result));
+  return {};
+}
+
+Result<void> lower_pool(NodeLowering& node, PoolKind kind) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 1));
+  VP_ASSIGN_OR_RETURN(const Window window, read_window(node));
+  if (!window.refused.empty()) return node.refuse(window.refused);
+  Pool2d pool;
+  pool.kind = kind;
+  pool.kernel = window.kernel;
+  pool.stride = window.stride;
+  pool.padding = window.padding;
+  Value& x = node.input(0);
+  const std::int64_t channels = x.shape && x.shape->size() == 4 ? (*x.shape)[kChannels] : -1;
+  VP_ASSIGN_OR_RETURN(auto shape, window_shape(node, x, window, window.kernel, channels));
+  return node.finish(pool, {&x}, std::move(shape), x.dtype);
+}
+
+Result<void> lower_max_pool(NodeLowering& node) { return lower_pool(node, PoolKind::Max); }
+Result<void> lower_average_pool(NodeLowering& node) { return lower_pool(node, PoolKind::Average); }
+
+Result<void> lower_matmul(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 2));
+  VP_ASSIGN_OR_RETURN(const bool turn_x, read_bool_attr(node.node(), "transpose_a"));
+  VP_ASSIGN_OR_RETURN(const bool turn_kernel, read_bool_attr(node.node(), "transpose_b"));
+  if (turn_x) return node.refuse("its first operand is transposed");
+  if (!node.is_constant(1)) return node.refuse_computed(1, "its kernel is computed");
+  const Shape kernel = node.input(1).shape.value_or(Shape());
+  const std::size_t in = turn_kernel ? 1 : 0;
+  Value& x = node.input(0);
+  const bool fits =
+      kernel.size() == 2 &&
+      (!x.shape || (x.shape->size() == 2 && ((*x.shape)[1] == kernel[in] || (*x.shape)[1] < 0)));
+  if (!fits) {
+    return malformed(node, fmt::format("MatMul of {} and {}", x.shape ? to_string(*x.shape) : "?",
+                                       to_string(kernel)));
+  }
+  FullyConnected op;
+  op.kernel_is_in_out = !turn_kernel;
+  const std::int64_t out = kernel[1 - in];
+  std::optional<Shape> shape;
+  if (x.shape) shape = Shape{(*x.shape)[0], out};
+  VP_ASSIGN_OR_RETURN(
+      Value result,
+      node.apply_with(op, x, {{&node.input(1), {WeightRole::Kernel, static_cast<int>(1 - in)}}},
+                      std::move(shape)));
+  node.set_output(0, std::move(result));
+  return {};
+}
+
+/// inputs: x, scale, offset, mean, variance.
+Result<void> lower_batch_norm(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(5, 5));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 1));
+  VP_ASSIGN_OR_RETURN(const std::string layout, read_text_attr(node.node(), "data_format", "NHWC"));
+  if (layout != "NHWC") return node.refuse("its layout is " + layout + ", NHWC is run");
+  VP_ASSIGN_OR_RETURN(const bool is_training, read_bool_attr(node.node(), "is_training", true));
+  if (is_training) return node.refuse("it is in training mode: it needs the statistics of a batch");
+  if (node.lowering().reader_counts[node.index()].size() > 1) {
+    return node.refuse("its statistics are read");
+  }
+  Value& x = node.input(0);
+  std::vector<std::pair<Value*, Use>> parameters;
+  for (std::size_t i = 1; i < 5; ++i) {
+    if (!node.is_constant(i)) return node.refuse_computed(i, "its parameters are computed");
+    const Shape& shape = *node.input(i).shape;
+    const std::int64_t channels = x.shape && !x.shape->empty() ? x.shape->back() : -1;
+    if (shape.size() != 1 || (channels >= 0 && shape[0] != channels)) {
+      return malformed(node, fmt::format("a parameter has the shape {}, expected [{}]",
+                                         to_string(shape), channels));
+    }
+    parameters.push_back({&node.input(i), {WeightRole::Vector, 0}});
+  }
+  BatchNorm norm;
+  VP_ASSIGN_OR_RETURN(norm.epsilon, read_float_attr(node.node(), "epsilon", 1e-4F));
+  VP_ASSIGN_OR_RETURN(Value result, node.apply_with(norm, x, parameters, x.shape));
+  node.set_output(0, std::move(result));
+  return {};
+}
+
+Result<void> lower_pad(NodeLowering& node) {
+  const std::string& op = node.node().op;
+  VP_RETURN_IF_ERROR(node.expect_inputs(op == "PadV2" ? 3 : 2, op == "PadV2" ? 3 : 2));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 1));
+  VP_ASSIGN_OR_RETURN(const auto sizes, node.find_integers(1));
+  if (!sizes) return node.refuse_computed(1, "its paddings are computed");
+  Value& x = node.input(0);
+  const bool fits = sizes->size() % 2 == 0 && (!x.shape || sizes->size() == 2 * x.shape->size()) &&
+                    std::all_of(sizes->begin(), sizes->end(),
+                                [](std::int64_t v) { return v >= 0 && v <= kLargest; });
+  if (!fits) {
+    return malformed(node, fmt::format("{} of {} has the paddings {}", op,
+                                       x.shape ? to_string(*x.shape) : "?", to_string(*sizes)));
+  }
+  Pad pad;
+  for (std::size_t i = 0; i < sizes->size(); i += 2) {
+    pad.before.push_back((*sizes)[i]);
+    pad.after.push_back((*sizes)[i + 1]);
+  }
+  if (op == "MirrorPad") {
+    VP_ASSIGN_OR_RETURN(const std::string mode, read_text_attr(node.node(), "mode"));
+    pad.mode = mode == "SYMMETRIC" ? PadMode::Symmetric : PadMode::Reflect;
+  }
+  if (op == "PadV2") {
+    VP_ASSIGN_OR_RETURN(const auto value, node.find_number(2));
+    if (!value) return node.refuse("its padding value is computed");
+    pad.value = static_cast<float>(*value);
+  }
+  std::optional<Shape> shape = x.shape;
+  for (std::size_t axis = 0; shape && axis < shape->size(); ++axis) {
+    if ((*shape)[axis] >= 0) (*shape)[axis] += pad.before[axis] + pad.after[axis];
+  }
+  return node.finish(std::move(pad), {&x}, std::move(shape), x.dtype);
+}
+
+Result<void> lower_resize(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const auto size, node.find_integers(1));
+  if (!size) return node.refuse_computed(1, "its size is computed");
+  if (size->size() != 2 || std::min((*size)[0], (*size)[1]) < 1 ||
+      std::max((*size)[0], (*size)[1]) > kLargest) {
+    return malformed(node, "it resizes to " + to_string(*size) + ", expected height and width");
+  }
+  VP_ASSIGN_OR_RETURN(const bool align_corners, read_bool_attr(node.node(), "align_corners"));
+  VP_ASSIGN_OR_RETURN(const bool half_pixel, read_bool_attr(node.node(), "half_pixel_centers"));
+  Resize resize;
+  resize.kind = node.node().op == "ResizeBilinear" ? ResizeKind::Bilinear : ResizeKind::Nearest;
+  resize.size = {(*size)[0], (*size)[1]};
+  if (half_pixel) resize.grid = ResizeGrid::HalfPixel;
+  if (align_corners) resize.grid = ResizeGrid::AlignCorners;
+  Value& x = node.input(0);
+  std::optional<Shape> shape = x.shape;
+  if (shape && shape->size() != 4) {
+    return malformed(node, "it resizes the shape " + to_string(*shape) + ", expected [N,H,W,C]");
+  }
+  if (shape) {
+    (*shape)[kHeight] = resize.size[0];
+    (*shape)[kHeight + 1] = resize.size[1];
+  }
+  return node.finish(resize, {&x}, std::move(shape), DataType::Float);
+}
+
+Result<void> lower_space_depth(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  VP_ASSIGN_OR_RETURN(const std::string layout, read_text_attr(node.node(), "data_format", "NHWC"));
+  if (layout != "NHWC") return node.refuse("its layout is " + layout + ", NHWC is run");
+  SpaceDepth space;
+  VP_ASSIGN_OR_RETURN(space.block, read_int_attr(node.node(), "block_size"));
+  if (space.block < 2 || space.block > (1 << 12)) {
+    return malformed(node, fmt::format("a block of {}", space.block));
+  }
+  const bool to_depth = node.node().op == "SpaceToDepth";
+  space.kind = to_depth ? SpaceDepthKind::SpaceToDepth : SpaceDepthKind::DepthToSpace;
+  Value& x = node.input(0);
+  std::optional<Shape> shape = x.shape;
+  if (shape && shape->size() != 4) return malformed(node, "its input is no image");
+  const std::int64_t area = space.block * space.block;
+  for (std::size_t axis = kHeight; shape && axis <= kChannels; ++axis) {
+    std::int64_t& size = (*shape)[axis];
+    if (size < 0) continue;
+    const std::int64_t factor = axis == kChannels ? area : space.block;
+    const bool grows = (axis == kChannels) == to_depth;
+    if (!grows && size % factor != 0) {
+      return malformed(node, fmt::format("{} elements in blocks of {}", size, factor));
+    }
+    size = grows ? size * factor : size / factor;
+  }
+  return node.finish(space, {&x}, std::move(shape), x.dtype);
+}
+
+constexpr std::array kRows = std::to_array<OperatorRow>({
+    {"Conv2D", lower_conv2d},
+    {"DepthwiseConv2dNative", lower_depthwise},
+    {"Conv2DBackpropInput", lower_transposed},
+    {"MaxPool", lower_max_pool},
+    {"AvgPool", lower_average_pool},
+    {"MatMul", lower_matmul},
+    {"FusedBatchNorm", lower_batch_norm},
+    {"FusedBatchNormV2", lower_batch_norm},
+    {"FusedBatchNormV3", lower_batch_norm},
+    {"Pad", lower_pad},
+    {"PadV2", lower_pad},
+    {"MirrorPad", lower_pad},
+    {"ResizeNearestNeighbor", lower_resize},
+    {"ResizeBilinear", lower_resize},
+    {"SpaceToDepth", lower_space_depth},
+    {"DepthToSpace", lower_space_depth},
+});
+
+}  // namespace
+
+const OperatorRow* find_spatial(std::string_view op) {
+  const auto* row =
+      std::find_if(kRows.begin(), kRows.end(), [op](const OperatorRow& r) { return op == r.op; });
+  return row == kRows.end() ? nullptr : row;
+}
+
+}  // namespace visionpress::graphdef

@@ -1,0 +1,363 @@
+#include "formats/graphdef/graphdef_lowering.h"
+
+#include <algorithm>
+#include <cmath>
+
+#include "base/error.h"
+#include "formats/graphdef/graphdef_fold.h"
+
+namespace visionpress::graphdef {
+namespace {
+
+Encoding float_encoding(DataType type) {
+  return type == DataType::Half ? Encoding::Float16 : Encoding::Float32;
+}
+
+/// A stored constant whose bytes the graph can borrow as a weight.
+bool is_weight(const StoredConstant& constant) {
+  if (constant.tensor.payload.empty()) return false;
+  return constant.code || constant.tensor.dtype == DataType::Float ||
+         constant.tensor.dtype == DataType::Half;
+}
+
+double decode(const WeightCode& code, double stored, std::size_t channel) {
+  const auto entry = [channel](const auto& list) {
+    return list.size() == 1 ? list[0] : list[channel];
+  };
+  const double zero = code.zero_points.empty() ? 0.0 : entry(code.zero_points);
+  const double offset = code.offsets.empty() ? 0.0 : static_cast<double>(entry(code.offsets));
+  return static_cast<double>(
+      static_cast<float>((stored - zero) * static_cast<double>(entry(code.scales)) + offset));
+}
+
+Result<std::vector<double>> load_constant_values(const StoredConstant& constant) {
+  VP_ASSIGN_OR_RETURN(std::vector<double> values, load_values(constant.tensor, constant.path));
+  if (!constant.code) return values;
+  std::size_t inner = 1;
+  const Shape& shape = constant.tensor.shape;
+  const auto axis = static_cast<std::size_t>(constant.code->axis);
+  for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= static_cast<std::size_t>(shape[i]);
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t channels = constant.code->scales.size();
+    values[i] = decode(*constant.code, values[i], i / inner % channels);
+  }
+  return values;
+}
+
+bool has_unknown(const std::vector<double>& values) {
+  return std::any_of(values.begin(), values.end(), [](double v) { return std::isnan(v); });
+}
+
+}  // namespace
+
+Result<const std::vector<double>*> load_known(Lowering& lowering, Value& value) {
+  if (!value.known && value.stored) {
+    const StoredConstant& constant = lowering.constants[*value.stored];
+    if (constant.tensor.count > kMostKnown) return nullptr;
+    VP_ASSIGN_OR_RETURN(value.known, load_constant_values(constant));
+  }
+  return value.known ? &*value.known : nullptr;
+}
+
+Value make_known(Shape shape, std::vector<double> values, DataType dtype) {
+  Value value;
+  value.dtype = dtype;
+  value.shape = std::move(shape);
+  value.known = std::move(values);
+  return value;
+}
+
+Result<std::optional<Shape>> broadcast_shapes(const NodeLowering& node,
+                                              const std::vector<Value*>& operands) {
+  Shape result;
+  for (const Value* operand : operands) {
+    if (!operand->shape) return std::optional<Shape>();
+    const Shape& shape = *operand->shape;
+    if (shape.size() > result.size())
+      result.insert(result.begin(), shape.size() - result.size(), 1);
+    const std::size_t skip = result.size() - shape.size();
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+      std::int64_t& size = result[axis + skip];
+      if (size == shape[axis] || shape[axis] == 1) continue;
+      if (size != 1 && size >= 0 && shape[axis] >= 0) {
+        return fail_at(ErrorKind::Malformed, node.node().message.offset(),
+                       "{}: operands of shapes {} and {} do not fit", node.node().path,
+                       to_string(*operands[0]->shape), to_string(shape));
+      }
+      // An open size is whatever the other one is, where that says more than 1.
+      size = size == 1 || shape[axis] >= 0 ? shape[axis] : size;
+    }
+  }
+  return std::optional<Shape>(std::move(result));
+}
+
+Value& NodeLowering::input(std::size_t i) {
+  const NodeInput& source = node_.inputs[i];
+  std::vector<Value>& outputs = lowering_.values[source.node];
+  const auto output = static_cast<std::size_t>(source.output);
+  while (outputs.size() <= output) outputs.emplace_back();
+  return outputs[output];
+}
+
+Result<void> NodeLowering::expect_inputs(std::size_t least, std::size_t most) const {
+  const std::size_t count = node_.inputs.size();
+  if (count >= least && count <= most) return {};
+  return fail_at(ErrorKind::Malformed, node_.message.offset(), "{}: {} has {} inputs, expected {}",
+                 node_.path, node_.op, count,
+                 least == most ? std::to_string(least) : fmt::format("{}..{}", least, most));
+}
+
+Result<void> NodeLowering::expect_types(std::size_t first, std::size_t last) {
+  VP_ASSIGN_OR_RETURN(const DataType wanted, read_type_attr(node_, "T"));
+  if (wanted == DataType::Invalid) return {};
+  for (std::size_t i = first; i < last; ++i) {
+    const DataType found = input(i).dtype;
+    if (found == wanted || found == DataType::Invalid) continue;
+    return fail_at(ErrorKind::Malformed, node_.message.offset(),
+                   "{}: {} of {} reads \"{}\", which is {}", node_.path, node_.op, name_of(wanted),
+                   lowering_.nodes.nodes[node_.inputs[i].node].name, name_of(found));
+  }
+  return {};
+}
+
+Result<std::optional<std::vector<std::int64_t>>> NodeLowering::find_integers(std::size_t i) {
+  VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(lowering_, input(i)));
+  std::optional<std::vector<std::int64_t>> integers;
+  // Larger ones are no sizes, and their cast might be undefined.
+  constexpr double kLargest = 9007199254740992.0;
+  const auto is_size = [](double v) { return std::fabs(v) <= kLargest && v == std::trunc(v); };
+  if (known == nullptr || !std::all_of(known->begin(), known->end(), is_size)) return integers;
+  integers.emplace();
+  for (const double value : *known) integers->push_back(static_cast<std::int64_t>(value));
+  return integers;
+}
+
+Result<std::optional<std::int64_t>> NodeLowering::find_integer(std::size_t i) {
+  VP_ASSIGN_OR_RETURN(const auto integers, find_integers(i));
+  if (!integers || integers->size() != 1) return std::optional<std::int64_t>();
+  return std::optional<std::int64_t>(integers->front());
+}
+
+Result<std::optional<double>> NodeLowering::find_number(std::size_t i) {
+  VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(lowering_, input(i)));
+  if (known == nullptr || known->size() != 1) return std::optional<double>();
+  return std::optional<double>(known->front());
+}
+
+bool NodeLowering::is_constant(std::size_t i) {
+  const Value& value = input(i);
+  return value.stored || (value.known && value.id == kNoTensor);
+}
+
+Result<int> NodeLowering::check_axis(std::int64_t axis, std::size_t rank) const {
+  const auto count = static_cast<std::int64_t>(rank);
+  if (axis >= -count && axis < count) return static_cast<int>(axis < 0 ? axis + count : axis);
+  return fail_at(ErrorKind::Malformed, node_.message.offset(),
+                 "{}: {} names axis {} of a tensor of {} axes", node_.path, node_.op, axis, rank);
+}
+
+Node NodeLowering::make_node(Op op, std::vector<TensorId> inputs) const {
+  Node node;
+  node.name = node_.name;
+  node.source_type = node_.op;
+  node.path = node_.path;
+  node.op = std::move(op);
+  node.inputs = std::move(inputs);
+  return node;
+}
+
+TensorId NodeLowering::add_tensor(const std::optional<Shape>& shape, DataType dtype,
+                                  std::size_t output) {
+  Tensor tensor;
+  tensor.name = output == 0 ? node_.name : fmt::format("{}:{}", node_.name, output);
+  tensor.shape = shape.value_or(Shape());
+  tensor.dtype = dtype_of(dtype);
+  return lowering_.graph.add_tensor(std::move(tensor));
+}
+
+Result<TensorId> NodeLowering::tensor_of(Value& value, const Use& use) {
+  if (value.id != kNoTensor) return value.id;
+  Graph& graph = lowering_.graph;
+  if (value.stored && is_weight(lowering_.constants[*value.stored])) {
+    StoredConstant& constant = lowering_.constants[*value.stored];
+    if (!constant.weight) {
+      Weight weight;
+      weight.name = constant.name;
+      weight.layer = node_.name;
+      weight.path = constant.path;
+      weight.layer_group = index_;
+      weight.stored.shape = constant.tensor.shape;
+      weight.stored.payload = constant.tensor.payload;
+      if (constant.code) {
+        weight.stored.code = *constant.code;
+      } else {
+        weight.stored.code.encoding = float_encoding(constant.tensor.dtype);
+        weight.stored.code.bits = constant.tensor.dtype == DataType::Half ? 16 : 32;
+      }
+      constant.weight = graph.weights.size();
+      graph.weights.push_back(std::move(weight));
+      lowering_.weight_nodes.push_back(constant.node);
+    }
+    Weight& weight = graph.weights[*constant.weight];
+    if (use.role < weight.role) {
+      weight.role = use.role;
+      const bool is_same = *value.shape == weight.stored.shape;
+      weight.channel_axis = is_same ? use.channel_axis : 0;
+      weight.layer = node_.name;
+      weight.layer_group = index_;
+    }
+    for (const auto& [shape, id] : constant.tensors) {
+      if (shape == *value.shape) return id;
+    }
+    Tensor tensor;
+    tensor.name = constant.name;
+    tensor.shape = *value.shape;
+    tensor.weight = constant.weight;
+    const TensorId id = graph.add_tensor(std::move(tensor));
+    constant.tensors.emplace_back(*value.shape, id);
+    return id;
+  }
+  std::vector<double> values;
+  if (value.known && !has_unknown(*value.known)) {
+    values = *value.known;
+  } else if (value.stored) {
+    VP_ASSIGN_OR_RETURN(values, load_constant_values(lowering_.constants[*value.stored]));
+  }
+  if (values.empty()) {
+    return fail_at(ErrorKind::Unsupported, node_.message.offset(), "{}: {} reads an empty constant",
+                   node_.path, node_.op);
+  }
+  Tensor tensor;
+  tensor.name = value.stored ? lowering_.constants[*value.stored].name : node_.name + ":constant";
+  tensor.shape = *value.shape;
+  tensor.dtype = dtype_of(value.dtype);
+  for (const double v : values) tensor.literal.push_back(static_cast<float>(v));
+  value.id = graph.add_tensor(std::move(tensor));
+  return value.id;
+}
+
+namespace {
+
+bool any_needs_size(const std::vector<Value*>& operands) {
+  return std::any_of(operands.begin(), operands.end(),
+                     [](const Value* v) { return v->needs_input_size; });
+}
+
+/// The values of an operator on constants, where all are known and few.
+Result<std::optional<std::vector<double>>> try_fold(Lowering& lowering, const Op& op,
+                                                    const std::vector<Value*>& operands,
+                                                    const std::optional<Shape>& shape,
+                                                    DataType dtype) {
+  std::optional<std::vector<double>> nothing;
+  const auto count = shape ? element_count(*shape) : std::nullopt;
+  if (!count || *count > kMostKnown || operands.empty()) return nothing;
+  std::vector<FoldOperand> known;
+  for (Value* operand : operands) {
+    VP_ASSIGN_OR_RETURN(const std::vector<double>* values, load_known(lowering, *operand));
+    if (values == nullptr || !operand->shape) return nothing;
+    known.push_back({*operand->shape, *values});
+  }
+  return fold(op, known, *shape, dtype);
+}
+
+}  // namespace
+
+Result<Value> NodeLowering::apply(Op op, const std::vector<Value*>& operands,
+                                  std::optional<Shape> shape, DataType dtype) {
+  VP_ASSIGN_OR_RETURN(std::vector<Value> results,
+                      apply_many(std::move(op), operands, {std::move(shape)}, {dtype}));
+  return std::move(results.front());
+}
+
+Result<std::vector<Value>> NodeLowering::apply_many(Op op, const std::vector<Value*>& operands,
+                                                    const std::vector<std::optional<Shape>>& shapes,
+                                                    const std::vector<DataType>& dtypes) {
+  std::vector<Value> results(shapes.size());
+  for (std::size_t k = 0; k < shapes.size(); ++k) {
+    results[k].shape = shapes[k];
+    results[k].dtype = dtypes[k];
+    results[k].needs_input_size = any_needs_size(operands);
+  }
+  if (shapes.size() == 1) {
+    VP_ASSIGN_OR_RETURN(results[0].known, try_fold(lowering_, op, operands, shapes[0], dtypes[0]));
+    if (results[0].known && !has_unknown(*results[0].known)) return results;
+  }
+  std::vector<TensorId> inputs;
+  for (Value* operand : operands) {
+    VP_ASSIGN_OR_RETURN(const TensorId id, tensor_of(*operand));
+    inputs.push_back(id);
+  }
+  Node node = make_node(std::move(op), std::move(inputs));
+  for (std::size_t k = 0; k < shapes.size(); ++k) {
+    results[k].id = add_tensor(shapes[k], dtypes[k], k);
+    node.outputs.push_back(results[k].id);
+  }
+  lowering_.graph.nodes.push_back(std::move(node));
+  return results;
+}
+
+Result<Value> NodeLowering::apply_with(Op op, Value& x,
+                                       const std::vector<std::pair<Value*, Use>>& parameters,
+                                       std::optional<Shape> shape) {
+  VP_ASSIGN_OR_RETURN(const TensorId id, tensor_of(x));
+  std::vector<TensorId> inputs = {id};
+  for (const auto& [value, use] : parameters) {
+    VP_ASSIGN_OR_RETURN(const TensorId parameter, tensor_of(*value, use));
+    inputs.push_back(parameter);
+  }
+  Value result;
+  result.shape = std::move(shape);
+  result.dtype = x.dtype;
+  result.needs_input_size = x.needs_input_size;
+  result.id = add_tensor(result.shape, result.dtype, 0);
+  Node node = make_node(std::move(op), std::move(inputs));
+  node.outputs = {result.id};
+  lowering_.graph.nodes.push_back(std::move(node));
+  return result;
+}
+
+void NodeLowering::set_output(std::size_t k, Value value) {
+  std::vector<Value>& outputs = lowering_.values[index_];
+  if (outputs.size() <= k) outputs.resize(k + 1);
+  outputs[k] = std::move(value);
+}
+
+Result<void> NodeLowering::finish(Op op, const std::vector<Value*>& operands,
+                                  std::optional<Shape> shape, DataType dtype) {
+  VP_ASSIGN_OR_RETURN(Value value, apply(std::move(op), operands, std::move(shape), dtype));
+  set_output(0, std::move(value));
+  return {};
+}
+
+Result<void> NodeLowering::forward(const Value& value) {
+  set_output(0, value);
+  return {};
+}
+
+Result<void> NodeLowering::refuse(std::string why) {
+  std::vector<TensorId> inputs;
+  bool needs_size = false;
+  for (std::size_t i = 0; i < input_count(); ++i) {
+    if (input(i).id != kNoTensor) inputs.push_back(input(i).id);
+    needs_size = needs_size || input(i).needs_input_size;
+  }
+  Node node = make_node(Unsupported{std::move(why)}, std::move(inputs));
+  const std::size_t outputs = std::max<std::size_t>(lowering_.reader_counts[index_].size(), 1);
+  for (std::size_t k = 0; k < outputs; ++k) {
+    Value value;
+    value.dtype = DataType::Invalid;
+    value.needs_input_size = needs_size;
+    value.id = add_tensor(std::nullopt, DataType::Float, k);
+    node.outputs.push_back(value.id);
+    set_output(k, std::move(value));
+  }
+  lowering_.graph.nodes.push_back(std::move(node));
+  return {};
+}
+
+Result<void> NodeLowering::refuse_computed(std::size_t i, std::string why) {
+  if (!input(i).needs_input_size) return refuse(std::move(why));
+  return refuse("its size depends on the input's, which the file leaves open: --input-size WxH");
+}
+
+}  // namespace visionpress::graphdef

@@ -1,0 +1,157 @@
+#pragma once
+
+// The graph under construction: the values that TensorFlow nodes exchange, constants that are
+// computed on the way, and one node while it is lowered.
+
+#include <array>
+#include <functional>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "formats/graphdef/graphdef_nodes.h"
+#include "model/graph.h"
+#include "visionpress/result.h"
+
+namespace visionpress::graphdef {
+
+/// Constants of more elements are not computed with.
+inline constexpr std::int64_t kMostKnown = 4096;
+
+/// One output of a node. A constant has no tensor until a node of the graph reads it.
+struct Value {
+  DataType dtype = DataType::Float;
+  std::optional<Shape> shape = std::nullopt;  ///< nothing: the rank is open; -1: a size is
+  TensorId id = kNoTensor;
+  /// Index of the stored constant it is, maybe in another shape.
+  std::optional<std::size_t> stored = std::nullopt;
+  /// Values, row-major, where they are known; of integers NaN stands for one that is not.
+  std::optional<std::vector<double>> known = std::nullopt;
+  /// Computed from sizes that depend on the input's, which the file leaves open.
+  bool needs_input_size = false;
+  bool is_dead = false;  ///< nothing the graph computes with (NoOp, Assert)
+};
+
+/// What a constant does in the node that reads it.
+struct Use {
+  WeightRole role = WeightRole::Constant;
+  int channel_axis = 0;
+};
+
+/// A constant of the file, and what decodes it.
+struct StoredConstant {
+  StoredTensor tensor = {};
+  std::size_t node = 0;  ///< the Const, Cast or Dequantize whose output it is
+  std::optional<WeightCode> code = std::nullopt;  ///< behind a Dequantize
+  std::string name = {};                          ///< of that node
+  std::string path = {};                          ///< of the Const
+  std::optional<std::size_t> weight = std::nullopt;
+  std::vector<std::pair<Shape, TensorId>> tensors = {};  ///< made so far, by shape
+};
+
+/// Everything that grows while nodes are lowered.
+struct Lowering {
+  explicit Lowering(const NodeList& list) : nodes(list), values(list.nodes.size()) {}
+
+  const NodeList& nodes;
+  Graph graph = {};
+  std::vector<std::vector<Value>> values;  ///< by node and output
+  std::vector<StoredConstant> constants = {};
+  std::vector<std::size_t> weight_nodes = {};  ///< one a weight of the graph
+  /// How many inputs of live nodes read each output, and which outputs the graph gives away.
+  std::vector<std::vector<std::size_t>> reader_counts = {};
+  std::vector<bool> is_output = {};                                      ///< by node
+  std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;  ///< height, width
+};
+
+/// Values of a constant, computed or read from the file; null where they are not known or are more
+/// than kMostKnown. errors: of the file's payload.
+[[nodiscard]] Result<const std::vector<double>*> load_known(Lowering& lowering, Value& value);
+
+/// One node while it is lowered.
+class NodeLowering {
+ public:
+  NodeLowering(Lowering& lowering, std::size_t index)
+      : lowering_(lowering), index_(index), node_(lowering.nodes.nodes[index]) {}
+
+  [[nodiscard]] const GraphNode& node() const { return node_; }
+  [[nodiscard]] std::size_t index() const { return index_; }
+  [[nodiscard]] Lowering& lowering() { return lowering_; }
+  [[nodiscard]] std::size_t input_count() const { return node_.inputs.size(); }
+  [[nodiscard]] Value& input(std::size_t i);
+  /// errors: Malformed when the node has fewer than `least` or more than `most` inputs.
+  [[nodiscard]] Result<void> expect_inputs(std::size_t least, std::size_t most) const;
+  /// errors: Malformed when an input in [first, last) is not of the type that attr "T" says.
+  [[nodiscard]] Result<void> expect_types(std::size_t first, std::size_t last);
+
+  /// All values of input i as integers; nothing where one is not known.
+  [[nodiscard]] Result<std::optional<std::vector<std::int64_t>>> find_integers(std::size_t i);
+  [[nodiscard]] Result<std::optional<std::int64_t>> find_integer(std::size_t i);
+  [[nodiscard]] Result<std::optional<double>> find_number(std::size_t i);
+  [[nodiscard]] bool is_constant(std::size_t i);
+  /// An axis (negative: from the end) of a tensor of `rank` axes. errors: Malformed.
+  [[nodiscard]] Result<int> check_axis(std::int64_t axis, std::size_t rank) const;
+
+  /// The result of an operator on these values: computed here where all of them are known, else a
+  /// node of the graph is added. shape: of the result; nothing: its rank is open.
+  [[nodiscard]] Result<Value> apply(Op op, const std::vector<Value*>& operands,
+                                    std::optional<Shape> shape, DataType dtype);
+  /// The same for an operator of several results.
+  [[nodiscard]] Result<std::vector<Value>> apply_many(
+      Op op, const std::vector<Value*>& operands, const std::vector<std::optional<Shape>>& shapes,
+      const std::vector<DataType>& dtypes);
+  /// The tensor of a value that a node reads. errors: of the payload; Unsupported when it is empty.
+  [[nodiscard]] Result<TensorId> tensor_of(Value& value, const Use& use = {});
+  /// A node with parameters that are constants, used as `uses` says, after operand 0.
+  [[nodiscard]] Result<Value> apply_with(Op op, Value& x,
+                                         const std::vector<std::pair<Value*, Use>>& parameters,
+                                         std::optional<Shape> shape);
+
+  void set_output(std::size_t k, Value value);
+  /// apply, and its result as output 0 under the node's own name.
+  Result<void> finish(Op op, const std::vector<Value*>& operands, std::optional<Shape> shape,
+                      DataType dtype);
+  /// Output 0 is the same as `value`.
+  Result<void> forward(const Value& value);
+  /// The node as one that cannot be run; it still opens and is carried by every rewrite.
+  Result<void> refuse(std::string why);
+  /// The same because input i has to be a constant: `why`, or that it depends on the input's size.
+  Result<void> refuse_computed(std::size_t i, std::string why);
+
+ private:
+  [[nodiscard]] Node make_node(Op op, std::vector<TensorId> inputs) const;
+  [[nodiscard]] TensorId add_tensor(const std::optional<Shape>& shape, DataType dtype,
+                                    std::size_t output);
+
+  Lowering& lowering_;
+  std::size_t index_;
+  const GraphNode& node_;
+};
+
+/// A constant made here.
+[[nodiscard]] Value make_known(Shape shape, std::vector<double> values, DataType dtype);
+
+/// Shape of broadcast operands; nothing where one's rank is open. errors: Malformed.
+[[nodiscard]] Result<std::optional<Shape>> broadcast_shapes(const NodeLowering& node,
+                                                            const std::vector<Value*>& operands);
+
+/// Lowers one node. Types without a lowering become Unsupported nodes. errors: Malformed.
+[[nodiscard]] Result<void> lower_node(NodeLowering& node);
+
+/// Lowers every node that the outputs need, in order, and drops what is not read.
+/// errors: Malformed, Unsupported with the node's path.
+[[nodiscard]] Result<void> lower_graph(Lowering& lowering);
+
+/// The lowerings, by kind of operator.
+struct OperatorRow {
+  const char* op;
+  Result<void> (*lower)(NodeLowering&);
+};
+[[nodiscard]] const OperatorRow* find_spatial(std::string_view op);
+[[nodiscard]] const OperatorRow* find_shape(std::string_view op);
+[[nodiscard]] const OperatorRow* find_selection(std::string_view op);
+/// Elementwise operators and those that only pass values on; null op: not one of them.
+[[nodiscard]] Result<bool> lower_elementwise(NodeLowering& node);
+
+}  // namespace visionpress::graphdef
