@@ -19,8 +19,11 @@ class PlanBuilder {
   PlanBuilder(const Graph& graph, const ExecutorOptions& options, const Shape& input, int threads)
       : graph_(graph), options_(options), readers_(graph), done_(graph.nodes.size(), false) {
     plan_.threads = threads;
+    plan_.graph = &graph;
+    plan_.arithmetic = options.arithmetic;
     plan_.places.resize(graph.tensors.size());
     set_dims(graph.inputs[0], physical_shape(input, graph.layout));
+    place(graph.inputs[0]).capacity = count_of(place(graph.inputs[0]).dims);
   }
 
   Result<ExecutionPlan> build() {
@@ -52,10 +55,7 @@ class PlanBuilder {
       if (done_[n]) continue;
       auto added = body(n);
       if (added) continue;
-      Error error = std::move(added).error();
-      const Node& node = graph_.nodes[n];
-      error.message = fmt::format("{} ({}): {}", node.path, node.source_type, error.message);
-      return tl::unexpected<Error>(std::move(error));
+      return in_node(graph_.nodes[n], std::move(added).error());
     }
     return {};
   }
@@ -125,31 +125,47 @@ class PlanBuilder {
     return inputs;
   }
 
+  BuildContext context_of(const Node& node, const std::vector<InputDesc>& inputs) const {
+    return {inputs, node.outputs.size(), graph_.layout, options_.arithmetic, plan_.threads};
+  }
+
   Result<void> add_node(std::size_t index) {
     const Node& node = graph_.nodes[index];
     done_[index] = true;
     VP_ASSIGN_OR_RETURN(const std::vector<InputDesc> inputs, gather_inputs(node));
-    const BuildContext context = {inputs, node.outputs.size(), graph_.layout, options_.arithmetic,
-                                  plan_.threads};
+    const BuildContext context = context_of(node, inputs);
     ExecutionPlan::Step step;
+    step.node = &node;
     step.outputs = node.outputs;
+    const std::size_t values = takes_parameters(node.op) ? 1 : node.inputs.size();
+    step.inputs.assign(node.inputs.begin(),
+                       node.inputs.begin() + static_cast<std::ptrdiff_t>(values));
+    const auto has_open_size = [](const InputDesc& input) { return is_open(input.dims); };
+    if (std::any_of(inputs.begin(), inputs.end(), has_open_size))
+      return add_late_step(std::move(step), context);
     if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
       VP_ASSIGN_OR_RETURN(step.op, add_convolution(index, *conv, context, step.outputs));
     } else {
       VP_ASSIGN_OR_RETURN(step.op, make_operator(node.op, context));
     }
-    const std::size_t values = takes_parameters(node.op) ? 1 : node.inputs.size();
-    step.inputs.assign(node.inputs.begin(),
-                       node.inputs.begin() + static_cast<std::ptrdiff_t>(values));
     return add_step(std::move(step));
+  }
+
+  Result<void> add_late_step(ExecutionPlan::Step step, const BuildContext& context) {
+    VP_ASSIGN_OR_RETURN(std::vector<Shape> dims, operator_dims(step.node->op, context));
+    VP_RETURN_IF_ERROR(check_output_count(step.outputs.size(), dims.size()));
+    for (std::size_t i = 0; i < dims.size(); ++i) {
+      set_dims(step.outputs[i], std::move(dims[i]));
+      place(step.outputs[i]).is_late = true;
+    }
+    plan_.steps.push_back(std::move(step));
+    return {};
   }
 
   Result<void> add_shapes(std::size_t index) {
     const Node& node = graph_.nodes[index];
     VP_ASSIGN_OR_RETURN(const std::vector<InputDesc> inputs, gather_inputs(node));
-    const BuildContext context = {inputs, node.outputs.size(), graph_.layout, options_.arithmetic,
-                                  plan_.threads};
-    VP_ASSIGN_OR_RETURN(std::vector<Shape> dims, operator_dims(node.op, context));
+    VP_ASSIGN_OR_RETURN(std::vector<Shape> dims, operator_dims(node.op, context_of(node, inputs)));
     VP_RETURN_IF_ERROR(check_output_count(node.outputs.size(), dims.size()));
     for (std::size_t i = 0; i < dims.size(); ++i) set_dims(node.outputs[i], std::move(dims[i]));
     return {};
@@ -163,13 +179,15 @@ class PlanBuilder {
   Result<void> add_step(ExecutionPlan::Step step) {
     VP_RETURN_IF_ERROR(check_output_count(step.outputs.size(), step.op->output_dims.size()));
     for (std::size_t i = 0; i < step.outputs.size(); ++i) {
-      constexpr std::int64_t kLargest = std::int64_t{1}
-                                        << 31;  // values; 8 GiB a tensor is beyond any image model
-      const auto count = element_count(step.op->output_dims[i]);
-      if (!count || *count <= 0 || *count > kLargest) {
-        return fail(ErrorKind::Malformed, "result of shape {}", to_string(step.op->output_dims[i]));
+      Shape dims = step.op->output_dims[i];
+      VP_RETURN_IF_ERROR(check_result_size(dims, step.op->counts(i)));
+      ExecutionPlan::Place& result = place(step.outputs[i]);
+      result.capacity = count_of(dims);
+      if (step.op->counts(i)) {
+        dims[0] = -1;
+        plan_.has_open_sizes = true;
       }
-      set_dims(step.outputs[i], step.op->output_dims[i]);
+      set_dims(step.outputs[i], std::move(dims));
     }
     plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.op->scratch_bytes);
     plan_.is_hybrid = plan_.is_hybrid || step.op->is_hybrid;
@@ -210,7 +228,8 @@ class PlanBuilder {
     };
     std::vector<Live> live;
     const auto put = [&](TensorId id, std::size_t now) {
-      const std::size_t bytes = align_up(count_of(place(id).dims) * sizeof(float));
+      if (place(id).is_late) return;
+      const std::size_t bytes = align_up(place(id).capacity * sizeof(float));
       std::erase_if(live, [now](const Live& l) { return l.until < now; });
       std::sort(live.begin(), live.end(),
                 [](const Live& a, const Live& b) { return a.offset < b.offset; });
@@ -238,6 +257,19 @@ class PlanBuilder {
 };
 
 }  // namespace
+
+tl::unexpected<Error> in_node(const Node& node, Error error) {
+  error.message = fmt::format("{} ({}): {}", node.path, node.source_type, error.message);
+  return tl::unexpected<Error>(std::move(error));
+}
+
+Result<void> check_result_size(const Shape& dims, bool may_be_empty) {
+  // values; 8 GiB a tensor is beyond any image model
+  constexpr std::int64_t kLargest = std::int64_t{1} << 31;
+  const auto count = element_count(dims);
+  if (count && *count <= kLargest && (*count > 0 || may_be_empty)) return {};
+  return fail(ErrorKind::Malformed, "result of shape {}", to_string(dims));
+}
 
 Result<ExecutionPlan> make_execution_plan(const Graph& graph, const ExecutorOptions& options,
                                           const Shape& input, int threads) {

@@ -13,8 +13,10 @@ namespace visionpress {
 
 /// Everything a run needs for one number of threads. Sessions share it; it holds no state of a run.
 struct ExecutionPlan {
-  /// One operator and the tensors it reads and writes.
+  /// One operator and the tensors it reads and writes. Where a size that it reads is known only in
+  /// the run, it is a late step: `op` is null and a session builds the node's operator each time.
   struct Step {
+    const Node* node = nullptr;  ///< the graph's; of a fused step the first
     std::unique_ptr<Operator> op = {};
     std::vector<TensorId> inputs = {};
     std::vector<TensorId> outputs = {};
@@ -22,11 +24,16 @@ struct ExecutionPlan {
 
   /// Where a tensor's values are during a run.
   struct Place {
-    Shape dims = {};  ///< physical order; of tensors that are known
+    Shape dims = {};  ///< physical order; of tensors that are known; -1 where only a run knows
     bool is_known = false;
+    bool is_late = false;             ///< written by a late step, into the session's own room
+    std::size_t capacity = 0;         ///< values it has room for in the arena
     std::size_t offset = 0;           ///< in the arena, of activations
     const float* constant = nullptr;  ///< of constants
   };
+
+  const Graph* graph = nullptr;
+  Arithmetic arithmetic = Arithmetic::Runtime;
 
   int threads = 1;
   std::vector<Step> steps = {};
@@ -34,12 +41,19 @@ struct ExecutionPlan {
   std::vector<std::vector<float>> constants = {};
   std::size_t arena_bytes = 0;
   std::size_t scratch_bytes = 0;
-  bool is_hybrid = false;  ///< one of its operators multiplies 8-bit integers
+  bool is_hybrid = false;       ///< one of its operators multiplies 8-bit integers
+  bool has_open_sizes = false;  ///< a tensor's sizes differ from run to run
 
   [[nodiscard]] const Place& place(TensorId id) const {
     return places[static_cast<std::size_t>(id)];
   }
 };
+
+/// Puts the node's path and type before the message.
+[[nodiscard]] tl::unexpected<Error> in_node(const Node& node, Error error);
+
+/// errors: Malformed for results that no image model has, with their shape.
+[[nodiscard]] Result<void> check_result_size(const Shape& dims, bool may_be_empty);
 
 /// graph: has one input, of shape `input` in the graph's layout, and no Unsupported node.
 /// errors: of the operators' builders, with the node's path.

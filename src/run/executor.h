@@ -19,7 +19,9 @@ struct ExecutorOptions {
   Shape input_shape = {};  ///< in the graph's layout; empty: the file's own (batch 1)
 };
 
-/// A result of a run, plain row-major in the graph's layout. Borrowed until the next run.
+/// A result of a run, plain row-major in the graph's layout. Borrowed until the next run. A size
+/// that only a run knows (boxes found) differs from run to run, may be 0, and is -1 before the
+/// first.
 struct OutputView {
   std::string name = {};
   Shape shape = {};
@@ -60,7 +62,8 @@ class Session {
   ~Session();
 
   /// input: row-major in the graph's layout ([1,H,W,C] or [1,C,H,W]), pixels as the model wants
-  /// them. errors: InvalidArgument when the size differs from input_shape.
+  /// them. errors: InvalidArgument when the size differs from input_shape; Malformed, naming the
+  /// node, when values do not fit its other inputs (an index outside its tensor).
   [[nodiscard]] Result<void> run(std::span<const float> input);
   [[nodiscard]] const std::vector<OutputView>& outputs() const;
 

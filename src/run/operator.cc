@@ -6,6 +6,36 @@
 #include "codecs/decode.h"
 
 namespace visionpress {
+namespace {
+
+template <typename T>
+std::vector<float> to_floats(Bytes bytes) {
+  std::vector<float> values;
+  for (std::size_t at = 0; at + sizeof(T) <= bytes.size(); at += sizeof(T))
+    values.push_back(static_cast<float>(load_le<T>(bytes, at)));
+  return values;
+}
+
+// Whole numbers and truth values; none for other types.
+std::vector<float> load_whole_numbers(const Tensor& tensor) {
+  switch (tensor.dtype) {
+    case DType::Int8:
+      return to_floats<std::int8_t>(tensor.constant);
+    case DType::UInt8:
+    case DType::Bool:
+      return to_floats<std::uint8_t>(tensor.constant);
+    case DType::Int16:
+      return to_floats<std::int16_t>(tensor.constant);
+    case DType::Int32:
+      return to_floats<std::int32_t>(tensor.constant);
+    case DType::Int64:
+      return to_floats<std::int64_t>(tensor.constant);
+    default:
+      return {};
+  }
+}
+
+}  // namespace
 
 Result<std::vector<float>> load_constant(const InputDesc& input) {
   if (input.weight != nullptr) {
@@ -16,6 +46,10 @@ Result<std::vector<float>> load_constant(const InputDesc& input) {
       return tl::unexpected<Error>(std::move(error));
     }
     return values;
+  }
+  if (input.tensor != nullptr && !input.tensor->constant.empty()) {
+    std::vector<float> values = load_whole_numbers(*input.tensor);
+    if (!values.empty()) return values;
   }
   if (input.tensor == nullptr || input.tensor->literal.empty()) {
     return fail(ErrorKind::Unsupported, "\"{}\" must be a float constant here",
@@ -43,6 +77,11 @@ Shape physical_shape(const Shape& logical, Layout layout) {
 Shape logical_shape(const Shape& physical, Layout layout) {
   if (layout == Layout::ChannelsLast || physical.size() != 4) return physical;
   return {physical[0], physical[3], physical[1], physical[2]};
+}
+
+bool orders_differ(const Shape& physical, Layout layout) {
+  return layout == Layout::ChannelsFirst && physical.size() == 4 && physical[3] > 1 &&
+         physical[1] * physical[2] > 1;
 }
 
 std::size_t count_of(const Shape& dims) {

@@ -52,13 +52,20 @@ struct BuildContext {
   std::size_t output_count = 1;
   Layout layout = Layout::ChannelsLast;
   Arithmetic arithmetic = Arithmetic::Runtime;
-  int threads = 1;  ///< of every run
+  int threads = 1;            ///< of every run
+  bool may_be_empty = false;  ///< a size of 0 is nothing found in this run, no fault of the file
 
   /// Whether 8-bit kernels read quantized activations, as in the format's runtime; else they are
   /// decoded.
   [[nodiscard]] bool follows_runtime() const {
     return arithmetic == Arithmetic::Runtime || arithmetic == Arithmetic::Builtin;
   }
+};
+
+/// What an operator tells of its run beyond the values.
+struct RunReport {
+  Result<void> status = {};               ///< set where the inputs allow no result
+  std::vector<std::int64_t> counts = {};  ///< first sizes of the outputs that it counts, by output
 };
 
 /// One run's buffers. `scratch` has the operator's scratch_bytes, kBufferAlign aligned.
@@ -68,6 +75,7 @@ struct RunContext {
   std::byte* scratch = nullptr;
   std::span<const std::optional<ActivationRange>> input_ranges = {};
   std::optional<ActivationRange>* output_range = nullptr;  ///< of output 0; may be set, need not
+  RunReport* report = nullptr;  ///< never null; empty status, `counts` as in output_dims
 };
 
 class Operator {
@@ -93,7 +101,8 @@ class Operator {
 
 using OperatorResult = Result<std::unique_ptr<Operator>>;
 
-/// Values of a constant input in its logical order. errors: Malformed from the decoder.
+/// Values of a constant input in its logical order; whole numbers and truth values as floats.
+/// errors: Malformed from the decoder.
 [[nodiscard]] Result<std::vector<float>> load_constant(const InputDesc& input);
 
 /// Index of a logical axis (negative: from the innermost) in the physical order.
@@ -101,6 +110,9 @@ using OperatorResult = Result<std::unique_ptr<Operator>>;
 [[nodiscard]] Result<int> physical_axis(int axis, std::size_t rank, Layout layout);
 [[nodiscard]] Shape physical_shape(const Shape& logical, Layout layout);
 [[nodiscard]] Shape logical_shape(const Shape& physical, Layout layout);
+
+/// Whether the elements of a tensor lie in another order than the graph's.
+[[nodiscard]] bool orders_differ(const Shape& physical, Layout layout);
 
 /// element_count of sizes that the executor has checked already.
 [[nodiscard]] std::size_t count_of(const Shape& dims);
@@ -150,5 +162,14 @@ struct WindowGeometry {
 [[nodiscard]] OperatorResult make_resize(const Resize& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_reduce(const Reduce& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_space_depth(const SpaceDepth& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_gather(const Gather& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_gather_nd(const BuildContext& context);
+[[nodiscard]] OperatorResult make_select(const BuildContext& context);
+[[nodiscard]] OperatorResult make_where(const BuildContext& context);
+[[nodiscard]] OperatorResult make_tile(const Tile& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_shape_of(const BuildContext& context);
+[[nodiscard]] OperatorResult make_non_max_suppression(const NonMaxSuppression& op,
+                                                      const BuildContext& context);
+[[nodiscard]] OperatorResult make_top_k(const TopK& op, const BuildContext& context);
 
 }  // namespace visionpress

@@ -46,30 +46,16 @@ struct OperatorMaker {
   OperatorResult operator()(const Resize& op) const { return make_resize(op, context); }
   OperatorResult operator()(const Reduce& op) const { return make_reduce(op, context); }
   OperatorResult operator()(const SpaceDepth& op) const { return make_space_depth(op, context); }
-  OperatorResult operator()(const Gather&) const {
-    return fail(ErrorKind::Unsupported, "Gather is not built");
+  OperatorResult operator()(const Gather& op) const { return make_gather(op, context); }
+  OperatorResult operator()(const GatherNd&) const { return make_gather_nd(context); }
+  OperatorResult operator()(const Select&) const { return make_select(context); }
+  OperatorResult operator()(const Where&) const { return make_where(context); }
+  OperatorResult operator()(const Tile& op) const { return make_tile(op, context); }
+  OperatorResult operator()(const ShapeOf&) const { return make_shape_of(context); }
+  OperatorResult operator()(const NonMaxSuppression& op) const {
+    return make_non_max_suppression(op, context);
   }
-  OperatorResult operator()(const GatherNd&) const {
-    return fail(ErrorKind::Unsupported, "GatherNd is not built");
-  }
-  OperatorResult operator()(const Select&) const {
-    return fail(ErrorKind::Unsupported, "Select is not built");
-  }
-  OperatorResult operator()(const Where&) const {
-    return fail(ErrorKind::Unsupported, "Where is not built");
-  }
-  OperatorResult operator()(const Tile&) const {
-    return fail(ErrorKind::Unsupported, "Tile is not built");
-  }
-  OperatorResult operator()(const ShapeOf&) const {
-    return fail(ErrorKind::Unsupported, "ShapeOf is not built");
-  }
-  OperatorResult operator()(const NonMaxSuppression&) const {
-    return fail(ErrorKind::Unsupported, "NonMaxSuppression is not built");
-  }
-  OperatorResult operator()(const TopK&) const {
-    return fail(ErrorKind::Unsupported, "TopK is not built");
-  }
+  OperatorResult operator()(const TopK& op) const { return make_top_k(op, context); }
 };
 
 // For inputs whose sizes are all known.
@@ -107,10 +93,13 @@ Result<void> open_what_differs(const std::vector<Shape>& trial, std::vector<Shap
 
 }  // namespace
 
+bool has_kernel(const Op& op) {
+  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<FullyConnected>(op);
+}
+
 bool takes_parameters(const Op& op) {
-  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<FullyConnected>(op) ||
-         std::holds_alternative<BatchNorm>(op) || std::holds_alternative<InstanceNorm>(op) ||
-         std::holds_alternative<Prelu>(op);
+  return has_kernel(op) || std::holds_alternative<BatchNorm>(op) ||
+         std::holds_alternative<InstanceNorm>(op) || std::holds_alternative<Prelu>(op);
 }
 
 OperatorResult make_operator(const Op& op, const BuildContext& context) {
@@ -129,8 +118,8 @@ Result<std::vector<Shape>> operator_dims(const Op& op, const BuildContext& conte
   if (const auto* reshape = std::get_if<Reshape>(&op); reshape != nullptr)
     return std::vector<Shape>{physical_shape(reshape->target, context.layout)};
   // The builders themselves say which sizes follow from the open ones: those that differ between
-  // trials. 1 broadcasts and is cut by no slice; the large ones have every small divisor.
-  constexpr std::int64_t kTrials[] = {1, 5040, 10080};
+  // trials. 0 and 1 are what slices and broadcasts can do; the large ones have every small divisor.
+  constexpr std::int64_t kTrials[] = {0, 1, 5040, 10080};
   std::optional<std::vector<Shape>> dims;
   Error last = {};
   for (const std::int64_t size : kTrials) {
@@ -140,6 +129,7 @@ Result<std::vector<Shape>> operator_dims(const Op& op, const BuildContext& conte
     }
     BuildContext trial = context;
     trial.inputs = inputs;
+    trial.may_be_empty = true;
     auto found = known_dims(op, trial);
     if (!found) {
       last = std::move(found).error();

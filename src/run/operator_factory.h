@@ -12,6 +12,9 @@ namespace visionpress {
 /// every input is a value of the run.
 [[nodiscard]] bool takes_parameters(const Op& op);
 
+/// Whether it packs a kernel when it is built.
+[[nodiscard]] bool has_kernel(const Op& op);
+
 /// Calls the builder in ops/, for a convolution without an epilogue. errors: the builder's.
 [[nodiscard]] OperatorResult make_operator(const Op& op, const BuildContext& context);
 

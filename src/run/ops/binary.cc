@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "run/operator.h"
+#include "run/ops/broadcast.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/strided.h"
 
@@ -81,29 +82,6 @@ void combine(BinaryKind kind, const float* a, const float* b, float* y, std::int
     default:
       return compare(kind, a, b, y, count, step_b);
   }
-}
-
-// Strides of `dims` seen in the shape `out`: zero along the axes that are repeated.
-Strides broadcast_strides(const Shape& dims, const Shape& out) {
-  Strides strides(out.size(), 0);
-  const Strides dense = dense_strides(dims);
-  const std::size_t missing = out.size() - dims.size();
-  for (std::size_t a = 0; a < dims.size(); ++a) strides[missing + a] = dims[a] == 1 ? 0 : dense[a];
-  return strides;
-}
-
-Result<Shape> broadcast(const Shape& a, const Shape& b) {
-  Shape out(std::max(a.size(), b.size()), 1);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::int64_t p = i < a.size() ? a[a.size() - 1 - i] : 1;
-    const std::int64_t q = i < b.size() ? b[b.size() - 1 - i] : 1;
-    if (p != q && p != 1 && q != 1) {
-      return fail(ErrorKind::Malformed, "shapes {} and {} do not combine", to_string(a),
-                  to_string(b));
-    }
-    out[out.size() - 1 - i] = p == 1 ? q : p;  // a size of 0 stays
-  }
-  return out;
 }
 
 class BinaryOperator final : public Operator {

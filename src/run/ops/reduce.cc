@@ -130,7 +130,7 @@ OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
   if (finds && std::count(reduced.begin(), reduced.end(), true) != 1) {
     return fail(ErrorKind::Unsupported, "the index of an extreme over several axes");
   }
-  if (count_of(in) == 0)
+  if (count_of(in) == 0 && (finds || !context.may_be_empty))
     return fail(ErrorKind::Malformed, "reduction of an empty tensor {}", to_string(in));
   // The result in the physical order when it keeps its axes, else in the logical order of those
   // left.

@@ -71,12 +71,6 @@ class TransposeOperator final : public Operator {
   Strides strides_ = {};
 };
 
-// Whether the logical and the physical order of these sizes (physical) differ.
-bool orders_differ(const Shape& dims, Layout layout) {
-  return layout == Layout::ChannelsFirst && dims.size() == 4 && dims[3] > 1 &&
-         dims[1] * dims[2] > 1;
-}
-
 OperatorResult reshape_logical(const Shape& logical, const BuildContext& context) {
   const Shape& from = context.inputs[0].dims;
   Shape to = physical_shape(logical, context.layout);

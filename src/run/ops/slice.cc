@@ -238,6 +238,8 @@ OperatorResult make_slice(const Slice& op, const BuildContext& context) {
   for (std::size_t a = 0; a < rank; ++a) {
     if (begin[a] < 0) begin[a] += in[a];
     const std::int64_t stop = end[a] < 0 ? end[a] + in[a] : std::min(end[a], in[a]);
+    if (context.may_be_empty) begin[a] = std::clamp<std::int64_t>(begin[a], 0, in[a]);
+    if (context.may_be_empty && stride[a] > 0 && begin[a] >= stop) continue;
     if (begin[a] < 0 || stride[a] <= 0 || begin[a] >= stop) {
       return fail(ErrorKind::Malformed, "slice [{}:{}:{}] of {} elements", begin[a], end[a],
                   stride[a], in[a]);

@@ -52,7 +52,7 @@ class SoftmaxOperator final : public Operator {
 OperatorResult make_softmax(const Softmax& op, const BuildContext& context) {
   const Shape& dims = context.inputs[0].dims;
   VP_ASSIGN_OR_RETURN(const int axis, physical_axis(op.axis, dims.size(), context.layout));
-  if (count_of(dims) == 0)
+  if (count_of(dims) == 0 && !context.may_be_empty)
     return fail(ErrorKind::Malformed, "softmax of an empty tensor {}", to_string(dims));
   return std::make_unique<SoftmaxOperator>(dims, axis, op.beta);
 }

@@ -1,0 +1,55 @@
+#include <utility>
+
+#include "base/error.h"
+#include "run/operator.h"
+#include "run/ops/broadcast.h"
+
+namespace visionpress {
+namespace {
+
+class SelectOperator final : public Operator {
+ public:
+  SelectOperator(const BuildContext& context, Shape out)
+      : condition_(broadcast_strides(context.inputs[0].dims, out)),
+        first_(broadcast_strides(context.inputs[1].dims, out)),
+        second_(broadcast_strides(context.inputs[2].dims, out)) {
+    output_dims = {std::move(out)};
+  }
+
+  void run(const RunContext& context) const override {
+    // Lines come in the result's order, so its position is how far they have come. `second` is
+    // spread first: a line walks two operands, and a third is needed.
+    float* y = context.outputs[0];
+    walk_lines(
+        output_dims[0], second_, second_,
+        [&](std::int64_t from, std::int64_t, std::int64_t count, std::int64_t step, std::int64_t) {
+          for (std::int64_t i = 0; i < count; ++i) *y++ = context.inputs[2][from + i * step];
+        });
+    y = context.outputs[0];
+    walk_lines(output_dims[0], condition_, first_,
+               [&](std::int64_t asks, std::int64_t from, std::int64_t count, std::int64_t ask_step,
+                   std::int64_t step) {
+                 for (std::int64_t i = 0; i < count; ++i, ++y) {
+                   if (context.inputs[0][asks + i * ask_step] != 0.0F)
+                     *y = context.inputs[1][from + i * step];
+                 }
+               });
+  }
+
+ private:
+  Strides condition_;
+  Strides first_;
+  Strides second_;
+};
+
+}  // namespace
+
+OperatorResult make_select(const BuildContext& context) {
+  if (context.inputs.size() != 3)
+    return fail(ErrorKind::Malformed, "it has {} inputs, not 3", context.inputs.size());
+  VP_ASSIGN_OR_RETURN(Shape out, broadcast(context.inputs[1].dims, context.inputs[2].dims));
+  VP_ASSIGN_OR_RETURN(out, broadcast(context.inputs[0].dims, out));
+  return std::make_unique<SelectOperator>(context, std::move(out));
+}
+
+}  // namespace visionpress

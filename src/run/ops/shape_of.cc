@@ -1,0 +1,28 @@
+#include <utility>
+
+#include "run/operator.h"
+
+namespace visionpress {
+namespace {
+
+class ShapeOfOperator final : public Operator {
+ public:
+  explicit ShapeOfOperator(Shape sizes) : sizes_(std::move(sizes)) {
+    output_dims = {{static_cast<std::int64_t>(sizes_.size())}};
+  }
+  void run(const RunContext& context) const override {
+    float* y = context.outputs[0];
+    for (const std::int64_t size : sizes_) *y++ = static_cast<float>(size);
+  }
+
+ private:
+  Shape sizes_;
+};
+
+}  // namespace
+
+OperatorResult make_shape_of(const BuildContext& context) {
+  return std::make_unique<ShapeOfOperator>(logical_shape(context.inputs[0].dims, context.layout));
+}
+
+}  // namespace visionpress

@@ -1,0 +1,62 @@
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "run/operator.h"
+#include "run/ops/strided.h"
+
+namespace visionpress {
+namespace {
+
+class TileOperator final : public Operator {
+ public:
+  /// multiples: by physical axis.
+  TileOperator(const Shape& in, const Shape& multiples, Shape out) {
+    // A tiled axis is two: which repetition, that moves nothing in x, and where in x.
+    const Strides dense = dense_strides(in);
+    for (std::size_t a = 0; a < in.size(); ++a) {
+      walk_.push_back(multiples[a]);
+      strides_.push_back(0);
+      walk_.push_back(in[a]);
+      strides_.push_back(dense[a]);
+    }
+    output_dims = {std::move(out)};
+  }
+
+  void run(const RunContext& context) const override {
+    walk_lines(walk_, strides_, dense_strides(walk_),
+               [&](std::int64_t from, std::int64_t to, std::int64_t count, std::int64_t step,
+                   std::int64_t) {
+                 for (std::int64_t i = 0; i < count; ++i)
+                   context.outputs[0][to + i] = context.inputs[0][from + i * step];
+               });
+  }
+
+ private:
+  Shape walk_ = {};
+  Strides strides_ = {};
+};
+
+}  // namespace
+
+OperatorResult make_tile(const Tile& op, const BuildContext& context) {
+  const Shape& in = context.inputs[0].dims;
+  if (op.multiples.size() != in.size()) {
+    return fail(ErrorKind::Malformed, "{} multiples for {}", op.multiples.size(), to_string(in));
+  }
+  // Sizes are permuted like those of any shape of so many axes.
+  Shape multiples = physical_shape(op.multiples, context.layout);
+  Shape out;
+  for (std::size_t a = 0; a < in.size(); ++a) {
+    const auto size = checked_multiply(in[a], multiples[a]);
+    if (!size || multiples[a] < 0) {
+      return fail(ErrorKind::Malformed, "{} repeated {} times", to_string(in),
+                  to_string(op.multiples));
+    }
+    out.push_back(*size);
+  }
+  if (!element_count(out)) return fail(ErrorKind::Malformed, "result of shape {}", to_string(out));
+  return std::make_unique<TileOperator>(in, multiples, std::move(out));
+}
+
+}  // namespace visionpress

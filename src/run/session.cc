@@ -1,0 +1,207 @@
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "base/half.h"
+#include "base/parallel.h"
+#include "run/onednn_adapter.h"
+#include "run/operator_factory.h"
+#include "run/ops/strided.h"
+#include "run/session_state.h"
+
+namespace visionpress {
+namespace {
+
+AlignedBytes allocate_aligned(std::size_t bytes) {
+  return AlignedBytes(static_cast<std::byte*>(
+      ::operator new[](std::max(bytes, kBufferAlign), std::align_val_t(kBufferAlign))));
+}
+
+bool matches(const Shape& planned, const Shape& dims) {
+  return std::equal(planned.begin(), planned.end(), dims.begin(), dims.end(),
+                    [](std::int64_t plan, std::int64_t size) { return plan < 0 || plan == size; });
+}
+
+bool are_empty(const std::vector<Shape>& dims) {
+  return std::all_of(dims.begin(), dims.end(), [](const Shape& d) { return count_of(d) == 0; });
+}
+
+}  // namespace
+
+Session::Impl::Impl(std::shared_ptr<const ExecutionPlan> shared_plan)
+    : plan_(std::move(shared_plan)) {
+  const Graph& graph = *plan_->graph;
+  arena_ = allocate_aligned(plan_->arena_bytes);
+  scratch_ = allocate_aligned(plan_->scratch_bytes);
+  ranges_.resize(plan_->places.size());
+  if (plan_->has_open_sizes) found_.resize(plan_->places.size());
+  logical_.resize(graph.outputs.size());
+  for (const TensorId id : graph.outputs) {
+    outputs.push_back(
+        {graph.tensor(id).name, logical_shape(plan_->place(id).dims, graph.layout), {}});
+  }
+}
+
+const Shape& Session::Impl::dims_of(TensorId id) const {
+  const Shape& planned = plan_->place(id).dims;
+  return is_open(planned) ? found_[static_cast<std::size_t>(id)].dims : planned;
+}
+
+float* Session::Impl::values_of(TensorId id) {
+  const ExecutionPlan::Place& place = plan_->place(id);
+  if (place.is_late) return found(id).values.data();
+  return static_cast<float*>(static_cast<void*>(arena_.get() + place.offset));
+}
+
+void Session::Impl::load_input(std::span<const float> x) {
+  const TensorId id = plan_->graph->inputs[0];
+  const Shape& dims = plan_->place(id).dims;
+  if (plan_->graph->layout == Layout::ChannelsFirst && dims.size() == 4) {
+    swap_layout(dims, x.data(), values_of(id), false);
+  } else {
+    std::copy(x.begin(), x.end(), values_of(id));
+  }
+  if (plan_->arithmetic == Arithmetic::Float16) round_to_half(id);
+}
+
+void Session::Impl::round_to_half(TensorId id) {
+  float* x = values_of(id);
+  const std::size_t count = count_of(dims_of(id));
+  constexpr std::size_t kBlock = 1 << 14;
+  parallel_for((count + kBlock - 1) / kBlock, plan_->threads, [&](std::size_t b) {
+    for (std::size_t i = b * kBlock; i < std::min(count, (b + 1) * kBlock); ++i) {
+      x[i] = half_to_float(float_to_half(x[i]));
+    }
+  });
+}
+
+Result<void> Session::Impl::run_operator(const Operator& op, const ExecutionPlan::Step& step,
+                                         std::byte* scratch) {
+  std::vector<const float*> inputs;
+  std::vector<std::optional<ActivationRange>> input_ranges;
+  for (const TensorId id : step.inputs) {
+    const float* constant = plan_->place(id).constant;
+    inputs.push_back(constant != nullptr ? constant : values_of(id));
+    input_ranges.push_back(ranges_[static_cast<std::size_t>(id)]);
+  }
+  std::vector<float*> results;
+  for (const TensorId id : step.outputs) results.push_back(values_of(id));
+  RunReport report;
+  const bool has_counts = !op.counted_outputs.empty();
+  if (has_counts) {
+    for (const Shape& dims : op.output_dims) report.counts.push_back(dims.empty() ? 1 : dims[0]);
+  }
+  op.run({inputs, results, scratch, input_ranges,
+          &ranges_[static_cast<std::size_t>(step.outputs[0])], &report});
+  VP_RETURN_IF_ERROR(std::move(report.status));
+  for (std::size_t i = 0; has_counts && i < step.outputs.size(); ++i) {
+    if (!op.counts(i)) continue;
+    Shape& dims = found(step.outputs[i]).dims;
+    dims = op.output_dims[i];
+    dims[0] = report.counts[i];
+  }
+  if (plan_->arithmetic == Arithmetic::Float16) {
+    for (const TensorId id : step.outputs) round_to_half(id);
+  }
+  return {};
+}
+
+Result<void> Session::Impl::run_step(const ExecutionPlan::Step& step) {
+  auto ran =
+      step.op != nullptr ? run_operator(*step.op, step, scratch_.get()) : run_late_step(step);
+  if (!ran) return in_node(*step.node, std::move(ran).error());
+  return {};
+}
+
+std::vector<InputDesc> Session::Impl::describe_inputs(const Node& node) const {
+  std::vector<InputDesc> inputs;
+  for (const TensorId id : node.inputs) {
+    if (id == kNoTensor) {
+      inputs.push_back({});
+      continue;
+    }
+    const Tensor& tensor = plan_->graph->tensor(id);
+    inputs.push_back(
+        {dims_of(id), &tensor, tensor.weight ? &plan_->graph->weights[*tensor.weight] : nullptr});
+  }
+  return inputs;
+}
+
+Result<void> Session::Impl::place_results(const ExecutionPlan::Step& step,
+                                          const std::vector<Shape>& dims) {
+  for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+    VP_RETURN_IF_ERROR(check_result_size(dims[i], true));
+    const Shape& planned = plan_->place(step.outputs[i]).dims;
+    if (!matches(planned, dims[i])) {
+      return fail(ErrorKind::Malformed, "result of shape {} where {} was planned",
+                  to_string(dims[i]), to_string(planned));
+    }
+    Found& result = found(step.outputs[i]);
+    result.dims = dims[i];
+    result.values.resize(std::max<std::size_t>(1, count_of(dims[i])));
+  }
+  return {};
+}
+
+Result<void> Session::Impl::run_late_step(const ExecutionPlan::Step& step) {
+  const std::vector<InputDesc> inputs = describe_inputs(*step.node);
+  BuildContext context = {inputs, step.outputs.size(), plan_->graph->layout, plan_->arithmetic,
+                          plan_->threads};
+  context.may_be_empty = true;
+  // A convolution over nothing is no convolution that could be built.
+  if (has_kernel(step.node->op)) {
+    VP_ASSIGN_OR_RETURN(const std::vector<Shape> dims, operator_dims(step.node->op, context));
+    if (are_empty(dims)) return place_results(step, dims);
+  }
+  VP_ASSIGN_OR_RETURN(const auto op, make_operator(step.node->op, context));
+  VP_RETURN_IF_ERROR(place_results(step, op->output_dims));
+  if (are_empty(op->output_dims)) return {};
+  if (op->scratch_bytes > late_scratch_bytes_) {
+    late_scratch_ = allocate_aligned(op->scratch_bytes);
+    late_scratch_bytes_ = op->scratch_bytes;
+  }
+  return run_operator(*op, step, late_scratch_.get());
+}
+
+void Session::Impl::view_outputs() {
+  const Graph& graph = *plan_->graph;
+  for (std::size_t i = 0; i < graph.outputs.size(); ++i) {
+    const TensorId id = graph.outputs[i];
+    const Shape& dims = dims_of(id);
+    const float* constant = plan_->place(id).constant;
+    const float* x = constant != nullptr ? constant : values_of(id);
+    const std::size_t count = count_of(dims);
+    if (graph.layout == Layout::ChannelsFirst && dims.size() == 4) {
+      logical_[i].resize(count);
+      swap_layout(dims, x, logical_[i].data(), true);
+      x = logical_[i].data();
+    }
+    if (is_open(plan_->place(id).dims)) outputs[i].shape = logical_shape(dims, graph.layout);
+    outputs[i].values = {x, count};
+  }
+}
+
+Result<void> Session::Impl::run(std::span<const float> input) {
+  const std::size_t expected = count_of(plan_->place(plan_->graph->inputs[0]).dims);
+  if (input.size() != expected) {
+    return fail(ErrorKind::InvalidArgument, "input of {} values, the model takes {}", input.size(),
+                expected);
+  }
+  const ScopedThreads scope(plan_->threads);
+  load_input(input);
+  std::fill(ranges_.begin(), ranges_.end(), std::nullopt);
+  for (const ExecutionPlan::Step& step : plan_->steps) VP_RETURN_IF_ERROR(run_step(step));
+  view_outputs();
+  return {};
+}
+
+Session::Session(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
+Session::Session(Session&&) noexcept = default;
+Session& Session::operator=(Session&&) noexcept = default;
+Session::~Session() = default;
+
+Result<void> Session::run(std::span<const float> input) { return impl_->run(input); }
+
+const std::vector<OutputView>& Session::outputs() const { return impl_->outputs; }
+
+}  // namespace visionpress

@@ -1,0 +1,62 @@
+#pragma once
+
+// The buffers of one run at a time, and the run itself.
+
+#include <memory>
+#include <new>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "run/execution_plan.h"
+#include "run/executor.h"
+
+namespace visionpress {
+
+struct AlignedDelete {
+  void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t(kBufferAlign)); }
+};
+using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
+
+struct Session::Impl {
+  explicit Impl(std::shared_ptr<const ExecutionPlan> shared_plan);
+
+  Result<void> run(std::span<const float> input);
+
+  std::vector<OutputView> outputs = {};
+
+ private:
+  /// What a run found out about a tensor.
+  struct Found {
+    Shape dims = {};                 ///< of tensors with a size of -1 in the plan
+    std::vector<float> values = {};  ///< of late steps
+  };
+
+  [[nodiscard]] Found& found(TensorId id) { return found_[static_cast<std::size_t>(id)]; }
+  [[nodiscard]] const Shape& dims_of(TensorId id) const;
+  [[nodiscard]] float* values_of(TensorId id);
+  void load_input(std::span<const float> x);
+  void round_to_half(TensorId id);
+  [[nodiscard]] Result<void> run_step(const ExecutionPlan::Step& step);
+  /// Builds the step's operator for the sizes at hand, makes room for its results and runs it.
+  [[nodiscard]] Result<void> run_late_step(const ExecutionPlan::Step& step);
+  [[nodiscard]] std::vector<InputDesc> describe_inputs(const Node& node) const;
+  /// Makes room for results of these sizes; -1 in `planned` may be any.
+  [[nodiscard]] Result<void> place_results(const ExecutionPlan::Step& step,
+                                           const std::vector<Shape>& dims);
+  [[nodiscard]] Result<void> run_operator(const Operator& op, const ExecutionPlan::Step& step,
+                                          std::byte* scratch);
+  void view_outputs();
+
+  std::shared_ptr<const ExecutionPlan> plan_;
+  AlignedBytes arena_ = {};
+  AlignedBytes scratch_ = {};
+  AlignedBytes late_scratch_ = {};
+  std::size_t late_scratch_bytes_ = 0;
+  std::vector<std::optional<ActivationRange>> ranges_ = {};
+  std::vector<Found> found_ = {};  ///< by TensorId; empty where the plan knows all sizes
+  /// outputs that lie in another order than the graph's
+  std::vector<std::vector<float>> logical_ = {};
+};
+
+}  // namespace visionpress
