@@ -1,0 +1,31 @@
+#pragma once
+
+// Reads TensorFlow's SavedModels: a folder with the graph and, beside it, the variables.
+//
+// The layout accepted:
+//   saved_model.pb: SavedModel { version 1, MetaGraphDef 2 ... }
+//     MetaGraphDef { MetaInfoDef 1 { tags 4 }, GraphDef 2, signatures 5 { name: SignatureDef } }
+//       SignatureDef { inputs 1, outputs 2 { name: TensorInfo { name 1, dtype 2, shape 3 } } }
+//   variables/variables.index and .data-...: tensor_bundle.h; absent where nothing is variable
+// source: tensorflow/core/protobuf/{saved_model,meta_graph}.proto.
+
+#include <memory>
+#include <string>
+
+#include "formats/graphdef/graphdef_reader.h"
+#include "model/source_model.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// Opens the graph of tag "serve" (else the only one) at its signature "serving_default" (else the
+/// only one): what its outputs need, with calls replaced by the functions' nodes and variables by
+/// constants. Outputs bear the signature's names. The result owns everything it needs.
+/// folder: holds saved_model.pb.
+/// errors: as read_graphdef; Unsupported for several signatures without a default; Malformed for
+/// variables that are missing or damaged. Its `rewrite` is refused: a SavedModel is no one file.
+[[nodiscard]] Result<std::unique_ptr<SourceModel>> read_saved_model(const std::string& folder,
+                                                                    const GraphDefOptions& options,
+                                                                    Diagnostics& diagnostics);
+
+}  // namespace visionpress
