@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "run/aligned_bytes.h"
 #include "run/fusion.h"
 #include "run/onednn_adapter.h"
 #include "run/operator_factory.h"
@@ -148,7 +149,50 @@ class PlanBuilder {
     } else {
       VP_ASSIGN_OR_RETURN(step.op, make_operator(node.op, context));
     }
-    return add_step(std::move(step));
+    return is_foldable(step) ? fold_step(step) : add_step(std::move(step));
+  }
+
+  [[nodiscard]] bool is_foldable(const ExecutionPlan::Step& step) {
+    // Rounding to half between layers is part of a run.
+    if (options_.arithmetic == Arithmetic::Float16) return false;
+    constexpr std::int64_t kLargest = 1 << 22;  // values; a constant larger than 16 MB stays a step
+    for (const Shape& dims : step.op->output_dims) {
+      if (element_count(dims).value_or(kLargest + 1) > kLargest) return false;
+    }
+    return std::all_of(step.inputs.begin(), step.inputs.end(),
+                       [this](TensorId id) { return place(id).constant != nullptr; });
+  }
+
+  // Runs a step whose inputs are constants once and for all.
+  Result<void> fold_step(const ExecutionPlan::Step& step) {
+    VP_RETURN_IF_ERROR(check_output_count(step.outputs.size(), step.op->output_dims.size()));
+    RunReport report;
+    std::vector<const float*> inputs;
+    for (const TensorId id : step.inputs) inputs.push_back(place(id).constant);
+    std::vector<std::vector<float>> values;
+    std::vector<float*> results;
+    for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+      const Shape& dims = step.op->output_dims[i];
+      VP_RETURN_IF_ERROR(check_result_size(dims, step.op->counts(i)));
+      // Never an empty vector: the address says that the tensor is a constant.
+      results.push_back(values.emplace_back(std::max<std::size_t>(1, count_of(dims))).data());
+      report.counts.push_back(dims.empty() ? 1 : dims[0]);
+    }
+    const std::vector<std::optional<ActivationRange>> ranges(inputs.size());
+    std::optional<ActivationRange> range;
+    const AlignedBytes scratch = allocate_aligned(step.op->scratch_bytes);
+    const ScopedThreads scope(plan_.threads);
+    step.op->run({inputs, results, scratch.get(), ranges, &range, &report});
+    VP_RETURN_IF_ERROR(std::move(report.status));
+    for (std::size_t i = 0; i < step.outputs.size(); ++i) {
+      Shape dims = step.op->output_dims[i];
+      if (step.op->counts(i)) dims[0] = report.counts[i];
+      set_dims(step.outputs[i], std::move(dims));
+      place(step.outputs[i]).constant = results[i];
+      plan_.constants.push_back(std::move(values[i]));
+    }
+    plan_.is_hybrid = plan_.is_hybrid || step.op->is_hybrid;
+    return {};
   }
 
   Result<void> add_late_step(ExecutionPlan::Step step, const BuildContext& context) {

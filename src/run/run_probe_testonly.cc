@@ -1,5 +1,6 @@
 // Runs a model on raw float32 values and writes what comes out, for comparison with other runtimes.
 // usage: run_probe MODEL INPUT.bin OUTPUT.bin [runtime|builtin|float|f16] [threads] [timed runs]
+//        [height width of the input where a TensorFlow graph leaves them open]
 
 #include <algorithm>
 #include <chrono>
@@ -11,8 +12,10 @@
 
 #include "base/mapped_file.h"
 #include "formats/coreml/coreml_reader.h"
+#include "formats/graphdef/graphdef_reader.h"
 #include "formats/tflite/tflite_reader.h"
 #include "run/executor.h"
+#include "run/shape_inference.h"
 
 namespace visionpress {
 namespace {
@@ -41,14 +44,35 @@ void time_runs(Session& session, std::span<const float> input, int runs) {
   std::printf("ms: min %.2f median %.2f\n", times.front(), times[times.size() / 2]);
 }
 
+Result<std::unique_ptr<SourceModel>> read_model(Bytes file, const GraphDefOptions& graphdef) {
+  Diagnostics diagnostics;
+  if (looks_like_tflite(file)) return read_tflite(file, diagnostics);
+  if (looks_like_graphdef(file)) return read_graphdef(file, graphdef, diagnostics);
+  return read_coreml(file, diagnostics);
+}
+
+Result<std::unique_ptr<SourceModel>> read_model(Bytes file, Diagnostics& diagnostics) {
+  if (file.size() > 8 && view_text(file.subspan(4, 4)) == "TFL3")
+    return read_tflite(file, diagnostics);
+  if (looks_like_graphdef(file)) return read_graphdef(file, {}, diagnostics);
+  return read_coreml(file, diagnostics);
+}
+
+// How long the shapes alone take.
+void time_shapes(const Graph& graph, const Shape& input) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto shapes = infer_shapes(graph, input);
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+  std::printf("shapes: %s in %.3f ms\n", shapes ? "inferred" : shapes.error().to_string().c_str(),
+              took.count());
+}
+
 int probe(int argc, char** argv) {
   const auto file = MappedFile::open(argv[1]);
   if (!file) return complain(file.error());
-  Diagnostics diagnostics;
-  const bool is_tflite =
-      file->bytes().size() > 8 && view_text(file->bytes().subspan(4, 4)) == "TFL3";
-  const auto model =
-      is_tflite ? read_tflite(file->bytes(), diagnostics) : read_coreml(file->bytes(), diagnostics);
+  GraphDefOptions graphdef;
+  if (argc > 8) graphdef.input_size = {std::atoll(argv[7]), std::atoll(argv[8])};
+  const auto model = read_model(file->bytes(), graphdef);
   if (!model) return complain(model.error());
   ExecutorOptions options;
   if (argc > 4) options.arithmetic = arithmetic_of(argv[4]);
@@ -70,7 +94,7 @@ int probe(int argc, char** argv) {
     std::printf("%s %s\n", view.name.c_str(), to_string(view.shape).c_str());
   }
   std::printf("arithmetic: %s\n", executor->arithmetic_name().c_str());
-  if (argc > 6) time_runs(*session, input, std::atoi(argv[6]));
+  if (argc > 6 && std::atoi(argv[6]) > 0) time_runs(*session, input, std::atoi(argv[6]));
   return 0;
 }
 

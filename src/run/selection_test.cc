@@ -177,6 +177,27 @@ V naive_choice(const NonMaxSuppression& op, const V& boxes, V scores) {
   return chosen;
 }
 
+TEST(Selection, WhatOnlyConstantsDecideIsKnownBeforeTheRun) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId input = test.add_input({4});
+  const TensorId mask = test.add_literal({4}, {0, 1, 0, 1});
+  const TensorId found = test.add_node(Where{}, {mask});
+  const TensorId flat = test.add_node(Reshape{{-1}}, {found});
+  test.add_node(Gather{0}, {input, flat});
+  const auto executor = Executor::create(test.graph, {});
+  ASSERT_TRUE(executor);
+  auto session = executor->make_session();
+  ASSERT_TRUE(session);
+  EXPECT_EQ(session->outputs()[0].shape, (Shape{2}));  // nothing is left open
+  EXPECT_EQ(run_graph(test, {5, 6, 7, 8}).values, (V{6, 8}));
+  TestGraph outside(Layout::ChannelsLast);
+  outside.add_input({4});
+  outside.add_node(Gather{0}, {outside.add_literal({2}, {1, 2}), outside.add_literal({1}, {2})});
+  const auto refused = Executor::create(outside.graph, {});
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message, "nodes[0] (TEST): index 2 is outside 0..1");
+}
+
 TEST(Selection, NonMaxSuppressionEqualsTheOracle) {
   for (unsigned seed = 0; seed < 20; ++seed) {
     constexpr std::int64_t kBoxes = 40;

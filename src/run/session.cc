@@ -12,11 +12,6 @@
 namespace visionpress {
 namespace {
 
-AlignedBytes allocate_aligned(std::size_t bytes) {
-  return AlignedBytes(static_cast<std::byte*>(
-      ::operator new[](std::max(bytes, kBufferAlign), std::align_val_t(kBufferAlign))));
-}
-
 bool matches(const Shape& planned, const Shape& dims) {
   return std::equal(planned.begin(), planned.end(), dims.begin(), dims.end(),
                     [](std::int64_t plan, std::int64_t size) { return plan < 0 || plan == size; });

@@ -3,20 +3,15 @@
 // The buffers of one run at a time, and the run itself.
 
 #include <memory>
-#include <new>
 #include <optional>
 #include <span>
 #include <vector>
 
+#include "run/aligned_bytes.h"
 #include "run/execution_plan.h"
 #include "run/executor.h"
 
 namespace visionpress {
-
-struct AlignedDelete {
-  void operator()(std::byte* p) const { ::operator delete[](p, std::align_val_t(kBufferAlign)); }
-};
-using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
 
 struct Session::Impl {
   explicit Impl(std::shared_ptr<const ExecutionPlan> shared_plan);
