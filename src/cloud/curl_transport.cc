@@ -1,0 +1,148 @@
+// The transport that is used: one libcurl handle, whose connections live from request to request.
+
+#include <algorithm>
+#include <mutex>
+#include <string_view>
+
+#include <curl/curl.h>
+#include <fmt/format.h>
+
+#include "cloud/http_client.h"
+
+namespace visionpress {
+namespace {
+
+constexpr std::size_t kMaxReplyBytes = std::size_t{1} << 30;  ///< exports are below 100 MB
+constexpr long kConnectSeconds = 20;
+
+struct CurlDeleter {
+  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+};
+
+/// libcurl's callback: what is taken; fewer bytes than given end the transfer.
+std::size_t take_body(char* data, std::size_t size, std::size_t count, void* body) {
+  auto& text = *static_cast<std::string*>(body);
+  const std::size_t bytes = size * count;
+  if (bytes > kMaxReplyBytes - text.size()) return 0;
+  text.append(data, bytes);
+  return bytes;
+}
+
+HttpFailure classify(CURLcode code) {
+  switch (code) {
+    case CURLE_OK:
+      return HttpFailure::None;
+    case CURLE_COULDNT_RESOLVE_PROXY:
+    case CURLE_COULDNT_RESOLVE_HOST:
+    case CURLE_COULDNT_CONNECT:
+    case CURLE_SSL_CONNECT_ERROR:
+      return HttpFailure::NotReached;
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_URL_MALFORMAT:
+    case CURLE_PEER_FAILED_VERIFICATION:
+    case CURLE_SSL_CACERT_BADFILE:
+    case CURLE_SSL_ISSUER_ERROR:
+    case CURLE_TOO_MANY_REDIRECTS:
+    case CURLE_WRITE_ERROR:
+      return HttpFailure::Hopeless;
+    default:
+      return HttpFailure::Lost;
+  }
+}
+
+class CurlTransport : public HttpTransport {
+ public:
+  explicit CurlTransport(std::chrono::seconds stall) : stall_(stall) {
+    static std::once_flag once;
+    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
+    curl_.reset(curl_easy_init());
+  }
+
+  HttpReply send(const HttpRequest& request) override {
+    HttpReply reply;
+    if (curl_ == nullptr) {
+      reply.failure = HttpFailure::Hopeless;
+      reply.reason = "libcurl cannot be set up";
+      return reply;
+    }
+    curl_easy_reset(curl_.get());
+    std::unique_ptr<curl_slist, CurlDeleter> headers;
+    for (const HttpHeader& header : request.headers) {
+      headers.reset(
+          curl_slist_append(headers.release(), (header.name + ": " + header.value).c_str()));
+    }
+    // A body is sent at once; servers that never say "continue" would cost a second each.
+    headers.reset(curl_slist_append(headers.release(), "Expect:"));
+    set(CURLOPT_HTTPHEADER, headers.get());
+    set_method(request);
+    set_limits(request);
+    set(CURLOPT_WRITEFUNCTION, take_body);
+    set(CURLOPT_WRITEDATA, &reply.body);
+    std::string message(CURL_ERROR_SIZE, '\0');
+    set(CURLOPT_ERRORBUFFER, message.data());
+    const CURLcode code = curl_easy_perform(curl_.get());
+    set(CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));
+    reply.failure = classify(code);
+    if (reply.failure != HttpFailure::None) {
+      message.resize(message.find('\0'));
+      reply.reason = message.empty() ? curl_easy_strerror(code) : message;
+      return reply;
+    }
+    long status = 0;
+    curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &status);
+    reply.status = static_cast<int>(status);
+    curl_off_t wait = 0;
+    curl_easy_getinfo(curl_.get(), CURLINFO_RETRY_AFTER, &wait);
+    if (wait > 0) reply.retry_after = std::chrono::seconds(wait);
+    return reply;
+  }
+
+ private:
+  template <typename T>
+  void set(CURLoption option, T value) {
+    curl_easy_setopt(curl_.get(), option, value);
+  }
+
+  void set_method(const HttpRequest& request) {
+    set(CURLOPT_URL, request.url.c_str());
+    const bool has_body = request.method == HttpMethod::Post || request.method == HttpMethod::Patch;
+    if (has_body) {
+      set(CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
+      set(CURLOPT_POSTFIELDS, request.body.data());  // borrowed for the call
+    }
+    if (request.method == HttpMethod::Patch) set(CURLOPT_CUSTOMREQUEST, "PATCH");
+    if (request.method == HttpMethod::Delete) set(CURLOPT_CUSTOMREQUEST, "DELETE");
+  }
+
+  void set_limits(const HttpRequest& request) {
+    set(CURLOPT_NOSIGNAL, 1L);
+    set(CURLOPT_PROTOCOLS_STR, "http,https");
+    set(CURLOPT_SSL_VERIFYPEER, 1L);
+    set(CURLOPT_SSL_VERIFYHOST, 2L);
+    set(CURLOPT_USERAGENT, "visionpress");
+    set(CURLOPT_CONNECTTIMEOUT, std::min(kConnectSeconds, static_cast<long>(stall_.count())));
+    set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(stall_.count()));
+    if (request.redirects == Redirects::Follow) {
+      set(CURLOPT_FOLLOWLOCATION, 1L);
+      set(CURLOPT_MAXREDIRS, 5L);
+      const bool secure = std::string_view(request.url).starts_with("https:");
+      set(CURLOPT_REDIR_PROTOCOLS_STR, secure ? "https" : "http,https");
+    }
+    // On a kept connection that turns out to be dead, libcurl sends anew by itself, without knowing
+    // whether the first was acted on.
+    if (request.repeat == Repeat::IfUnseen) set(CURLOPT_FRESH_CONNECT, 1L);
+  }
+
+  std::chrono::seconds stall_;
+  std::unique_ptr<CURL, CurlDeleter> curl_ = nullptr;
+};
+
+}  // namespace
+
+std::unique_ptr<HttpTransport> make_curl_transport(std::chrono::seconds stall) {
+  return std::make_unique<CurlTransport>(stall);
+}
+
+}  // namespace visionpress

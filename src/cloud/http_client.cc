@@ -1,0 +1,102 @@
+#include "cloud/http_client.h"
+
+#include <algorithm>
+#include <cctype>
+#include <charconv>
+#include <cmath>
+#include <string_view>
+#include <thread>
+#include <utility>
+
+#include <fmt/format.h>
+
+namespace visionpress {
+namespace {
+
+using std::chrono::milliseconds;
+using std::chrono::seconds;
+
+bool may_repeat(const HttpReply& reply, Repeat repeat) {
+  if (reply.failure == HttpFailure::Hopeless) return false;
+  if (reply.failure == HttpFailure::NotReached || reply.status == 429) return true;
+  if (repeat == Repeat::IfUnseen) return false;
+  return reply.failure == HttpFailure::Lost || reply.status == 408 || !reply.is_answer();
+}
+
+}  // namespace
+
+HttpClient::HttpClient(std::unique_ptr<HttpTransport> transport, const RetryPolicy& policy,
+                       Sleep sleep)
+    : transport_(std::move(transport)),
+      policy_(policy),
+      sleep_(sleep ? std::move(sleep)
+                   : [](milliseconds time) { std::this_thread::sleep_for(time); }),
+      random_(std::random_device{}()) {}
+
+HttpReply HttpClient::send(const HttpRequest& request) {
+  for (int attempt = 0;; ++attempt) {
+    HttpReply reply = transport_->send(request);
+    if (!may_repeat(reply, request.repeat) || !pause(attempt, reply)) return reply;
+  }
+}
+
+bool HttpClient::pause(int attempt, const HttpReply& reply) {
+  if (attempt >= policy_.retries) return false;
+  // Half of a wait is chance, so that clients that failed together do not come back together.
+  const double share = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
+  const auto asked = find_asked_wait(reply);
+  if (asked) {
+    if (*asked > policy_.longest_asked) return false;
+    const auto jitter = milliseconds(
+        static_cast<std::int64_t>(static_cast<double>(policy_.first_wait.count()) * (share - 0.5)));
+    sleep_(*asked + jitter);
+    return true;
+  }
+  const double doubled =
+      static_cast<double>(policy_.first_wait.count()) * std::exp2(std::min(attempt, 30));
+  const double wait = std::min(doubled, static_cast<double>(policy_.longest_wait.count()));
+  sleep_(milliseconds(static_cast<std::int64_t>(wait * share)));
+  return true;
+}
+
+std::optional<seconds> find_asked_wait(const HttpReply& reply) {
+  if (reply.retry_after) return reply.retry_after;
+  if (reply.status != 429 && reply.is_answer()) return std::nullopt;
+  std::string text = reply.body;
+  std::ranges::transform(text, text.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr std::string_view kWords = "retry after ";
+  const std::size_t at = text.find(kWords);
+  if (at == std::string::npos) return std::nullopt;
+  std::int64_t count = 0;
+  const char* const begin = text.data() + at + kWords.size();
+  const char* const end = text.data() + text.size();
+  const auto [rest, code] = std::from_chars(begin, end, count);
+  if (code != std::errc() || count < 0) return std::nullopt;
+  if (!std::string_view(rest, end).starts_with(" second")) return std::nullopt;
+  return seconds(count);
+}
+
+std::string encode_url_part(std::string_view text) {
+  std::string encoded;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain =
+        (byte < 0x80 && std::isalnum(byte) != 0) || c == '-' || c == '.' || c == '_' || c == '~';
+    encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
+  }
+  return encoded;
+}
+
+std::string describe_url(std::string_view url) {
+  url = url.substr(0, url.find_first_of("?#"));
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return std::string(url);
+  const std::size_t host = scheme + 3;
+  const std::size_t path = std::min(url.find('/', host), url.size());
+  const std::size_t user = url.substr(host, path - host).rfind('@');
+  if (user == std::string_view::npos) return std::string(url);
+  return std::string(url.substr(0, host)) + std::string(url.substr(host + user + 1));
+}
+
+}  // namespace visionpress
