@@ -7,13 +7,15 @@
 
 #include "base/error.h"
 #include "formats/coreml/coreml_reader.h"
+#include "formats/graphdef/graphdef_reader.h"
+#include "formats/graphdef/saved_model.h"
 #include "formats/tflite/tflite_reader.h"
 
 namespace visionpress {
 namespace {
 
 constexpr std::string_view kExpected =
-    "expected a Core ML .mlmodel or a TensorFlow Lite .tflite file";
+    "expected a Core ML .mlmodel, a TensorFlow Lite .tflite or a TensorFlow .pb file";
 
 /// Beginnings of files that people hand over in place of a model.
 struct Signature {
@@ -79,7 +81,7 @@ bool has(const std::vector<std::uint64_t>& fields, std::uint64_t field) {
   return false;
 }
 
-enum class Kind { CoreMl, TfLite };
+enum class Kind { CoreMl, TfLite, GraphDef };
 
 Result<Kind> identify(Bytes bytes) {
   if (bytes.empty()) return fail(ErrorKind::Malformed, "the file is empty; {}", kExpected);
@@ -103,11 +105,7 @@ Result<Kind> identify(Bytes bytes) {
     return Kind::CoreMl;
   }
   if (has_core_ml_type && fields.front() == 2) return Kind::CoreMl;  // version 0 is not written
-  if (!fields.empty() && fields.front() == 1 && text.front() == '\x0a') {
-    return fail(ErrorKind::Unsupported,
-                "this looks like a TensorFlow frozen graph (.pb), which is not read yet; {}",
-                kExpected);
-  }
+  if (looks_like_graphdef(bytes)) return Kind::GraphDef;
   std::string head;
   for (const char c : text.substr(0, 8)) {
     head += fmt::format("{}{:02x}", head.empty() ? "" : " ", static_cast<unsigned char>(c));
@@ -123,25 +121,47 @@ Result<void> check_no_folder(const std::string& path) {
     return fail(ErrorKind::Unsupported,
                 "this is a Core ML package (.mlpackage), which is not read yet; {}", kExpected);
   }
-  if (fs::exists(path + "/saved_model.pb", error)) {
-    return fail(ErrorKind::Unsupported,
-                "this is a TensorFlow SavedModel; convert it to TensorFlow Lite first; {}",
-                kExpected);
-  }
   return fail(ErrorKind::Io, "this is a folder; {}", kExpected);
+}
+
+/// A folder that TensorFlow saved a model into.
+bool is_saved_model(const std::string& path) {
+  std::error_code error;
+  return std::filesystem::exists(path + "/saved_model.pb", error);
+}
+
+Result<std::unique_ptr<SourceModel>> read_as(Kind kind, Bytes file, const OpenOptions& options,
+                                             Diagnostics& diagnostics) {
+  switch (kind) {
+    case Kind::TfLite:
+      return read_tflite(file, diagnostics);
+    case Kind::GraphDef:
+      return read_graphdef(file, {options.input_size}, diagnostics);
+    case Kind::CoreMl:
+      break;
+  }
+  return read_coreml(file, diagnostics);
 }
 
 }  // namespace
 
-Result<OpenedModel> open_model(const std::string& path) {
-  if (auto checked = check_no_folder(path); !checked) return in_file(checked.error(), path);
+Result<OpenedModel> open_model(const std::string& path) { return open_model(path, OpenOptions()); }
+
+Result<OpenedModel> open_model(const std::string& path, const OpenOptions& options) {
   OpenedModel model;
+  Diagnostics diagnostics;
+  if (is_saved_model(path)) {
+    auto source = read_saved_model(path, {options.input_size}, diagnostics);
+    if (!source) return in_file(source.error(), path);
+    model.source = std::move(*source);
+    model.warnings = diagnostics.warnings();
+    return model;
+  }
+  if (auto checked = check_no_folder(path); !checked) return in_file(checked.error(), path);
   VP_ASSIGN_OR_RETURN(model.file, MappedFile::open(path));
   const Result<Kind> kind = identify(model.file.bytes());
   if (!kind) return in_file(kind.error(), path);
-  Diagnostics diagnostics;
-  auto source = *kind == Kind::TfLite ? read_tflite(model.file.bytes(), diagnostics)
-                                      : read_coreml(model.file.bytes(), diagnostics);
+  auto source = read_as(*kind, model.file.bytes(), options, diagnostics);
   if (!source) return in_file(source.error(), path);
   model.source = std::move(*source);
   model.warnings = diagnostics.warnings();

@@ -1,6 +1,9 @@
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -19,10 +22,16 @@ struct OpenedModel {
   [[nodiscard]] const Graph& graph() const { return source->graph(); }
 };
 
+struct OpenOptions {
+  /// Height and width of the image input, for files that leave them open (TensorFlow graphs).
+  std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
+};
+
 /// Chooses the reader by the file's content, never by its name.
 /// errors: Io; Unsupported naming what the file seems to be; Malformed from the reader. All name
 /// `path`.
 [[nodiscard]] Result<OpenedModel> open_model(const std::string& path);
+[[nodiscard]] Result<OpenedModel> open_model(const std::string& path, const OpenOptions& options);
 
 /// "Core ML", "TFLite"
 [[nodiscard]] const char* name_of(Format format);

@@ -51,13 +51,6 @@ Result<std::unique_ptr<SourceModel>> read_model(Bytes file, const GraphDefOption
   return read_coreml(file, diagnostics);
 }
 
-Result<std::unique_ptr<SourceModel>> read_model(Bytes file, Diagnostics& diagnostics) {
-  if (file.size() > 8 && view_text(file.subspan(4, 4)) == "TFL3")
-    return read_tflite(file, diagnostics);
-  if (looks_like_graphdef(file)) return read_graphdef(file, {}, diagnostics);
-  return read_coreml(file, diagnostics);
-}
-
 // How long the shapes alone take.
 void time_shapes(const Graph& graph, const Shape& input) {
   const auto begin = std::chrono::steady_clock::now();
@@ -94,6 +87,7 @@ int probe(int argc, char** argv) {
     std::printf("%s %s\n", view.name.c_str(), to_string(view.shape).c_str());
   }
   std::printf("arithmetic: %s\n", executor->arithmetic_name().c_str());
+  time_shapes((*model)->graph(), executor->input_shape());
   if (argc > 6 && std::atoi(argv[6]) > 0) time_runs(*session, input, std::atoi(argv[6]));
   return 0;
 }

@@ -81,8 +81,8 @@ Result<void> lower_reshape(NodeLowering& node) {
     return node.refuse_computed(1, "its target shape is computed");
   }
   VP_ASSIGN_OR_RETURN(Shape shape, reshaped(node, x.shape, target));
-  const bool is_settled = element_count(shape).has_value();
-  return finish_view(node, Reshape{is_settled ? shape : target}, x, std::move(shape));
+  if (element_count(shape)) target = shape;
+  return finish_view(node, Reshape{std::move(target)}, x, std::move(shape));
 }
 
 Result<void> lower_squeeze(NodeLowering& node) {
