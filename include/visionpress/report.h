@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "visionpress/compress.h"
+#include "visionpress/convert.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/model.h"
 #include "visionpress/predict.h"
@@ -24,6 +25,9 @@ enum class Detail : std::uint8_t { Summary, Full };
 [[nodiscard]] std::string format_report(const EvaluateResult& result, ReportForm form);
 /// Text Summary is one line; Full adds a row a weight. Markdown and Csv are a row a weight.
 [[nodiscard]] std::string format_report(const CompressResult& result, ReportForm form,
+                                        Detail detail);
+/// As CompressResult; without a scheme there are no rows.
+[[nodiscard]] std::string format_report(const ConvertResult& result, ReportForm form,
                                         Detail detail);
 /// Text Full adds a row a layer and a weight.
 [[nodiscard]] std::string format_report(const ModelInfo& info, ReportForm form, Detail detail);

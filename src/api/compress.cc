@@ -1,217 +1,24 @@
 #include "visionpress/compress.h"
 
 #include <algorithm>
-#include <cmath>
-#include <cstring>
 #include <filesystem>
-#include <limits>
 #include <map>
 
+#include "api/encode_weights.h"
 #include "api/open_model.h"
 #include "api/plan.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
-#include "codecs/decode.h"
 #include "codecs/scheme.h"
 #include "visionpress/model.h"
 
 namespace visionpress {
 namespace {
 
-Result<const Scheme*> choose_scheme(const std::string& name) {
-  if (const Scheme* scheme = find_scheme(name)) return scheme;
-  std::vector<std::string> names;
-  for (const Scheme& scheme : all_schemes()) names.emplace_back(scheme.name);
-  if (name.empty())
-    return fail(ErrorKind::Usage, "no scheme given; one of {}", fmt::join(names, ", "));
-  const auto near = find_nearest(name, names, 1);
-  return fail(ErrorKind::Usage, "no scheme \"{}\"{}; one of {}", name,
-              near.empty() ? "" : fmt::format(" (did you mean {}?)", near.front()),
-              fmt::join(names, ", "));
-}
-
 std::string default_output(const std::string& input, const std::string& scheme) {
   const std::filesystem::path path(input);
   return path.parent_path() / (path.stem().string() + "." + scheme + path.extension().string());
-}
-
-/// Floats of a weight: borrowed where the file holds them, else decoded into `scratch`.
-Result<FloatView> view_floats(const WeightRef& weight, std::vector<float>& scratch, int threads) {
-  if (const auto view = view_weight(weight)) return *view;
-  const auto count = static_cast<std::size_t>(element_count(weight.shape).value_or(0));
-  if (scratch.size() < count) scratch.resize(count);
-  VP_RETURN_IF_ERROR(decode_weight(weight, std::span(scratch).first(count), threads));
-  return FloatView(std::span(scratch).first(count));
-}
-
-/// A weight on its way: its row of the result and, where it changes, its new form.
-struct Encoded {
-  WeightRow row = {};
-  EncodedWeight value = {};
-  std::size_t saturated = 0;  ///< values that did not fit the new type's range
-};
-
-WeightRow describe_row(const Weight& weight, const PlannedWeight& planned) {
-  WeightRow row;
-  row.name = weight.name;
-  row.layer = weight.layer;
-  row.shape = weight.stored.shape;
-  row.from = describe(weight.stored.code);
-  row.to = row.from;
-  row.bytes_before = stored_bytes(weight.stored);
-  row.bytes_after = row.bytes_before;
-  row.kept_because = planned.kept_because;
-  return row;
-}
-
-Result<Encoded> encode_weight(const Weight& weight, const PlannedWeight& planned,
-                              const Scheme& scheme, std::vector<float>& scratch) {
-  Encoded encoded;
-  encoded.row = describe_row(weight, planned);
-  if (!planned.kept_because.empty()) return encoded;
-  const auto floats = view_floats(weight.stored, scratch, planned.encode.threads);
-  if (!floats) return fail(floats.error().kind, "{}: {}", weight.path, floats.error().message);
-  EncodeError error;
-  EncodeOptions encode = planned.encode;
-  encode.error = &error;
-  auto value = scheme.encode(*floats, weight.stored.shape, encode);
-  // To the encoder a value that is not finite is a wrong argument; to the user it is a fault of the
-  // file.
-  if (!value) return fail(ErrorKind::Malformed, "{}: {}", weight.path, value.error().message);
-  encoded.value = std::move(*value);
-  const WeightRef view = encoded.value.view();
-  encoded.row.to = describe(view.code);
-  encoded.row.bytes_after = stored_bytes(view);
-  encoded.row.snr_db = error.snr_db;
-  encoded.row.max_steps = error.max_steps;
-  encoded.saturated = error.saturated;
-  return encoded;
-}
-
-/// Encodes what the plan says, one weight after the other with all threads on each: one scratch
-/// buffer is then enough for the whole model.
-Result<std::vector<Encoded>> encode_all(const Graph& graph, std::vector<PlannedWeight> plan,
-                                        const Scheme& scheme, int threads) {
-  std::vector<Encoded> all;
-  all.reserve(plan.size());
-  std::vector<float> scratch;
-  for (std::size_t i = 0; i < plan.size(); ++i) {
-    plan[i].encode.threads = threads;
-    VP_ASSIGN_OR_RETURN(Encoded encoded, encode_weight(graph.weights[i], plan[i], scheme, scratch));
-    all.push_back(std::move(encoded));
-  }
-  return all;
-}
-
-bool same_bytes(Bytes a, Bytes b) {
-  return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
-}
-
-/// What codes are worth: scale, and the value of code 0 where a scale does not say it all.
-/// A format may have to repeat one scale for every channel (TFLite's depthwise convolutions).
-bool same_meaning(const WeightCode& written, const WeightCode& meant) {
-  if (written.encoding != meant.encoding || written.bits != meant.bits ||
-      written.table != meant.table || written.scales.size() < meant.scales.size() ||
-      written.scales.empty() != meant.scales.empty())
-    return false;
-  for (std::size_t i = 0; i < written.scales.size(); ++i) {
-    const std::size_t entry = meant.scales.size() == 1 ? 0 : i;
-    if (entry >= meant.scales.size()) return false;
-    const auto zero = [](const WeightCode& code, std::size_t at) {
-      const float offset = code.offsets.empty() ? 0.0F : code.offsets[at];
-      const auto point = static_cast<float>(code.zero_points.empty() ? 0 : code.zero_points[at]);
-      return offset - code.scales[at] * point;
-    };
-    if (written.scales[i] != meant.scales[entry] || zero(written, i) != zero(meant, entry))
-      return false;
-  }
-  return true;
-}
-
-/// A half bias is written as float32 beside a kernel whose operator wants that: its values stay.
-Result<bool> same_values(const WeightRef& a, const WeightRef& b) {
-  if (same_bytes(a.payload, b.payload)) return true;
-  if (a.shape != b.shape) return false;
-  VP_ASSIGN_OR_RETURN(const std::vector<float> before, load_weight(a));
-  VP_ASSIGN_OR_RETURN(const std::vector<float> after, load_weight(b));
-  return before == after;
-}
-
-/// As same_meaning, where the format keeps the values of codes 0 and 255: those agree to rounding.
-bool same_ranges(const WeightCode& written, const WeightCode& meant) {
-  if (written.encoding != meant.encoding || written.bits != meant.bits ||
-      written.is_signed != meant.is_signed || written.scales.size() != meant.scales.size())
-    return false;
-  const auto value_of = [](const WeightCode& code, std::size_t at, double value) {
-    const double zero = code.zero_points.empty() ? 0.0 : code.zero_points[at];
-    const double offset = code.offsets.empty() ? 0.0 : static_cast<double>(code.offsets[at]);
-    return static_cast<double>(code.scales[at]) * (value - zero) + offset;
-  };
-  for (std::size_t i = 0; i < meant.scales.size(); ++i) {
-    const double least = value_of(meant, i, 0.0);
-    const double largest = value_of(meant, i, 255.0);
-    const double magnitude = std::max(std::abs(least), std::abs(largest));
-    // Four roundings: both ends, their difference, the scale.
-    const double allowed = 4.0 * magnitude * std::numeric_limits<float>::epsilon();
-    if (!(std::abs(value_of(written, i, 0.0) - least) <= allowed) ||
-        !(std::abs(value_of(written, i, 255.0) - largest) <= allowed))
-      return false;
-  }
-  return true;
-}
-
-Result<void> compare_edited(const Weight& written, const EncodedWeight& meant,
-                            const FormatLimits& limits) {
-  const WeightRef& stored = written.stored;
-  const bool same_code = meant.code.encoding == Encoding::Linear && limits.linear_by_range
-                             ? same_ranges(stored.code, meant.code)
-                             : same_meaning(stored.code, meant.code);
-  if (stored.shape != meant.shape || !same_code) {
-    return fail(ErrorKind::Internal, "{}: written as {} {}, meant as {} {}", written.path,
-                describe(stored.code), to_string(stored.shape), describe(meant.code),
-                to_string(meant.shape));
-  }
-  if (stored.packing == Packing::Whole || stored.code.bits % 8 == 0) {
-    if (same_bytes(stored.payload, meant.codes)) return {};
-  } else {
-    VP_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> codes, load_codes(stored));
-    if (same_bytes(std::as_bytes(std::span(codes)), meant.codes)) return {};
-  }
-  return fail(ErrorKind::Internal, "{}: the codes read back differ from those written",
-              written.path);
-}
-
-/// Reads the written file anew and compares every weight with what was meant.
-Result<void> verify_written(const std::string& path, const Graph& source,
-                            const std::vector<Encoded>& all) {
-  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
-  const Graph& graph = written.graph();
-  if (graph.weights.size() != source.weights.size() || graph.nodes.size() != source.nodes.size()) {
-    return fail(ErrorKind::Internal, "written with {} layers and {} weights, meant with {} and {}",
-                graph.nodes.size(), graph.weights.size(), source.nodes.size(),
-                source.weights.size());
-  }
-  // A format may list its weights in another order once some of them have a table of their own.
-  std::map<std::string_view, std::size_t> by_name;
-  for (std::size_t i = 0; i < graph.weights.size(); ++i) by_name.emplace(graph.weights[i].name, i);
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    const Weight& before = source.weights[i];
-    const auto found = by_name.find(before.name);
-    if (found == by_name.end()) {
-      return fail(ErrorKind::Internal, "{}: missing from the written file", before.path);
-    }
-    const Weight& after = graph.weights[found->second];
-    if (all[i].row.kept_because.empty()) {
-      VP_RETURN_IF_ERROR(compare_edited(after, all[i].value, written.source->limits()));
-      continue;
-    }
-    VP_ASSIGN_OR_RETURN(const bool same, same_values(before.stored, after.stored));
-    if (!same) {
-      return fail(ErrorKind::Internal, "{}: changed, though it was to stay", before.path);
-    }
-  }
-  return {};
 }
 
 Result<void> write_model(const OpenedModel& model, const CompressOptions& options,
@@ -219,10 +26,7 @@ Result<void> write_model(const OpenedModel& model, const CompressOptions& option
   VP_ASSIGN_OR_RETURN(
       OutputFile file,
       OutputFile::create(result.output, options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
-  std::vector<WeightEdit> edits;
-  for (std::size_t i = 0; i < all.size(); ++i) {
-    if (all[i].row.kept_because.empty()) edits.push_back({i, &all[i].value});
-  }
+  const std::vector<WeightEdit> edits = list_edits(all);
   const IntegerForm form = options.integer_storage == IntegerStorage::WeightOnly
                                ? IntegerForm::WeightOnly
                                : IntegerForm::DynamicRange;

@@ -108,15 +108,31 @@ void choose_step(const ValueRange& range, bool symmetric, Channel* channel) {
   }
 }
 
+/// Turns codes of values halfway between two steps away from zero; the encoders went to the even
+/// one. What is lost stays the same. As encode_linear, from products with the step's reciprocal.
+void turn_ties_away(FloatView values, const LinearStep& step, MutableBytes codes) {
+  const float reciprocal = 1.0F / step.scale;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const float position = (values[i] - step.offset) * reciprocal;
+    if (std::abs(position - std::trunc(position)) != 0.5F) continue;
+    const float away = std::trunc(position) + std::copysign(1.0F, position);
+    const float least = step.is_signed ? -127.0F : 0.0F;
+    const float most = step.is_signed ? 127.0F : 255.0F;
+    codes[i] = static_cast<std::byte>(static_cast<int>(std::clamp(away, least, most)));
+  }
+}
+
 /// Range, step, codes and sums of one contiguous channel, piece by piece.
-void encode_channel(FloatView values, bool symmetric, MutableBytes codes, Channel* channel) {
-  choose_step(find_range(values), symmetric, channel);
+void encode_channel(FloatView values, const EncodeOptions& options, MutableBytes codes,
+                    Channel* channel) {
+  choose_step(find_range(values), options.symmetric, channel);
   if (channel->fault != Fault::None) return;
   for (std::size_t begin = 0; begin < values.size(); begin += kSumPiece) {
     const std::size_t count = std::min(kSumPiece, values.size() - begin);
     channel->sums.add(
         encode_linear(values.subview(begin, count), channel->step, codes.subspan(begin, count)));
   }
+  if (options.ties_away) turn_ties_away(values, channel->step, codes);
 }
 
 /// As encode_channel, with the pieces shared out among threads.
@@ -138,6 +154,10 @@ void encode_one_channel(FloatView values, const EncodeOptions& options, MutableB
   parallel_for(piece_count, options.threads, [&](std::size_t i) {
     sums[i] = encode_linear(values.subview(i * kSumPiece, piece_size(i)), channel->step,
                             codes.subspan(i * kSumPiece, piece_size(i)));
+    if (options.ties_away) {
+      turn_ties_away(values.subview(i * kSumPiece, piece_size(i)), channel->step,
+                     codes.subspan(i * kSumPiece, piece_size(i)));
+    }
   });
   for (const ErrorSums& next : sums) channel->sums.add(next);
 }
@@ -145,14 +165,14 @@ void encode_one_channel(FloatView values, const EncodeOptions& options, MutableB
 /// A channel whose values do not lie together is gathered, encoded and scattered: the same
 /// arithmetic as for contiguous ones.
 void encode_strided_channel(FloatView weights, const ChannelLayout& layout, std::size_t index,
-                            bool symmetric, MutableBytes codes, Channel* channel) {
+                            const EncodeOptions& options, MutableBytes codes, Channel* channel) {
   std::vector<float> values(layout.outer * layout.inner);
   ByteBuffer own_codes(values.size());
   for (std::size_t o = 0; o < layout.outer; ++o) {
     const std::size_t from = (o * layout.channels + index) * layout.inner;
     for (std::size_t i = 0; i < layout.inner; ++i) values[o * layout.inner + i] = weights[from + i];
   }
-  encode_channel(values, symmetric, own_codes, channel);
+  encode_channel(values, options, own_codes, channel);
   if (channel->fault != Fault::None) return;
   for (std::size_t o = 0; o < layout.outer; ++o) {
     const std::size_t to = (o * layout.channels + index) * layout.inner;
@@ -208,10 +228,10 @@ Result<EncodedWeight> encode_linear8(FloatView weights, const Shape& shape,
     const int threads = count < kSumPiece ? 1 : options.threads;
     parallel_for(layout.channels, threads, [&](std::size_t c) {
       if (contiguous) {
-        encode_channel(weights.subview(c * layout.inner, layout.inner), options.symmetric,
+        encode_channel(weights.subview(c * layout.inner, layout.inner), options,
                        codes.subspan(c * layout.inner, layout.inner), &channels[c]);
       } else {
-        encode_strided_channel(weights, layout, c, options.symmetric, codes, &channels[c]);
+        encode_strided_channel(weights, layout, c, options, codes, &channels[c]);
       }
     });
   }

@@ -25,8 +25,11 @@ struct EncodeError {
 /// What an encoder may use.
 struct EncodeOptions {
   int channel_axis = 0;
-  bool symmetric = false;        ///< the format wants zero offsets and signed codes (FormatLimits)
-  bool per_channel = true;       ///< a scale an output channel; else, and for vectors, one
+  bool symmetric = false;   ///< the format wants zero offsets and signed codes (FormatLimits)
+  bool per_channel = true;  ///< a scale an output channel; else, and for vectors, one
+  /// Linear codes: halves between two codes go away from zero, as TensorFlow 1.12 rounded; else to
+  /// the even code.
+  bool ties_away = false;
   int threads = 1;               ///< the result does not depend on it
   EncodeError* error = nullptr;  ///< not null: filled in the encoder's own pass over the weights
 };

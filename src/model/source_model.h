@@ -29,6 +29,9 @@ struct FormatLimits {
 enum class IntegerForm {
   DynamicRange,  ///< TFLite "hybrid": int8 kernel, activations quantized at run time
   WeightOnly,    ///< int8 + DEQUANTIZE: float arithmetic
+  /// TFLite as TensorFlow 1.12 wrote it: signed bytes with one scale in tensors typed UINT8,
+  /// operator versions stay at 1.
+  TensorFlow112,
 };
 
 struct RewriteOptions {

@@ -31,10 +31,10 @@ std::string format_line(const CompressResult& result) {
   return line + fmt::format("  -> {}\n", result.output);
 }
 
-Table make_table(const CompressResult& result) {
+Table make_table(const std::vector<WeightRow>& weights) {
   Table table{
       {"weight", "shape", "from", "to", "bytes", "now", "SNR dB", "max steps", "kept because"}, {}};
-  for (const WeightRow& row : result.weights) {
+  for (const WeightRow& row : weights) {
     table.rows.push_back({row.name, format_shape(row.shape), row.from, row.to,
                           std::to_string(row.bytes_before), std::to_string(row.bytes_after),
                           format_snr(row.snr_db), format_number(row.max_steps, 3),
@@ -43,9 +43,9 @@ Table make_table(const CompressResult& result) {
   return table;
 }
 
-JsonValue make_json(const CompressResult& result) {
+JsonValue weights_json(const std::vector<WeightRow>& rows) {
   JsonValue weights = JsonValue::array();
-  for (const WeightRow& row : result.weights) {
+  for (const WeightRow& row : rows) {
     // JSON has no infinity: an exact weight has "exact" in place of its SNR.
     const bool exact = row.snr_db && std::isinf(*row.snr_db);
     weights.push_back({{"name", row.name},
@@ -60,6 +60,10 @@ JsonValue make_json(const CompressResult& result) {
                        {"kept_because", row.kept_because.empty() ? JsonValue(nullptr)
                                                                  : JsonValue(row.kept_because)}});
   }
+  return weights;
+}
+
+JsonValue make_json(const CompressResult& result) {
   const WeightRow* worst = result.worst();
   const bool has_snr = worst != nullptr && !std::isinf(*worst->snr_db);
   return {{"input", result.input},
@@ -71,20 +75,53 @@ JsonValue make_json(const CompressResult& result) {
           {"changed", result.changed_count()},
           {"worst_snr_db", has_snr ? JsonValue(*worst->snr_db) : JsonValue(nullptr)},
           {"worst_layer", has_snr ? JsonValue(worst->layer) : JsonValue(nullptr)},
-          {"weights", weights},
+          {"weights", weights_json(result.weights)},
+          {"warnings", result.warnings}};
+}
+
+std::string format_line(const ConvertResult& result) {
+  return fmt::format("{}: {} -> {} ({:.1f}%)  {} to {}, {}, {} layers to {}  -> {}\n",
+                     base_name(result.input), format_bytes(result.bytes_before),
+                     format_bytes(result.bytes_after),
+                     share(result.bytes_after, result.bytes_before), result.from, result.to,
+                     result.scheme, result.layers_before, result.layers_after, result.output);
+}
+
+JsonValue make_json(const ConvertResult& result) {
+  return {{"input", result.input},
+          {"output", result.output},
+          {"from", result.from},
+          {"to", result.to},
+          {"scheme", result.scheme},
+          {"bytes_before", result.bytes_before},
+          {"bytes_after", result.bytes_after},
+          {"layers_before", result.layers_before},
+          {"layers_after", result.layers_after},
+          {"weights", weights_json(result.weights)},
           {"warnings", result.warnings}};
 }
 
 }  // namespace
 
-std::string format_report(const CompressResult& result, ReportForm form, Detail detail) {
+std::string format_report(const ConvertResult& result, ReportForm form, Detail detail) {
   if (auto text = format_unless_text(
           form, Alignment::Words, [&] { return make_json(result); },
-          [&] { return make_table(result); })) {
+          [&] { return make_table(result.weights); })) {
     return *text;
   }
   std::string text = format_line(result);
-  if (detail == Detail::Full) text += format_text(make_table(result), Alignment::Words);
+  if (detail == Detail::Full) text += format_text(make_table(result.weights), Alignment::Words);
+  return text;
+}
+
+std::string format_report(const CompressResult& result, ReportForm form, Detail detail) {
+  if (auto text = format_unless_text(
+          form, Alignment::Words, [&] { return make_json(result); },
+          [&] { return make_table(result.weights); })) {
+    return *text;
+  }
+  std::string text = format_line(result);
+  if (detail == Detail::Full) text += format_text(make_table(result.weights), Alignment::Words);
   return text;
 }
 

@@ -32,6 +32,7 @@ class RewritePlanner {
   bool is_bias_float(const TfliteUse& use, std::set<std::size_t>& halves) const;
   bool is_grouped(const TfliteUse& use, const Shape& kernel) const;
   void spread_scale(PlannedEdit& edit) const;
+  Result<void> check_legacy(const PlannedEdit& edit) const;
   void plan_buffer(PlannedEdit& edit);
   void plan_operators(const PlannedEdit& edit);
   void plan_direct(const PlannedEdit& edit);
@@ -269,7 +270,32 @@ void RewritePlanner::decide_form(PlannedEdit& edit) {
                     return is_hybrid_use(use, *edit.value) && code_of(use.operator_index) == first;
                   }) &&
       keep_bias_float(edit);
-  if (edit.direct) spread_scale(edit);
+  if (!edit.direct) return;
+  if (options_.integer_form == IntegerForm::TensorFlow112) {
+    edit.type = tfl::TensorType::UINT8;
+  } else {
+    spread_scale(edit);
+  }
+}
+
+/// TensorFlow 1.12 had 8-bit kernels for plain convolutions and matrices, with one scale a tensor.
+Result<void> RewritePlanner::check_legacy(const PlannedEdit& edit) const {
+  if (options_.integer_form != IntegerForm::TensorFlow112 ||
+      edit.value->code.encoding != Encoding::Linear) {
+    return {};
+  }
+  const std::vector<TfliteUse> uses = all_uses(*edit.place);
+  const bool plain = std::all_of(uses.begin(), uses.end(), [&](const TfliteUse& use) {
+    const Code code = code_of(use.operator_index);
+    return code == Code::FULLY_CONNECTED ||
+           (code == Code::CONV_2D && !is_grouped(use, edit.value->shape));
+  });
+  if (edit.direct && plain && edit.scales.size() == 1) return {};
+  return fail(
+      ErrorKind::InvalidArgument,
+      "\"{}\": TensorFlow 1.12 has 8-bit kernels in CONV_2D and FULLY_CONNECTED alone, with "
+      "one scale",
+      edit.weight->name);
 }
 
 /// A convolution whose kernel sees only a part of the input's channels.
@@ -367,7 +393,10 @@ void RewritePlanner::plan_direct(const PlannedEdit& edit) {
     plan_.dropped_operators.insert(dequantize.operator_index);
     for (const TfliteUse& use : dequantize.uses) read_from(use, edit.place->tensor_index);
   }
-  if (edit.value->code.encoding == Encoding::Float32) return;
+  if (edit.value->code.encoding == Encoding::Float32 ||
+      options_.integer_form == IntegerForm::TensorFlow112) {
+    return;
+  }
   for (const TfliteUse& use : all_uses(*edit.place)) {
     const bool by_channel = edit.scales.size() > 1;
     const bool grouped = is_grouped(use, edit.value->shape);
@@ -427,6 +456,7 @@ Result<RewritePlan> RewritePlanner::plan(std::span<const WeightEdit> edits) {
   }
   for (PlannedEdit& planned : checked) {
     decide_form(planned);
+    VP_RETURN_IF_ERROR(check_legacy(planned));
     if (planned.value->code.encoding == Encoding::Float32 && !planned.direct) {
       return fail(ErrorKind::Unsupported,
                   "\"{}\": the model gives out its decoded values, it cannot be float32",

@@ -24,6 +24,7 @@ struct PlannedEdit {
   bool direct = false;  ///< its operators read the stored tensor; else a DEQUANTIZE stands between
   std::vector<float> scales = {};
   int axis = 0;
+  tfl::TensorType type = tfl::TensorType::INT8;  ///< of Linear codes
   std::size_t buffer = 0;  ///< that holds the payload; past the source's: a new one
 };
 

@@ -175,7 +175,7 @@ Result<void> TfliteWriter::build_tensors(FlatbufferCopier& copier,
     const Encoding encoding = edit.value->code.encoding;
     tfl::TensorType type = tfl::TensorType::FLOAT32;
     if (encoding == Encoding::Float16) type = tfl::TensorType::FLOAT16;
-    if (encoding == Encoding::Linear) type = tfl::TensorType::INT8;
+    if (encoding == Encoding::Linear) type = edit.type;
     copier.replace_scalar(&tensor, field_of(tfl::Tensor::VT_TYPE),
                           static_cast<std::uint32_t>(type));
     copier.replace_scalar(&tensor, field_of(tfl::Tensor::VT_BUFFER),

@@ -1,0 +1,54 @@
+#pragma once
+
+/// Writes a TensorFlow frozen graph as a TensorFlow Lite file.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "visionpress/compress.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// Whose choices the file follows where there is more than one way.
+enum class Compatibility : std::uint8_t {
+  Current,       ///< what runtimes since TensorFlow 2 like best
+  TensorFlow112  ///< as TensorFlow 1.12's converter wrote files; see docs/formats/tflite.md
+};
+
+struct ConvertOptions {
+  std::string input = {};
+  std::string output = {};   ///< empty: INPUT's name with .tflite for its extension, beside it
+  std::string weights = {};  ///< a name of `schemes()`; empty: float32
+  Compatibility compatibility = Compatibility::Current;
+  /// Width and height of the image input, in pixels, where the file leaves them open.
+  std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
+  bool overwrite = false;  ///< an existing output; the input is never written
+  int threads = 0;         ///< 0: one a core. The result does not depend on it
+};
+
+struct ConvertResult {
+  std::string input = {};
+  std::string output = {};
+  std::string from = {};    ///< "TensorFlow"
+  std::string to = {};      ///< "TFLite"
+  std::string scheme = {};  ///< "float32" where no scheme was asked for
+  std::uint64_t bytes_before = 0;
+  std::uint64_t bytes_after = 0;
+  std::size_t layers_before = 0;        ///< nodes that compute, constants left out
+  std::size_t layers_after = 0;         ///< operators of the new file
+  std::vector<WeightRow> weights = {};  ///< of the scheme; empty without one
+  std::vector<std::string> warnings = {};
+};
+
+/// Converts, writes beside the output, reads that back and compares it with what was meant, then
+/// renames.
+/// errors: Usage (unknown scheme, output is the input, an input size that the file leaves open, a
+/// file that is TFLite already), Io, Malformed, Unsupported (all operators that TFLite lacks in one
+/// message), Output.
+[[nodiscard]] Result<ConvertResult> convert(const ConvertOptions& options);
+
+}  // namespace visionpress

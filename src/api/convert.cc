@@ -1,0 +1,304 @@
+#include "visionpress/convert.h"
+
+#include <algorithm>
+#include <atomic>
+#include <cstring>
+#include <filesystem>
+#include <memory>
+
+#include "api/encode_weights.h"
+#include "api/open_model.h"
+#include "api/plan.h"
+#include "base/error.h"
+#include "base/output_file.h"
+#include "base/parallel.h"
+#include "formats/graphdef/graphdef_reader.h"
+#include "formats/tflite/tflite_builder.h"
+#include "formats/tflite/tflite_reader.h"
+#include "transform/prepare_tflite.h"
+
+namespace visionpress {
+namespace {
+
+/// As open_model, which knows no size for an input that a frozen graph leaves open.
+Result<OpenedModel> open_source(const ConvertOptions& options) {
+  std::error_code ignored;
+  if (std::filesystem::is_directory(options.input, ignored)) return open_model(options.input);
+  OpenedModel model;
+  VP_ASSIGN_OR_RETURN(model.file, MappedFile::open(options.input));
+  if (!looks_like_graphdef(model.file.bytes())) return open_model(options.input);
+  GraphDefOptions reading;
+  if (options.input_size) {
+    reading.input_size = std::array{(*options.input_size)[1], (*options.input_size)[0]};
+  }
+  Diagnostics diagnostics;
+  auto source = read_graphdef(model.file.bytes(), reading, diagnostics);
+  if (!source) return in_file(source.error(), options.input);
+  model.source = std::move(*source);
+  model.warnings = diagnostics.warnings();
+  return model;
+}
+
+Result<void> check_source(const Graph& graph) {
+  if (graph.format == Format::TfLite) {
+    return fail(ErrorKind::Usage,
+                "this is a TFLite file already; `visionpress compress` writes it anew");
+  }
+  if (graph.format != Format::GraphDef) {
+    return fail(ErrorKind::Unsupported,
+                "{} files are not converted yet, only TensorFlow frozen graphs (.pb)",
+                name_of(graph.format));
+  }
+  std::string refused;
+  for (const Node& node : graph.nodes) {
+    const auto* unsupported = std::get_if<Unsupported>(&node.op);
+    if (unsupported == nullptr) continue;
+    refused += fmt::format("{}{} \"{}\" ({})", refused.empty() ? "" : ", ", node.source_type,
+                           node.name, unsupported->why);
+  }
+  if (!refused.empty()) return fail(ErrorKind::Unsupported, "cannot be converted: {}", refused);
+  if (graph.inputs.size() != 1) {
+    return fail(ErrorKind::Unsupported, "it has {} inputs, models of one are converted",
+                graph.inputs.size());
+  }
+  return {};
+}
+
+/// The input's sizes, with the ones that were asked for where the file leaves them open.
+Result<Shape> choose_input_shape(const Graph& graph, const ConvertOptions& options) {
+  const Tensor& input = graph.tensor(graph.inputs[0]);
+  Shape shape = input.shape;
+  if (!shape.empty() && shape[0] < 0) shape[0] = 1;
+  if (options.input_size) {
+    if (shape.size() != 4) {
+      return fail(ErrorKind::Usage, "the input \"{}\" has shape {}, it is no image", input.name,
+                  to_string(input.shape));
+    }
+    for (std::size_t a = 0; a < 2; ++a) {
+      std::int64_t& size = shape[1 + a];
+      const std::int64_t wanted = (*options.input_size)[1 - a];
+      if (size >= 0 && size != wanted) {
+        return fail(ErrorKind::Usage,
+                    "the input \"{}\" has shape {}, --input-size cannot change it", input.name,
+                    to_string(input.shape));
+      }
+      size = wanted;
+    }
+  }
+  if (std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 0; })) {
+    return fail(ErrorKind::Usage, "the input \"{}\" has shape {}; --input-size WxH gives its size",
+                input.name, to_string(input.shape));
+  }
+  return shape;
+}
+
+/// Compares the written bytes with the pieces they came from.
+bool equals_pieces(Bytes written, const std::vector<Bytes>& pieces, int threads) {
+  struct Part {
+    Bytes meant = {};
+    std::size_t at = 0;
+  };
+  constexpr std::size_t kPart = std::size_t{1} << 20;
+  std::vector<Part> parts;
+  std::size_t at = 0;
+  for (const Bytes piece : pieces) {
+    for (std::size_t begin = 0; begin < piece.size(); begin += kPart) {
+      parts.push_back({piece.subspan(begin, std::min(kPart, piece.size() - begin)), at + begin});
+    }
+    at += piece.size();
+  }
+  if (at != written.size()) return false;
+  std::atomic<bool> same = true;
+  parallel_for(parts.size(), threads, [&](std::size_t i) {
+    const Part& part = parts[i];
+    if (std::memcmp(written.data() + part.at, part.meant.data(), part.meant.size()) != 0)
+      same = false;
+  });
+  return same;
+}
+
+/// The written file must be what was meant, byte for byte, and our own reader must accept it.
+Result<std::size_t> verify_pieces(const std::string& path, const std::vector<Bytes>& pieces,
+                                  int threads) {
+  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
+  if (!equals_pieces(written.file.bytes(), pieces, threads)) {
+    return fail(ErrorKind::Internal, "the bytes read back differ from those written");
+  }
+  return written.graph().nodes.size();
+}
+
+ByteBuffer join(const std::vector<Bytes>& pieces) {
+  std::size_t size = 0;
+  for (const Bytes piece : pieces) size += piece.size();
+  ByteBuffer joined(size);
+  std::size_t at = 0;
+  for (const Bytes piece : pieces) {
+    if (!piece.empty()) std::memcpy(joined.data() + at, piece.data(), piece.size());
+    at += piece.size();
+  }
+  return joined;
+}
+
+/// A TFLite file in memory and its reader.
+struct FloatModel {
+  ByteBuffer bytes = {};
+  std::unique_ptr<SourceModel> source = {};
+};
+
+Result<FloatModel> open_pieces(const std::vector<Bytes>& pieces) {
+  FloatModel model;
+  model.bytes = join(pieces);
+  Diagnostics ignored;
+  VP_ASSIGN_OR_RETURN(model.source, read_tflite(model.bytes, ignored));
+  return model;
+}
+
+/// TensorFlow 1.12 ran 8-bit kernels in these operators alone.
+void keep_what_is_not_hybrid(const Graph& graph, std::vector<PlannedWeight>& plan) {
+  for (const Node& node : graph.nodes) {
+    const auto* conv = std::get_if<Conv2d>(&node.op);
+    const bool hybrid = conv != nullptr ? !conv->transposed && conv->groups == 1
+                                        : std::holds_alternative<FullyConnected>(node.op);
+    if (hybrid || node.inputs.size() < 2 || node.inputs[1] == kNoTensor) continue;
+    const auto& weight = graph.tensor(node.inputs[1]).weight;
+    if (!weight || !plan[*weight].kept_because.empty()) continue;
+    plan[*weight].kept_because = "TensorFlow 1.12 has no 8-bit kernel for its operator";
+  }
+}
+
+class Converter {
+ public:
+  Converter(const ConvertOptions& options, int threads) : options_(options), threads_(threads) {}
+
+  Result<ConvertResult> convert();
+
+ private:
+  Result<void> write_float(const FilePieces& file);
+  Result<void> write_compressed(const FilePieces& file, const Scheme& scheme);
+  Result<OutputFile> create_output() const {
+    return OutputFile::create(result_.output,
+                              options_.overwrite ? Overwrite::Allow : Overwrite::Refuse);
+  }
+  /// A file of ours that we cannot read back is our own fault, whatever the reader calls it.
+  tl::unexpected<Error> not_written(const Error& error) const {
+    return fail(ErrorKind::Internal, "{}: not written, since reading it back failed: {}",
+                result_.output, error.message);
+  }
+
+  const ConvertOptions& options_;
+  int threads_;
+  ConvertResult result_ = {};
+};
+
+Result<void> Converter::write_float(const FilePieces& file) {
+  VP_ASSIGN_OR_RETURN(OutputFile output, create_output());
+  VP_RETURN_IF_ERROR(output.write(file.pieces));
+  const auto layers = verify_pieces(output.temporary_path(), file.pieces, threads_);
+  if (!layers) return not_written(layers.error());
+  result_.layers_after = *layers;
+  for (const Bytes piece : file.pieces) result_.bytes_after += piece.size();
+  return output.commit();
+}
+
+Result<void> Converter::write_compressed(const FilePieces& file, const Scheme& scheme) {
+  VP_ASSIGN_OR_RETURN(const FloatModel model, open_pieces(file.pieces));
+  const Graph& graph = model.source->graph();
+  CompressOptions compress;
+  compress.input = options_.input;
+  compress.scheme = options_.weights;
+  VP_ASSIGN_OR_RETURN(std::vector<PlannedWeight> plan, make_plan(*model.source, scheme, compress));
+  RewriteOptions rewrite;
+  if (options_.compatibility == Compatibility::TensorFlow112) {
+    rewrite.integer_form = IntegerForm::TensorFlow112;
+    keep_what_is_not_hybrid(graph, plan);
+    for (PlannedWeight& planned : plan) planned.encode.ties_away = true;
+  }
+  VP_ASSIGN_OR_RETURN(std::vector<Encoded> all, encode_all(graph, plan, scheme, threads_));
+  VP_ASSIGN_OR_RETURN(const FilePieces pieces, model.source->rewrite(list_edits(all), rewrite));
+  VP_ASSIGN_OR_RETURN(OutputFile output, create_output());
+  VP_RETURN_IF_ERROR(output.write(pieces.pieces));
+  if (auto verified = verify_written(output.temporary_path(), graph, all); !verified) {
+    return not_written(verified.error());
+  }
+  result_.layers_after = graph.nodes.size();
+  for (const Bytes piece : pieces.pieces) result_.bytes_after += piece.size();
+  for (Encoded& encoded : all) {
+    if (encoded.saturated > 0) {
+      result_.warnings.push_back(fmt::format("{}: {} values beyond +-65504 became +-65504",
+                                             encoded.row.name, encoded.saturated));
+    }
+    result_.weights.push_back(std::move(encoded.row));
+  }
+  return output.commit();
+}
+
+Result<ConvertResult> Converter::convert() {
+  const Scheme* scheme = nullptr;
+  if (!options_.weights.empty()) {
+    VP_ASSIGN_OR_RETURN(scheme, choose_scheme(options_.weights));
+  }
+  if (options_.compatibility == Compatibility::TensorFlow112 && scheme != nullptr &&
+      scheme->name != "linear-8-tensor") {
+    return fail(ErrorKind::Usage, "TensorFlow 1.12 knows the scheme linear-8-tensor alone, not {}",
+                options_.weights);
+  }
+  result_.input = options_.input;
+  result_.output = options_.output;
+  if (result_.output.empty()) {
+    result_.output = std::filesystem::path(options_.input).replace_extension(".tflite").string();
+  }
+  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_source(options_));
+  VP_RETURN_IF_ERROR(check_not_read(result_.output, {&options_.input, 1}));
+  // Refused before the work, not after it.
+  std::error_code ignored;
+  if (!options_.overwrite && std::filesystem::exists(result_.output, ignored)) {
+    VP_RETURN_IF_ERROR(create_output());
+  }
+  if (auto checked = check_source(model.graph()); !checked)
+    return in_file(checked.error(), options_.input);
+  const auto shape = choose_input_shape(model.graph(), options_);
+  if (!shape) return in_file(shape.error(), options_.input);
+  const Shape& declared = model.graph().tensor(model.graph().inputs[0]).shape;
+  PrepareOptions prepare;
+  prepare.input_shape = *shape;
+  prepare.open_batch = !declared.empty() && declared[0] < 0;
+  prepare.fuse_leaky_relu = options_.compatibility == Compatibility::Current;
+  prepare.threads = threads_;
+  const auto prepared = prepare_for_tflite(model.graph(), prepare);
+  if (!prepared) return in_file(prepared.error(), options_.input);
+  const auto file = build_tflite(prepared->graph);
+  if (!file) return in_file(file.error(), options_.input);
+  result_.from = name_of(model.graph().format);
+  result_.to = name_of(Format::TfLite);
+  result_.scheme = scheme == nullptr ? "float32" : options_.weights;
+  result_.bytes_before = model.file.bytes().size();
+  result_.layers_before = model.graph().nodes.size();
+  result_.warnings = model.warnings;
+  if (scheme == nullptr) {
+    VP_RETURN_IF_ERROR(write_float(*file));
+  } else {
+    VP_RETURN_IF_ERROR(write_compressed(*file, *scheme));
+  }
+  return std::move(result_);
+}
+
+}  // namespace
+
+Result<ConvertResult> convert(const ConvertOptions& options) {
+  if (options.threads < 0) {
+    return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
+  }
+  if (options.input_size) {
+    for (const std::int64_t size : *options.input_size) {
+      constexpr std::int64_t kLargest = 1 << 16;
+      if (size < 1 || size > kLargest) {
+        return fail(ErrorKind::InvalidArgument, "an input of {} x {} pixels, expected 1 to {}",
+                    (*options.input_size)[0], (*options.input_size)[1], kLargest);
+      }
+    }
+  }
+  const int threads = options.threads > 0 ? options.threads : default_thread_count();
+  return Converter(options, threads).convert();
+}
+
+}  // namespace visionpress

@@ -1,0 +1,75 @@
+#include <charconv>
+
+#include "command_line.h"
+#include "visionpress/convert.h"
+
+namespace visionpress {
+namespace {
+
+std::string list_schemes() {
+  std::string names;
+  for (const SchemeInfo& scheme : schemes()) names += (names.empty() ? "" : "|") + scheme.name;
+  return names;
+}
+
+/// "416x416" as width and height.
+std::optional<std::array<std::int64_t, 2>> parse_size(const std::string& text) {
+  std::array<std::int64_t, 2> size = {0, 0};
+  const char* end = text.data() + text.size();
+  const auto width = std::from_chars(text.data(), end, size[0]);
+  if (width.ec != std::errc() || width.ptr == end || *width.ptr != 'x') return std::nullopt;
+  const auto height = std::from_chars(width.ptr + 1, end, size[1]);
+  if (height.ec != std::errc() || height.ptr != end) return std::nullopt;
+  return size;
+}
+
+void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
+  CLI::App& app = line.app();
+  app.add_option("FILE", options.input, "TensorFlow frozen graph (.pb)")->required();
+  app.add_option("-o,--output", options.output, "File to write; default: NAME.tflite beside FILE")
+      ->type_name("FILE");
+  app.add_option("-w,--weights", options.weights, "How to store the weights; default: as float32")
+      ->type_name(list_schemes());
+  app.add_option_function<std::string>(
+         "--input-size",
+         [&options](const std::string& text) {
+           options.input_size = parse_size(text);
+           if (!options.input_size) {
+             throw CLI::ValidationError("--input-size",
+                                        "\"" + text + "\" is no size such as 416x416");
+           }
+         },
+         "Width and height of the image input where the file leaves them open")
+      ->type_name("WxH");
+  app.add_flag("--force", options.overwrite, "Overwrite an existing output file");
+  line.add_choice<Compatibility>(
+          "--compatibility", options.compatibility,
+          {{"current", Compatibility::Current}, {"tf-1.12", Compatibility::TensorFlow112}},
+          "tf-1.12: operators and 8-bit tensors as TensorFlow 1.12's converter wrote them")
+      ->group(kMore)
+      ->default_str("current");
+  app.add_flag("--table", table, "With --weights: a row a weight under the result line");
+  add_threads(app, options.threads);
+}
+
+}  // namespace
+
+Exit run_convert(const Arguments& arguments) {
+  CommandLine line("convert", "Writes a TensorFlow frozen graph as a TensorFlow Lite file.",
+                   "  visionpress convert model.pb\n"
+                   "  visionpress convert model.pb -o small.tflite --weights linear-8\n"
+                   "  visionpress convert style.pb --input-size 512x512\n");
+  ConvertOptions options;
+  OutputOptions output;
+  bool table = false;
+  add_options(line, options, table);
+  add_form_options(line.app(), output);
+  if (const auto exit = line.parse(arguments)) return *exit;
+
+  const auto result = convert(options);
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  return print_result(format_report(*result, output.form, table ? Detail::Full : Detail::Summary));
+}
+
+}  // namespace visionpress
