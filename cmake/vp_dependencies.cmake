@@ -13,6 +13,7 @@ pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp) # eval: images
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)       # cloud: the service's client, downloads
 pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib) # cloud: the prediction endpoint
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)      # cloud: export packages
+pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)   # cloud: the SHA-1 that packages name; cpp-httplib brings it
 find_package(CLI11 REQUIRED)                     # tools
 find_package(nlohmann_json REQUIRED)             # report, eval, tools
 find_path(VP_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)   # everywhere: Result

@@ -19,11 +19,14 @@ bool is_script_classifier(const InputInfo& input) {
 }
 
 void choose_rule(const InputInfo& input, PreprocessUse use, const PreprocessOptions& options,
-                 Preprocess& chosen) {
+                 const PackageHint& package, Preprocess& chosen) {
   chosen.filter = options.filter.value_or(ResizeFilter::Bilinear);
   if (options.rule) {
     chosen.rule = *options.rule;
     chosen.rule_source = "asked for";
+  } else if (package.rule && use != PreprocessUse::CropClassifier) {
+    chosen.rule = *package.rule;
+    chosen.rule_source = package.source;
   } else {
     const bool script = use == PreprocessUse::Classifier && is_script_classifier(input);
     chosen.rule = script ? ResizeRule::CenterCrop256 : ResizeRule::Stretch;
@@ -33,7 +36,7 @@ void choose_rule(const InputInfo& input, PreprocessUse use, const PreprocessOpti
 }
 
 void choose_color(const InputInfo& input, PreprocessUse use, const PreprocessOptions& options,
-                  Preprocess& chosen) {
+                  const PackageHint& package, Preprocess& chosen) {
   if (input.channels == 1 || input.color_order == ColorOrder::Gray) {
     chosen.color = ColorOrder::Gray;
     chosen.color_source = input.source;
@@ -46,6 +49,9 @@ void choose_color(const InputInfo& input, PreprocessUse use, const PreprocessOpt
   } else if (!input.mean.empty() || !input.std.empty()) {
     chosen.color = ColorOrder::Rgb;
     chosen.color_source = "the file gives a normalization";
+  } else if (package.color) {
+    chosen.color = *package.color;
+    chosen.color_source = package.source;
   } else if (use == PreprocessUse::Detector || input.width == 227) {
     chosen.color = ColorOrder::Bgr;
     chosen.color_source = "as Custom Vision's export of this kind";
@@ -213,7 +219,7 @@ const char* name_of_filter(const Preprocess& how) {
 }  // namespace
 
 Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout, PreprocessUse use,
-                                     const PreprocessOptions& options) {
+                                     const PreprocessOptions& options, const PackageHint& package) {
   if (input.channels != 0 && input.channels != 1 && input.channels != 3) {
     return fail(ErrorKind::Unsupported, "input \"{}\" has {} channels, an image has 1 or 3",
                 input.name, input.channels);
@@ -228,8 +234,8 @@ Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout, Prep
   chosen.width = input.width;
   chosen.height = input.height;
   chosen.layout = layout;
-  choose_rule(input, use, options, chosen);
-  choose_color(input, use, options, chosen);
+  choose_rule(input, use, options, package, chosen);
+  choose_color(input, use, options, package, chosen);
   VP_RETURN_IF_ERROR(choose_range(input, options, chosen));
   return chosen;
 }

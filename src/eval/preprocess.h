@@ -2,6 +2,7 @@
 
 // What is done to a picture before the network: chosen once for a model, applied to every image.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -43,7 +44,15 @@ struct Preprocess {
   }
 };
 
-/// Chooses from the options, then from what the file says, then from the kind of export:
+/// What the package around a model says about its kind, for what the model's own file leaves open.
+struct PackageHint {
+  std::optional<ResizeRule> rule = std::nullopt;
+  std::optional<ColorOrder> color = std::nullopt;
+  std::string source = {};  ///< "Custom Vision classification, exporter 2.1"
+};
+
+/// Chooses from the options, then from what the file says, then from the package it came in, then
+/// from the kind of export:
 /// detectors are stretched bilinearly; BGR where the file names no order. Classifiers 224 or 227
 /// wide get CenterCrop256, others are stretched; BGR when 227 wide. A file that gives a
 /// normalization (TFLite metadata) and no order means RGB. Crops are stretched.
@@ -52,7 +61,8 @@ struct Preprocess {
 /// source: the Python scripts inside Custom Vision's export packages, 2018 to 2024.
 [[nodiscard]] Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout,
                                                    PreprocessUse use,
-                                                   const PreprocessOptions& options);
+                                                   const PreprocessOptions& options,
+                                                   const PackageHint& package = {});
 
 /// One line: "stretched to 416x416, bilinear; BGR (Core ML image input); 0..255".
 [[nodiscard]] std::string describe(const Preprocess& preprocess);

@@ -1,0 +1,401 @@
+#include "cloud/export_package.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <filesystem>
+#include <utility>
+
+#include <nlohmann/json.hpp>
+
+#include "base/error.h"
+#include "cloud/sha1.h"
+#include "cloud/zip_archive.h"
+#include "eval/label_text.h"
+
+namespace visionpress {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+
+constexpr std::string_view kManifest = "cvexport.manifest";
+constexpr std::array<std::string_view, 4> kModelEndings = {".mlmodel", ".tflite", ".pb", ".onnx"};
+constexpr std::size_t kMaxTextBytes = 1U << 20U;  // of a manifest, labels or metadata
+constexpr std::string_view kSavedModel = "saved_model.pb";
+
+bool is_model_name(std::string_view name) {
+  return std::ranges::any_of(kModelEndings,
+                             [name](std::string_view ending) { return name.ends_with(ending); });
+}
+
+std::string_view folder_of(std::string_view entry) {
+  const std::size_t slash = entry.rfind('/');
+  return slash == std::string_view::npos ? std::string_view() : entry.substr(0, slash + 1);
+}
+
+std::string_view name_of_entry(std::string_view entry) {
+  return entry.substr(folder_of(entry).size());
+}
+
+/// Where the package's files come from: an archive or a folder.
+class Source {
+ public:
+  Source() = default;
+  Source(const Source&) = delete;
+  Source& operator=(const Source&) = delete;
+  virtual ~Source() = default;
+  [[nodiscard]] virtual std::vector<std::string> list() const = 0;
+  [[nodiscard]] virtual Result<ByteBuffer> read_text(const std::string& entry) const = 0;
+};
+
+class ArchiveSource : public Source {
+ public:
+  explicit ArchiveSource(const ZipArchive& archive) : archive_(archive) {}
+  [[nodiscard]] std::vector<std::string> list() const override {
+    std::vector<std::string> names;
+    for (const ZipEntry& entry : archive_.entries()) names.push_back(entry.name);
+    return names;
+  }
+  [[nodiscard]] Result<ByteBuffer> read_text(const std::string& name) const override {
+    const ZipEntry& entry = *archive_.find(name);
+    if (entry.bytes > kMaxTextBytes) {
+      return fail(ErrorKind::Unsupported, "{} is of {} bytes, more than {}", name, entry.bytes,
+                  kMaxTextBytes);
+    }
+    return archive_.read(entry);
+  }
+
+ private:
+  const ZipArchive& archive_;
+};
+
+/// A folder and the folders in it; deeper ones hold nothing that a package needs.
+class FolderSource : public Source {
+ public:
+  explicit FolderSource(std::string path) : path_(std::move(path)) {}
+  [[nodiscard]] std::vector<std::string> list() const override {
+    std::vector<std::string> names;
+    constexpr std::size_t kMost = 4096;
+    std::error_code error;
+    for (fs::directory_iterator it(path_, error), end; !error && it != end; it.increment(error)) {
+      if (names.size() > kMost) break;
+      const std::string name = it->path().filename().string();
+      std::error_code ignored;
+      if (it->is_regular_file(ignored)) names.push_back(name);
+      if (!it->is_directory(ignored)) continue;
+      for (const char* inner : {"cvexport.manifest", "labels.txt", "metadata_properties.json"}) {
+        if (fs::is_regular_file(it->path() / inner, ignored)) names.push_back(name + "/" + inner);
+      }
+      for (fs::directory_iterator in(it->path(), ignored); !ignored && in != end;
+           in.increment(ignored)) {
+        const std::string file = in->path().filename().string();
+        std::error_code unseen;
+        if (is_model_name(file) && in->is_regular_file(unseen)) names.push_back(name + "/" + file);
+      }
+    }
+    std::ranges::sort(names);
+    return names;
+  }
+  [[nodiscard]] Result<ByteBuffer> read_text(const std::string& name) const override {
+    VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path_ + "/" + name));
+    if (file.bytes().size() > kMaxTextBytes) {
+      return fail(ErrorKind::Unsupported, "{} is of {} bytes, more than {}", name,
+                  file.bytes().size(), kMaxTextBytes);
+    }
+    return ByteBuffer(file.bytes().begin(), file.bytes().end());
+  }
+
+ private:
+  std::string path_;
+};
+
+std::string text_at(const json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+/// Reads a JSON object whose values that matter are strings.
+Result<json> read_object(const Source& source, const std::string& entry) {
+  VP_ASSIGN_OR_RETURN(const ByteBuffer bytes, source.read_text(entry));
+  json object = json::parse(view_text(bytes), nullptr, false);
+  if (!object.is_object()) return fail(ErrorKind::Malformed, "{}: no JSON object", entry);
+  return object;
+}
+
+Result<void> check_version(const ExportManifest& manifest, const std::string& entry) {
+  constexpr int kKnownMajor = 2;  // a greater minor version only adds
+  const std::string& text = manifest.exporter_version;
+  int major = 0;
+  std::from_chars(text.data(), text.data() + text.size(), major);
+  if (major <= kKnownMajor) return {};
+  return fail(ErrorKind::Unsupported, "{}: ExporterVersion is {}, read up to {}.x", entry, text,
+              kKnownMajor);
+}
+
+/// A file that the manifest names, beside it; the name is no path.
+Result<std::string> find_named(const std::vector<std::string>& names, const ExportPackage& package,
+                               const char* key, const std::string& name) {
+  if (name.find_first_of("/\\") != std::string::npos || name == "..") {
+    return fail(ErrorKind::Malformed, "{}: {} is \"{}\", expected a file's name",
+                package.manifest_entry, key, name);
+  }
+  const std::string& beside =
+      package.manifest_entry.empty() ? package.model_entry : package.manifest_entry;
+  const std::string entry = std::string(folder_of(beside)) + name;
+  return std::ranges::find(names, entry) == names.end() ? std::string() : entry;
+}
+
+Result<void> find_manifest(const Source& source, const std::vector<std::string>& names,
+                           ExportPackage& package) {
+  const auto depth = [](const std::string& name) { return std::ranges::count(name, '/'); };
+  for (const std::string& name : names) {
+    if (name_of_entry(name) != kManifest) continue;
+    const bool nearer =
+        package.manifest_entry.empty() || depth(name) < depth(package.manifest_entry);
+    if (nearer) package.manifest_entry = name;
+  }
+  if (package.manifest_entry.empty()) return {};
+  VP_ASSIGN_OR_RETURN(const json object, read_object(source, package.manifest_entry));
+  ExportManifest& manifest = package.manifest;
+  manifest.domain_type = text_at(object, "DomainType");
+  manifest.platform = text_at(object, "Platform");
+  manifest.flavor = text_at(object, "Flavor");
+  manifest.exporter_version = text_at(object, "ExporterVersion");
+  manifest.exported_date = text_at(object, "ExportedDate");
+  manifest.iteration_id = text_at(object, "IterationId");
+  manifest.model_file = text_at(object, "ModelFileName");
+  manifest.label_file = text_at(object, "LabelFileName");
+  manifest.metadata_file = text_at(object, "MetadataPropsFileName");
+  manifest.model_sha1 = text_at(object, "ModelFileSHA1");
+  for (char& c : manifest.model_sha1) {
+    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  }
+  return check_version(manifest, package.manifest_entry);
+}
+
+Result<void> find_model(const std::vector<std::string>& names, ExportPackage& package,
+                        Diagnostics& diagnostics) {
+  const std::string& named = package.manifest.model_file;
+  if (package.manifest.flavor == "TensorFlowJs") {
+    return fail(ErrorKind::Unsupported,
+                "a TensorFlow.js export, which is not read; export the iteration as TensorFlow or "
+                "TensorFlow Lite");
+  }
+  if (!named.empty()) {
+    VP_ASSIGN_OR_RETURN(package.model_entry, find_named(names, package, "ModelFileName", named));
+    if (!package.model_entry.empty()) return {};
+  }
+  std::vector<std::string> found;
+  for (const std::string& name : names) {
+    if (is_model_name(name)) found.push_back(name);
+  }
+  const std::string missing = named.empty() ? ""
+                                            : fmt::format("{} names {}, which is not there; ",
+                                                          package.manifest_entry, named);
+  if (found.size() != 1) {
+    return fail(ErrorKind::Malformed,
+                "no Custom Vision export: {}{}; expected {} or one .mlmodel, .tflite or .pb file",
+                missing,
+                found.empty() ? "no model in it"
+                              : fmt::format("several models: {}", fmt::join(found, ", ")),
+                kManifest);
+  }
+  if (!named.empty()) diagnostics.warn(fmt::format("{}{} is read", missing, found.front()));
+  package.model_entry = found.front();
+  return {};
+}
+
+Result<void> find_labels(const Source& source, const std::vector<std::string>& names,
+                         ExportPackage& package) {
+  const std::string& named = package.manifest.label_file;
+  if (!named.empty()) {
+    VP_ASSIGN_OR_RETURN(package.labels_entry, find_named(names, package, "LabelFileName", named));
+  }
+  if (package.labels_entry.empty()) {
+    const std::string beside = std::string(folder_of(package.model_entry)) + "labels.txt";
+    if (std::ranges::find(names, beside) == names.end()) return {};
+    package.labels_entry = beside;
+  }
+  VP_ASSIGN_OR_RETURN(const ByteBuffer bytes, source.read_text(package.labels_entry));
+  package.labels = split_labels(view_text(bytes));
+  return {};
+}
+
+Result<void> find_properties(const Source& source, const std::vector<std::string>& names,
+                             ExportPackage& package) {
+  const std::string& named = package.manifest.metadata_file;
+  VP_ASSIGN_OR_RETURN(const std::string entry,
+                      find_named(names, package, "MetadataPropsFileName",
+                                 named.empty() ? "metadata_properties.json" : named));
+  if (entry.empty()) return {};
+  VP_ASSIGN_OR_RETURN(const json object, read_object(source, entry));
+  for (const auto& [key, value] : object.items()) {
+    if (value.is_string()) package.properties.emplace(key, value.get<std::string>());
+  }
+  return {};
+}
+
+Result<ExportPackage> read_package(const Source& source, Diagnostics& diagnostics) {
+  ExportPackage package;
+  const std::vector<std::string> names = source.list();
+  VP_RETURN_IF_ERROR(find_manifest(source, names, package));
+  VP_RETURN_IF_ERROR(find_model(names, package, diagnostics));
+  VP_RETURN_IF_ERROR(find_labels(source, names, package));
+  VP_RETURN_IF_ERROR(find_properties(source, names, package));
+  return package;
+}
+
+void compare_sha1(OpenedPackage& opened, Diagnostics& diagnostics) {
+  const std::string& expected = opened.package.manifest.model_sha1;
+  if (expected.empty()) return;
+  const std::string found = hash_sha1(opened.model_bytes());
+  opened.package.sha1_matches = found == expected;
+  if (found == expected) return;
+  diagnostics.warn(
+      fmt::format("{}: ModelFileSHA1 is {}, but that of {} is {}: the model was "
+                  "exchanged after the export, or damaged",
+                  opened.package.manifest_entry, expected, opened.package.model_entry, found));
+}
+
+Result<void> open_archive(OpenedPackage& opened, Diagnostics& diagnostics) {
+  VP_ASSIGN_OR_RETURN(const ZipArchive archive, ZipArchive::open(opened.file.bytes()));
+  VP_ASSIGN_OR_RETURN(opened.package, read_package(ArchiveSource(archive), diagnostics));
+  if (name_of_entry(opened.package.model_entry) == kSavedModel) {
+    return fail(ErrorKind::Unsupported,
+                "{} is a TensorFlow SavedModel, a folder of files; unpack the archive and name the "
+                "folder",
+                opened.package.model_entry);
+  }
+  VP_ASSIGN_OR_RETURN(opened.unpacked, archive.read(*archive.find(opened.package.model_entry)));
+  return {};
+}
+
+/// The manifest's text with another hash: between the quotes after the key, and nowhere else.
+Result<std::string> replace_sha1(std::string text, const std::string& sha1,
+                                 const std::string& entry) {
+  constexpr std::string_view kKey = "\"ModelFileSHA1\"";
+  const std::size_t key = text.find(kKey);
+  const std::size_t open = key == std::string::npos ? key : text.find('"', key + kKey.size());
+  const std::size_t close = open == std::string::npos ? open : text.find('"', open + 1);
+  if (close == std::string::npos) {
+    return fail(ErrorKind::Malformed, "{}: no text after ModelFileSHA1", entry);
+  }
+  return text.replace(open + 1, close - open - 1, sha1);
+}
+
+std::string property(const ExportPackage& package, const char* key) {
+  const auto found = package.properties.find(std::string("CustomVision.") + key);
+  return found == package.properties.end() ? std::string() : found->second;
+}
+
+/// "2.1" as 21; 0 where there is none.
+int read_version(const std::string& text) {
+  int major = 0;
+  int minor = 0;
+  const char* end = text.data() + text.size();
+  const auto [dot, code] = std::from_chars(text.data(), end, major);
+  if (code == std::errc() && dot != end && *dot == '.') std::from_chars(dot + 1, end, minor);
+  constexpr int kMinors = 10;
+  return major * kMinors + std::clamp(minor, 0, kMinors - 1);
+}
+
+int read_year(const std::string& date) {
+  int year = 0;
+  std::from_chars(date.data(), date.data() + std::min<std::size_t>(date.size(), 4), year);
+  return year;
+}
+
+}  // namespace
+
+bool looks_like_package(const std::string& path) {
+  std::error_code error;
+  if (fs::is_directory(path, error)) {
+    const std::vector<std::string> names = FolderSource(path).list();
+    const bool manifest = std::ranges::any_of(
+        names, [](const std::string& name) { return name_of_entry(name) == kManifest; });
+    const auto models = std::ranges::count_if(
+        names, [](const std::string& n) { return is_model_name(n) && n != kSavedModel; });
+    return manifest || models == 1;
+  }
+  const auto file = MappedFile::open(path);
+  return file && is_zip(file->bytes());
+}
+
+Result<OpenedPackage> open_package(const std::string& path, Diagnostics& diagnostics) {
+  OpenedPackage opened;
+  std::error_code error;
+  opened.is_archive = !fs::is_directory(path, error);
+  if (opened.is_archive) {
+    VP_ASSIGN_OR_RETURN(opened.file, MappedFile::open(path));
+    if (auto read = open_archive(opened, diagnostics); !read) return in_file(read.error(), path);
+  } else {
+    auto package = read_package(FolderSource(path), diagnostics);
+    if (!package) return in_file(package.error(), path);
+    opened.package = std::move(*package);
+    opened.model_path = path + (path.ends_with('/') ? "" : "/") + opened.package.model_entry;
+    VP_ASSIGN_OR_RETURN(opened.file, MappedFile::open(opened.model_path));
+  }
+  compare_sha1(opened, diagnostics);
+  return opened;
+}
+
+Result<ByteBuffer> replace_model(Bytes archive, const ExportPackage& package,
+                                 std::span<const Bytes> model) {
+  ByteBuffer whole;
+  std::vector<ZipReplacement> replacements;
+  std::string manifest;
+  {
+    VP_ASSIGN_OR_RETURN(const ZipArchive opened, ZipArchive::open(archive));
+    const ZipEntry* entry = opened.find(package.model_entry);
+    if (entry == nullptr) {
+      return fail(ErrorKind::Malformed, "the ZIP archive has no entry \"{}\"", package.model_entry);
+    }
+    for (const Bytes piece : model) whole.insert(whole.end(), piece.begin(), piece.end());
+    replacements.push_back({entry->index, whole});
+    if (!package.manifest.model_sha1.empty()) {
+      const ZipEntry* manifest_entry = opened.find(package.manifest_entry);
+      if (manifest_entry == nullptr) {
+        return fail(ErrorKind::Malformed, "the ZIP archive has no entry \"{}\"",
+                    package.manifest_entry);
+      }
+      VP_ASSIGN_OR_RETURN(const ByteBuffer text, opened.read(*manifest_entry));
+      VP_ASSIGN_OR_RETURN(manifest, replace_sha1(std::string(view_text(text)), hash_sha1(whole),
+                                                 package.manifest_entry));
+      replacements.push_back({manifest_entry->index, std::as_bytes(std::span(manifest))});
+    }
+  }
+  return replace_entries(archive, replacements);
+}
+
+PackageHint choose_hint(const ExportPackage& package, int width) {
+  const ExportManifest& manifest = package.manifest;
+  PackageHint hint;
+  if (manifest.domain_type.empty()) return hint;
+  const bool detector = manifest.domain_type == "ObjectDetection";
+  // The [S1] domains; their inputs have sizes that no other domain has.
+  constexpr int kS1Detector = 320;
+  constexpr int kS1Classifier = 300;
+  const std::string size = property(package, "Preprocess.TargetWidth");
+  const bool s1 = detector
+                      ? width == kS1Detector || property(package, "Postprocess.Method") == "SSD"
+                      : width == kS1Classifier || size == std::to_string(kS1Classifier);
+  hint.color = s1 ? ColorOrder::Rgb : ColorOrder::Bgr;
+  hint.source = fmt::format(
+      "Custom Vision {}{}, exporter {}", detector ? "detection" : "classification",
+      s1 ? " [S1]" : "", manifest.exporter_version.empty() ? "unknown" : manifest.exporter_version);
+  constexpr int kShorterSide = 22;  // the scripts of exporter 2.2
+  constexpr int kOneCrop = 2022;    // the year from which Docker's scripts cut in one step
+  if (detector || s1) {
+    hint.rule = ResizeRule::Stretch;
+  } else if (read_version(manifest.exporter_version) >= kShorterSide) {
+    hint.rule = ResizeRule::ShorterSideCrop;
+  } else if (manifest.platform == "DockerFile" && read_year(manifest.exported_date) >= kOneCrop) {
+    hint.rule = ResizeRule::CenterCrop;
+  } else {
+    hint.rule = ResizeRule::CenterCrop256;
+  }
+  return hint;
+}
+
+}  // namespace visionpress

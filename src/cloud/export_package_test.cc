@@ -1,0 +1,318 @@
+#include "cloud/export_package.h"
+
+#include <cstdio>
+#include <filesystem>
+#include <fstream>
+
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <zip.h>
+
+#include "base/output_file.h"
+#include "base/shared_testonly.h"
+#include "cloud/sha1.h"
+#include "cloud/zip_archive.h"
+
+namespace visionpress {
+namespace {
+
+namespace fs = std::filesystem;
+
+struct Entry {
+  std::string name = {};
+  std::string text = {};
+  zip_uint32_t unix_mode = 0;
+  zip_uint16_t encryption = ZIP_EM_NONE;
+};
+
+Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
+
+/// A folder of its own for each test.
+class ExportPackages : public testing::Test {
+ protected:
+  void SetUp() override {
+    const auto* info = testing::UnitTest::GetInstance()->current_test_info();
+    folder_ = fs::temp_directory_path() / (std::string("vp_package_") + info->name());
+    fs::remove_all(folder_);
+    fs::create_directories(folder_);
+  }
+  void TearDown() override { fs::remove_all(folder_); }
+
+  [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
+
+  std::string make_zip(const std::vector<Entry>& entries, const std::string& name = "a.zip") {
+    const std::string file = path(name);
+    int code = 0;
+    zip_t* archive = zip_open(file.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
+    for (const Entry& entry : entries) {
+      zip_source_t* source = zip_source_buffer(archive, entry.text.data(), entry.text.size(), 0);
+      const auto index = zip_file_add(archive, entry.name.c_str(), source, 0);
+      const auto at = static_cast<zip_uint64_t>(index);
+      if (entry.unix_mode != 0) {
+        zip_file_set_external_attributes(archive, at, 0, ZIP_OPSYS_UNIX, entry.unix_mode << 16U);
+      }
+      if (entry.encryption != ZIP_EM_NONE) {
+        zip_file_set_encryption(archive, at, entry.encryption, "secret");
+      }
+    }
+    EXPECT_EQ(zip_close(archive), 0);
+    return file;
+  }
+
+  void write(const std::string& name, const std::string& text) {
+    fs::create_directories(fs::path(path(name)).parent_path());
+    std::ofstream(path(name), std::ios::binary) << text;
+  }
+
+  static std::string read(const std::string& file) {
+    std::ifstream in(file, std::ios::binary);
+    return {std::istreambuf_iterator<char>(in), {}};
+  }
+
+  std::string refuse(const std::vector<Entry>& entries) {
+    Diagnostics diagnostics;
+    const auto opened = open_package(make_zip(entries), diagnostics);
+    return opened ? "it opened" : opened.error().message;
+  }
+
+ private:
+  fs::path folder_ = {};
+};
+
+std::string make_manifest(const std::string& model, const std::string& sha1,
+                          const std::string& more = "") {
+  return "{\r\n  \"DomainType\": \"ObjectDetection\",\r\n  \"Platform\": \"TensorFlow\",\r\n"
+         "  \"Flavor\": null,\r\n  \"ExporterVersion\": \"2.1\",\r\n  \"ModelFileName\": \"" +
+         model + "\",\r\n  \"LabelFileName\": \"labels.txt\",\r\n" + more +
+         "  \"ModelFileSHA1\": \"" + sha1 + "\",\r\n  \"SchemaVersion\": \"1.0\"\r\n}";
+}
+
+TEST_F(ExportPackages, ReadTheManifestTheLabelsAndTheModelOfAnArchive) {
+  const std::string model = "the model";
+  const std::string file = make_zip(
+      {{.name = "model.pb", .text = model},
+       {.name = "cvexport.manifest", .text = make_manifest("model.pb", hash_sha1(bytes_of(model)))},
+       {.name = "labels.txt", .text = "cat\r\nbig dog\r\n"},
+       {.name = "metadata_properties.json",
+        .text = R"({"CustomVision.Postprocess.Method": "Yolo"})"}});
+  Diagnostics diagnostics;
+  const auto opened = open_package(file, diagnostics);
+  ASSERT_TRUE(opened) << opened.error().to_string();
+  EXPECT_EQ(view_text(opened->model_bytes()), model);
+  EXPECT_EQ(opened->package.labels, (std::vector<std::string>{"cat", "big dog"}));
+  EXPECT_EQ(opened->package.manifest.flavor, "");
+  EXPECT_EQ(opened->package.manifest.exporter_version, "2.1");
+  EXPECT_EQ(opened->package.properties.size(), 1U);
+  EXPECT_EQ(opened->package.sha1_matches, true);
+  EXPECT_TRUE(diagnostics.warnings().empty());
+}
+
+TEST_F(ExportPackages, FindTheModelOfADockerExportInItsAppFolder) {
+  const std::string file =
+      make_zip({{.name = "Dockerfile", .text = "FROM python"},
+                {.name = "app/model.pb", .text = "m"},
+                {.name = "app/labels.txt", .text = "a"},
+                {.name = "app/cvexport.manifest", .text = make_manifest("model.pb", "")},
+                {.name = "azureml/score.py", .text = ""}});
+  Diagnostics diagnostics;
+  const auto opened = open_package(file, diagnostics);
+  ASSERT_TRUE(opened) << opened.error().to_string();
+  EXPECT_EQ(opened->package.model_entry, "app/model.pb");
+  EXPECT_EQ(opened->package.labels_entry, "app/labels.txt");
+  EXPECT_EQ(opened->package.sha1_matches, std::nullopt);
+}
+
+TEST_F(ExportPackages, AreFoldersToo) {
+  write("export/model.tflite", "m");
+  write("export/labels.txt", "a\nb");
+  write("export/cvexport.manifest", make_manifest("model.tflite", "00"));
+  Diagnostics diagnostics;
+  EXPECT_TRUE(looks_like_package(path("export")));
+  const auto opened = open_package(path("export"), diagnostics);
+  ASSERT_TRUE(opened) << opened.error().to_string();
+  EXPECT_EQ(view_text(opened->model_bytes()), "m");
+  EXPECT_EQ(opened->model_path, path("export/model.tflite"));
+  ASSERT_EQ(diagnostics.warnings().size(), 1U);
+  EXPECT_EQ(
+      diagnostics.warnings().front(),
+      "cvexport.manifest: ModelFileSHA1 is 00, but that of model.tflite is "
+      "6b0d31c0d563223024da45691584643ac78c96e8: the model was exchanged after the export, or "
+      "damaged");
+}
+
+TEST_F(ExportPackages, WithoutAManifestAreTakenWhereOneFileCanBeTheModel) {
+  Diagnostics diagnostics;
+  const auto opened = open_package(
+      make_zip({{.name = "my.mlmodel", .text = "m"}, {.name = "readme", .text = ""}}), diagnostics);
+  ASSERT_TRUE(opened) << opened.error().to_string();
+  EXPECT_EQ(opened->package.model_entry, "my.mlmodel");
+  EXPECT_EQ(
+      refuse({{.name = "a.pb", .text = "m"}, {.name = "b.tflite", .text = "m"}}),
+      "no Custom Vision export: several models: a.pb, b.tflite; expected cvexport.manifest or "
+      "one .mlmodel, .tflite or .pb file");
+  EXPECT_EQ(refuse({{.name = "photo.jpg", .text = "m"}}),
+            "no Custom Vision export: no model in it; expected cvexport.manifest or one .mlmodel, "
+            ".tflite or .pb file");
+}
+
+TEST_F(ExportPackages, WithNamesThatLeaveTheirFolderAreRefused) {
+  for (const char* name :
+       {"../model.pb", "a/../../model.pb", "/model.pb", "C:/model.pb", "a\\model.pb", ".."}) {
+    EXPECT_EQ(refuse({{.name = name, .text = "m"}}),
+              "entry \"" + std::string(name) +
+                  "\" of the ZIP archive would lie outside its folder; the archive is refused");
+  }
+}
+
+TEST_F(ExportPackages, WithAManifestThatNamesAPathAreRefused) {
+  EXPECT_EQ(refuse({{.name = "cvexport.manifest", .text = make_manifest("../model.pb", "")}}),
+            "cvexport.manifest: ModelFileName is \"../model.pb\", expected a file's name");
+}
+
+TEST_F(ExportPackages, WithSymbolicLinksAreRefused) {
+  EXPECT_EQ(refuse({{.name = "model.pb", .text = "/etc/passwd", .unix_mode = S_IFLNK | 0777U}}),
+            "entry \"model.pb\" of the ZIP archive is a symbolic link; the archive is refused");
+}
+
+TEST_F(ExportPackages, WithEncryptedEntriesAreRefused) {
+  EXPECT_EQ(refuse({{.name = "model.pb", .text = "m", .encryption = ZIP_EM_AES_256}}),
+            "entry \"model.pb\" of the ZIP archive is encrypted");
+}
+
+TEST_F(ExportPackages, ThatUnpackToFarMoreThanTheyAreAreRefused) {
+  EXPECT_EQ(refuse({{.name = "model.pb", .text = std::string(4U << 20U, '\0')}}),
+            "entry \"model.pb\" of the ZIP archive unpacks 4080 bytes to 4194304, more than 250 "
+            "times; the archive is refused");
+}
+
+TEST_F(ExportPackages, OfTooManyEntriesOrBytesAreRefused) {
+  const std::string file = make_zip({{.name = "a", .text = "12345"}, {.name = "b", .text = "123"}});
+  const std::string text = read(file);
+  EXPECT_EQ(ZipArchive::open(bytes_of(text), {.entries = 1}).error().message,
+            "the ZIP archive has 2 entries, more than 1");
+  EXPECT_EQ(ZipArchive::open(bytes_of(text), {.total_bytes = 7}).error().message,
+            "the ZIP archive unpacks to more than 7 bytes (at entry \"b\")");
+  EXPECT_TRUE(ZipArchive::open(bytes_of(text), {.total_bytes = 8}));
+}
+
+TEST_F(ExportPackages, CutShortAnywhereGiveAnError) {
+  const std::string whole = read(
+      make_zip({{.name = "model.pb", .text = "some model"}, {.name = "labels.txt", .text = "a"}}));
+  for (std::size_t size = 0; size < whole.size(); ++size) {
+    const std::string cut = whole.substr(0, size);
+    const auto opened = ZipArchive::open(bytes_of(cut));
+    ASSERT_FALSE(opened) << size;
+    EXPECT_TRUE(opened.error().message.starts_with("the ZIP archive is damaged or cut short: "))
+        << opened.error().message;
+  }
+}
+
+TEST_F(ExportPackages, WithAnyByteChangedGiveAnErrorOrTheSameModel) {
+  const std::string model(300, 'm');
+  const std::string whole = read(make_zip({{.name = "model.pb", .text = model}}));
+  for (std::size_t at = 0; at < whole.size(); ++at) {
+    std::string changed = whole;
+    changed[at] = static_cast<char>(changed[at] ^ 0x41);
+    const auto opened = ZipArchive::open(bytes_of(changed));
+    if (!opened || opened->find("model.pb") == nullptr) continue;
+    const auto bytes = opened->read(*opened->find("model.pb"));
+    if (bytes) {
+      EXPECT_EQ(view_text(*bytes), model) << at;
+    }
+  }
+}
+
+TEST_F(ExportPackages, OfALaterMajorExporterAreRefusedAndOfALaterMinorOneTaken) {
+  std::string manifest = make_manifest("model.pb", "");
+  const auto at = manifest.find("2.1");
+  EXPECT_EQ(refuse({{.name = "cvexport.manifest", .text = manifest.replace(at, 3, "3.0")}}),
+            "cvexport.manifest: ExporterVersion is 3.0, read up to 2.x");
+  EXPECT_EQ(refuse({{.name = "cvexport.manifest", .text = manifest.replace(at, 3, "2.9")},
+                    {.name = "model.pb", .text = "m"}}),
+            "it opened");
+}
+
+TEST_F(ExportPackages, ThatAreNoJsonOrOfTensorFlowJsSayWhat) {
+  EXPECT_EQ(refuse({{.name = "cvexport.manifest", .text = "[1"}}),
+            "cvexport.manifest: no JSON object");
+  std::string manifest = make_manifest("model.zip", "");
+  manifest.replace(manifest.find("null"), 4, "\"TensorFlowJs\"");
+  EXPECT_EQ(refuse({{.name = "cvexport.manifest", .text = manifest},
+                    {.name = "model.json", .text = "{}"}}),
+            "a TensorFlow.js export, which is not read; export the iteration as TensorFlow or "
+            "TensorFlow Lite");
+}
+
+TEST_F(ExportPackages, KeepEverythingButTheModelAndItsHash) {
+  const std::string manifest = make_manifest("model.pb", std::string(40, '0'));
+  const std::string text = read(make_zip({{.name = "model.pb", .text = std::string(500, 'm')},
+                                          {.name = "LICENSE", .text = std::string(900, 'x')},
+                                          {.name = "cvexport.manifest", .text = manifest},
+                                          {.name = "labels.txt", .text = "a"}}));
+  Diagnostics diagnostics;
+  write("in.zip", text);
+  const auto opened = open_package(path("in.zip"), diagnostics);
+  ASSERT_TRUE(opened) << opened.error().to_string();
+  const std::string model = "new ";
+  const std::string rest = "model";
+  const std::vector<Bytes> pieces = {bytes_of(model), bytes_of(rest)};
+  const auto written = replace_model(bytes_of(text), opened->package, pieces);
+  ASSERT_TRUE(written) << written.error().to_string();
+  const auto again = replace_model(bytes_of(text), opened->package, pieces);
+  EXPECT_EQ(*written, *again);
+
+  const auto archive = ZipArchive::open(*written);
+  ASSERT_TRUE(archive) << archive.error().to_string();
+  ASSERT_EQ(archive->entries().size(), 4U);
+  std::string expected = manifest;
+  expected.replace(expected.find("0000"), 40, hash_sha1(bytes_of("new model")));
+  EXPECT_EQ(view_text(*archive->read(*archive->find("model.pb"))), "new model");
+  EXPECT_EQ(view_text(*archive->read(*archive->find("cvexport.manifest"))), expected);
+  EXPECT_EQ(view_text(*archive->read(*archive->find("LICENSE"))), std::string(900, 'x'));
+}
+
+TEST(PackageHints, FollowTheDomainAndTheAgeAndNotTheMetadatasPixelFormat) {
+  ExportPackage package;
+  package.properties = {{"Image.BitmapPixelFormat", "Rgb8"},
+                        {"Image.NominalPixelRange", "Normalized_0_1"}};
+  EXPECT_EQ(choose_hint(package, 416).rule, std::nullopt);
+  package.manifest = {.domain_type = "ObjectDetection", .exporter_version = "2.1"};
+  EXPECT_EQ(choose_hint(package, 416).color, ColorOrder::Bgr);
+  EXPECT_EQ(choose_hint(package, 320).color, ColorOrder::Rgb);
+  EXPECT_EQ(choose_hint(package, 320).source, "Custom Vision detection [S1], exporter 2.1");
+  package.manifest.domain_type = "Classification";
+  EXPECT_EQ(choose_hint(package, 224).rule, ResizeRule::CenterCrop256);
+  EXPECT_EQ(choose_hint(package, 224).color, ColorOrder::Bgr);
+  EXPECT_EQ(choose_hint(package, 300).rule, ResizeRule::Stretch);
+  package.manifest.platform = "DockerFile";
+  package.manifest.exported_date = "2022-06-04T21:24:53.6909173Z";
+  EXPECT_EQ(choose_hint(package, 224).rule, ResizeRule::CenterCrop);
+  package.manifest.exporter_version = "2.2";
+  EXPECT_EQ(choose_hint(package, 224).rule, ResizeRule::ShorterSideCrop);
+}
+
+TEST_F(ExportPackages, OfEveryKindThatWasCollectedAreRead) {
+  VP_SKIP_WITHOUT_SHARED();
+  const fs::path manifests = find_shared_folder() + "/models/custom-vision/manifests";
+  std::size_t seen = 0;
+  for (const auto& file : fs::directory_iterator(manifests)) {
+    if (!file.path().string().ends_with("cvexport.manifest")) continue;
+    const std::string manifest = read(file.path());
+    std::vector<Entry> entries = {{.name = "cvexport.manifest", .text = manifest},
+                                  {.name = "labels.txt", .text = "a"}};
+    const std::size_t named = manifest.find("model.");
+    const std::string name = named == std::string::npos
+                                 ? "saved_model.pb"
+                                 : manifest.substr(named, manifest.find('"', named) - named);
+    entries.push_back({.name = name, .text = "m"});
+    const std::string answer = refuse(entries);
+    EXPECT_TRUE(answer == "it opened" || answer.starts_with("a TensorFlow.js export") ||
+                answer.starts_with("saved_model.pb is a TensorFlow SavedModel"))
+        << file.path() << ": " << answer;
+    ++seen;
+  }
+  EXPECT_GE(seen, 15U);
+}
+
+}  // namespace
+}  // namespace visionpress

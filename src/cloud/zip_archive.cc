@@ -1,0 +1,201 @@
+#include "cloud/zip_archive.h"
+
+#include <algorithm>
+#include <set>
+
+#include <sys/stat.h>
+#include <zip.h>
+
+#include "base/error.h"
+
+namespace visionpress {
+namespace {
+
+/// What libzip says, without keeping its error object.
+std::string take_message(zip_error_t& error) {
+  std::string text = zip_error_strerror(&error);
+  zip_error_fini(&error);
+  return text;
+}
+
+std::string take_message(zip_t* archive) { return zip_strerror(archive); }
+
+Result<zip_t*> open_source(zip_source_t* source, int flags, zip_error_t& error) {
+  zip_t* archive = source == nullptr ? nullptr : zip_open_from_source(source, flags, &error);
+  if (archive != nullptr) return archive;
+  zip_source_free(source);
+  return fail(ErrorKind::Malformed, "the ZIP archive is damaged or cut short: {}",
+              take_message(error));
+}
+
+Result<void> check_name(std::string_view name) {
+  if (name.empty()) return fail(ErrorKind::Malformed, "an entry of the ZIP archive has no name");
+  const bool drive = name.size() > 1 && name[1] == ':';
+  bool leaves = name.front() == '/' || drive || name.find('\\') != std::string_view::npos ||
+                name.find('\0') != std::string_view::npos;
+  for (std::size_t at = 0; at < name.size() && !leaves;) {
+    const std::size_t end = std::min(name.find('/', at), name.size());
+    leaves = name.substr(at, end - at) == "..";
+    at = end + 1;
+  }
+  if (!leaves) return {};
+  return fail(
+      ErrorKind::Malformed,
+      "entry \"{}\" of the ZIP archive would lie outside its folder; the archive is refused", name);
+}
+
+Result<void> check_entry(zip_t* archive, const zip_stat_t& entry, const ZipLimits& limits) {
+  zip_uint8_t system = 0;
+  zip_uint32_t attributes = 0;
+  const bool known =
+      zip_file_get_external_attributes(archive, entry.index, 0, &system, &attributes) == 0;
+  // Unix file modes are the upper half of the attributes.
+  if (known && system == ZIP_OPSYS_UNIX && S_ISLNK(attributes >> 16U)) {
+    return fail(ErrorKind::Malformed,
+                "entry \"{}\" of the ZIP archive is a symbolic link; the archive is refused",
+                entry.name);
+  }
+  if (entry.encryption_method != ZIP_EM_NONE) {
+    return fail(ErrorKind::Unsupported, "entry \"{}\" of the ZIP archive is encrypted", entry.name);
+  }
+  if (entry.size > limits.ratio_from && entry.size / limits.ratio > entry.comp_size) {
+    return fail(ErrorKind::Unsupported,
+                "entry \"{}\" of the ZIP archive unpacks {} bytes to {}, more than {} times; the "
+                "archive is refused",
+                entry.name, entry.comp_size, entry.size, limits.ratio);
+  }
+  return {};
+}
+
+}  // namespace
+
+bool is_zip(Bytes bytes) {
+  const std::string_view text = view_text(bytes.first(std::min<std::size_t>(bytes.size(), 4)));
+  return text == "PK\x03\x04" || text == "PK\x05\x06";  // the second: one without entries
+}
+
+void ZipArchive::Closer::operator()(zip* archive) const { zip_discard(archive); }
+
+Result<ZipArchive> ZipArchive::open(Bytes bytes, const ZipLimits& limits) {
+  if (!is_zip(bytes)) {  // libzip takes no bytes for an archive without entries
+    return fail(ErrorKind::Malformed,
+                "the ZIP archive is damaged or cut short: its first bytes are no archive's");
+  }
+  zip_error_t error;
+  zip_error_init(&error);
+  ZipArchive opened;
+  opened.bytes_ = bytes;
+  VP_ASSIGN_OR_RETURN(zip_t* const archive,
+                      open_source(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error),
+                                  ZIP_RDONLY, error));
+  opened.archive_.reset(archive);
+  const auto count = static_cast<std::uint64_t>(zip_get_num_entries(archive, 0));
+  if (count > limits.entries) {
+    return fail(ErrorKind::Unsupported, "the ZIP archive has {} entries, more than {}", count,
+                limits.entries);
+  }
+  std::set<std::string, std::less<>> names;
+  std::uint64_t total = 0;
+  for (std::uint64_t i = 0; i < count; ++i) {
+    zip_stat_t entry;
+    constexpr zip_uint64_t kNeeded =
+        ZIP_STAT_NAME | ZIP_STAT_SIZE | ZIP_STAT_COMP_SIZE | ZIP_STAT_ENCRYPTION_METHOD;
+    if (zip_stat_index(archive, i, 0, &entry) != 0 || (entry.valid & kNeeded) != kNeeded) {
+      return fail(ErrorKind::Malformed, "entry {} of the ZIP archive cannot be read: {}", i,
+                  take_message(archive));
+    }
+    VP_RETURN_IF_ERROR(check_name(entry.name));
+    VP_RETURN_IF_ERROR(check_entry(archive, entry, limits));
+    if (entry.size > limits.total_bytes - total) {
+      return fail(ErrorKind::Unsupported,
+                  "the ZIP archive unpacks to more than {} bytes (at entry \"{}\")",
+                  limits.total_bytes, entry.name);
+    }
+    total += entry.size;
+    if (!names.insert(entry.name).second) {
+      return fail(ErrorKind::Malformed, "the ZIP archive has two entries \"{}\"", entry.name);
+    }
+    if (!std::string_view(entry.name).ends_with('/')) {
+      opened.entries_.push_back({entry.name, i, entry.size, entry.comp_size});
+    }
+  }
+  return opened;
+}
+
+const ZipEntry* ZipArchive::find(std::string_view name) const {
+  const auto found = std::ranges::find(entries_, name, &ZipEntry::name);
+  return found == entries_.end() ? nullptr : &*found;
+}
+
+Result<ByteBuffer> ZipArchive::read(const ZipEntry& entry) const {
+  const auto damaged = [&entry](const std::string& why) {
+    return fail(ErrorKind::Malformed, "entry \"{}\" of the ZIP archive is damaged: {}", entry.name,
+                why);
+  };
+  // The packed bytes lie in the archive, so a size that deflate cannot reach is a lie.
+  constexpr std::uint64_t kMostOfDeflate = 1032;
+  if (entry.packed_bytes > bytes_.size() || entry.bytes / kMostOfDeflate > entry.packed_bytes) {
+    return damaged(fmt::format("{} bytes cannot unpack to {}", entry.packed_bytes, entry.bytes));
+  }
+  const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(
+      zip_fopen_index(archive_.get(), entry.index, 0), &zip_fclose);
+  if (!file) return damaged(take_message(archive_.get()));
+  ByteBuffer bytes(entry.bytes);
+  std::uint64_t done = 0;
+  while (done < bytes.size()) {
+    const zip_int64_t got = zip_fread(file.get(), bytes.data() + done, bytes.size() - done);
+    if (got < 0) return damaged(zip_file_strerror(file.get()));
+    if (got == 0) return damaged(fmt::format("it ends after {} of {} bytes", done, bytes.size()));
+    done += static_cast<std::uint64_t>(got);
+  }
+  std::byte beyond = {};  // the checksum is compared when the end has been seen
+  const zip_int64_t more = zip_fread(file.get(), &beyond, 1);
+  if (more < 0) return damaged(zip_file_strerror(file.get()));
+  if (more > 0) return damaged(fmt::format("it has more than {} bytes", bytes.size()));
+  return bytes;
+}
+
+Result<ByteBuffer> replace_entries(Bytes archive, std::span<const ZipReplacement> replacements) {
+  VP_RETURN_IF_ERROR(ZipArchive::open(archive));
+  zip_error_t error;
+  zip_error_init(&error);
+  zip_source_t* buffer = zip_source_buffer_create(archive.data(), archive.size(), 0, &error);
+  VP_ASSIGN_OR_RETURN(zip_t* const zip, open_source(buffer, 0, error));
+  zip_source_keep(buffer);  // its bytes are the result, after the archive is closed
+  const std::unique_ptr<zip_source_t, decltype(&zip_source_free)> kept(buffer, &zip_source_free);
+  const auto cannot = [](const std::string& why) {
+    return fail(ErrorKind::Internal, "the ZIP archive cannot be written: {}", why);
+  };
+  bool good = true;
+  for (const ZipReplacement& replacement : replacements) {
+    zip_stat_t entry;
+    zip_source_t* source =
+        zip_source_buffer(zip, replacement.bytes.data(), replacement.bytes.size(), 0);
+    good = zip_stat_index(zip, replacement.index, 0, &entry) == 0 && source != nullptr &&
+           zip_file_replace(zip, replacement.index, source, 0) == 0;
+    if (!good) {
+      zip_source_free(source);
+      break;
+    }
+    good = zip_set_file_compression(zip, replacement.index, entry.comp_method, 0) == 0 &&
+           zip_file_set_mtime(zip, replacement.index, entry.mtime, 0) == 0;
+    if (!good) break;
+  }
+  if (!good || zip_close(zip) != 0) {
+    const std::string why = take_message(zip);
+    zip_discard(zip);
+    return cannot(why);
+  }
+  zip_stat_t written;
+  zip_stat_init(&written);
+  if (zip_source_stat(buffer, &written) != 0 || zip_source_open(buffer) != 0) {
+    return cannot(zip_error_strerror(zip_source_error(buffer)));
+  }
+  ByteBuffer bytes(written.size);
+  const zip_int64_t got = zip_source_read(buffer, bytes.data(), bytes.size());
+  zip_source_close(buffer);
+  if (got != static_cast<zip_int64_t>(bytes.size())) return cannot("it cannot be read back");
+  return bytes;
+}
+
+}  // namespace visionpress

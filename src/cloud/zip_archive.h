@@ -1,0 +1,75 @@
+#pragma once
+
+// ZIP archives that strangers made: nothing is read or named before it is checked.
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/buffer.h"
+#include "base/bytes.h"
+#include "visionpress/result.h"
+
+struct zip;
+
+namespace visionpress {
+
+struct ZipEntry {
+  std::string name = {};
+  std::uint64_t index = 0;         ///< libzip's
+  std::uint64_t bytes = 0;         ///< unpacked
+  std::uint64_t packed_bytes = 0;  ///< in the archive
+};
+
+/// What an archive may hold. An export package has some ten entries, and its model, of float
+/// weights, hardly shrinks; 100 MB is the largest known.
+struct ZipLimits {
+  std::uint64_t entries = 4096;
+  std::uint64_t total_bytes = std::uint64_t{2} << 30U;  ///< of all entries, unpacked
+  std::uint64_t ratio = 250;             ///< unpacked to packed, of entries above `ratio_from`
+  std::uint64_t ratio_from = 1U << 20U;  ///< bytes
+};
+
+/// True for the beginning of any ZIP archive.
+[[nodiscard]] bool is_zip(Bytes bytes);
+
+/// One archive, read in place. Not for several threads at once.
+class ZipArchive {
+ public:
+  /// Opens and checks every entry. bytes: borrowed for the archive's life.
+  /// errors: Malformed for a damaged archive, a name that would leave its folder (.., absolute, a
+  /// drive, a backslash), two entries of a name, a symbolic link; Unsupported for encryption and
+  /// for what exceeds the limits. Each names the entry.
+  [[nodiscard]] static Result<ZipArchive> open(Bytes bytes, const ZipLimits& limits = {});
+
+  /// Files in the archive's order; folders are left out.
+  [[nodiscard]] const std::vector<ZipEntry>& entries() const { return entries_; }
+  /// Null where there is none.
+  [[nodiscard]] const ZipEntry* find(std::string_view name) const;
+  /// The entry's bytes, unpacked; its checksum has been compared. errors: Malformed.
+  [[nodiscard]] Result<ByteBuffer> read(const ZipEntry& entry) const;
+
+ private:
+  struct Closer {
+    void operator()(zip* archive) const;
+  };
+  Bytes bytes_ = {};
+  std::unique_ptr<zip, Closer> archive_ = {};
+  std::vector<ZipEntry> entries_ = {};
+};
+
+struct ZipReplacement {
+  std::uint64_t index = 0;  ///< of the entry
+  Bytes bytes = {};
+};
+
+/// The archive with the bytes of some entries replaced, their names, times and ways of packing
+/// kept, and every other entry's packed bytes as they were. errors: Malformed as `open`; Internal
+/// where libzip cannot write.
+[[nodiscard]] Result<ByteBuffer> replace_entries(Bytes archive,
+                                                 std::span<const ZipReplacement> replacements);
+
+}  // namespace visionpress
