@@ -145,7 +145,7 @@ class Service:
     def route(self, method, area, rest, call):
         """returns: (status, document); a document of bytes is sent as it is. Raises Refusal."""
         path = [unquote(part) for part in rest.strip("/").split("/")]
-        if path[-1] in ("url", "urls") and method == "POST":
+        if method == "POST" and {"url", "urls"} & set(path[-2:]):
             call.fetch_urls()
         with self.lock:
             found = self._training(method, path, call) if area == "training" else self._prediction(method, path, call)

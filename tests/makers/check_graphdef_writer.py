@@ -21,6 +21,7 @@ tf1 = tf.compat.v1
 tf.get_logger().setLevel("ERROR")
 
 OUTPUT_TOLERANCE = 1e-4  # of the range of the output
+OPEN_SIDE = 128  # pixels, for graphs that leave their input's size open
 SMALLEST = 1024  # elements of a weight that 8 bits applies to
 VARIANTS = [("fp16", ["-w", "fp16"]), ("linear-8-tensor", ["-w", "linear-8-tensor"]), ("linear-8", ["-w", "linear-8"]),
             ("linear-8, every weight", ["-w", "linear-8", "--min-elements", "0", "--quantize-biases"])]
@@ -48,8 +49,10 @@ def find_ends(graph):
 
 def run(graph, values, names):
     """returns: what TensorFlow computes for the tensors `names`, given `values` by name."""
+    copy = graph_pb2.GraphDef()
+    copy.CopyFrom(graph)  # the import adds every default
     with tf.Graph().as_default() as built:
-        tf1.import_graph_def(graph, name="")
+        tf1.import_graph_def(copy, name="")
         with tf1.Session(graph=built) as session:
             return session.run([f"{name}:0" for name in names], {f"{name}:0": value for name, value in values.items()})
 
@@ -123,6 +126,13 @@ def check_old(original, written):
 
 def judge_graph(judge, label, model, images):
     original = load(model)
+    source = next(node for node in original.node if node.op == "Placeholder")
+    if any(dim.size < 0 for dim in source.attr["shape"].shape.dim[1:]):
+        for dim, size in zip(source.attr["shape"].shape.dim, (1, OPEN_SIDE, OPEN_SIDE, 3)):
+            dim.size = size
+        model = judge.path("closed.pb")
+        with open(model, "wb") as file:
+            file.write(original.SerializeToString())
     for image in images if judge.wants(f"{label} as exported") else ():
         judge.case(f"{label} as exported: {os.path.basename(image)}", check_runs, judge, model, image)
     for name, options in VARIANTS:
