@@ -1,6 +1,7 @@
 #include "formats/tflite/tflite_new_model.h"
 
 #include <algorithm>
+#include <cmath>
 #include <cstring>
 #include <span>
 
@@ -34,6 +35,23 @@ tfl::TensorType tensor_type(DType dtype) {
     default:
       return tfl::TensorType::FLOAT32;
   }
+}
+
+/// Values that a reader made, in the type of their tensor.
+ByteBuffer literal_bytes(const std::vector<float>& values, tfl::TensorType type) {
+  if (type == tfl::TensorType::FLOAT32) return copy_bytes(std::as_bytes(std::span(values)));
+  std::vector<std::int64_t> whole;
+  for (const float value : values) whole.push_back(static_cast<std::int64_t>(std::llrint(value)));
+  if (type == tfl::TensorType::INT64) return copy_bytes(std::as_bytes(std::span(whole)));
+  if (type == tfl::TensorType::INT32) {
+    const std::vector<std::int32_t> narrowed = narrow(whole);
+    return copy_bytes(std::as_bytes(std::span(narrowed)));
+  }
+  ByteBuffer truths(values.size(), std::byte{0});
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    if (values[i] != 0.0F) truths[i] = std::byte{1};
+  }
+  return truths;
 }
 
 /// Where the 32-bit offset of a table's field lies, counted from `begin`.
@@ -81,8 +99,8 @@ FileTensor NewModel::file_tensor(TensorId id) {
   } else if (!source.constant.empty()) {
     tensor.buffer = add_buffer(source.constant);
   } else if (!source.literal.empty()) {
-    tensor.type = tfl::TensorType::FLOAT32;
-    tensor.buffer = add_buffer(std::as_bytes(std::span(source.literal)));
+    own_bytes_.push_back(literal_bytes(source.literal, tensor.type));
+    tensor.buffer = add_buffer(own_bytes_.back());
   }
   known = add_tensor(std::move(tensor));
   return known;

@@ -93,6 +93,7 @@ class NodeBuilder {
   void add_activation(FusedActivation activation, FileTensor x, FileTensor y);
   [[nodiscard]] Result<void> build_plain_unary(const Unary& op, Code code);
   [[nodiscard]] Result<void> build_composed_unary(const Unary& op);
+  void build_soft_unary(UnaryKind kind);
   [[nodiscard]] Result<void> build_strided_slice(const Slice& op, const Shape& in);
 
   const Node& node_;

@@ -189,6 +189,30 @@ Result<void> NodeBuilder::build_plain_unary(const Unary& op, Code code) {
   return {};
 }
 
+/// max(x, 0) + log(1 + exp(-|x|)), no step of which overflows, or x / (1 + |x|).
+void NodeBuilder::build_soft_unary(UnaryKind kind) {
+  const std::size_t rank = output_shape().size();
+  const FileTensor one = model_.add_scalar(1.0F);
+  const FileTensor size = intermediate("size");
+  const FileTensor sum = intermediate("sum");
+  model_.add_operator(Code::ABS, 1, {input(0)}, {size});
+  if (kind == UnaryKind::Softsign) {
+    add_binary(BinaryKind::Add, size, one, sum, rank);
+    add_binary(BinaryKind::Divide, input(0), sum, output(), rank);
+    return;
+  }
+  const FileTensor low = intermediate("low");
+  const FileTensor power = intermediate("power");
+  const FileTensor rest = intermediate("rest");
+  const FileTensor positive = intermediate("positive");
+  model_.add_operator(Code::NEG, 1, {size}, {low});
+  model_.add_operator(Code::EXP, 1, {low}, {power});
+  add_binary(BinaryKind::Add, power, one, sum, rank);
+  model_.add_operator(Code::LOG, 1, {sum}, {rest});
+  model_.add_operator(Code::RELU, 1, {input(0)}, {positive});
+  add_binary(BinaryKind::Add, positive, rest, output(), rank);
+}
+
 /// Kinds that several operators stand for. Written so that the values are those of one rounding
 /// a step, in the order of the kind's formula.
 Result<void> NodeBuilder::build_composed_unary(const Unary& op) {
@@ -244,6 +268,10 @@ Result<void> NodeBuilder::build_composed_unary(const Unary& op) {
       step(BinaryKind::Multiply, bent, op.alpha, output());
       return {};
     }
+    case UnaryKind::Softplus:
+    case UnaryKind::Softsign:
+      build_soft_unary(op.kind);
+      return {};
     default:
       return fail(ErrorKind::Unsupported, "TFLite has no such function");
   }
