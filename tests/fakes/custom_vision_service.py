@@ -37,7 +37,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 sys.path.insert(0, os.path.dirname(os.path.abspath(__file__)))
-from custom_vision_state import MAX_UPLOAD_BYTES, Refusal, State, Upload, bad, file_uploads, read_answers
+from custom_vision_state import MAX_UPLOAD_BYTES, Refusal, State, Upload, bad, file_uploads, read_answers, url_uploads
 
 TRAINING_VERSIONS = ("v2.0", "v2.1", "v2.2", "v3.0", "v3.1", "v3.2", "v3.3", "v3.4-preview")
 PREDICTION_VERSIONS = ("v2.0", "v3.0", "v3.1")
@@ -219,9 +219,7 @@ class Service:
                 return self._upload(project, file_uploads(body), body.get("metadata") or {}, call)
             case "POST", ["urls"]:
                 body = call.json()
-                uploads = [Upload(entry.get("url"), call.fetched.get(entry.get("url")), [*(entry.get("tagIds") or []), *(body.get("tagIds") or [])],
-                                  entry.get("regions") or []) for entry in body.get("images") or []]
-                return self._upload(project, uploads, body.get("metadata") or {}, call)
+                return self._upload(project, url_uploads(body, call.fetched), body.get("metadata") or {}, call)
             case "POST", []:
                 tag_ids = [tag_id for tag_id in call.query.get("tagIds", "").split(",") if tag_id]
                 return self._upload(project, [Upload(None, content, tag_ids, []) for content in call.images()], {}, call)
@@ -255,7 +253,7 @@ class Service:
 
     def _upload(self, project, uploads, metadata, call):
         """The service calls a batch with duplicates not successful: github.com/Azure-Samples/cognitive-services-python-sdk-samples,
-        issue 98. v2.x answers 200 in any case: github.com/microsoft/Cognitive-CustomVision-Windows, issue 20; its 0.4.0 client takes nothing else.
+        issue 98. v2.x answers 200 in any case: github.com/microsoft/Cognitive-CustomVision-Windows, issue 20; the SDK 0.4.0 takes nothing else.
         """
         results = self.state.upload(project, uploads, metadata, self.faults.partial())
         call.stored = (project.id, [upload.digest for upload, status, _ in results if status.startswith("OK")])
@@ -277,7 +275,8 @@ class Service:
             case "GET", []:
                 return 200, state.iteration_json(project, iteration, call.version)
             case "PATCH", []:
-                return 200, state.iteration_json(project, state.update_iteration(project, iteration, call.json(), call.version), call.version)
+                state.update_iteration(project, iteration, call.json(), call.version)
+                return 200, state.iteration_json(project, iteration, call.version)
             case "DELETE", []:
                 state.delete_iteration(project, iteration)
                 return 204, None
@@ -302,14 +301,17 @@ class Service:
 
     def _prediction(self, method, path, call):
         stored = path[-1] != "nostore"
-        match method, path if stored else path[:-1]:
-            case "POST", [project_id, ("detect" | "classify") as verb, "iterations", name, ("image" | "url") as form] if call.version >= "v3":
+        if method != "POST":
+            return None
+        match path if stored else path[:-1]:
+            case [project_id, ("detect" | "classify") as verb, "iterations", name, ("image" | "url") as form] if call.version >= "v3":
                 project = self.state.project(project_id)
                 kind = "ObjectDetection" if verb == "detect" else "Classification"
                 return 200, self._predict(project, self.state.published(project, name, kind), form, call, stored)
-            case "POST", [project_id, ("image" | "url") as form] if call.version < "v3":
+            case [project_id, ("image" | "url") as form] if call.version < "v3":
                 project = self.state.project(project_id)
-                return 200, self._predict(project, self.state.default_iteration(project, call.query.get("iterationId")), form, call, stored)
+                iteration = self.state.default_iteration(project, call.query.get("iterationId"))
+                return 200, self._predict(project, iteration, form, call, stored)
         return None
 
     def _predict(self, project, iteration, form, call, stored):
@@ -335,7 +337,7 @@ class Handler(BaseHTTPRequestHandler):
         url = urlsplit(self.path)
         body = self.read_body()
         if url.path == "/__state":
-            self.send(200, {}, json.dumps(self.service.summary(), indent=2).encode())
+            self.send(200, {"Content-Type": "application/json"}, json.dumps(self.service.summary(), indent=2).encode())
             return
         self.watch_client(url, body)
         fault = self.service.faults.draw()
@@ -353,12 +355,12 @@ class Handler(BaseHTTPRequestHandler):
             return
         half = fault == "cut-body" and len(content) > 1
         self.log(url, status, fault)
-        self.send(status, headers, content, len(content) // 2 if half else None)
-        if half or fault == "cut-body":
-            self.unanswered()
-        elif call and call.stored:
-            with self.service.lock:
+        if call and call.stored and fault != "cut-body":
+            with self.service.lock:  # before the answer, which the next request of this client may overtake
                 self.service.state.mark_answered(*call.stored)
+        self.send(status, headers, content, len(content) // 2 if half else None)
+        if fault == "cut-body":
+            self.unanswered()
 
     do_GET = do_POST = do_PATCH = do_DELETE = handle_any
 
@@ -389,17 +391,16 @@ class Handler(BaseHTTPRequestHandler):
     def check_key(self, area):
         sent = self.headers.get(f"{area.capitalize()}-Key") or self.headers.get("Ocp-Apim-Subscription-Key")
         if sent != self.service.keys[area]:
-            raise Refusal(401, None, "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid key "
-                          "for an active subscription and use a correct regional API endpoint for your resource.")
+            raise Refusal(401, None, "Access denied due to invalid subscription key or wrong API endpoint. Make sure to provide a valid "
+                          "key for an active subscription and use a correct regional API endpoint for your resource.")
 
     def from_storage(self, name, query):
         """A package, as blob storage hands it out: to the signature alone, whole or from an offset on."""
-        xml = {"Content-Type": "application/xml"}
         package = self.service.state.packages.get(name)
         if package is None:
-            return 404, xml, b"<?xml version=\"1.0\"?><Error><Code>BlobNotFound</Code><Message>The specified blob does not exist.</Message></Error>"
+            return storage_refusal(404, "BlobNotFound", "The specified blob does not exist.")
         if query.get("sig") != package[0] or any(header in self.headers for header in KEY_HEADERS):
-            return 403, xml, b"<?xml version=\"1.0\"?><Error><Code>AuthenticationFailed</Code><Message>Server failed to authenticate.</Message></Error>"
+            return storage_refusal(403, "AuthenticationFailed", "Server failed to authenticate the request.")
         content, headers = package[1], {"Content-Type": "application/octet-stream", "Accept-Ranges": "bytes",
                                         "ETag": f'"{hashlib.sha1(package[1]).hexdigest()}"'}
         start = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
@@ -420,7 +421,7 @@ class Handler(BaseHTTPRequestHandler):
     def refusal_of(self, kind, url, body):
         """returns: (status, headers, bytes) of the fault 429 or 500."""
         if url.path.startswith("/export-storage/"):
-            return 503, {"Content-Type": "application/xml"}, b"<?xml version=\"1.0\"?><Error><Code>ServerBusy</Code><Message>The server is busy.</Message></Error>"
+            return storage_refusal(503, "ServerBusy", "The server is busy.")
         if kind == "500":
             return refused(Refusal(500, "ErrorUnknown", "The service could not do this call: it was told to fail"))
         seconds = self.service.retry_after
@@ -512,12 +513,17 @@ def refused(refusal):
     return refusal.status, {"Content-Type": "application/json; charset=utf-8"}, json.dumps(document).encode()
 
 
+def storage_refusal(status, code, message):
+    text = f'<?xml version="1.0" encoding="utf-8"?><Error><Code>{code}</Code><Message>{message}</Message></Error>'
+    return status, {"Content-Type": "application/xml"}, text.encode()
+
+
 class Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
 
     def handle_error(self, request, client_address):
-        if not isinstance(sys.exception() if hasattr(sys, "exception") else sys.exc_info()[1], OSError):
+        if not isinstance(sys.exc_info()[1], OSError):
             super().handle_error(request, client_address)  # a client that leaves is nobody's error
 
 

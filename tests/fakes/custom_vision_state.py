@@ -367,7 +367,7 @@ class State:
             if len(image.regions) >= MAX_REGIONS:
                 result["exceeded"].append(entry)
             elif self._add_region(project, image, entry):
-                made = next(region for region in self._regions_json(project, image)[::-1])
+                made = self._regions_json(project, image)[-1]
                 result["created"].append({"imageId": image.id, **made})
             else:
                 result["duplicated"].append(entry)
@@ -457,14 +457,15 @@ class State:
             raise bad("BadRequestTrainingNotNeeded", "Nothing changed since last training")
         if len(project.iterations) >= MAX_ITERATIONS:
             raise bad("BadRequestExceedIterationPerProjectLimit", f"Number of iterations reached the limit of {MAX_ITERATIONS}")
-        tags = self._tags_to_train(project, (body or {}).get("selectedTags") or [])
+        tags = self._tags_to_train(project, body.get("selectedTags") or [])
         project.trainings += 1
         self.counts["trainings"] += 1
         moment = now()
-        parameters = {"trainingType": query.get("trainingType", "Regular"), "reservedBudgetInHours": int(query.get("reservedBudgetInHours", 0)),
-                      "customBaseModelInfo": (body or {}).get("customBaseModelInfo")}
-        iteration = Iteration(self.new_id(), f"Iteration {project.trainings}", moment, moment, time.monotonic() + self.train_seconds,
-                              self.training == "failed", project.changes, tags, parameters)
+        parameters = {"trainingType": query.get("trainingType", "Regular"),
+                      "reservedBudgetInHours": int(query.get("reservedBudgetInHours", 0)), "customBaseModelInfo": body.get("customBaseModelInfo")}
+        done_at = time.monotonic() + self.train_seconds
+        iteration = Iteration(self.new_id(), f"Iteration {project.trainings}", moment, moment, done_at, self.training == "failed",
+                              project.changes, tags, parameters)
         project.iterations[iteration.id] = iteration
         return iteration
 
@@ -637,14 +638,13 @@ class State:
     # For tests.
 
     def summary(self):
-        images = [image for project in self.projects.values() for image in project.images.values()]
-        return {"projects": len(self.projects), "tags": sum(len(project.tags) for project in self.projects.values()),
-                "images": len(images), "contents": len({hashlib.sha1(image.content).digest() for image in images}),
-                "regions": sum(len(image.regions) for image in images),
-                "iterations": sum(len(project.iterations) for project in self.projects.values()),
-                "published": sum(bool(iteration.publish_name) for project in self.projects.values() for iteration in project.iterations.values()),
-                "exports": sum(len(iteration.exports) for project in self.projects.values() for iteration in project.iterations.values()),
-                **self.counts}
+        projects = self.projects.values()
+        images = [image for project in projects for image in project.images.values()]
+        iterations = [iteration for project in projects for iteration in project.iterations.values()]
+        return {"projects": len(projects), "tags": sum(len(project.tags) for project in projects), "images": len(images),
+                "regions": sum(len(image.regions) for image in images), "iterations": len(iterations),
+                "published": sum(bool(iteration.publish_name) for iteration in iterations),
+                "exports": sum(len(iteration.exports) for iteration in iterations), **self.counts}
 
 
 def dimensions_fit(size):
@@ -697,6 +697,13 @@ def file_uploads(body):
             raise bad("BadRequestImageStream", "contents is not base64") from error
         uploads.append(Upload(entry.get("name"), content, [*(entry.get("tagIds") or []), *common], entry.get("regions") or []))
     return uploads
+
+
+def url_uploads(body, fetched):
+    """`fetched`: {url: bytes or None}."""
+    common = body.get("tagIds") or []
+    return [Upload(entry.get("url"), fetched.get(entry.get("url")), [*(entry.get("tagIds") or []), *common], entry.get("regions") or [])
+            for entry in body.get("images") or []]
 
 
 def _required(query, name):

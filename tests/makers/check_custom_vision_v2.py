@@ -1,14 +1,14 @@
 """Custom Vision's Python SDK 0.4.0 (training v2.2, prediction v2.0) does a notebook's work against the fake service of tests/fakes.
 
 That generation has a default iteration in place of publishing. --tool names the fake: tests/fakes/custom_vision_service.py.
-scripts/makers-env keeps this version in a folder of its own, for it has the same modules as the current one.
+scripts/makers-env keeps it in a folder of its own, for it has the same modules as the current version.
 """
 import json
 import os
 import sys
 import time
 
-sys.path.insert(0, os.path.join(sys.prefix, "customvision-0.4.0"))
+sys.path.insert(0, os.path.join(sys.prefix, "older"))
 from azure.cognitiveservices.vision.customvision.prediction import CustomVisionPredictionClient
 from azure.cognitiveservices.vision.customvision.training import CustomVisionTrainingClient
 from azure.cognitiveservices.vision.customvision.training.models import ImageFileCreateEntry, Region
