@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -43,10 +44,24 @@ struct SchemeFit {
   std::uint64_t file_bytes = 0;  ///< estimated size of the result
 };
 
+/// The Custom Vision export that a model came in. Texts are empty where the manifest has none.
+struct PackageInfo {
+  std::string domain_type = {};  ///< "Classification", "ObjectDetection"
+  std::string platform = {};     ///< "CoreML", "TensorFlow", "DockerFile"
+  std::string flavor = {};       ///< "TensorFlowLite", "Linux"
+  std::string exporter_version = {};
+  std::string exported_date = {};
+  std::string iteration_id = {};
+  std::string model_file = {};                         ///< path in the package
+  std::optional<bool> sha1_matches = std::nullopt;     ///< empty: the manifest names no SHA-1
+  std::map<std::string, std::string> properties = {};  ///< metadata_properties.json
+};
+
 struct ModelInfo {
   std::string file = {};
-  std::uint64_t bytes = 0;
-  std::string format = {};  ///< "Core ML", "TFLite"
+  std::optional<PackageInfo> package = std::nullopt;  ///< where `file` is a package
+  std::uint64_t bytes = 0;                            ///< of the model alone
+  std::string format = {};                            ///< "Core ML", "TFLite"
   std::string format_version = {};
   std::string producer = {};
   std::vector<ValueInfo> inputs = {};

@@ -16,9 +16,46 @@
 namespace visionpress {
 namespace {
 
-std::string default_output(const std::string& input, const std::string& scheme) {
-  const std::filesystem::path path(input);
-  return path.parent_path() / (path.stem().string() + "." + scheme + path.extension().string());
+namespace fs = std::filesystem;
+
+bool is_folder(const OpenedModel& model) { return model.package && !model.package->is_archive; }
+
+/// NAME.SCHEME.EXT beside the input; a folder's NAME gets the EXT of its model.
+std::string default_output(const OpenedModel& model, const CompressOptions& options) {
+  fs::path path(options.input);
+  fs::path extension = path.extension();
+  fs::path stem = path.stem();
+  if (is_folder(model)) {
+    if (!path.has_filename()) path = path.parent_path();  // "export/"
+    stem = path.filename();
+    extension = fs::path(model.package->model_path).extension();
+  }
+  return path.parent_path() / (stem.string() + "." + options.scheme + extension.string());
+}
+
+/// An archive's model goes back into an archive where the output is named so.
+bool is_archive_wanted(const std::string& output) {
+  std::string extension = fs::path(output).extension().string();
+  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  return extension == ".zip";
+}
+
+Result<void> check_output(const OpenedModel& model, const CompressOptions& options,
+                          const std::string& output) {
+  VP_RETURN_IF_ERROR(check_not_read(output, {&options.input, 1}));
+  if (is_folder(model)) VP_RETURN_IF_ERROR(check_not_read(output, {&model.package->model_path, 1}));
+  const bool is_archive = model.package && model.package->is_archive;
+  if (is_archive_wanted(output) && !is_archive) {
+    return fail(ErrorKind::Usage,
+                "{}: only the model of a ZIP archive can be written as one, and {} is none", output,
+                options.input);
+  }
+  // Refused before the work, not after it.
+  std::error_code ignored;
+  if (!options.overwrite && fs::exists(output, ignored)) {
+    VP_RETURN_IF_ERROR(OutputFile::create(output, Overwrite::Refuse));
+  }
+  return {};
 }
 
 Result<void> write_model(const OpenedModel& model, const CompressOptions& options,
@@ -33,7 +70,15 @@ Result<void> write_model(const OpenedModel& model, const CompressOptions& option
   const auto pieces = model.source->rewrite(edits, {.integer_form = form});
   if (!pieces) return in_file(pieces.error(), options.input);
   for (const Bytes piece : pieces->pieces) result.bytes_after += piece.size();
-  VP_RETURN_IF_ERROR(file.write(pieces->pieces));
+  if (model.package && model.package->is_archive && is_archive_wanted(result.output)) {
+    const auto archive =
+        replace_model(model.package->file.bytes(), model.package->package, pieces->pieces);
+    if (!archive) return in_file(archive.error(), options.input);
+    const Bytes bytes = *archive;
+    VP_RETURN_IF_ERROR(file.write({&bytes, 1}));
+  } else {
+    VP_RETURN_IF_ERROR(file.write(pieces->pieces));
+  }
   if (auto verified = verify_written(file.temporary_path(), model.graph(), all); !verified) {
     // A file of ours that we cannot read back is our own fault, whatever the reader calls it.
     return fail(ErrorKind::Internal, "{}: not written, since reading it back failed: {}",
@@ -94,18 +139,12 @@ Result<CompressResult> compress(const CompressOptions& options) {
   VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model(options.input));
   CompressResult result;
   result.input = options.input;
-  result.output =
-      options.output.empty() ? default_output(options.input, options.scheme) : options.output;
+  result.output = options.output.empty() ? default_output(model, options) : options.output;
   result.format = name_of(model.graph().format);
   result.scheme = options.scheme;
-  result.bytes_before = model.file.bytes().size();
+  result.bytes_before = model.bytes().size();
   result.warnings = model.warnings;
-  VP_RETURN_IF_ERROR(check_not_read(result.output, {&options.input, 1}));
-  // Refused before the work, not after it.
-  std::error_code ignored;
-  if (!options.overwrite && std::filesystem::exists(result.output, ignored)) {
-    VP_RETURN_IF_ERROR(OutputFile::create(result.output, Overwrite::Refuse));
-  }
+  VP_RETURN_IF_ERROR(check_output(model, options, result.output));
   const auto plan = make_plan(*model.source, *scheme, options);
   if (!plan) return in_file(plan.error(), options.input);
   auto all = encode_all(model.graph(), *plan, *scheme, threads);

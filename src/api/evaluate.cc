@@ -147,7 +147,7 @@ class Evaluation {
                         map_labels(runner.labels, dataset_, diagnostics_));
     Column column;
     column.score.file = file;
-    column.score.bytes = runner.model.file.bytes().size();
+    column.score.bytes = runner.model.bytes().size();
     column.score.format = name_of(runner.model.graph().format);
     column.score.arithmetic = runner.executor->arithmetic_name();
     column.score.preprocessing = describe(runner.preprocess);

@@ -43,7 +43,7 @@ Result<std::vector<SchemeFit>> estimate_schemes(const OpenedModel& model) {
   std::vector<SchemeFit> fits;
   for (const Scheme& scheme : all_schemes()) {
     VP_ASSIGN_OR_RETURN(const auto plan, make_plan(*model.source, scheme, {}));
-    SchemeFit fit{std::string(scheme.name), std::string(scheme.help), 0, model.file.bytes().size()};
+    SchemeFit fit{std::string(scheme.name), std::string(scheme.help), 0, model.bytes().size()};
     for (std::size_t i = 0; i < plan.size(); ++i) {
       if (!plan[i].kept_because.empty()) continue;
       const WeightRef& stored = model.graph().weights[i].stored;
@@ -58,6 +58,22 @@ Result<std::vector<SchemeFit>> estimate_schemes(const OpenedModel& model) {
   return fits;
 }
 
+void add_package(const ExportPackage& package, ModelInfo& info) {
+  const ExportManifest& manifest = package.manifest;
+  info.package = PackageInfo{.domain_type = manifest.domain_type,
+                             .platform = manifest.platform,
+                             .flavor = manifest.flavor,
+                             .exporter_version = manifest.exporter_version,
+                             .exported_date = manifest.exported_date,
+                             .iteration_id = manifest.iteration_id,
+                             .model_file = package.model_entry,
+                             .sha1_matches = package.sha1_matches,
+                             .properties = package.properties};
+  if (!info.labels.empty()) return;
+  info.labels = package.labels;
+  info.labels_source = package.labels_entry;
+}
+
 }  // namespace
 
 Result<ModelInfo> inspect(const std::string& file) {
@@ -65,7 +81,7 @@ Result<ModelInfo> inspect(const std::string& file) {
   const Graph& graph = model.graph();
   ModelInfo info;
   info.file = file;
-  info.bytes = model.file.bytes().size();
+  info.bytes = model.bytes().size();
   info.format = name_of(graph.format);
   info.format_version = graph.format_version;
   info.producer = graph.producer;
@@ -87,6 +103,7 @@ Result<ModelInfo> inspect(const std::string& file) {
   info.labels = graph.labels;
   info.labels_source = graph.labels_source;
   info.metadata = graph.metadata;
+  if (model.package) add_package(model.package->package, info);
   auto fits = estimate_schemes(model);
   if (!fits) return in_file(fits.error(), file);
   info.schemes = std::move(*fits);

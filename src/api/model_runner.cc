@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "eval/label_text.h"
 
 namespace visionpress {
 namespace {
@@ -34,12 +35,13 @@ struct FoundLabels {
   std::string file = {};  ///< empty: in the model
 };
 
-Result<FoundLabels> find_labels(const Graph& graph, const std::string& path,
+Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& path,
                                 const std::string& given) {
   FoundLabels found;
   found.file = given;
   if (given.empty()) {
-    found.labels = graph.labels;
+    found.labels = model.graph().labels;
+    if (found.labels.empty() && model.package) found.labels = model.package->package.labels;
     if (!found.labels.empty()) return found;
     found.file = find_label_file(path);
     if (found.file.empty()) return found;
@@ -104,7 +106,7 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
   executor_options.threads = options.threads;
   VP_ASSIGN_OR_RETURN(Executor executor, Executor::create(graph, executor_options));
   runner.executor.emplace(std::move(executor));
-  VP_ASSIGN_OR_RETURN(const FoundLabels found, find_labels(graph, path, options.labels));
+  VP_ASSIGN_OR_RETURN(const FoundLabels found, find_labels(runner.model, path, options.labels));
   // A file may leave the shapes of its outputs open; one run settles them.
   VP_ASSIGN_OR_RETURN(Session session, runner.executor->make_session(options.threads));
   const auto count =
@@ -118,8 +120,11 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
       options.crops ? PreprocessUse::CropClassifier : PreprocessUse::Classifier;
   const PreprocessUse use =
       runner.task == ModelTask::Detection ? PreprocessUse::Detector : classifier;
-  VP_ASSIGN_OR_RETURN(runner.preprocess,
-                      choose_preprocess(graph.input_info, graph.layout, use, options.preprocess));
+  const PackageHint hint = runner.model.package
+                               ? choose_hint(runner.model.package->package, graph.input_info.width)
+                               : PackageHint();
+  VP_ASSIGN_OR_RETURN(runner.preprocess, choose_preprocess(graph.input_info, graph.layout, use,
+                                                           options.preprocess, hint));
   if (runner.preprocess.value_count() != count) {
     return fail(ErrorKind::Unsupported, "the input {} is no image of {}x{}",
                 to_string(runner.executor->input_shape()), runner.preprocess.width,
@@ -140,19 +145,7 @@ Result<ModelRunner> ModelRunner::create(const std::string& path, const RunnerOpt
 
 Result<std::vector<std::string>> load_labels(const std::string& path) {
   VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
-  const std::string_view text = view_text(file.bytes());
-  std::vector<std::string> labels;
-  std::size_t at = 0;
-  while (at < text.size()) {
-    const std::size_t end = std::min(text.find('\n', at), text.size());
-    std::string_view line = text.substr(at, end - at);
-    if (line.ends_with('\r')) line.remove_suffix(1);
-    if (labels.empty() && line.starts_with("\xef\xbb\xbf"))
-      line.remove_prefix(3);  // a byte order mark
-    labels.emplace_back(line);
-    at = end + 1;
-  }
-  while (!labels.empty() && labels.back().empty()) labels.pop_back();
+  std::vector<std::string> labels = split_labels(view_text(file.bytes()));
   if (labels.empty())
     return in_file(fail(ErrorKind::Malformed, "no labels: the file is empty").value(), path);
   return labels;

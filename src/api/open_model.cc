@@ -6,6 +6,7 @@
 #include <string_view>
 
 #include "base/error.h"
+#include "cloud/zip_archive.h"
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
 #include "formats/graphdef/saved_model.h"
@@ -23,7 +24,7 @@ struct Signature {
   std::string_view what;
 };
 constexpr std::array<Signature, 8> kOtherFiles = {{
-    {"PK\x03\x04", "a ZIP archive; unpack it and name the model inside"},
+    {"PK\x03\x04", "a ZIP archive inside another; unpack it and name the model inside"},
     {"\x89HDF", "a Keras HDF5 file; convert it to TensorFlow Lite first"},
     {"\xff\xd8\xff", "a JPEG image"},
     {"\x89PNG", "a PNG image"},
@@ -143,6 +144,23 @@ Result<std::unique_ptr<SourceModel>> read_as(Kind kind, Bytes file, const OpenOp
   return read_coreml(file, diagnostics);
 }
 
+/// The reader of bytes that are in their place.
+Result<std::unique_ptr<SourceModel>> read_source(const OpenedModel& model, const std::string& path,
+                                                 const OpenOptions& options,
+                                                 Diagnostics& diagnostics) {
+  namespace fs = std::filesystem;
+  // The folder that holds a SavedModel: the one that was named, or a part of a package.
+  const std::string folder =
+      model.package ? fs::path(model.package->model_path).parent_path().string() : path;
+  const bool named =
+      !model.package || fs::path(model.package->model_path).filename() == "saved_model.pb";
+  if (named && is_saved_model(folder)) {
+    return read_saved_model(folder, {options.input_size}, diagnostics);
+  }
+  VP_ASSIGN_OR_RETURN(const Kind kind, identify(model.bytes()));
+  return read_as(kind, model.bytes(), options, diagnostics);
+}
+
 }  // namespace
 
 Result<OpenedModel> open_model(const std::string& path) { return open_model(path, OpenOptions()); }
@@ -150,18 +168,16 @@ Result<OpenedModel> open_model(const std::string& path) { return open_model(path
 Result<OpenedModel> open_model(const std::string& path, const OpenOptions& options) {
   OpenedModel model;
   Diagnostics diagnostics;
-  if (is_saved_model(path)) {
-    auto source = read_saved_model(path, {options.input_size}, diagnostics);
-    if (!source) return in_file(source.error(), path);
-    model.source = std::move(*source);
-    model.warnings = diagnostics.warnings();
-    return model;
+  if (is_package_folder(path)) {
+    VP_ASSIGN_OR_RETURN(model.package, open_package(path, diagnostics));
+  } else if (!is_saved_model(path)) {
+    if (auto checked = check_no_folder(path); !checked) return in_file(checked.error(), path);
+    VP_ASSIGN_OR_RETURN(model.file, MappedFile::open(path));
+    if (is_zip(model.file.bytes())) {
+      VP_ASSIGN_OR_RETURN(model.package, open_package(std::move(model.file), diagnostics));
+    }
   }
-  if (auto checked = check_no_folder(path); !checked) return in_file(checked.error(), path);
-  VP_ASSIGN_OR_RETURN(model.file, MappedFile::open(path));
-  const Result<Kind> kind = identify(model.file.bytes());
-  if (!kind) return in_file(kind.error(), path);
-  auto source = read_as(*kind, model.file.bytes(), options, diagnostics);
+  auto source = read_source(model, path, options, diagnostics);
   if (!source) return in_file(source.error(), path);
   model.source = std::move(*source);
   model.warnings = diagnostics.warnings();

@@ -8,18 +8,22 @@
 #include <vector>
 
 #include "base/mapped_file.h"
+#include "cloud/export_package.h"
 #include "model/source_model.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
 
-/// A mapped model file and its reader; the reader borrows from the mapping.
+/// A model file, or the model of an export package, and its reader; the reader borrows its bytes.
 struct OpenedModel {
-  MappedFile file = {};
+  MappedFile file = {};  ///< empty where a package owns the bytes
+  std::optional<OpenedPackage> package = std::nullopt;
   std::unique_ptr<SourceModel> source = {};
   std::vector<std::string> warnings = {};
 
   [[nodiscard]] const Graph& graph() const { return source->graph(); }
+  /// Of the model alone; empty for a SavedModel, which is a folder of files.
+  [[nodiscard]] Bytes bytes() const { return package ? package->model_bytes() : file.bytes(); }
 };
 
 struct OpenOptions {
@@ -27,7 +31,8 @@ struct OpenOptions {
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
 };
 
-/// Chooses the reader by the file's content, never by its name.
+/// Opens a model file, or the model of a Custom Vision export: a ZIP archive or a folder
+/// (cloud/export_package.h). Chooses the reader by the file's content, never by its name.
 /// errors: Io; Unsupported naming what the file seems to be; Malformed from the reader. All name
 /// `path`.
 [[nodiscard]] Result<OpenedModel> open_model(const std::string& path);

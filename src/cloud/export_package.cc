@@ -190,6 +190,9 @@ Result<void> find_model(const std::vector<std::string>& names, ExportPackage& pa
   for (const std::string& name : names) {
     if (is_model_name(name)) found.push_back(name);
   }
+  // A SavedModel has other .pb files beside it, which are no models.
+  const auto saved = std::ranges::find(found, kSavedModel, name_of_entry);
+  if (saved != found.end()) found = {*saved};
   const std::string missing = named.empty() ? ""
                                             : fmt::format("{} names {}, which is not there; ",
                                                           package.manifest_entry, named);
@@ -308,34 +311,41 @@ int read_year(const std::string& date) {
 
 }  // namespace
 
-bool looks_like_package(const std::string& path) {
+bool is_package_folder(const std::string& path) {
   std::error_code error;
-  if (fs::is_directory(path, error)) {
-    const std::vector<std::string> names = FolderSource(path).list();
-    const bool manifest = std::ranges::any_of(
-        names, [](const std::string& name) { return name_of_entry(name) == kManifest; });
-    const auto models = std::ranges::count_if(
-        names, [](const std::string& n) { return is_model_name(n) && n != kSavedModel; });
-    return manifest || models == 1;
+  if (!fs::is_directory(path, error)) return false;
+  const std::vector<std::string> names = FolderSource(path).list();
+  const bool manifest = std::ranges::any_of(
+      names, [](const std::string& name) { return name_of_entry(name) == kManifest; });
+  if (manifest) return true;
+  // TensorFlow's own folders hold other .pb files besides.
+  if (std::ranges::find(names, kSavedModel) != names.end()) return false;
+  return std::ranges::count_if(names, is_model_name) == 1;
+}
+
+Result<OpenedPackage> open_package(MappedFile archive, Diagnostics& diagnostics) {
+  OpenedPackage opened;
+  opened.is_archive = true;
+  opened.file = std::move(archive);
+  if (auto read = open_archive(opened, diagnostics); !read) {
+    return in_file(read.error(), opened.file.path());
   }
-  const auto file = MappedFile::open(path);
-  return file && is_zip(file->bytes());
+  compare_sha1(opened, diagnostics);
+  return opened;
 }
 
 Result<OpenedPackage> open_package(const std::string& path, Diagnostics& diagnostics) {
-  OpenedPackage opened;
   std::error_code error;
-  opened.is_archive = !fs::is_directory(path, error);
-  if (opened.is_archive) {
-    VP_ASSIGN_OR_RETURN(opened.file, MappedFile::open(path));
-    if (auto read = open_archive(opened, diagnostics); !read) return in_file(read.error(), path);
-  } else {
-    auto package = read_package(FolderSource(path), diagnostics);
-    if (!package) return in_file(package.error(), path);
-    opened.package = std::move(*package);
-    opened.model_path = path + (path.ends_with('/') ? "" : "/") + opened.package.model_entry;
-    VP_ASSIGN_OR_RETURN(opened.file, MappedFile::open(opened.model_path));
+  if (!fs::is_directory(path, error)) {
+    VP_ASSIGN_OR_RETURN(MappedFile archive, MappedFile::open(path));
+    return open_package(std::move(archive), diagnostics);
   }
+  OpenedPackage opened;
+  auto package = read_package(FolderSource(path), diagnostics);
+  if (!package) return in_file(package.error(), path);
+  opened.package = std::move(*package);
+  opened.model_path = path + (path.ends_with('/') ? "" : "/") + opened.package.model_entry;
+  VP_ASSIGN_OR_RETURN(opened.file, MappedFile::open(opened.model_path));
   compare_sha1(opened, diagnostics);
   return opened;
 }

@@ -58,15 +58,16 @@ struct OpenedPackage {
   [[nodiscard]] Bytes model_bytes() const { return is_archive ? Bytes(unpacked) : file.bytes(); }
 };
 
-/// True for a ZIP archive and for a folder that holds a manifest or one model file. Nothing is
-/// checked yet.
-[[nodiscard]] bool looks_like_package(const std::string& path);
+/// True for a folder that holds a manifest or one model file. Nothing is checked yet.
+[[nodiscard]] bool is_package_folder(const std::string& path);
 
 /// Opens an archive or a folder. An unexpected SHA-1 is a warning: real packages have it.
 /// errors: Io; Malformed, Unsupported as ZipArchive::open; Malformed for a manifest that is no JSON
 /// or names what is not there; Unsupported for an exporter above version 2, for TensorFlow.js, and
 /// for a SavedModel in an archive.
 [[nodiscard]] Result<OpenedPackage> open_package(const std::string& path, Diagnostics& diagnostics);
+/// The same of an archive that is mapped already.
+[[nodiscard]] Result<OpenedPackage> open_package(MappedFile archive, Diagnostics& diagnostics);
 
 /// The archive with another model in place of its own and the manifest's ModelFileSHA1 that of the
 /// new one; every other byte of the manifest and every other entry stay.

@@ -127,7 +127,7 @@ TEST_F(ExportPackages, AreFoldersToo) {
   write("export/labels.txt", "a\nb");
   write("export/cvexport.manifest", make_manifest("model.tflite", "00"));
   Diagnostics diagnostics;
-  EXPECT_TRUE(looks_like_package(path("export")));
+  EXPECT_TRUE(is_package_folder(path("export")));
   const auto opened = open_package(path("export"), diagnostics);
   ASSERT_TRUE(opened) << opened.error().to_string();
   EXPECT_EQ(view_text(opened->model_bytes()), "m");

@@ -74,10 +74,27 @@ std::string format_weights(const ModelInfo& info) {
   return text;
 }
 
+/// "Custom Vision ObjectDetection, TensorFlow TensorFlowLite, exporter 2.1, 2021-11-22"
+std::string format_package(const ModelInfo& info) {
+  if (!info.package) return {};
+  const PackageInfo& package = *info.package;
+  std::string text = fmt::format("  {:<8} {}", "package", package.model_file);
+  if (!package.domain_type.empty()) {
+    constexpr std::size_t kDay = 10;  // characters of "2021-11-22"
+    text += fmt::format(" of a Custom Vision export: {}, {}{}{}", package.domain_type,
+                        package.platform, package.flavor.empty() ? "" : " ", package.flavor);
+    if (!package.exporter_version.empty()) text += ", exporter " + package.exporter_version;
+    if (!package.exported_date.empty()) text += ", " + package.exported_date.substr(0, kDay);
+  }
+  if (package.sha1_matches) text += *package.sha1_matches ? ", SHA-1 right" : ", SHA-1 wrong";
+  return text + "\n";
+}
+
 std::string format_summary(const ModelInfo& info) {
   constexpr std::size_t kIndent = 11;  // of what follows the word at the beginning of a line
   std::string text = fmt::format("{}: {}, {}, {}\n", base_name(info.file), info.format,
                                  info.format_version, format_bytes(info.bytes));
+  text += format_package(info);
   if (!info.producer.empty()) text += fmt::format("  {:<8} {}\n", "producer", info.producer);
   text += format_values("input", info.inputs);
   if (!info.image_input.empty()) text += fmt::format("  {:<8} {}\n", "image", info.image_input);
@@ -127,6 +144,20 @@ JsonValue values_json(const std::vector<ValueInfo>& values) {
   return json;
 }
 
+JsonValue package_json(const std::optional<PackageInfo>& package) {
+  if (!package) return nullptr;
+  return {{"domain_type", package->domain_type},
+          {"platform", package->platform},
+          {"flavor", package->flavor},
+          {"exporter_version", package->exporter_version},
+          {"exported_date", package->exported_date},
+          {"iteration_id", package->iteration_id},
+          {"model_file", package->model_file},
+          {"sha1_matches",
+           package->sha1_matches ? JsonValue(*package->sha1_matches) : JsonValue(nullptr)},
+          {"properties", package->properties}};
+}
+
 JsonValue make_json(const ModelInfo& info) {
   JsonValue layers = JsonValue::array();
   for (const LayerInfo& layer : info.layers) {
@@ -156,6 +187,7 @@ JsonValue make_json(const ModelInfo& info) {
   }
   return {
       {"file", info.file},
+      {"package", package_json(info.package)},
       {"bytes", info.bytes},
       {"format", info.format},
       {"format_version", info.format_version},

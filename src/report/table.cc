@@ -121,7 +121,8 @@ std::string format_shape(const std::vector<std::int64_t>& shape) {
 }
 
 std::string base_name(const std::string& path) {
-  return std::filesystem::path(path).filename().string();
+  const std::filesystem::path whole(path);
+  return (whole.has_filename() ? whole : whole.parent_path()).filename().string();  // "folder/"
 }
 
 std::string format_bytes(std::uint64_t bytes) {
