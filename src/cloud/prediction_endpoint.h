@@ -1,0 +1,56 @@
+#pragma once
+
+// Custom Vision's prediction service on this machine. It knows no model: a callback looks at the
+// images.
+
+#include <functional>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "cloud/prediction_request.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// Looks at one image file; called from several threads at the same time. returns: strongest first.
+/// errors: Malformed, Unsupported and Io are the image's; InvalidArgument: its sides are too long;
+/// the others are ours.
+using PredictImage = std::function<Result<std::vector<EndpointPrediction>>(Bytes image)>;
+
+struct EndpointOptions {
+  std::string host = "127.0.0.1";
+  int port = 0;  ///< 0: one that is free
+  EndpointTask task = EndpointTask::Detection;
+  std::string model = {};              ///< a name, for /health and the page
+  std::vector<std::string> keys = {};  ///< one of them must be sent; none: anybody may ask
+  bool fetches_urls = true;            ///< takes {"url": ...} bodies
+  int connections = 64;
+  double receive_seconds = 30.0;  ///< from a request's first byte to its last
+};
+
+/// Largest body, as the service's own. source: the service's documented limits.
+constexpr std::size_t kMaxPredictionBytes = std::size_t{4} << 20;
+
+class PredictionEndpoint {
+ public:
+  /// Listens and answers from threads of its own. errors: Output when it cannot listen there,
+  /// InvalidArgument for an empty key.
+  [[nodiscard]] static Result<std::unique_ptr<PredictionEndpoint>> start(
+      const EndpointOptions& options, PredictImage predict);
+  PredictionEndpoint(const PredictionEndpoint&) = delete;
+  PredictionEndpoint& operator=(const PredictionEndpoint&) = delete;
+  ~PredictionEndpoint();
+
+  [[nodiscard]] int port() const;
+  /// Finishes what has begun and returns when nothing runs any more.
+  void stop();
+
+ private:
+  struct Impl;
+  explicit PredictionEndpoint(std::unique_ptr<Impl> impl);
+  std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace visionpress
