@@ -5,6 +5,8 @@
 namespace visionpress {
 namespace {
 
+using V = std::vector<float>;
+
 TEST(ShapeInference, EveryTensorGetsItsShapeInTheGraphsLayout) {
   TestGraph test(Layout::ChannelsFirst);
   const TensorId x = test.add_input({1, 3, 8, 10});
@@ -25,6 +27,22 @@ TEST(ShapeInference, EveryTensorGetsItsShapeInTheGraphsLayout) {
   EXPECT_EQ(shape_of(y), (Shape{1, 5, 4, 5}));
   EXPECT_EQ(shape_of(relu), (Shape{1, 5, 4, 5}));
   EXPECT_EQ(shape_of(z), (Shape{1, 7}));
+}
+
+TEST(ShapeInference, NoKernelIsDecoded) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 4, 4, 3});
+  Conv2d conv;
+  conv.kernel_layout = KernelLayout::Hwio;
+  const TensorId y = test.add_node(conv, {x, test.add_weight({1, 1, 3, 6}, V(18, 1.0F))});
+  FullyConnected connected;
+  connected.kernel_is_in_out = true;
+  const TensorId z = test.add_node(connected, {y, test.add_weight({96, 2}, V(192, 1.0F))});
+  for (Weight& weight : test.graph.weights) weight.stored.payload = {};
+  EXPECT_FALSE(Executor::create(test.graph, {}));  // whoever decodes sees the fault
+  const auto shapes = infer_shapes(test.graph, {1, 4, 4, 3});
+  ASSERT_TRUE(shapes) << shapes.error().to_string();
+  EXPECT_EQ((*shapes)[static_cast<std::size_t>(z)], (Shape{1, 2}));
 }
 
 TEST(ShapeInference, AnOpenBatchStaysOpen) {
