@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 #include "base/parallel.h"
 #include "kernels/transpose.h"
 #include "run/operator.h"
@@ -83,6 +84,7 @@ class KernelPreparer {
     Weight weight = owned_.graph.weights[*tensor.weight];
     const Bytes from = weight.stored.payload;
     ByteBuffer& to = owned_.payloads.emplace_back(from.size());
+    wish_huge_pages(to);
     fill(from, MutableBytes(to));
     weight.stored.payload = to;
     weight.stored.shape = shape;
