@@ -127,9 +127,9 @@ def check_old(original, written):
 def judge_graph(judge, label, model, images):
     original = load(model)
     source = next(node for node in original.node if node.op == "Placeholder")
-    if any(dim.size < 0 for dim in source.attr["shape"].shape.dim[1:]):
-        for dim, size in zip(source.attr["shape"].shape.dim, (1, OPEN_SIDE, OPEN_SIDE, 3)):
-            dim.size = size
+    shape = source.attr["shape"].shape
+    if len(shape.dim) != 4 or any(dim.size < 0 for dim in shape.dim[1:]):
+        source.attr["shape"].shape.CopyFrom(tf.TensorShape([1, OPEN_SIDE, OPEN_SIDE, 3]).as_proto())
         model = judge.path("closed.pb")
         with open(model, "wb") as file:
             file.write(original.SerializeToString())
