@@ -142,7 +142,8 @@ Result<void> lower_binary(NodeLowering& node, const BinaryRow& row) {
   const DataType dtype = row.gives_truth ? DataType::Bool : a.dtype;
   VP_ASSIGN_OR_RETURN(Value result,
                       node.apply(Binary{row.kind, FusedActivation::None}, {&a, &b}, shape, dtype));
-  if (result.id != kNoTensor && row.kind == BinaryKind::Divide && !is_real(a.dtype)) {
+  if (result.id != kNoTensor && row.kind == BinaryKind::Divide && !is_real(a.dtype) &&
+      a.dtype != DataType::Invalid) {
     return node.refuse("it divides " + name_of(a.dtype));
   }
   node.set_output(0, std::move(result));

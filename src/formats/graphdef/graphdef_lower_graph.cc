@@ -170,6 +170,12 @@ Result<std::int64_t> guess_channels(const Lowering& lowering) {
 /// Height and width that the file leaves open become the ones asked for.
 Result<void> set_input_size(Lowering& lowering, const GraphNode& node, Shape& shape) {
   if (!lowering.input_size) return {};
+  constexpr std::int64_t kLargest = 1 << 16;  // pixels
+  for (const std::int64_t size : *lowering.input_size) {
+    if (size >= 1 && size <= kLargest) continue;
+    return fail(ErrorKind::InvalidArgument, "an input size of {}x{}, expected 1..{} pixels a side",
+                (*lowering.input_size)[1], (*lowering.input_size)[0], kLargest);
+  }
   for (std::size_t axis = 0; axis < 2; ++axis) {
     std::int64_t& size = shape[1 + axis];
     const std::int64_t wanted = (*lowering.input_size)[axis];

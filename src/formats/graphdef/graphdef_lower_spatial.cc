@@ -138,10 +138,10 @@ Result<void> lower_convolution(NodeLowering& node, bool is_depthwise) {
   conv.kernel_layout = is_depthwise ? KernelLayout::Hwim : KernelLayout::Hwio;
   conv.groups = is_depthwise ? 0 : 1;
   const std::int64_t channels = x.shape && x.shape->size() == 4 ? (*x.shape)[kChannels] : -1;
-  const bool fits =
-      channels < 0 || (is_depthwise ? channels == kernel[2]
-                                    : channels % kernel[2] == 0 &&
-                                          kernel[3] % (channels / kernel[2]) == 0 && channels > 0);
+  const auto divides = [&kernel](std::int64_t given) {
+    return given > 0 && given % kernel[2] == 0 && kernel[3] % (given / kernel[2]) == 0;
+  };
+  const bool fits = channels < 0 || (is_depthwise ? channels == kernel[2] : divides(channels));
   if (!fits) {
     return malformed(node, fmt::format("its kernel {} does not fit an input of {} channels",
                                        to_string(kernel), channels));
@@ -311,7 +311,17 @@ Result<void> lower_pad(NodeLowering& node) {
 Result<void> lower_resize(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
   VP_ASSIGN_OR_RETURN(const auto size, node.find_integers(1));
-  if (!size) return node.refuse_computed(1, "its size is computed");
+  if (!size) {
+    VP_RETURN_IF_ERROR(node.refuse_computed(1, "its size is computed"));
+    // An image all the same, so that what follows is not refused with it.
+    Value& result = node.lowering().values[node.index()].front();
+    result.dtype = DataType::Float;
+    result.shape = node.input(0).shape;
+    if (result.shape && result.shape->size() == 4) {
+      (*result.shape)[kHeight] = (*result.shape)[kHeight + 1] = -1;
+    }
+    return {};
+  }
   if (size->size() != 2 || std::min((*size)[0], (*size)[1]) < 1 ||
       std::max((*size)[0], (*size)[1]) > kLargest) {
     return malformed(node, "it resizes to " + to_string(*size) + ", expected height and width");

@@ -35,10 +35,10 @@ Graph shared_graph(const std::string& name, const GraphDefOptions& options = {})
 }
 
 TEST(GraphDefReader, ABiasAddBecomesTheConvolutionsBias) {
-  const Graph graph = graph_of(graph_file(
-      {placeholder("image", {-1, 4, 4, 1}), float_const("kernel", {1, 1, 1, 2}, {1, 2}),
-       conv_node("conv", "image", "kernel"), float_const("bias", {2}, {3, 4}),
-       node_def("add", "BiasAdd", {"conv", "bias"})}));
+  const Graph graph = graph_of(
+      graph_file({placeholder("image", {-1, 4, 4, 1}), float_const("kernel", {1, 1, 1, 2}, {1, 2}),
+                  conv_node("conv", "image", "kernel"), float_const("bias", {2}, {3, 4}),
+                  node_def("add", "BiasAdd", {"conv", "bias"})}));
   ASSERT_EQ(graph.nodes.size(), 1U);
   EXPECT_EQ(graph.nodes[0].inputs.size(), 3U);
   EXPECT_EQ(graph.tensor(graph.outputs[0]).name, "add");
@@ -61,6 +61,336 @@ TEST(GraphDefReader, TellsWhatTheReferenceDetectorIs) {
   for (const Node& node : graph.nodes) {
     EXPECT_FALSE(std::holds_alternative<Unsupported>(node.op)) << node.path;
     EXPECT_TRUE(!std::holds_alternative<Conv2d>(node.op) || node.inputs.size() == 3U) << node.path;
+  }
+}
+
+TEST(GraphDefReader, EverySharedGraphLowersWhole) {
+  VP_SKIP_WITHOUT_SHARED();
+  GraphDefOptions sized;
+  sized.input_size = {240, 320};
+  const std::vector<std::pair<std::string, GraphDefOptions>> files = {
+      {"custom-vision/fruit.pb", {}},
+      {"custom-vision/currency.pb", {}},
+      {"other/starry_night.pb", sized}};
+  for (const auto& [name, options] : files) {
+    const Graph graph = shared_graph(name, options);
+    EXPECT_EQ(graph.outputs.size(), 1U) << name;
+    for (const Node& node : graph.nodes) {
+      EXPECT_FALSE(std::holds_alternative<Unsupported>(node.op)) << name << ": " << node.path;
+    }
+  }
+}
+
+TEST(GraphDefReader, AnOpenSizeRefusesOnlyWhatDependsOnIt) {
+  VP_SKIP_WITHOUT_SHARED();
+  const Graph graph = shared_graph("other/starry_night.pb");
+  EXPECT_EQ(graph.tensor(graph.inputs[0]).shape, (Shape{-1, -1, -1, 3}));
+  int refused = 0;
+  for (const Node& node : graph.nodes) {
+    const auto* unsupported = std::get_if<Unsupported>(&node.op);
+    if (unsupported == nullptr) continue;
+    ++refused;
+    EXPECT_EQ(node.source_type, "ResizeNearestNeighbor");
+    EXPECT_EQ(unsupported->why,
+              "its size depends on the input's, which the file leaves open: --input-size WxH");
+  }
+  EXPECT_EQ(refused, 2);
+}
+
+/// The message of the error, or "no error".
+std::string error_of(const Buffer& file, const GraphDefOptions& options = {}) {
+  const auto model = try_read(file, options);
+  return model ? "no error" : model.error().message;
+}
+
+Message image() { return placeholder("image", {-1, 4, 4, 2}); }
+
+/// The graph of "image" -> one node "out", with these constants.
+Graph graph_of_one(const Message& node, std::vector<Message> constants = {}) {
+  constants.insert(constants.begin(), image());
+  constants.push_back(node);
+  return graph_of(graph_file(constants));
+}
+
+TEST(GraphDefReader, NodesMayComeInAnyOrder) {
+  const Graph graph =
+      graph_of(graph_file({node_def("c", "Tanh", {"b"}), node_def("b", "Relu", {"^a", "a:0"}),
+                           node_def("a", "Abs", {"image"}), image()}));
+  ASSERT_EQ(graph.nodes.size(), 3U);
+  EXPECT_EQ(graph.nodes[0].name, "a");
+  EXPECT_EQ(graph.nodes[2].name, "c");
+}
+
+TEST(GraphDefReader, ACycleIsNamed) {
+  EXPECT_EQ(error_of(graph_file(
+                {image(), node_def("a", "Add", {"image", "b"}), node_def("b", "Relu", {"a"})})),
+            "node[1] \"a\": the graph has a cycle: \"a\" reads \"b\" reads \"a\"");
+}
+
+TEST(GraphDefReader, AMissingInputIsNamed) {
+  EXPECT_EQ(error_of(graph_file({image(), conv_node("conv", "image", "kernel/read")})),
+            "node[1] \"conv\": reads \"kernel/read\", which is no node of the graph");
+}
+
+TEST(GraphDefReader, TwoNodesOfOneNameAreRefused) {
+  EXPECT_EQ(error_of(graph_file(
+                {image(), node_def("a", "Relu", {"image"}), node_def("a", "Tanh", {"image"})})),
+            "node[2] \"a\": node[1] has the same name");
+}
+
+TEST(GraphDefReader, TwoInputsAreNamed) {
+  EXPECT_EQ(error_of(graph_file(
+                {image(), placeholder("other", {1}), node_def("a", "Add", {"image", "other"})})),
+            "the graph has 2 inputs (node[0] \"image\" and node[1] \"other\"), expected one image");
+}
+
+TEST(GraphDefReader, APlaceholderThatNothingReadsIsNoInput) {
+  const Graph graph =
+      graph_of(graph_file({placeholder("unused", {}), image(), node_def("a", "Relu", {"image"})}));
+  EXPECT_EQ(graph.tensor(graph.inputs[0]).name, "image");
+}
+
+TEST(GraphDefReader, APlaceholderWithAConstantDefaultIsThatConstant) {
+  const Graph graph = graph_of_one(
+      node_def("out", "Mul", {"image", "keep"}),
+      {float_const("one", {}, {1.5F}), node_def("keep", "PlaceholderWithDefault", {"one"})});
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].name, "one");
+}
+
+TEST(GraphDefReader, ElementTypesThatDifferAreRefused) {
+  EXPECT_EQ(error_of(graph_file(
+                {image(), int_const("two", {2}),
+                 node_def("mul", "Mul", {"image", "two"}, {{"T", type_value(DataType::Float)}})})),
+            "node[2] \"mul\": Mul of float32 reads \"two\", which is int32");
+  const Message tensor = tensor_proto(DataType::Int32, {}).varint(7, 1);
+  EXPECT_EQ(error_of(graph_file({image(), const_node("x", DataType::Float, tensor),
+                                 node_def("add", "Add", {"image", "x"})})),
+            "node[1] \"x\": declared float32, its value is int32");
+}
+
+TEST(GraphDefReader, UnknownOperatorsOpenAndAreAllListed) {
+  const Graph graph =
+      graph_of(graph_file({image(), node_def("a", "Bessel", {"image"}),
+                           node_def("b", "Switch", {"a", "a"}), node_def("c", "Relu", {"b:1"})}));
+  ASSERT_EQ(graph.nodes.size(), 3U);
+  EXPECT_EQ(std::get<Unsupported>(graph.nodes[0].op).why, "the operator is not known");
+  EXPECT_EQ(std::get<Unsupported>(graph.nodes[1].op).why, "control flow is not run");
+}
+
+TEST(GraphDefReader, ConstantsMustFitTheirShape) {
+  EXPECT_EQ(error_of(graph_file(
+                {image(), float_const("k", {3}, {1, 2}), node_def("add", "Add", {"image", "k"})})),
+            "node[1] \"k\": tensor_content is 8 bytes, float32 of shape [3] needs 12");
+  const Message many = tensor_proto(DataType::Int32, {1}).varint(7, 1).varint(7, 2);
+  EXPECT_EQ(error_of(graph_file({image(), const_node("k", DataType::Int32, many),
+                                 node_def("out", "ExpandDims", {"image", "k"})})),
+            "node[1] \"k\": 2 values for the shape [1]");
+}
+
+TEST(GraphDefReader, AFewBytesNeverBecomeGigabytes) {
+  const Message splat = tensor_proto(DataType::Float, {1 << 15, 1 << 15}).reals(5, {1.0F});
+  EXPECT_EQ(error_of(graph_file({image(), const_node("k", DataType::Float, splat),
+                                 node_def("add", "AddN", {"k", "image"})})),
+            "node[2] \"add\": operands of shapes [32768,32768] and [1,4,4,2] do not fit");
+  EXPECT_EQ(error_of(graph_file({placeholder("image", {-1, 1, 1, 1}),
+                                 const_node("k", DataType::Float, splat),
+                                 node_def("add", "AddN", {"k", "image"})})),
+            "node[1] \"k\": 1 values stand for a shape of [32768,32768]");
+}
+
+/// The literal that "image" * constant reads.
+std::vector<float> literal_of(const Message& constant) {
+  const Graph graph = graph_of_one(node_def("out", "Mul", {"image", "k"}), {constant});
+  return graph.tensor(graph.nodes[0].inputs[1]).literal;
+}
+
+TEST(GraphDefReader, EverySpellingOfAConstantIsRead) {
+  const Message one = tensor_proto(DataType::Float, {2}).reals(5, {3.0F});
+  EXPECT_EQ(literal_of(const_node("k", DataType::Float, one)), (std::vector<float>{3, 3}));
+  const Message loose = tensor_proto(DataType::Float, {2}).real(5, 1.0F).real(5, 2.0F);
+  EXPECT_EQ(literal_of(const_node("k", DataType::Float, loose)), (std::vector<float>{1, 2}));
+  const Message none = tensor_proto(DataType::Float, {2});
+  EXPECT_EQ(literal_of(const_node("k", DataType::Float, none)), (std::vector<float>{0, 0}));
+  const Message half = tensor_proto(DataType::Half, {2}).varint(13, float_to_half(0.5F));
+  EXPECT_EQ(literal_of(const_node("k", DataType::Half, half)), (std::vector<float>{0.5F, 0.5F}));
+  const Message wide = tensor_proto(DataType::Int64, {2}).varint(10, 7).varint(10, 8);
+  EXPECT_EQ(literal_of(const_node("k", DataType::Int64, wide)), (std::vector<float>{7, 8}));
+  const Message truth = tensor_proto(DataType::Bool, {2}).varint(11, 1).varint(11, 0);
+  EXPECT_EQ(literal_of(const_node("k", DataType::Bool, truth)), (std::vector<float>{1, 0}));
+  EXPECT_EQ(literal_of(int_const("k", {-4, 5})), (std::vector<float>{-4, 5}));
+}
+
+TEST(GraphDefReader, PackedFloatsInOnePieceAreBorrowed) {
+  const Message packed = tensor_proto(DataType::Float, {2}).reals(5, {3.0F, 4.0F});
+  const Graph graph = graph_of_one(node_def("out", "Mul", {"image", "k"}),
+                                   {const_node("k", DataType::Float, packed)});
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].stored.payload.size(), 8U);
+}
+
+TEST(GraphDefReader, AConstThatIsReadThroughIdentitiesIsStillTheKernel) {
+  const Graph graph = graph_of_one(
+      conv_node("out", "image", "read"),
+      {float_const("k", {1, 1, 2, 3}, {1, 2, 3, 4, 5, 6}), node_def("read", "Identity", {"k"})});
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].name, "k");
+  EXPECT_EQ(graph.weights[0].role, WeightRole::Kernel);
+  EXPECT_EQ(graph.weights[0].channel_axis, 3);
+  EXPECT_EQ(graph.tensor(graph.outputs[0]).shape, (Shape{1, 4, 4, 3}));
+}
+
+TEST(GraphDefReader, HalvesBehindACastAreAFloat16Weight) {
+  const std::vector<std::uint16_t> halves(6, float_to_half(0.25F));
+  Message tensor = tensor_proto(DataType::Half, {1, 1, 2, 3});
+  tensor.bytes(4, view_bytes(std::span<const std::uint16_t>(halves)));
+  const Graph graph = graph_of_one(
+      conv_node("out", "image", "k"),
+      {const_node("k/half", DataType::Half, tensor),
+       node_def("k", "Cast", {"k/half"},
+                {{"SrcT", type_value(DataType::Half)}, {"DstT", type_value(DataType::Float)}})});
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].name, "k");
+  EXPECT_EQ(graph.weights[0].stored.code.encoding, Encoding::Float16);
+}
+
+TEST(GraphDefReader, CodesBehindADequantizeAreALinearWeight) {
+  const std::vector<std::uint8_t> codes = {0, 51, 102, 153, 204, 255};
+  Message tensor = tensor_proto(DataType::QUInt8, {1, 1, 2, 3});
+  tensor.bytes(4, view_bytes(std::span<const std::uint8_t>(codes)));
+  const Graph graph =
+      graph_of_one(conv_node("out", "image", "k"),
+                   {const_node("k/codes", DataType::QUInt8, tensor),
+                    float_const("low", {}, {-1.0F}), float_const("high", {}, {1.55F}),
+                    node_def("k", "Dequantize", {"k/codes", "low", "high"},
+                             {{"T", type_value(DataType::QUInt8)}})});
+  ASSERT_EQ(graph.weights.size(), 1U);
+  const WeightCode& code = graph.weights[0].stored.code;
+  EXPECT_EQ(code.encoding, Encoding::Linear);
+  EXPECT_FLOAT_EQ(code.scales.at(0), 0.01F);
+  EXPECT_FLOAT_EQ(code.offsets.at(0), -1.0F);
+}
+
+TEST(GraphDefReader, OtherLayoutsAreRefusedByName) {
+  const Message conv = node_def("out", "Conv2D", {"image", "k"},
+                                {{"data_format", text_value("NCHW")},
+                                 {"strides", ints_value({1, 1, 1, 1})},
+                                 {"padding", text_value("SAME")}});
+  const Graph graph = graph_of_one(conv, {float_const("k", {1, 1, 2, 1}, {1, 2})});
+  EXPECT_EQ(std::get<Unsupported>(graph.nodes.at(0).op).why, "its layout is NCHW, NHWC is run");
+}
+
+TEST(GraphDefReader, ABatchNormInTrainingIsRefused) {
+  std::vector<Message> constants;
+  for (const char* name : {"s", "o", "m", "v"}) constants.push_back(float_const(name, {2}, {1, 1}));
+  const Graph graph =
+      graph_of_one(node_def("out", "FusedBatchNormV3", {"image", "s", "o", "m", "v"}), constants);
+  EXPECT_EQ(std::get<Unsupported>(graph.nodes.at(0).op).why,
+            "it is in training mode: it needs the statistics of a batch");
+}
+
+TEST(GraphDefReader, ShapesThatAreComputedBecomeConstants) {
+  const Graph graph = graph_of_one(
+      node_def("out", "ResizeBilinear", {"image", "size"}),
+      {node_def("shape", "Shape", {"image"}), int_const("one", {1}), int_const("three", {3}),
+       node_def("slice", "StridedSlice", {"shape", "one", "three", "one"}), int_const("two", {2}),
+       node_def("size", "Mul", {"slice", "two"})});
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  EXPECT_EQ(std::get<Resize>(graph.nodes[0].op).size, (std::array<std::int64_t, 2>{8, 8}));
+}
+
+TEST(GraphDefReader, StridedSliceTakesEveryMaskIntoAccount) {
+  // image[:, newaxis, ..., 1]
+  const Graph graph =
+      graph_of_one(node_def("out", "StridedSlice", {"image", "begin", "end", "step"},
+                            {{"begin_mask", int_value(1)},
+                             {"end_mask", int_value(1)},
+                             {"new_axis_mask", int_value(2)},
+                             {"ellipsis_mask", int_value(4)},
+                             {"shrink_axis_mask", int_value(8)}}),
+                   {int_const("begin", {0, 0, 0, 1}), int_const("end", {0, 0, 0, 2}),
+                    int_const("step", {1, 1, 1, 1})});
+  EXPECT_EQ(graph.tensor(graph.outputs[0]).shape, (Shape{1, 1, 4, 4}));
+}
+
+TEST(GraphDefReader, AnInputSizeMustNotContradictTheFile) {
+  GraphDefOptions options;
+  options.input_size = {8, 6};
+  EXPECT_EQ(
+      error_of(graph_file({image(), node_def("a", "Relu", {"image"})}), options),
+      "node[0] \"image\": the file fixes its input to 4x4, an input size of 6x8 was asked for");
+}
+
+TEST(GraphDefReader, ChecksThatCannotRunAreDroppedWithWhatOnlyTheyRead) {
+  const Graph graph = graph_of(graph_file({image(), node_def("bad", "IsNan", {"image"}),
+                                           node_def("assert", "Assert", {"bad"}),
+                                           node_def("out", "Relu", {"image", "^assert"})}));
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  EXPECT_EQ(graph.tensor(graph.outputs[0]).name, "out");
+}
+
+/// A detector's first layers.
+Buffer small_file() {
+  return graph_file({image(), float_const("k", {1, 1, 2, 1}, {1, 2}),
+                     conv_node("conv", "image", "k"), float_const("b", {1}, {3}),
+                     node_def("bias", "BiasAdd", {"conv", "b"}), int_scalar("axis", 3),
+                     node_def("out", "ConcatV2", {"bias", "image", "axis"})});
+}
+
+TEST(GraphDefReader, FilesCopiedAsTextSaySo) {
+  Buffer damaged;
+  for (const std::byte byte : small_file()) {
+    if (byte == std::byte{'\n'}) damaged.push_back(std::byte{'\r'});
+    damaged.push_back(byte);
+  }
+  EXPECT_TRUE(looks_like_graphdef(damaged));
+  EXPECT_NE(error_of(damaged).find("every line feed has a carriage return before it"),
+            std::string::npos)
+      << error_of(damaged);
+  Buffer replaced;
+  for (const std::byte byte : small_file()) {
+    if (byte < std::byte{0x80}) {
+      replaced.push_back(byte);
+    } else {
+      for (const int c : {0xef, 0xbf, 0xbd}) replaced.push_back(static_cast<std::byte>(c));
+    }
+  }
+  EXPECT_NE(error_of(replaced).find("bytes were replaced by U+FFFD"), std::string::npos)
+      << error_of(replaced);
+}
+
+TEST(GraphDefReader, AGraphAsTextSaysSo) {
+  const std::string text = "node {\n  name: \"image\"\n  op: \"Placeholder\"\n}\n";
+  const Bytes file = view_bytes(std::span<const char>(text));
+  EXPECT_TRUE(looks_like_graphdef(file));
+  const auto model = try_read(file);
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.error().message,
+            "this is a TensorFlow graph as text; write it as binary (as_text=False)");
+}
+
+TEST(GraphDefReader, EveryPrefixIsAnErrorOrAGraph) {
+  const Buffer file = small_file();
+  ASSERT_TRUE(try_read(file));
+  for (std::size_t size = 0; size < file.size(); ++size) {
+    const auto model = try_read(Bytes(file).first(size));
+    if (model) {
+      EXPECT_TRUE(check_graph((*model)->graph())) << size;
+    } else {
+      EXPECT_FALSE(model.error().message.empty()) << size;
+    }
+  }
+}
+
+TEST(GraphDefReader, NoSingleByteCrashesIt) {
+  const Buffer file = small_file();
+  for (std::size_t at = 0; at < file.size(); ++at) {
+    for (const int value : {0x00, 0x01, 0x7f, 0x80, 0xff}) {
+      Buffer changed = file;
+      changed[at] = static_cast<std::byte>(value);
+      const auto model = try_read(changed);
+      EXPECT_TRUE(!model || check_graph((*model)->graph())) << at;
+    }
   }
 }
 
