@@ -50,6 +50,8 @@ struct PreprocessOptions {
   std::vector<float> mean =
       {};  ///< (pixel - mean) / std, one entry or three in the input's colour order
   std::vector<float> std = {};
+  /// Width and height of the model's input, where the file leaves them open.
+  std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
 };
 
 struct EvaluateOptions {

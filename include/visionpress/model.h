@@ -2,6 +2,7 @@
 
 /// What is in a model file.
 
+#include <array>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -79,5 +80,8 @@ struct ModelInfo {
 /// Reads a model file and says what is in it; the weights themselves are not decoded.
 /// errors: Io, Malformed, Unsupported (a file that is no model says what it seems to be).
 [[nodiscard]] Result<ModelInfo> inspect(const std::string& file);
+/// The same with the width and height of an image input whose size the file leaves open.
+[[nodiscard]] Result<ModelInfo> inspect(
+    const std::string& file, const std::optional<std::array<std::int64_t, 2>>& input_size);
 
 }  // namespace visionpress

@@ -76,8 +76,11 @@ void add_package(const ExportPackage& package, ModelInfo& info) {
 
 }  // namespace
 
-Result<ModelInfo> inspect(const std::string& file) {
-  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model(file));
+Result<ModelInfo> inspect(const std::string& file) { return inspect(file, std::nullopt); }
+
+Result<ModelInfo> inspect(const std::string& file,
+                          const std::optional<std::array<std::int64_t, 2>>& input_size) {
+  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model(file, open_options(input_size)));
   const Graph& graph = model.graph();
   ModelInfo info;
   info.file = file;

@@ -137,7 +137,7 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
 
 Result<ModelRunner> ModelRunner::create(const std::string& path, const RunnerOptions& options) {
   ModelRunner runner;
-  VP_ASSIGN_OR_RETURN(runner.model, open_model(path));
+  VP_ASSIGN_OR_RETURN(runner.model, open_model(path, open_options(options.preprocess.input_size)));
   if (auto compiled = compile(runner, path, options); !compiled)
     return in_file(compiled.error(), path);
   return runner;

@@ -161,6 +161,17 @@ Result<std::unique_ptr<SourceModel>> read_source(const OpenedModel& model, const
   return read_as(kind, model.bytes(), options, diagnostics);
 }
 
+/// A size that was asked for is the file's own where the file has one.
+Result<void> check_input_size(const Graph& graph, const OpenOptions& options) {
+  const InputInfo& input = graph.input_info;
+  if (!options.input_size || input.width <= 0 || input.height <= 0) return {};
+  const auto [height, width] = *options.input_size;
+  if (height == input.height && width == input.width) return {};
+  return fail(ErrorKind::InvalidArgument,
+              "the file fixes its input to {}x{}, an input size of {}x{} was asked for",
+              input.width, input.height, width, height);
+}
+
 }  // namespace
 
 Result<OpenedModel> open_model(const std::string& path) { return open_model(path, OpenOptions()); }
@@ -180,8 +191,16 @@ Result<OpenedModel> open_model(const std::string& path, const OpenOptions& optio
   auto source = read_source(model, path, options, diagnostics);
   if (!source) return in_file(source.error(), path);
   model.source = std::move(*source);
+  if (auto fits = check_input_size(model.graph(), options); !fits)
+    return in_file(fits.error(), path);
   model.warnings = diagnostics.warnings();
   return model;
+}
+
+OpenOptions open_options(const std::optional<std::array<std::int64_t, 2>>& input_size) {
+  OpenOptions options;
+  if (input_size) options.input_size = {(*input_size)[1], (*input_size)[0]};
+  return options;
 }
 
 const char* name_of(Format format) {

@@ -38,6 +38,10 @@ struct OpenOptions {
 [[nodiscard]] Result<OpenedModel> open_model(const std::string& path);
 [[nodiscard]] Result<OpenedModel> open_model(const std::string& path, const OpenOptions& options);
 
+/// input_size: width and height, as options of the API have it.
+[[nodiscard]] OpenOptions open_options(
+    const std::optional<std::array<std::int64_t, 2>>& input_size);
+
 /// "Core ML", "TFLite"
 [[nodiscard]] const char* name_of(Format format);
 /// "float32", "float16", "linear-8", "palette-6"

@@ -1,5 +1,3 @@
-#include <charconv>
-
 #include "command_line.h"
 #include "visionpress/convert.h"
 
@@ -12,17 +10,6 @@ std::string list_schemes() {
   return names;
 }
 
-/// "416x416" as width and height.
-std::optional<std::array<std::int64_t, 2>> parse_size(const std::string& text) {
-  std::array<std::int64_t, 2> size = {0, 0};
-  const char* end = text.data() + text.size();
-  const auto width = std::from_chars(text.data(), end, size[0]);
-  if (width.ec != std::errc() || width.ptr == end || *width.ptr != 'x') return std::nullopt;
-  const auto height = std::from_chars(width.ptr + 1, end, size[1]);
-  if (height.ec != std::errc() || height.ptr != end) return std::nullopt;
-  return size;
-}
-
 void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
   CLI::App& app = line.app();
   app.add_option("FILE", options.input, "TensorFlow frozen graph (.pb)")->required();
@@ -30,17 +17,7 @@ void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
       ->type_name("FILE");
   app.add_option("-w,--weights", options.weights, "How to store the weights; default: as float32")
       ->type_name(list_schemes());
-  app.add_option_function<std::string>(
-         "--input-size",
-         [&options](const std::string& text) {
-           options.input_size = parse_size(text);
-           if (!options.input_size) {
-             throw CLI::ValidationError("--input-size",
-                                        "\"" + text + "\" is no size such as 416x416");
-           }
-         },
-         "Width and height of the image input where the file leaves them open")
-      ->type_name("WxH");
+  add_input_size(app, options.input_size);
   app.add_flag("--force", options.overwrite, "Overwrite an existing output file");
   line.add_choice<Compatibility>(
           "--compatibility", options.compatibility,

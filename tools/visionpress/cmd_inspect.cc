@@ -17,11 +17,13 @@ Exit run_inspect(const Arguments& arguments) {
       ->required();
   line.app().add_flag("--layers", layers,
                       "A row a layer and a weight too, and the file's metadata");
+  std::optional<std::array<std::int64_t, 2>> input_size;
+  add_input_size(line.app(), input_size);
   add_form_options(line.app(), output);
   if (const auto exit = line.parse(arguments)) return *exit;
 
   for (const std::string& file : files) {
-    const auto info = inspect(file);
+    const auto info = inspect(file, input_size);
     if (!info) return report_error(info.error());
     print_warnings(info->warnings, output);
     const Exit printed =

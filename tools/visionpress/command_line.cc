@@ -163,6 +163,27 @@ void add_threads(CLI::App& app, int& threads) {
       ->check(CLI::Range(0, 1024).description(""));
 }
 
+CLI::Option* add_input_size(CLI::App& app, std::optional<std::array<std::int64_t, 2>>& input_size) {
+  return app
+      .add_option_function<std::string>(
+          "--input-size",
+          [&input_size](const std::string& text) {
+            std::array<std::int64_t, 2> size = {0, 0};
+            const char* end = text.data() + text.size();
+            const auto width = std::from_chars(text.data(), end, size[0]);
+            const bool has_height =
+                width.ec == std::errc() && width.ptr != end && *width.ptr == 'x';
+            const auto height = std::from_chars(has_height ? width.ptr + 1 : end, end, size[1]);
+            if (height.ec != std::errc() || height.ptr != end) {
+              throw CLI::ValidationError("--input-size",
+                                         "\"" + text + "\" is no size such as 416x416");
+            }
+            input_size = size;
+          },
+          "Width and height of the image input where the file leaves them open")
+      ->type_name("WxH");
+}
+
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess) {
   line.add_choice<Arithmetic>(
           "--arithmetic", arithmetic,
@@ -194,6 +215,7 @@ void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOption
           "--color", preprocess.color, {{"rgb", ColorChoice::Rgb}, {"bgr", ColorChoice::Bgr}},
           "Order of the colours the model wants; default: by the model")
       ->group(kMore);
+  add_input_size(line.app(), preprocess.input_size)->group(kMore);
   line.app()
       .add_option("--mean", preprocess.mean,
                   "Subtracted from each pixel value: one number or three")

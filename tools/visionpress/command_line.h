@@ -2,6 +2,7 @@
 
 // What the commands share: options with help in two sizes, errors as one line, exit codes.
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -80,6 +81,8 @@ void add_form_options(CLI::App& app, OutputOptions& options);
 std::string check_count(const std::string& text);
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess);
 void add_threads(CLI::App& app, int& threads);
+/// --input-size WxH.
+CLI::Option* add_input_size(CLI::App& app, std::optional<std::array<std::int64_t, 2>>& input_size);
 
 /// One line on stderr; the exit code follows from the kind.
 Exit report_error(const Error& error);
@@ -99,5 +102,6 @@ Exit run_compress(const Arguments& arguments);
 Exit run_convert(const Arguments& arguments);
 Exit run_evaluate(const Arguments& arguments);
 Exit run_predict(const Arguments& arguments);
+Exit run_serve(const Arguments& arguments);
 
 }  // namespace visionpress
