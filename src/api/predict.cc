@@ -2,13 +2,13 @@
 
 #include <algorithm>
 #include <array>
-#include <cmath>
 #include <filesystem>
 #include <numeric>
 #include <set>
 
 #include "api/model_runner.h"
 #include "api/npy_file.h"
+#include "api/read_output.h"
 #include "api/run_images.h"
 #include "base/error.h"
 #include "base/output_file.h"
@@ -74,44 +74,6 @@ Result<void> check(const std::vector<std::string>& images, const PredictOptions&
   return {};
 }
 
-std::string name_class(const ModelRunner& runner, std::size_t index) {
-  return index < runner.labels.size() ? runner.labels[index] : fmt::format("class {}", index);
-}
-
-std::vector<Prediction> find_boxes(const ModelRunner& runner, const OutputView& output,
-                                   const Image& image, const PredictOptions& options) {
-  Detections found = decode_yolo(runner.grid, output.values,
-                                 {.probability = options.probability,
-                                  .nms_iou = options.nms_iou,
-                                  .max_detections = options.max_detections});
-  scale_to_pixels(found, image.width, image.height);
-  std::vector<Prediction> predictions;
-  for (const Detection& d : found) {
-    predictions.push_back({name_class(runner, static_cast<std::size_t>(d.tag)), d.score, d.x, d.y,
-                           d.width, d.height});
-  }
-  return predictions;
-}
-
-std::vector<Prediction> find_classes(const ModelRunner& runner, const OutputView& output,
-                                     const Image& image, std::size_t top) {
-  std::vector<std::size_t> order(output.values.size());
-  std::iota(order.begin(), order.end(), std::size_t{0});
-  // NaN would break the order, so it counts as the least.
-  const auto value = [&output](std::size_t i) {
-    return std::isnan(output.values[i]) ? -std::numeric_limits<float>::infinity()
-                                        : output.values[i];
-  };
-  std::stable_sort(order.begin(), order.end(),
-                   [&](std::size_t a, std::size_t b) { return value(a) > value(b); });
-  std::vector<Prediction> predictions;
-  for (std::size_t i = 0; i < std::min(top, order.size()); ++i) {
-    predictions.push_back({name_class(runner, order[i]), output.values[order[i]], 0.0, 0.0,
-                           static_cast<double>(image.width), static_cast<double>(image.height)});
-  }
-  return predictions;
-}
-
 std::vector<RawOutput> summarize(const std::vector<OutputView>& outputs) {
   std::vector<RawOutput> raw;
   for (const OutputView& output : outputs) {
@@ -157,11 +119,14 @@ Result<void> draw_copy(const Image& image, ImagePrediction& prediction,
                     options.overwrite ? Overwrite::Allow : Overwrite::Refuse);
 }
 
-auto find_things(const ModelRunner& runner, const SeenPart& part, const PredictOptions& options) {
-  const OutputView& output = (*part.outputs)[runner.output_index];
-  return runner.task == ModelTask::Detection
-             ? find_boxes(runner, output, *part.pixels, options)
-             : find_classes(runner, output, *part.pixels, options.top);
+std::vector<Prediction> find_things(const ModelRunner& runner, const SeenPart& part,
+                                    const PredictOptions& options) {
+  if (options.top == 0 && runner.task == ModelTask::Classification) return {};
+  return read_output(runner, *part.outputs, {part.pixels->width, part.pixels->height},
+                     {.probability = options.probability,
+                      .nms_iou = options.nms_iou,
+                      .max_detections = options.max_detections,
+                      .top = options.top});
 }
 
 PredictResult describe_run(const std::string& model, const ModelRunner& runner,

@@ -129,7 +129,8 @@ class Connection : private httplib::Server {
   Shared& shared_;
   SocketStream stream_;
   ServerRequest request_ = {};
-  bool closing_ = false;
+  bool closing_ = false;  ///< what the client still sends is not to be read
+  bool last_ = false;     ///< the answer says that none follows
 };
 
 Connection::Connection(int socket, Shared& shared)
@@ -206,7 +207,7 @@ void Connection::serve() {
       static_cast<httplib::Stream&>(stream_).write(text);
       closing_ = true;
     }
-    if (!went_well || closed) break;
+    if (!went_well || closed || last_) break;
   }
   if (closing_) stream_.discard_rest();
 }
@@ -295,7 +296,8 @@ ServerReply Connection::guard_reply(const httplib::ContentReader* reader) {
 void Connection::put(ServerReply reply, httplib::Response& response) {
   response.status = reply.status;
   for (const auto& [name, value] : reply.headers) response.set_header(name, value);
-  if (closing_) response.set_header("Connection", "close");
+  last_ = closing_ || shared_.stopping;
+  if (last_) response.set_header("Connection", "close");
   response.set_content(reply.body, reply.content_type);
 }
 

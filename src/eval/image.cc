@@ -99,10 +99,15 @@ Result<Image> load_image(const std::string& path) {
 
 Result<ImageSize> load_image_size(const std::string& path) {
   VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
-  const ImageFormat format = find_image_format(file.bytes());
-  Result<ImageSize> size = read_stored_size(file.bytes(), format);
+  Result<ImageSize> size = read_image_size(file.bytes());
   if (!size) return in_file(std::move(size).error(), path);
-  if (find_orientation(file.bytes(), format) >= 5) std::swap(size->width, size->height);
+  return size;
+}
+
+Result<ImageSize> read_image_size(Bytes bytes) {
+  const ImageFormat format = find_image_format(bytes);
+  VP_ASSIGN_OR_RETURN(ImageSize size, read_stored_size(bytes, format));
+  if (find_orientation(bytes, format) >= 5) std::swap(size.width, size.height);
   return size;
 }
 

@@ -50,6 +50,9 @@ constexpr std::uint64_t kMaxImagePixels = std::uint64_t{1} << 28;
 /// Size after orientation, from the file's head alone. errors: as load_image.
 [[nodiscard]] Result<ImageSize> load_image_size(const std::string& path);
 
+/// The same from memory; errors name no file.
+[[nodiscard]] Result<ImageSize> read_image_size(Bytes bytes);
+
 /// Writes PNG or, by the path's extension (.jpg, .jpeg), JPEG of quality 92.
 /// errors: InvalidArgument for another extension, Output.
 [[nodiscard]] Result<void> save_image(const Image& image, const std::string& path,

@@ -1,0 +1,28 @@
+#pragma once
+
+// What a model's outputs say of an image, in words: the same for files and for requests.
+
+#include <cstddef>
+#include <vector>
+
+#include "api/model_runner.h"
+#include "eval/image.h"
+#include "visionpress/predict.h"
+
+namespace visionpress {
+
+struct ReadOutputOptions {
+  double probability = 0.0;  ///< detections above it
+  double nms_iou = 0.0;
+  std::size_t max_detections = 0;  ///< 0: all
+  std::size_t top = 0;             ///< classes of a classifier; 0: all
+};
+
+/// Strongest first; boxes in pixels, not cut to the image. runner.task is not Raw.
+/// width, height: the upright image's.
+[[nodiscard]] std::vector<Prediction> read_output(const ModelRunner& runner,
+                                                  const std::vector<OutputView>& outputs,
+                                                  const ImageSize& size,
+                                                  const ReadOutputOptions& options);
+
+}  // namespace visionpress

@@ -1,0 +1,167 @@
+#include <algorithm>
+#include <array>
+#include <cerrno>
+#include <csignal>
+#include <cstdio>
+#include <cstdlib>
+#include <cstring>
+
+#include <unistd.h>
+
+#include "command_line.h"
+#include "visionpress/serve.h"
+
+namespace visionpress {
+namespace {
+
+constexpr std::size_t kMostKeyBytes = 64 << 10;
+
+/// One key a line, or between commas; spaces around them are no part of them.
+std::vector<std::string> split_keys(const std::string& text) {
+  std::vector<std::string> keys;
+  std::size_t at = 0;
+  while (at < text.size()) {
+    const std::size_t end = std::min(text.find_first_of(",\r\n", at), text.size());
+    const std::size_t begin = std::min(text.find_first_not_of(" \t", at), end);
+    std::size_t stop = end;
+    while (stop > begin && (text[stop - 1] == ' ' || text[stop - 1] == '\t')) --stop;
+    if (stop > begin) keys.push_back(text.substr(begin, stop - begin));
+    at = end + 1;
+  }
+  return keys;
+}
+
+Result<std::string> read_descriptor(int descriptor) {
+  std::string text;
+  std::array<char, 4096> part = {};
+  while (true) {
+    const ssize_t count = ::read(descriptor, part.data(), part.size());
+    if (count < 0 && errno == EINTR) continue;
+    if (count < 0) {
+      return tl::unexpected<Error>(Error{ErrorKind::Io,
+                                         "cannot read keys from descriptor " +
+                                             std::to_string(descriptor) + ": " +
+                                             std::strerror(errno),
+                                         {},
+                                         std::nullopt});
+    }
+    if (count == 0) return text;
+    text.append(part.data(), static_cast<std::size_t>(count));
+    if (text.size() > kMostKeyBytes) {
+      return tl::unexpected<Error>(
+          Error{ErrorKind::Usage, "more than 64 KiB of keys", {}, std::nullopt});
+    }
+  }
+}
+
+/// descriptor: negative where none was given; then the environment is asked.
+Result<std::vector<std::string>> load_keys(int descriptor) {
+  std::string text;
+  const char* from_environment = std::getenv("VISIONPRESS_SERVE_KEYS");
+  if (descriptor >= 0) {
+    auto read = read_descriptor(descriptor);
+    if (!read) return tl::unexpected<Error>(std::move(read).error());
+    text = std::move(*read);
+  } else if (from_environment != nullptr) {
+    text = from_environment;
+  } else {
+    return std::vector<std::string>{};
+  }
+  auto keys = split_keys(text);
+  if (!keys.empty()) return keys;
+  // Whoever names a place for keys wants them checked: an empty one must not open the door.
+  return tl::unexpected<Error>(
+      Error{ErrorKind::Usage, "no key in VISIONPRESS_SERVE_KEYS or --keys-fd", {}, std::nullopt});
+}
+
+void add_server_options(CLI::App& app, ServeOptions& options) {
+  app.add_option("--port", options.port, "Port to listen on; 0 picks a free one")
+      ->capture_default_str();
+  app.add_option("--host", options.host, "Address to listen on; 0.0.0.0 lets other machines in")
+      ->capture_default_str();
+  app.add_option("--labels", options.labels,
+                 "Label file, a tag a line; default: in the model, else labels.txt or "
+                 "NAME_labels.txt beside it")
+      ->type_name("FILE");
+  app.add_option("--probability", options.probability, "Answer detections above it")
+      ->capture_default_str();
+  app.add_option("--workers", options.workers,
+                 "Images looked at at the same time; default: as many as threads");
+  app.add_option("--nms-iou", options.nms_iou,
+                 "The weaker of two boxes of a tag that overlap more is dropped")
+      ->capture_default_str()
+      ->group(kMore);
+  app.add_option("--max-detections", options.max_detections, "Boxes answered an image")
+      ->capture_default_str()
+      ->check(check_count)
+      ->group(kMore);
+  app.add_option("--connections", options.connections, "Clients served at the same time")
+      ->capture_default_str()
+      ->group(kMore);
+  app.add_option("--receive-seconds", options.receive_seconds,
+                 "Longest that a request may take to arrive")
+      ->capture_default_str()
+      ->group(kMore);
+}
+
+/// The signals that end a server, for `sigwait`. Threads inherit the mask, so none of them is ever
+/// interrupted.
+sigset_t block_stop_signals() {
+  sigset_t signals;
+  sigemptyset(&signals);
+  sigaddset(&signals, SIGINT);
+  sigaddset(&signals, SIGTERM);
+  pthread_sigmask(SIG_BLOCK, &signals, nullptr);
+  return signals;
+}
+
+}  // namespace
+
+Exit run_serve(const Arguments& arguments) {
+  CommandLine line("serve", "Answers Custom Vision's prediction calls on this machine.",
+                   "  visionpress serve model.mlmodel --port 8000\n"
+                   "  VISIONPRESS_SERVE_KEYS=secret visionpress serve model.tflite --host 0.0.0.0");
+  std::string model;
+  ServeOptions options;
+  OutputOptions output;
+  bool no_url = false;
+  int keys_descriptor = -1;
+  CLI::App& app = line.app();
+  app.add_option("FILE", model, "Core ML .mlmodel or TensorFlow Lite .tflite file")->required();
+  add_server_options(app, options);
+  app.add_flag("--no-url", no_url, "Refuse calls that name an image by its address");
+  app.add_option("--keys-fd", keys_descriptor,
+                 "Read the keys that callers must send, one a line, from this descriptor; default: "
+                 "from VISIONPRESS_SERVE_KEYS, else callers need none")
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("FD");
+  add_threads(app, options.threads);
+  app.add_flag("-q,--quiet", output.quiet, "No warnings")->group(kMore);
+  add_run_options(line, options.arithmetic, options.preprocess);
+  if (const auto exit = line.parse(arguments)) return *exit;
+
+  options.fetches_urls = !no_url;
+  auto keys = load_keys(keys_descriptor);
+  if (!keys) return report_error(keys.error());
+  options.keys = std::move(*keys);
+  const sigset_t signals = block_stop_signals();
+  auto server = PredictionServer::start(model, options);
+  if (!server) return report_error(server.error());
+  std::vector<std::string> warnings = server->warnings();
+  const bool is_local =
+      options.host.starts_with("127.") || options.host == "localhost" || options.host == "::1";
+  if (!is_local && options.keys.empty()) {
+    warnings.emplace_back("other machines can ask, and no key is set");
+  }
+  print_warnings(warnings, output);
+  const Exit printed = print_result("listening on " + server->address() + "\n");
+  if (printed != Exit::Done) return printed;
+  int signal = 0;
+  sigwait(&signals, &signal);
+  // A second one ends the program at once, should a client never finish.
+  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  server->stop();
+  return Exit::Done;
+}
+
+}  // namespace visionpress
