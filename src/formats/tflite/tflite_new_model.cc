@@ -81,7 +81,8 @@ Shape NewModel::sizes_of(TensorId id) const {
 }
 
 tfl::TensorType NewModel::type_of(TensorId id) const {
-  return tensor_type(graph_.tensor(id).dtype);
+  const Tensor& tensor = graph_.tensor(id);
+  return tensor.weight ? tfl::TensorType::FLOAT32 : tensor_type(tensor.dtype);
 }
 
 FileTensor NewModel::file_tensor(TensorId id) {
@@ -92,7 +93,7 @@ FileTensor NewModel::file_tensor(TensorId id) {
   BuiltTensor tensor;
   tensor.name = source.name;
   tensor.shape = sizes_of(id);
-  tensor.type = source.weight ? tfl::TensorType::FLOAT32 : tensor_type(source.dtype);
+  tensor.type = type_of(id);
   tensor.open_batch = !source.is_constant() && !source.shape.empty() && source.shape[0] < 0;
   if (source.weight) {
     tensor.buffer = add_buffer(graph_.weights[*source.weight].stored.payload);

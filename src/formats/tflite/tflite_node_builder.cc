@@ -33,6 +33,47 @@ Result<void> NodeBuilder::check_inputs(std::size_t count) const {
   return {};
 }
 
+/// Graphs let truth values and integers travel as floats; TFLite's operators take operands of one
+/// type.
+tfl::TensorType NodeBuilder::wanted_type(std::size_t slot) const {
+  const tfl::TensorType own = input_type(slot);
+  const tfl::TensorType result = model_.type_of(node_.outputs[0]);
+  if (const auto* binary = std::get_if<Binary>(&node_.op)) {
+    if (binary->kind == BinaryKind::LogicalAnd || binary->kind == BinaryKind::LogicalOr)
+      return tfl::TensorType::BOOL;
+    if (result != tfl::TensorType::BOOL) return result;
+    const tfl::TensorType other = input_type(slot == 0 ? 1 : 0);
+    return own == other ? own : tfl::TensorType::FLOAT32;
+  }
+  if (const auto* unary = std::get_if<Unary>(&node_.op)) {
+    if (unary->kind == UnaryKind::Truncate) return own;
+    return unary->kind == UnaryKind::LogicalNot ? tfl::TensorType::BOOL : result;
+  }
+  if (const auto* reduce = std::get_if<Reduce>(&node_.op)) {
+    const bool index = reduce->kind == ReduceKind::ArgMax || reduce->kind == ReduceKind::ArgMin;
+    return index ? own : result;
+  }
+  const bool is_gather =
+      std::holds_alternative<Gather>(node_.op) || std::holds_alternative<GatherNd>(node_.op);
+  if (is_gather && slot == 1) return own == tfl::TensorType::FLOAT32 ? tfl::TensorType::INT32 : own;
+  if (std::holds_alternative<Select>(node_.op) && slot == 0) return tfl::TensorType::BOOL;
+  const bool of_another_kind = std::holds_alternative<Identity>(node_.op) ||
+                               std::holds_alternative<Where>(node_.op) ||
+                               std::holds_alternative<ShapeOf>(node_.op) ||
+                               std::holds_alternative<NonMaxSuppression>(node_.op);
+  return of_another_kind ? own : result;
+}
+
+FileTensor NodeBuilder::input(std::size_t slot) {
+  const FileTensor stored = model_.file_tensor(node_.inputs[slot]);
+  const tfl::TensorType wanted = wanted_type(slot);
+  if (input_type(slot) == wanted) return stored;
+  const FileTensor cast = model_.add_value(model_.graph().tensor(node_.inputs[slot]).name + "/cast",
+                                           input_shape(slot), wanted);
+  model_.add_operator(Code::CAST, 1, {stored}, {cast});
+  return cast;
+}
+
 FileTensor NodeBuilder::intermediate(const char* suffix) {
   return intermediate(suffix, output_shape());
 }

@@ -2,6 +2,7 @@
 
 // Operators of a new TFLite file from one node of a graph. Private to this folder.
 
+#include <map>
 #include <string>
 #include <vector>
 
@@ -52,9 +53,12 @@ class NodeBuilder {
   using Code = tfl::BuiltinOperator;
 
   [[nodiscard]] flatbuffers::FlatBufferBuilder& builder() { return model_.builder(); }
-  [[nodiscard]] FileTensor input(std::size_t slot) {
-    return model_.file_tensor(node_.inputs[slot]);
+  /// Input `slot`, behind a CAST where the operator wants another type than it has.
+  [[nodiscard]] FileTensor input(std::size_t slot);
+  [[nodiscard]] tfl::TensorType input_type(std::size_t slot) const {
+    return model_.type_of(node_.inputs[slot]);
   }
+  [[nodiscard]] tfl::TensorType wanted_type(std::size_t slot) const;
   [[nodiscard]] FileTensor output(std::size_t slot = 0) {
     return model_.file_tensor(node_.outputs[slot]);
   }
@@ -98,6 +102,7 @@ class NodeBuilder {
 
   const Node& node_;
   NewModel& model_;
+  std::map<std::size_t, FileTensor> casts_ = {};  ///< by slot
 };
 
 [[nodiscard]] tfl::Activation activation_of(FusedActivation activation);

@@ -306,13 +306,8 @@ Result<void> NodeBuilder::operator()(const Prelu& /*op*/) {
 
 Result<void> NodeBuilder::operator()(const Select& /*op*/) {
   VP_RETURN_IF_ERROR(check_inputs(3));
-  FileTensor condition = input(0);
-  if (model_.type_of(node_.inputs[0]) != tfl::TensorType::BOOL) {
-    condition = model_.add_value(node_.name + "/condition", input_shape(0), tfl::TensorType::BOOL);
-    model_.add_operator(Code::CAST, 1, {input(0)}, {condition});
-  }
   model_.add_operator(
-      Code::SELECT_V2, 1, {condition, input(1), input(2)}, {output()},
+      Code::SELECT_V2, 1, {input(0), input(1), input(2)}, {output()},
       options(tfl::BuiltinOptions::SelectV2Options, tfl::CreateSelectV2Options(builder())));
   return {};
 }
