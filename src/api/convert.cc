@@ -12,32 +12,12 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
-#include "formats/graphdef/graphdef_reader.h"
 #include "formats/tflite/tflite_builder.h"
 #include "formats/tflite/tflite_reader.h"
 #include "transform/prepare_tflite.h"
 
 namespace visionpress {
 namespace {
-
-/// As open_model, which knows no size for an input that a frozen graph leaves open.
-Result<OpenedModel> open_source(const ConvertOptions& options) {
-  std::error_code ignored;
-  if (std::filesystem::is_directory(options.input, ignored)) return open_model(options.input);
-  OpenedModel model;
-  VP_ASSIGN_OR_RETURN(model.file, MappedFile::open(options.input));
-  if (!looks_like_graphdef(model.file.bytes())) return open_model(options.input);
-  GraphDefOptions reading;
-  if (options.input_size) {
-    reading.input_size = std::array{(*options.input_size)[1], (*options.input_size)[0]};
-  }
-  Diagnostics diagnostics;
-  auto source = read_graphdef(model.file.bytes(), reading, diagnostics);
-  if (!source) return in_file(source.error(), options.input);
-  model.source = std::move(*source);
-  model.warnings = diagnostics.warnings();
-  return model;
-}
 
 Result<void> check_source(const Graph& graph) {
   if (graph.format == Format::TfLite) {
@@ -247,7 +227,11 @@ Result<ConvertResult> Converter::convert() {
   if (result_.output.empty()) {
     result_.output = std::filesystem::path(options_.input).replace_extension(".tflite").string();
   }
-  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_source(options_));
+  OpenOptions opening;
+  if (options_.input_size) {
+    opening.input_size = std::array{(*options_.input_size)[1], (*options_.input_size)[0]};
+  }
+  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model(options_.input, opening));
   VP_RETURN_IF_ERROR(check_not_read(result_.output, {&options_.input, 1}));
   // Refused before the work, not after it.
   std::error_code ignored;
@@ -271,7 +255,7 @@ Result<ConvertResult> Converter::convert() {
   result_.from = name_of(model.graph().format);
   result_.to = name_of(Format::TfLite);
   result_.scheme = scheme == nullptr ? "float32" : options_.weights;
-  result_.bytes_before = model.file.bytes().size();
+  result_.bytes_before = model.bytes().size();
   result_.layers_before = model.graph().nodes.size();
   result_.warnings = model.warnings;
   if (scheme == nullptr) {
