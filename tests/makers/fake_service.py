@@ -112,3 +112,10 @@ def served(folder):
     finally:
         server.shutdown()
         server.server_close()
+
+
+def predictions_of(answer):
+    """The predictions of an SDK's ImagePrediction, as plain data: [{probability, tag, box or None}]."""
+    sides = ("left", "top", "width", "height")
+    return [{"probability": one.probability, "tag": one.tag_name,
+             "box": one.bounding_box and {side: getattr(one.bounding_box, side) for side in sides}} for one in answer.predictions]
