@@ -76,8 +76,10 @@ Result<std::vector<std::string>> load_keys(int descriptor) {
 
 void add_server_options(CLI::App& app, ServeOptions& options) {
   app.add_option("--port", options.port, "Port to listen on; 0 picks a free one")
+      ->type_name("N")
       ->capture_default_str();
   app.add_option("--host", options.host, "Address to listen on; 0.0.0.0 lets other machines in")
+      ->type_name("ADDRESS")
       ->capture_default_str();
   app.add_option("--labels", options.labels,
                  "Label file, a tag a line; default: in the model, else labels.txt or "
@@ -86,7 +88,9 @@ void add_server_options(CLI::App& app, ServeOptions& options) {
   app.add_option("--probability", options.probability, "Answer detections above it")
       ->capture_default_str();
   app.add_option("--workers", options.workers,
-                 "Images looked at at the same time; default: as many as threads");
+                 "Images looked at at the same time; 0: as many as threads")
+      ->type_name("N")
+      ->capture_default_str();
   app.add_option("--nms-iou", options.nms_iou,
                  "The weaker of two boxes of a tag that overlap more is dropped")
       ->capture_default_str()
@@ -96,6 +100,7 @@ void add_server_options(CLI::App& app, ServeOptions& options) {
       ->check(check_count)
       ->group(kMore);
   app.add_option("--connections", options.connections, "Clients served at the same time")
+      ->type_name("N")
       ->capture_default_str()
       ->group(kMore);
   app.add_option("--receive-seconds", options.receive_seconds,
@@ -133,7 +138,7 @@ Exit run_serve(const Arguments& arguments) {
   app.add_option("--keys-fd", keys_descriptor,
                  "Read the keys that callers must send, one a line, from this descriptor; default: "
                  "from VISIONPRESS_SERVE_KEYS, else callers need none")
-      ->check(CLI::NonNegativeNumber)
+      ->check(CLI::NonNegativeNumber.description(""))
       ->type_name("FD");
   add_threads(app, options.threads);
   app.add_flag("-q,--quiet", output.quiet, "No warnings")->group(kMore);
@@ -158,8 +163,8 @@ Exit run_serve(const Arguments& arguments) {
   if (printed != Exit::Done) return printed;
   int signal = 0;
   sigwait(&signals, &signal);
-  // A second one ends the program at once, should a client never finish.
-  pthread_sigmask(SIG_UNBLOCK, &signals, nullptr);
+  // They stay blocked: supervisors send one to the process and one to its group, and what has begun
+  // ends by itself soon.
   server->stop();
   return Exit::Done;
 }
