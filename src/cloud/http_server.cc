@@ -122,7 +122,7 @@ class Connection : private httplib::Server {
   ServerReply make_reply(const httplib::ContentReader* reader);
   std::optional<ServerReply> read_body(const httplib::ContentReader& reader);
   ServerReply guard_reply(const httplib::ContentReader* reader);
-  void put(ServerReply reply, httplib::Response& response);
+  void put(const ServerReply& reply, httplib::Response& response);
   /// The length that the head promises; nothing where it is none, or two.
   std::optional<std::uint64_t> find_length(bool& chunked) const;
 
@@ -155,7 +155,7 @@ Connection::Connection(int socket, Shared& shared)
   set_expect_100_continue_handler([this](const httplib::Request&, httplib::Response& response) {
     if (auto refused = shared_.handlers.admit(request_)) {
       closing_ = true;
-      put(std::move(*refused), response);
+      put(*refused, response);
       return response.status;
     }
     bool chunked = false;
@@ -221,7 +221,7 @@ void Connection::prepare(httplib::Request& request) {
   request.headers.erase("Content-Type");
   request.headers.erase("Accept-Encoding");  // an answer is small
   request.ranges.clear();
-  request.path = "/";
+  request.path.assign(1, '/');
   stream_.allow_body(shared_.options.max_body_bytes + kChunkMarks);
 }
 
@@ -293,7 +293,7 @@ ServerReply Connection::guard_reply(const httplib::ContentReader* reader) {
   }
 }
 
-void Connection::put(ServerReply reply, httplib::Response& response) {
+void Connection::put(const ServerReply& reply, httplib::Response& response) {
   response.status = reply.status;
   for (const auto& [name, value] : reply.headers) response.set_header(name, value);
   last_ = closing_ || shared_.stopping;

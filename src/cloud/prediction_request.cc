@@ -154,9 +154,10 @@ bool is_uuid(std::string_view text) {
 }
 
 std::string format_now() {
-  using namespace std::chrono;
+  using std::chrono::system_clock;
   const auto now = system_clock::now();
-  const auto part = duration_cast<milliseconds>(now.time_since_epoch()).count() % 1000;
+  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
+  const auto part = since.count() % 1000;
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(system_clock::to_time_t(now)),
                      part);
 }
