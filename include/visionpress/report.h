@@ -6,10 +6,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "visionpress/cloud.h"
 #include "visionpress/compress.h"
 #include "visionpress/convert.h"
+#include "visionpress/data.h"
 #include "visionpress/evaluate.h"
+#include "visionpress/experiment.h"
 #include "visionpress/model.h"
 #include "visionpress/predict.h"
 
@@ -32,6 +36,21 @@ enum class Detail : std::uint8_t { Summary, Full };
 /// Text Full adds a row a layer and a weight.
 [[nodiscard]] std::string format_report(const ModelInfo& info, ReportForm form, Detail detail);
 [[nodiscard]] std::string format_report(const PredictResult& result, ReportForm form);
+/// Markdown begins with the original project's layout: a format a column, a scheme a row.
+[[nodiscard]] std::string format_report(const ExperimentResult& result, ReportForm form);
+[[nodiscard]] std::string format_report(const CocoSubsetResult& result, ReportForm form);
+
+/// What the service has or did. Lists are an array in Json.
+[[nodiscard]] std::string format_report(const std::vector<CloudDomain>& domains, ReportForm form);
+[[nodiscard]] std::string format_report(const std::vector<CloudProject>& projects,
+                                        ReportForm form);
+[[nodiscard]] std::string format_report(const std::vector<CloudTag>& tags, ReportForm form);
+[[nodiscard]] std::string format_report(const std::vector<CloudIteration>& iterations,
+                                        ReportForm form);
+[[nodiscard]] std::string format_report(const CloudUploadResult& result, ReportForm form);
+[[nodiscard]] std::string format_report(const CloudTrainResult& result, ReportForm form);
+[[nodiscard]] std::string format_report(const CloudPerformance& performance, ReportForm form);
+[[nodiscard]] std::string format_report(const CloudExportResult& result, ReportForm form);
 
 /// "44.12 MB": 10^6 bytes; below that "12.3 kB" and "812 bytes".
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);

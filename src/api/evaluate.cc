@@ -2,36 +2,15 @@
 
 #include <algorithm>
 #include <array>
-#include <chrono>
-#include <cmath>
 #include <filesystem>
 
-#include "api/model_runner.h"
-#include "api/run_images.h"
+#include "api/evaluation.h"
+#include "api/open_model.h"
 #include "base/error.h"
 #include "base/output_file.h"
-#include "base/parallel.h"
-#include "eval/bootstrap.h"
-#include "eval/classification.h"
-#include "eval/coco_ap.h"
-#include "eval/dataset.h"
-#include "eval/predictions.h"
-#include "eval/threshold_metrics.h"
 
 namespace visionpress {
 namespace {
-
-/// A column on its way: its score, and what differences to it are made from.
-struct Column {
-  ModelScore score = {};
-  Predictions predictions = {};
-  ApMatches matches = {};
-};
-
-Result<void> check_share(const char* name, double value) {
-  if (value >= 0.0 && value <= 1.0) return {};
-  return fail(ErrorKind::InvalidArgument, "{} is {:g}, expected 0 to 1", name, value);
-}
 
 /// Where predictions are to be saved: of one model, onto nothing that is read.
 Result<void> check_save(const std::vector<std::string>& files, const EvaluateOptions& options) {
@@ -52,14 +31,7 @@ Result<void> check_save(const std::vector<std::string>& files, const EvaluateOpt
 Result<void> check(const std::vector<std::string>& files, const EvaluateOptions& options) {
   if (files.empty()) return fail(ErrorKind::Usage, "no file to evaluate");
   if (options.data.empty()) return fail(ErrorKind::Usage, "no data set to evaluate on");
-  VP_RETURN_IF_ERROR(check_share("probability", options.probability));
-  VP_RETURN_IF_ERROR(check_share("iou", options.iou));
-  VP_RETURN_IF_ERROR(check_share("ap-probability", options.ap_probability));
-  VP_RETURN_IF_ERROR(check_share("nms-iou", options.nms_iou));
-  VP_RETURN_IF_ERROR(check_share("min-box", options.min_box));
-  if (options.threads < 0) {
-    return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
-  }
+  VP_RETURN_IF_ERROR(check_numbers(options));
   if (options.max_drop && !(*options.max_drop >= 0.0)) {
     return fail(ErrorKind::InvalidArgument, "max-drop is {:g} points, expected 0 or more",
                 *options.max_drop);
@@ -70,341 +42,40 @@ Result<void> check(const std::vector<std::string>& files, const EvaluateOptions&
   return options.save_predictions.empty() ? Result<void>() : check_save(files, options);
 }
 
-bool is_predictions(const std::string& file) {
-  std::string extension = std::filesystem::path(file).extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension == ".json";
-}
-
-/// One evaluation: what its steps share.
-class Evaluation {
- public:
-  Evaluation(const EvaluateOptions& options, const Progress& progress)
-      : options_(options),
-        progress_(progress),
-        threads_(options.threads > 0 ? options.threads : default_thread_count()) {}
-
-  [[nodiscard]] Result<EvaluateResult> run(const std::vector<std::string>& files) {
-    const bool only_predictions = std::all_of(files.begin(), files.end(), is_predictions);
-    // A bad file is named before the good ones have been run.
-    for (const std::string& file : files) {
-      if (!is_predictions(file)) VP_RETURN_IF_ERROR(open_model(file));
-    }
-    VP_ASSIGN_OR_RETURN(
-        dataset_,
-        load_dataset({.data = options_.data,
-                      .images = options_.images,
-                      .min_box = options_.min_box,
-                      .max_images = options_.max_images,
-                      .image_need = only_predictions ? ImageNeed::Optional : ImageNeed::Required},
-                     diagnostics_));
-    std::vector<Column> columns;
-    for (const std::string& file : files) {
-      auto column = is_predictions(file) ? read_predictions(file) : run_model(file);
-      if (!column) return in_file(column.error(), file);
-      if (!columns.empty() && column->predictions.task != columns.front().predictions.task) {
-        return fail(ErrorKind::Usage,
-                    "{} and {} do different things: one finds boxes, the other names classes",
-                    files.front(), file);
-      }
-      score(*column);
-      columns.push_back(std::move(*column));
-    }
-    if (!options_.save_predictions.empty()) {
-      VP_RETURN_IF_ERROR(
-          save_predictions(columns.front().predictions, dataset_, options_.save_predictions,
-                           options_.overwrite ? Overwrite::Allow : Overwrite::Refuse));
-    }
-    compare(columns);
-    return collect(columns);
-  }
-
- private:
-  [[nodiscard]] Result<Column> read_predictions(const std::string& file) {
-    Column column;
-    VP_ASSIGN_OR_RETURN(column.predictions, load_predictions(file, dataset_, diagnostics_));
-    std::error_code ignored;
-    column.score.file = file;
-    column.score.bytes = std::filesystem::file_size(file, ignored);
-    column.score.format = "predictions";
-    for (Detections& detections : column.predictions.detections) drop_weak(detections);
-    return column;
-  }
-
-  [[nodiscard]] Result<Column> run_model(const std::string& file) {
-    VP_ASSIGN_OR_RETURN(ModelRunner runner,
-                        ModelRunner::create(file, {.labels = options_.labels,
-                                                   .arithmetic = options_.arithmetic,
-                                                   .preprocess = options_.preprocess,
-                                                   .crops = options_.crops,
-                                                   .threads = threads_}));
-    for (const std::string& warning : runner.model.warnings) {
-      diagnostics_.warn(fmt::format("{}: {}", file, warning));
-    }
-    share_labels(runner, file);
-    VP_RETURN_IF_ERROR(check_fits(runner));
-    VP_ASSIGN_OR_RETURN(const std::vector<int> tags,
-                        map_labels(runner.labels, dataset_, diagnostics_));
-    Column column;
-    column.score.file = file;
-    column.score.bytes = runner.model.bytes().size();
-    column.score.format = name_of(runner.model.graph().format);
-    column.score.arithmetic = runner.executor->arithmetic_name();
-    column.score.preprocessing = describe(runner.preprocess);
-    VP_RETURN_IF_ERROR(runner.task == ModelTask::Detection ? detect(runner, tags, column)
-                                                           : classify(runner, tags, column));
-    column.score.images_per_second = images_per_second_;
-    if (first_input_.size() == runner.preprocess.value_count()) {
-      VP_ASSIGN_OR_RETURN(column.score.ms_per_image,
-                          measure_run(*runner.executor, first_input_, threads_));
-    }
-    return column;
-  }
-
-  /// A compressed copy often stands away from its label file: it then has the labels of the first
-  /// file that has some for as many classes.
-  void share_labels(ModelRunner& runner, const std::string& file) {
-    if (runner.labels.empty() && runner.task != ModelTask::Raw &&
-        labels_.size() == runner.class_count) {
-      runner.labels = labels_;
-      diagnostics_.warn(
-          fmt::format("{}: no labels of its own, those of {} are used", file, labels_file_));
-    } else if (labels_.empty()) {
-      labels_ = runner.labels;
-      labels_file_ = file;
-    }
-  }
-
-  [[nodiscard]] Result<void> check_fits(const ModelRunner& runner) const {
-    if (runner.task == ModelTask::Raw) {
-      return fail(
-          ErrorKind::Unsupported,
-          "its outputs are neither boxes nor classes that can be scored; `predict` runs it");
-    }
-    if (runner.labels.empty()) {
-      return fail(ErrorKind::Usage,
-                  "no labels for its {} classes: none in the model, no labels.txt or "
-                  "NAME_labels.txt beside "
-                  "it; give --labels FILE",
-                  runner.class_count);
-    }
-    const bool folder = dataset_.kind == DatasetKind::Folder;
-    if (runner.task == ModelTask::Detection && (folder || options_.crops)) {
-      return fail(ErrorKind::Usage,
-                  "a detector needs boxes: COCO or VoTT annotations, without --crops");
-    }
-    if (runner.task == ModelTask::Classification && !folder && !options_.crops) {
-      return fail(ErrorKind::Usage,
-                  "a classifier needs a folder a tag, or --crops to score the boxes of a detection "
-                  "data set");
-    }
-    if (runner.task == ModelTask::Classification && !options_.save_predictions.empty()) {
-      return fail(
-          ErrorKind::Usage,
-          "save-predictions writes boxes, and this is a classifier; predict --json gives its "
-          "answers");
-    }
-    return {};
-  }
-
-  [[nodiscard]] std::vector<std::string> list_paths() const {
-    std::vector<std::string> paths;
-    for (const DatasetImage& image : dataset_.images) paths.push_back(image.path);
-    return paths;
-  }
-
-  [[nodiscard]] Result<void> run_all(const ModelRunner& runner, const PartsOf& parts_of,
-                                     const OnPart& on_part, const std::string& what) {
-    first_input_.clear();
-    const auto begin = std::chrono::steady_clock::now();
-    VP_RETURN_IF_ERROR(run_images(runner, list_paths(), parts_of,
-                                  [&](const SeenPart& part) -> Result<void> {
-                                    // One thread has the first image, and the others never touch
-                                    // its input.
-                                    if (part.image == 0 && part.part == 0)
-                                      first_input_.assign(part.input.begin(), part.input.end());
-                                    return on_part(part);
-                                  },
-                                  {.threads = threads_, .progress = progress_, .what = what}));
-    const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-    images_per_second_ = static_cast<double>(dataset_.images.size()) / elapsed.count();
-    return {};
-  }
-
-  [[nodiscard]] Result<void> detect(const ModelRunner& runner, const std::vector<int>& tags,
-                                    Column& column) {
-    column.predictions.task = Task::Detection;
-    column.predictions.detections.resize(dataset_.images.size());
-    const DecodeOptions decode{
-        .probability = std::min(options_.ap_probability, options_.probability),
-        .nms_iou = options_.nms_iou,
-        .max_detections = options_.max_detections};
-    return run_all(
-        runner, {},
-        [&](const SeenPart& part) -> Result<void> {
-          const OutputView& output = (*part.outputs)[runner.output_index];
-          Detections all = decode_yolo(runner.grid, output.values, decode);
-          Detections& kept = column.predictions.detections[part.image];
-          for (Detection& detection : all) {
-            detection.tag = tags[static_cast<std::size_t>(detection.tag)];
-            if (detection.tag >= 0) kept.push_back(detection);
-          }
-          // Boxes are in shares of the picture, and the truth is in pixels of the annotation's
-          // frame.
-          const DatasetImage& image = dataset_.images[part.image];
-          scale_to_pixels(kept, image.width, image.height);
-          return {};
-        },
-        column.score.file);
-  }
-
-  /// The true boxes of an image, scaled from the annotation's frame to the picture's own pixels.
-  [[nodiscard]] std::vector<ImageView> cut_boxes(std::size_t index, const Image& pixels) const {
-    const DatasetImage& image = dataset_.images[index];
-    std::vector<ImageView> parts;
-    for (const TruthBox& box : image.truths) {
-      const double across = static_cast<double>(pixels.width) / image.width;
-      const double down = static_cast<double>(pixels.height) / image.height;
-      const int x = std::clamp(static_cast<int>(std::floor(box.x * across)), 0, pixels.width - 1);
-      const int y = std::clamp(static_cast<int>(std::floor(box.y * down)), 0, pixels.height - 1);
-      const int right = std::clamp(static_cast<int>(std::ceil((box.x + box.width) * across)), x + 1,
-                                   pixels.width);
-      const int bottom = std::clamp(static_cast<int>(std::ceil((box.y + box.height) * down)), y + 1,
-                                    pixels.height);
-      parts.push_back(view_part(view_image(pixels), x, y, right - x, bottom - y));
-    }
-    return parts;
-  }
-
-  [[nodiscard]] Result<void> classify(const ModelRunner& runner, const std::vector<int>& tags,
-                                      Column& column) {
-    column.predictions.task = Task::Classification;
-    std::vector<std::vector<ClassSample>> samples(dataset_.images.size());
-    PartsOf parts_of;
-    if (options_.crops) {
-      parts_of = [this](std::size_t index, const Image& pixels) {
-        return cut_boxes(index, pixels);
-      };
-    }
-    VP_RETURN_IF_ERROR(run_all(
-        runner, parts_of,
-        [&](const SeenPart& part) -> Result<void> {
-          const DatasetImage& image = dataset_.images[part.image];
-          const std::span<const float> values = (*part.outputs)[runner.output_index].values;
-          const int best = find_top1(values);
-          ClassSample sample;
-          sample.image = static_cast<std::uint32_t>(part.image);
-          sample.truth = options_.crops ? image.truths[part.part].tag : image.class_tag;
-          sample.predicted = best < 0 ? -1 : tags[static_cast<std::size_t>(best)];
-          sample.score = best < 0 ? 0.0 : values[static_cast<std::size_t>(best)];
-          samples[part.image].push_back(sample);
-          return {};
-        },
-        column.score.file));
-    for (const auto& of_image : samples) {
-      column.predictions.classes.insert(column.predictions.classes.end(), of_image.begin(),
-                                        of_image.end());
-    }
-    return {};
-  }
-
-  void drop_weak(Detections& detections) const {
-    const double least = std::min(options_.ap_probability, options_.probability);
-    std::erase_if(detections, [least](const Detection& d) { return !(d.score > least); });
-  }
-
-  void score(Column& column) {
-    if (column.predictions.task == Task::Classification) {
-      column.score.tags = score_classes(dataset_, column.predictions.classes);
-      column.score.top1 = score_top1(column.predictions.classes);
-      return;
-    }
-    std::vector<Detections>& detections = column.predictions.detections;
-    column.score.tags = score_at_threshold(
-        dataset_, detections,
-        {.metric = options_.metric, .probability = options_.probability, .iou = options_.iou});
-    // Where precision looks at weaker detections than AP does, AP leaves them out.
-    for (Detections& of_image : detections) {
-      std::erase_if(of_image,
-                    [this](const Detection& d) { return !(d.score > options_.ap_probability); });
-    }
-    column.matches = match_for_ap(dataset_, detections, options_.max_detections);
-    for (std::size_t i = 0; i < column.score.tags.size() && i < column.matches.size(); ++i) {
-      const ApScore ap = score_ap(column.matches[i]);
-      column.score.tags[i].ap = ap.ap;
-      column.score.tags[i].ap50 = ap.ap50;
-    }
-    const ApScore mean = score_mean_ap(column.matches);
-    column.score.ap = mean.ap;
-    column.score.ap50 = mean.ap50;
-  }
-
-  /// Differences to the first column. Columns are independent, so they are resampled side by side.
-  void compare(std::vector<Column>& columns) const {
-    const BootstrapOptions bootstrap{options_.bootstrap_rounds, options_.seed};
-    parallel_for(columns.size() - 1, threads_, [&](std::size_t i) {
-      const Column& first = columns.front();
-      Column& column = columns[i + 1];
-      const bool detection = column.predictions.task == Task::Detection;
-      const auto score_of = [detection](const Column& c, std::span<const std::uint32_t> weights) {
-        return detection ? score_mean_ap(c.matches, weights).ap
-                         : score_top1(c.predictions.classes, weights);
-      };
-      const auto difference = bootstrap_difference(
-          dataset_.images.size(), bootstrap,
-          [&](std::span<const std::uint32_t> weights) -> std::optional<double> {
-            const std::optional<double> ours = score_of(column, weights);
-            const std::optional<double> theirs = score_of(first, weights);
-            if (!ours || !theirs) return std::nullopt;
-            return *ours - *theirs;
-          });
-      (detection ? column.score.ap_difference : column.score.top1_difference) = difference;
-      constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit is within it
-      if (options_.max_drop) {
-        column.score.within_max_drop =
-            difference && difference->points >= -*options_.max_drop - kRounding;
-      }
-    });
-  }
-
-  [[nodiscard]] EvaluateResult collect(std::vector<Column>& columns) const {
-    EvaluateResult result;
-    result.task = columns.front().predictions.task;
-    result.images = dataset_.images.size();
-    result.boxes = dataset_.box_count();
-    result.clamped_boxes = dataset_.clamped_boxes;
-    result.data = options_.data;
-    result.options = options_;
-    result.threads = threads_;
-    for (Column& column : columns) result.models.push_back(std::move(column.score));
-    result.warnings = diagnostics_.warnings();
-    for (std::size_t i = 1; i < result.models.size(); ++i) {
-      const ModelScore& model = result.models[i];
-      if (options_.max_drop && !model.ap_difference && !model.top1_difference) {
-        result.warnings.push_back(
-            fmt::format("{}: no drop can be measured, so max-drop counts as missed", model.file));
-      }
-    }
-    return result;
-  }
-
-  const EvaluateOptions& options_;
-  const Progress& progress_;
-  int threads_;
-  Dataset dataset_ = {};
-  Diagnostics diagnostics_ = {};
-  std::vector<float> first_input_ = {};
-  double images_per_second_ = 0.0;  ///< of the model that was run last
-  std::vector<std::string> labels_ = {};
-  std::string labels_file_ = {};
-};
-
 }  // namespace
 
 Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
                                 const EvaluateOptions& options, const Progress& progress) {
   VP_RETURN_IF_ERROR(check(files, options));
-  return Evaluation(options, progress).run(files);
+  Evaluation evaluation(options, progress);
+  const bool only_predictions = std::all_of(files.begin(), files.end(), is_predictions);
+  // A bad file is named before the good ones have been run.
+  for (const std::string& file : files) {
+    if (is_predictions(file)) continue;
+    VP_RETURN_IF_ERROR(open_model(file, open_options(options.preprocess.input_size)));
+  }
+  VP_RETURN_IF_ERROR(
+      evaluation.load_data(only_predictions ? ImageNeed::Optional : ImageNeed::Required));
+  std::vector<Column> columns;
+  for (const std::string& file : files) {
+    auto column =
+        is_predictions(file) ? evaluation.read_predictions(file) : evaluation.run_model(file);
+    if (!column) return in_file(column.error(), file);
+    if (!columns.empty() && column->predictions.task != columns.front().predictions.task) {
+      return fail(ErrorKind::Usage,
+                  "{} and {} do different things: one finds boxes, the other names classes",
+                  files.front(), file);
+    }
+    evaluation.score(*column, options.metric);
+    columns.push_back(std::move(*column));
+  }
+  if (!options.save_predictions.empty()) {
+    VP_RETURN_IF_ERROR(save_predictions(columns.front().predictions, evaluation.dataset(),
+                                        options.save_predictions,
+                                        options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
+  }
+  evaluation.compare(columns);
+  return evaluation.collect(columns);
 }
 
 }  // namespace visionpress

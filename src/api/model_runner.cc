@@ -122,7 +122,7 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
       runner.task == ModelTask::Detection ? PreprocessUse::Detector : classifier;
   const PackageHint hint = runner.model.package
                                ? choose_hint(runner.model.package->package, graph.input_info.width)
-                               : PackageHint();
+                               : options.package;
   VP_ASSIGN_OR_RETURN(runner.preprocess, choose_preprocess(graph.input_info, graph.layout, use,
                                                            options.preprocess, hint));
   if (runner.preprocess.value_count() != count) {
@@ -141,6 +141,13 @@ Result<ModelRunner> ModelRunner::create(const std::string& path, const RunnerOpt
   if (auto compiled = compile(runner, path, options); !compiled)
     return in_file(compiled.error(), path);
   return runner;
+}
+
+Result<std::vector<std::string>> find_model_labels(const OpenedModel& model,
+                                                   const std::string& path,
+                                                   const std::string& given) {
+  VP_ASSIGN_OR_RETURN(FoundLabels found, find_labels(model, path, given));
+  return std::move(found.labels);
 }
 
 Result<std::vector<std::string>> load_labels(const std::string& path) {

@@ -19,8 +19,9 @@ struct RunnerOptions {
   std::string labels = {};  ///< label file; empty: in the model, else beside it
   Arithmetic arithmetic = Arithmetic::Runtime;
   PreprocessOptions preprocess = {};
-  bool crops = false;  ///< classifiers will be given boxes, not whole images
-  int threads = 1;     ///< most that any run will use
+  bool crops = false;        ///< classifiers will be given boxes, not whole images
+  int threads = 1;           ///< most that any run will use
+  PackageHint package = {};  ///< of a model that comes in no package
 };
 
 /// What the outputs mean.
@@ -45,6 +46,12 @@ struct ModelRunner {
   std::vector<std::string> labels = {};  ///< empty where nobody names them; else one a class
   Preprocess preprocess = {};
 };
+
+/// The labels of a model that is open: of the file `given`, else its own, its package's, or those
+/// of a file beside it; none where nobody names them. errors: as load_labels.
+[[nodiscard]] Result<std::vector<std::string>> find_model_labels(const OpenedModel& model,
+                                                                 const std::string& path,
+                                                                 const std::string& given);
 
 /// A label file: a tag a line, empty lines at the end left out. errors: Io, Malformed for an empty
 /// one.

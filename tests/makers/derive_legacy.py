@@ -73,6 +73,7 @@ def main():
     with open(os.path.join(results, "table.json"), encoding="utf-8") as file:
         table = json.load(file)
     metric = table["legacy"]["metric"]
+    images = dict(sorted(images.items())[: table["legacy"]["images"]])  # --max-images: by ascending id
     wrong = 0
     for column, model in zip(table["columns"], table["legacy"]["models"]):
         stored = os.path.join(results, "columns", os.path.basename(column["predictions"]))

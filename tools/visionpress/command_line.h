@@ -99,8 +99,11 @@ Exit print_result(const std::string& text);
 using Arguments = std::vector<std::string>;
 Exit run_inspect(const Arguments& arguments);
 Exit run_compress(const Arguments& arguments);
+Exit run_cloud(const Arguments& arguments);
+Exit run_data(const Arguments& arguments);
 Exit run_convert(const Arguments& arguments);
 Exit run_evaluate(const Arguments& arguments);
+Exit run_experiment(const Arguments& arguments);
 Exit run_predict(const Arguments& arguments);
 Exit run_serve(const Arguments& arguments);
 

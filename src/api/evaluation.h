@@ -1,0 +1,81 @@
+#pragma once
+
+// The steps of an evaluation, for those who need them one by one: a column is made from a model or
+// a file of predictions, scored, compared, and shown.
+
+#include <string>
+#include <vector>
+
+#include "api/model_runner.h"
+#include "api/run_images.h"
+#include "base/error.h"
+#include "eval/coco_ap.h"
+#include "eval/dataset.h"
+#include "eval/predictions.h"
+#include "visionpress/evaluate.h"
+
+namespace visionpress {
+
+/// A column on its way: its score, and what differences to it are made from.
+struct Column {
+  ModelScore score = {};
+  Predictions predictions = {};
+  ApMatches matches = {};
+};
+
+/// errors: InvalidArgument for a share outside 0..1, a negative count of threads.
+[[nodiscard]] Result<void> check_numbers(const EvaluateOptions& options);
+
+/// True for files of predictions, by their name.
+[[nodiscard]] bool is_predictions(const std::string& file);
+
+class Evaluation {
+ public:
+  /// options, progress: borrowed.
+  Evaluation(const EvaluateOptions& options, const Progress& progress);
+
+  /// The first step. errors: as load_dataset.
+  [[nodiscard]] Result<void> load_data(ImageNeed need);
+  [[nodiscard]] const Dataset& dataset() const { return dataset_; }
+
+  /// Labels and kind of export of models that say nothing of theirs, such as a compressed copy.
+  /// source: who has them, for a warning; empty: none is given.
+  void adopt(std::vector<std::string> labels, PackageHint hint, std::string source);
+
+  /// Both give a column that `score` has not seen. errors: as `evaluate`, naming no file.
+  [[nodiscard]] Result<Column> run_model(const std::string& file);
+  [[nodiscard]] Result<Column> read_predictions(const std::string& file);
+
+  /// Fills in the figures. It drops what AP does not look at, so predictions are saved before.
+  void score(Column& column, Metric metric) const;
+  /// Differences to the first column. Columns are independent, so they are resampled side by side.
+  void compare(std::vector<Column>& columns) const;
+  /// Takes the scores out of the columns.
+  [[nodiscard]] EvaluateResult collect(std::vector<Column>& columns) const;
+
+ private:
+  void share_labels(ModelRunner& runner, const std::string& file);
+  [[nodiscard]] Result<void> check_fits(const ModelRunner& runner) const;
+  [[nodiscard]] std::vector<std::string> list_paths() const;
+  [[nodiscard]] Result<void> run_all(const ModelRunner& runner, const PartsOf& parts_of,
+                                     const OnPart& on_part, const std::string& what);
+  [[nodiscard]] Result<void> detect(const ModelRunner& runner, const std::vector<int>& tags,
+                                    Column& column);
+  [[nodiscard]] std::vector<ImageView> cut_boxes(std::size_t index, const Image& pixels) const;
+  [[nodiscard]] Result<void> classify(const ModelRunner& runner, const std::vector<int>& tags,
+                                      Column& column);
+  void drop_weak(Detections& detections) const;
+
+  const EvaluateOptions& options_;
+  const Progress& progress_;
+  int threads_;
+  Dataset dataset_ = {};
+  Diagnostics diagnostics_ = {};
+  std::vector<float> first_input_ = {};
+  double images_per_second_ = 0.0;  ///< of the model that was run last
+  std::vector<std::string> labels_ = {};
+  std::string labels_file_ = {};
+  PackageHint hint_ = {};
+};
+
+}  // namespace visionpress

@@ -1,0 +1,387 @@
+#include "visionpress/experiment.h"
+
+#include <algorithm>
+#include <array>
+#include <cctype>
+#include <filesystem>
+#include <set>
+#include <utility>
+
+#include "api/encode_weights.h"
+#include "api/evaluation.h"
+#include "api/experiment_store.h"
+#include "api/open_model.h"
+#include "api/plan.h"
+#include "base/error.h"
+#include "cloud/sha1.h"
+#include "codecs/scheme.h"
+#include "visionpress/report.h"
+#include "visionpress/version.h"
+
+namespace visionpress {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+/// One export, as far as its columns depend on it.
+struct Export {
+  std::string path = {};
+  std::string family = {};  ///< of its columns' titles
+  std::string sha1 = {};    ///< of the model
+  std::string kind = {};    ///< of the package: what preprocessing follows from it
+  std::vector<std::string> labels = {};
+  PackageHint hint = {};
+  std::string extension = {};             ///< of its compressed copies
+  std::vector<std::string> schemes = {};  ///< that change something
+};
+
+/// A column before it is made.
+struct Planned {
+  ExperimentColumn column = {};
+  std::string name = {};           ///< of its files
+  const Export* source = nullptr;  ///< null: the online column
+};
+
+/// "Core ML fp16" -> "core-ml-fp16"
+std::string name_file(const std::string& title) {
+  std::string name;
+  for (const char c : title) {
+    const auto byte = static_cast<unsigned char>(c);
+    const bool plain = std::isalnum(byte) != 0 || c == '.' || c == '_';
+    if (plain) name += static_cast<char>(std::tolower(byte));
+    if (!plain && !name.empty() && name.back() != '-') name += '-';
+  }
+  while (name.ends_with('-')) name.pop_back();
+  return name;
+}
+
+/// The word before the colon of a scheme's name: "coreml".
+std::string name_format(Format format) {
+  switch (format) {
+    case Format::CoreMl:
+      return "coreml";
+    case Format::TfLite:
+      return "tflite";
+    case Format::GraphDef:
+      return "tensorflow";
+  }
+  return {};
+}
+
+Result<void> check_schemes(const std::vector<std::string>& schemes) {
+  constexpr std::array<std::string_view, 3> kFormats = {"coreml", "tensorflow", "tflite"};
+  for (const std::string& scheme : schemes) {
+    const std::size_t colon = scheme.find(':');
+    const std::string format = colon == std::string::npos ? "" : scheme.substr(0, colon);
+    VP_RETURN_IF_ERROR(
+        choose_scheme(colon == std::string::npos ? scheme : scheme.substr(colon + 1)));
+    if (colon == std::string::npos || std::ranges::find(kFormats, format) != kFormats.end())
+      continue;
+    return fail(ErrorKind::Usage, "no format \"{}\" in \"{}\"; one of {}", format, scheme,
+                fmt::join(kFormats, ", "));
+  }
+  return {};
+}
+
+Result<void> check(const ExperimentOptions& options) {
+  if (options.exports.empty()) return fail(ErrorKind::Usage, "no export to look at");
+  if (options.evaluate.data.empty()) return fail(ErrorKind::Usage, "no data set to evaluate on");
+  if (options.results.empty()) return fail(ErrorKind::Usage, "no folder for the results");
+  if (options.online && !options.online_predictions.empty()) {
+    return fail(ErrorKind::Usage,
+                "the online column is asked of a service and read from {}: one of them",
+                options.online_predictions);
+  }
+  VP_RETURN_IF_ERROR(check_numbers(options.evaluate));
+  return check_schemes(options.schemes);
+}
+
+bool is_wanted(const ExperimentOptions& options, Format format, std::string_view scheme) {
+  if (options.schemes.empty()) return true;
+  return std::ranges::any_of(options.schemes, [&](const std::string& wanted) {
+    return wanted == scheme || wanted == fmt::format("{}:{}", name_format(format), scheme);
+  });
+}
+
+Json numbers_json(const std::vector<float>& values) { return Json(values); }
+
+/// Everything that decides what a model answers, apart from the model and the images.
+Json run_json(const EvaluateOptions& options) {
+  const PreprocessOptions& how = options.preprocess;
+  const auto choice = [](const auto& value) {
+    return value ? Json(static_cast<int>(*value)) : Json(nullptr);
+  };
+  return {{"arithmetic", static_cast<int>(options.arithmetic)},
+          {"rule", choice(how.rule)},
+          {"filter", choice(how.filter)},
+          {"color", choice(how.color)},
+          {"mean", numbers_json(how.mean)},
+          {"std", numbers_json(how.std)},
+          {"input_size", how.input_size ? Json(*how.input_size) : Json(nullptr)},
+          {"least_probability", std::min(options.ap_probability, options.probability)},
+          {"nms_iou", options.nms_iou},
+          {"max_detections", options.max_detections}};
+}
+
+class Experiment {
+ public:
+  Experiment(const ExperimentOptions& options, const Progress& progress)
+      : options_(options), progress_(progress), evaluation_(options.evaluate, progress) {}
+
+  [[nodiscard]] Result<ExperimentResult> run() {
+    // A bad export is named before the good ones have been run.
+    for (const std::string& path : options_.exports) VP_RETURN_IF_ERROR(add_export(path));
+    name_families();
+    VP_RETURN_IF_ERROR(evaluation_.load_data(ImageNeed::Required));
+    VP_ASSIGN_OR_RETURN(store_, ExperimentStore::open(options_.results));
+    VP_RETURN_IF_ERROR(describe_data());
+    plan();
+    std::vector<Column> columns;
+    for (Planned& planned : planned_) {
+      VP_ASSIGN_OR_RETURN(Column column, make_column(planned));
+      if (!columns.empty() && column.predictions.task != columns.front().predictions.task) {
+        return fail(ErrorKind::Usage,
+                    "{} and {} do different things: one finds boxes, the other names classes",
+                    planned_.front().column.source, planned.column.source);
+      }
+      columns.push_back(std::move(column));
+    }
+    return collect(columns);
+  }
+
+ private:
+  [[nodiscard]] Result<void> add_export(const std::string& path) {
+    VP_ASSIGN_OR_RETURN(const OpenedModel model,
+                        open_model(path, open_options(options_.evaluate.preprocess.input_size)));
+    const Graph& graph = model.graph();
+    Export found;
+    found.path = path;
+    found.family = name_of(graph.format);
+    found.extension = fs::path(path).extension();
+    VP_ASSIGN_OR_RETURN(found.labels, find_model_labels(model, path, options_.evaluate.labels));
+    if (model.package) {
+      const ExportManifest& manifest = model.package->package.manifest;
+      found.kind = fmt::format("{} {} {} {}", manifest.domain_type, manifest.platform,
+                               manifest.exporter_version, manifest.exported_date);
+      found.hint = choose_hint(model.package->package, graph.input_info.width);
+      if (!model.package->is_archive) {
+        found.extension = fs::path(model.package->model_path).extension();
+      }
+    }
+    const bool is_saved_model = model.bytes().empty();
+    if (is_saved_model) {
+      VP_ASSIGN_OR_RETURN(found.sha1, hash_path(path));
+      warnings_.push_back(path + ": a SavedModel is no one file, so no scheme is tried on it");
+    } else {
+      found.sha1 = hash_sha1(model.bytes());
+      list_schemes(model, found);
+    }
+    for (const std::string& warning : model.warnings) {
+      warnings_.push_back(fmt::format("{}: {}", path, warning));
+    }
+    exports_.push_back(std::move(found));
+    return {};
+  }
+
+  /// Those that are wanted and would change a weight of the model.
+  void list_schemes(const OpenedModel& model, Export& found) {
+    for (const Scheme& scheme : all_schemes()) {
+      if (!is_wanted(options_, model.graph().format, scheme.name)) continue;
+      const auto plan = make_plan(*model.source, scheme, {});
+      const bool changes = plan && std::ranges::any_of(*plan, [](const PlannedWeight& weight) {
+                             return weight.kept_because.empty();
+                           });
+      if (changes) {
+        found.schemes.emplace_back(scheme.name);
+      } else {
+        warnings_.push_back(
+            fmt::format("{}: {} is left out: {}", found.path, scheme.name,
+                        plan ? std::string("it would change nothing") : plan.error().message));
+      }
+    }
+  }
+
+  /// Several exports of a format are told apart by their names, and by a number where these agree.
+  void name_families() {
+    std::vector<std::string> formats;
+    for (const Export& found : exports_) formats.push_back(found.family);
+    std::set<std::string> seen;
+    for (Export& found : exports_) {
+      if (std::ranges::count(formats, found.family) > 1) {
+        const fs::path path(found.path);
+        const fs::path named = path.has_filename() ? path : path.parent_path();
+        found.family += fmt::format(" ({})", named.filename().string());
+      }
+      const std::string family = found.family;
+      for (int i = 2; !seen.insert(name_file(found.family)).second; ++i) {
+        found.family = fmt::format("{} {}", family, i);
+      }
+    }
+  }
+
+  [[nodiscard]] Result<void> describe_data() {
+    std::string images;
+    for (const DatasetImage& image : evaluation_.dataset().images) {
+      std::error_code ignored;
+      images += fmt::format("{} {} {}\n", image.file_name, fs::file_size(image.path, ignored),
+                            fs::last_write_time(image.path, ignored).time_since_epoch().count());
+    }
+    std::error_code ignored;
+    std::string annotations;
+    if (!fs::is_directory(options_.evaluate.data, ignored)) {
+      VP_ASSIGN_OR_RETURN(annotations, hash_path(options_.evaluate.data));
+    }
+    data_ = {{"annotations_sha1", annotations},
+             {"images_sha1", hash_sha1(std::as_bytes(std::span(images)))},
+             {"images", evaluation_.dataset().images.size()}};
+    return {};
+  }
+
+  void plan() {
+    if (options_.online || !options_.online_predictions.empty()) {
+      ExperimentColumn online;
+      online.title = "Online";
+      online.family = "Online";
+      online.source =
+          options_.online ? options_.online->access.endpoint : options_.online_predictions;
+      planned_.push_back({online, name_file(online.title), nullptr});
+    }
+    for (const Export& found : exports_) {
+      ExperimentColumn original;
+      original.title = found.family;
+      original.family = found.family;
+      original.source = found.path;
+      planned_.push_back({original, name_file(original.title), &found});
+      for (const std::string& scheme : found.schemes) {
+        ExperimentColumn column = original;
+        column.title += " " + scheme;
+        column.scheme = scheme;
+        const std::string name = name_file(column.title);
+        column.source = store_.model_path(name + found.extension);
+        planned_.push_back({column, name, &found});
+      }
+    }
+    for (Planned& planned : planned_) {
+      planned.column.predictions = store_.predictions_path(planned.name);
+    }
+  }
+
+  [[nodiscard]] Result<Json> make_key(const Planned& planned) const {
+    Json key = {{"visionpress", version()}, {"data", data_}};
+    if (planned.source != nullptr) {
+      key["model_sha1"] = planned.source->sha1;
+      key["package"] = planned.source->kind;
+      key["labels"] = planned.source->labels;
+      key["scheme"] = planned.column.scheme;
+      key["run"] = run_json(options_.evaluate);
+    } else if (options_.online) {
+      key["endpoint"] = options_.online->access.endpoint;
+      key["project"] = options_.online->project;
+      key["published_name"] = options_.online->published_name;
+      key["iteration"] = options_.online->iteration;
+    } else {
+      VP_ASSIGN_OR_RETURN(key["predictions_sha1"], hash_path(options_.online_predictions));
+    }
+    return key;
+  }
+
+  [[nodiscard]] Result<Column> make_column(Planned& planned) {
+    VP_ASSIGN_OR_RETURN(const Json key, make_key(planned));
+    VP_ASSIGN_OR_RETURN(std::optional<Column> kept, store_.load(planned.name, key, evaluation_));
+    if (kept) {
+      planned.column.was_kept = true;
+      return std::move(*kept);
+    }
+    auto column = planned.source != nullptr ? run_export(planned) : ask_online(planned);
+    if (!column) return in_file(column.error(), planned.column.source);
+    Column scored = *column;
+    evaluation_.score(scored, Metric::Standard);
+    VP_RETURN_IF_ERROR(
+        store_.save(planned.name, key, *column, scored.score, evaluation_.dataset()));
+    return column;
+  }
+
+  [[nodiscard]] Result<Column> run_export(const Planned& planned) {
+    if (!planned.column.scheme.empty()) {
+      VP_RETURN_IF_ERROR(compress({.input = planned.source->path,
+                                   .output = planned.column.source,
+                                   .scheme = planned.column.scheme,
+                                   .overwrite = true,
+                                   .threads = options_.evaluate.threads}));
+    }
+    evaluation_.adopt(planned.source->labels, planned.source->hint, "");
+    return evaluation_.run_model(planned.column.source);
+  }
+
+  [[nodiscard]] Result<Column> ask_online(const Planned& planned) {
+    if (!options_.online) return evaluation_.read_predictions(options_.online_predictions);
+    const bool folder = evaluation_.dataset().kind == DatasetKind::Folder;
+    VP_ASSIGN_OR_RETURN(const PredictResult answers,
+                        cloud_predict(options_.online->access, {},
+                                      {.project = options_.online->project,
+                                       .published_name = options_.online->published_name,
+                                       .iteration = options_.online->iteration,
+                                       .task = folder ? Task::Classification : Task::Detection,
+                                       .data = options_.evaluate.data,
+                                       .images = options_.evaluate.images,
+                                       .max_images = options_.evaluate.max_images,
+                                       .save_predictions = planned.column.predictions,
+                                       .overwrite = true},
+                                      progress_));
+    for (const std::string& warning : answers.warnings) {
+      warnings_.push_back(fmt::format("{}: {}", planned.column.source, warning));
+    }
+    VP_ASSIGN_OR_RETURN(Column column, evaluation_.read_predictions(planned.column.predictions));
+    column.score.arithmetic = "the service's";
+    column.score.preprocessing = "the service's";
+    return column;
+  }
+
+  /// The figures of one metric, with the titles in place of files.
+  [[nodiscard]] EvaluateResult score(std::vector<Column> columns, Metric metric) const {
+    for (std::size_t i = 0; i < columns.size(); ++i) {
+      evaluation_.score(columns[i], metric);
+      columns[i].score.file = planned_[i].column.title;
+    }
+    evaluation_.compare(columns);
+    EvaluateResult result = evaluation_.collect(columns);
+    result.options.metric = metric;
+    return result;
+  }
+
+  [[nodiscard]] Result<ExperimentResult> collect(const std::vector<Column>& columns) {
+    ExperimentResult result;
+    result.results = options_.results;
+    result.standard = score(columns, Metric::Standard);
+    const Metric asked = options_.evaluate.metric;
+    const bool detection = result.standard.task == Task::Detection;
+    if (asked != Metric::Standard && detection) result.legacy = score(columns, asked);
+    for (const Planned& planned : planned_) result.columns.push_back(planned.column);
+    result.warnings = warnings_;
+    result.warnings.insert(result.warnings.end(), result.standard.warnings.begin(),
+                           result.standard.warnings.end());
+    VP_RETURN_IF_ERROR(store_.write("table.txt", format_report(result, ReportForm::Text)));
+    VP_RETURN_IF_ERROR(store_.write("table.md", format_report(result, ReportForm::Markdown)));
+    VP_RETURN_IF_ERROR(store_.write("table.json", format_report(result, ReportForm::Json)));
+    return result;
+  }
+
+  const ExperimentOptions& options_;
+  const Progress& progress_;
+  Evaluation evaluation_;
+  ExperimentStore store_ = {};
+  std::vector<Export> exports_ = {};
+  std::vector<Planned> planned_ = {};
+  Json data_ = {};
+  std::vector<std::string> warnings_ = {};
+};
+
+}  // namespace
+
+Result<ExperimentResult> experiment(const ExperimentOptions& options, const Progress& progress) {
+  VP_RETURN_IF_ERROR(check(options));
+  return Experiment(options, progress).run();
+}
+
+}  // namespace visionpress

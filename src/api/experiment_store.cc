@@ -1,0 +1,163 @@
+#include "api/experiment_store.h"
+
+#include <algorithm>
+#include <filesystem>
+#include <utility>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/output_file.h"
+#include "cloud/sha1.h"
+
+namespace visionpress {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kColumns = "columns";
+constexpr const char* kModels = "models";
+
+std::string dump(const Json& json) {
+  return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
+}
+
+std::string text_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
+}
+
+std::optional<double> number_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number()) return std::nullopt;
+  return found->get<double>();
+}
+
+Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
+
+/// What a run says of itself; its figures are made again from the predictions.
+Json model_json(const ModelScore& score) {
+  return {{"file", score.file},
+          {"bytes", score.bytes},
+          {"format", score.format},
+          {"arithmetic", score.arithmetic},
+          {"preprocessing", score.preprocessing},
+          {"ms_per_image", or_null(score.ms_per_image)},
+          {"images_per_second", or_null(score.images_per_second)}};
+}
+
+ModelScore read_model(const Json& json) {
+  ModelScore score;
+  score.file = text_at(json, "file");
+  score.bytes = static_cast<std::uint64_t>(std::max(number_at(json, "bytes").value_or(0.0), 0.0));
+  score.format = text_at(json, "format");
+  score.arithmetic = text_at(json, "arithmetic");
+  score.preprocessing = text_at(json, "preprocessing");
+  score.ms_per_image = number_at(json, "ms_per_image");
+  score.images_per_second = number_at(json, "images_per_second");
+  return score;
+}
+
+Json figures_json(const ModelScore& score) {
+  Json tags = Json::array();
+  for (const TagScore& tag : score.tags) {
+    tags.push_back({{"tag", tag.tag},
+                    {"truth", tag.truth},
+                    {"true_positives", tag.true_positives},
+                    {"predicted", tag.predicted},
+                    {"precision", or_null(tag.precision)},
+                    {"recall", or_null(tag.recall)},
+                    {"ap", or_null(tag.ap)},
+                    {"ap50", or_null(tag.ap50)}});
+  }
+  return {{"ap", or_null(score.ap)},
+          {"ap50", or_null(score.ap50)},
+          {"top1", or_null(score.top1)},
+          {"tags", std::move(tags)}};
+}
+
+Result<void> make_folder(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (!error && fs::is_directory(path, error)) return {};
+  const std::string why = error ? error.message() : "it is a file";
+  return in_file(fail(ErrorKind::Output, "cannot make the folder: {}", why).value(), path);
+}
+
+}  // namespace
+
+Result<std::string> hash_path(const std::string& path) {
+  std::error_code error;
+  if (!fs::is_directory(path, error)) {
+    VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+    return hash_sha1(file.bytes());
+  }
+  std::vector<std::string> files;
+  for (fs::recursive_directory_iterator it(path, error), end; !error && it != end;
+       it.increment(error)) {
+    std::error_code ignored;
+    if (it->is_regular_file(ignored)) files.push_back(it->path().string());
+  }
+  if (error) {
+    return in_file(fail(ErrorKind::Io, "cannot list: {}", error.message()).value(), path);
+  }
+  std::ranges::sort(files);
+  std::string sums;
+  for (const std::string& name : files) {
+    VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(name));
+    sums += fmt::format("{} {}\n", fs::path(name).lexically_relative(path).string(),
+                        hash_sha1(file.bytes()));
+  }
+  return hash_sha1(std::as_bytes(std::span(sums)));
+}
+
+Result<ExperimentStore> ExperimentStore::open(const std::string& folder) {
+  ExperimentStore store;
+  store.folder_ = folder;
+  VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kColumns));
+  VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kModels));
+  return store;
+}
+
+std::string ExperimentStore::predictions_path(const std::string& name) const {
+  return fs::path(folder_) / kColumns / (name + ".predictions.json");
+}
+
+std::string ExperimentStore::model_path(const std::string& file_name) const {
+  return fs::path(folder_) / kModels / file_name;
+}
+
+Result<std::optional<Column>> ExperimentStore::load(const std::string& name, const Json& key,
+                                                    Evaluation& evaluation) const {
+  std::error_code ignored;
+  const std::string file = fs::path(folder_) / kColumns / (name + ".json");
+  const std::string predictions = predictions_path(name);
+  if (!fs::exists(file, ignored) || !fs::exists(predictions, ignored)) return std::nullopt;
+  VP_ASSIGN_OR_RETURN(const MappedFile text, MappedFile::open(file));
+  const Json json = Json::parse(view_text(text.bytes()), nullptr, false);
+  if (!json.is_object() || json.value("key", Json()) != key) return std::nullopt;
+  VP_ASSIGN_OR_RETURN(const std::string sha1, hash_path(predictions));
+  if (text_at(json, "predictions_sha1") != sha1) return std::nullopt;
+  VP_ASSIGN_OR_RETURN(Column column, evaluation.read_predictions(predictions));
+  column.score = read_model(json.value("model", Json::object()));
+  return column;
+}
+
+Result<void> ExperimentStore::save(const std::string& name, const Json& key, const Column& column,
+                                   const ModelScore& scored, const Dataset& dataset) const {
+  const std::string predictions = predictions_path(name);
+  VP_RETURN_IF_ERROR(save_predictions(column.predictions, dataset, predictions, Overwrite::Allow));
+  VP_ASSIGN_OR_RETURN(const std::string sha1, hash_path(predictions));
+  return write(std::string(kColumns) + "/" + name + ".json",
+               dump({{"key", key},
+                     {"predictions_sha1", sha1},
+                     {"model", model_json(scored)},
+                     {"figures", figures_json(scored)}}));
+}
+
+Result<void> ExperimentStore::write(const std::string& file_name, const std::string& text) const {
+  return write_file(fs::path(folder_) / file_name, Overwrite::Allow,
+                    std::as_bytes(std::span(text)));
+}
+
+}  // namespace visionpress

@@ -1,0 +1,147 @@
+#include <cstdio>
+#include <cstdlib>
+
+#include "command_line.h"
+#include "progress.h"
+#include "visionpress/experiment.h"
+
+namespace visionpress {
+namespace {
+
+std::string from_environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
+
+/// What the online column is made from, as it was asked for.
+struct Online {
+  std::string from = {};  ///< a file of predictions, or an endpoint
+  bool cloud = false;
+  OnlineService service = {};
+};
+
+void add_main_options(CommandLine& line, ExperimentOptions& options, Online& online) {
+  CLI::App& app = line.app();
+  app.add_option("EXPORT", options.exports,
+                 "Exports of one iteration: model files, .zip packages or folders of them")
+      ->required();
+  app.add_option("-d,--data", options.evaluate.data,
+                 "Labelled images: COCO JSON, VoTT v1 JSON, or a folder with a folder a tag")
+      ->required()
+      ->type_name("PATH");
+  app.add_option("-o,--results", options.results,
+                 "Folder for the results; what is in it from an earlier run is not made again")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("-w,--weights", options.schemes,
+                 "Only this scheme, or FORMAT:SCHEME (coreml:, tensorflow:, tflite:). Repeatable; "
+                 "default: every scheme")
+      ->type_name("SCHEME")
+      ->expected(1)
+      ->take_all();
+  line.add_choice<Metric>("--metric", options.evaluate.metric,
+                          {{"standard", Metric::Standard},
+                           {"legacy", Metric::Legacy},
+                           {"legacy-flipped", Metric::LegacyFlipped}},
+                          "Another metric to show beside the standard one")
+      ->default_str("standard");
+  app.add_flag("--cloud", online.cloud,
+               "Ask Custom Vision too (VISIONPRESS_CV_ENDPOINT, VISIONPRESS_CV_PREDICTION_KEY)");
+  app.add_option("--online", online.from,
+                 "The online column: COCO results JSON, or the endpoint that is asked")
+      ->type_name("FILE|URL");
+  app.add_option("-p,--project", online.service.project, "Online: the project's name or id")
+      ->type_name("NAME");
+  app.add_option("--published-name", online.service.published_name,
+                 "Online: the iteration's published name")
+      ->type_name("NAME");
+  app.add_option("-i,--iteration", online.service.iteration,
+                 "Online, API 2: the iteration's id; default: the default iteration")
+      ->type_name("ID")
+      ->group(kMore);
+  app.add_option("--images", options.evaluate.images,
+                 "Folder of the images; default: beside the data")
+      ->type_name("DIR");
+  app.add_option("--labels", options.evaluate.labels,
+                 "Label file, a tag a line; default: in the export, or beside it")
+      ->type_name("FILE");
+  add_threads(app, options.evaluate.threads);
+}
+
+void add_number_options(CLI::App& app, EvaluateOptions& options) {
+  const auto add_number = [&app](const char* name, auto& value, const char* help) {
+    CLI::Option* option = app.add_option(name, value, help)->capture_default_str()->group(kMore);
+    if constexpr (std::is_integral_v<std::remove_reference_t<decltype(value)>>) {
+      option->check(check_count);
+    }
+  };
+  add_number("--probability", options.probability,
+             "Precision and recall count detections above it");
+  add_number("--iou", options.iou, "Overlap that makes a match for precision and recall");
+  add_number("--min-box", options.min_box,
+             "Leave out true boxes below this share of the image's side");
+  add_number("--max-images", options.max_images, "Take only this many images; 0: all");
+  add_number("--bootstrap", options.bootstrap_rounds,
+             "Rounds of the interval of differences; 0: none");
+}
+
+/// Fills options' online part. errors: Usage.
+Result<void> choose_online(const Online& online, ExperimentOptions& options) {
+  const bool is_url = online.from.starts_with("http://") || online.from.starts_with("https://");
+  if (!online.from.empty() && !is_url) options.online_predictions = online.from;
+  if (!online.cloud && !is_url) return {};
+  OnlineService service = online.service;
+  service.access.endpoint = is_url ? online.from : from_environment("VISIONPRESS_CV_ENDPOINT");
+  service.access.prediction_key = from_environment("VISIONPRESS_CV_PREDICTION_KEY");
+  service.access.training_key = from_environment("VISIONPRESS_CV_TRAINING_KEY");
+  const char* missing = service.access.endpoint.empty() ? "an endpoint: VISIONPRESS_CV_ENDPOINT"
+                        : service.project.empty()       ? "--project"
+                                                        : nullptr;
+  if (missing != nullptr) {
+    return tl::unexpected<Error>(Error{
+        ErrorKind::Usage, std::string("the online column needs ") + missing, {}, std::nullopt});
+  }
+  options.online = service;
+  return {};
+}
+
+}  // namespace
+
+Exit run_experiment(const Arguments& arguments) {
+  CommandLine line(
+      "experiment",
+      "Scores exports and every compressed form of them, and the online service, side by side.",
+      "  visionpress experiment model.mlmodel model.pb model.tflite --data coco.json -o results\n"
+      "  visionpress experiment *.zip --data vott.json -o results -w fp16 -w coreml:linear-8\n"
+      "  visionpress experiment *.zip --data vott.json -o results --cloud -p pets "
+      "--published-name v1\n"
+      "  visionpress experiment *.zip --data vott.json -o results --online "
+      "http://127.0.0.1:8000 -p any --metric legacy");
+  ExperimentOptions options;
+  Online online;
+  OutputOptions output;
+  add_main_options(line, options, online);
+  add_form_options(line.app(), output);
+  add_number_options(line.app(), options.evaluate);
+  add_run_options(line, options.evaluate.arithmetic, options.evaluate.preprocess);
+  if (const auto exit = line.parse(arguments)) return *exit;
+  if (auto chosen = choose_online(online, options); !chosen) return report_error(chosen.error());
+
+  const auto result = [&] {
+    ProgressMeter meter(output.quiet);
+    return experiment(options,
+                      [&meter](std::size_t done, std::size_t total, const std::string& what) {
+                        meter.update(done, total, what);
+                      });
+  }();
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  for (const ExperimentColumn& column : result->columns) {
+    if (column.was_kept && !output.quiet) {
+      std::fprintf(stderr, "kept from %s: %s\n", result->results.c_str(), column.title.c_str());
+    }
+  }
+  return print_result(format_report(*result, output.form));
+}
+
+}  // namespace visionpress
