@@ -144,8 +144,10 @@ tl::unexpected<Error> CustomVisionClient::fail_unanswered(const std::string& wha
 tl::unexpected<Error> CustomVisionClient::refuse(const CloudCall& call, int status,
                                                  const ServiceError& error) const {
   const bool is_key = status == 401 || status == 403;
+  // The gateway's code is the status once more.
+  const std::string code = error.code == std::to_string(status) ? "" : hide_keys(error.code);
   return fail(ErrorKind::Io, "{}: the service answers {}{}{}: {}{}", call.what, status,
-              error.code.empty() ? "" : " ", hide_keys(error.code), hide_keys(error.message),
+              code.empty() ? "" : " ", code, hide_keys(error.message),
               is_key ? "; do the key and the endpoint belong together?" : "");
 }
 

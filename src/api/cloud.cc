@@ -1,0 +1,292 @@
+#include "visionpress/cloud.h"
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/output_file.h"
+#include "cloud/custom_vision_exports.h"
+#include "cloud/custom_vision_images.h"
+#include "cloud/custom_vision_iterations.h"
+#include "cloud/custom_vision_prediction.h"
+#include "eval/dataset.h"
+#include "eval/image.h"
+#include "eval/predictions.h"
+
+namespace visionpress {
+namespace {
+
+/// A client and the project that a call is about.
+struct Session {
+  CustomVisionClient client;
+  CloudProject project = {};
+};
+
+Result<Session> open_session(const CloudAccess& access, const std::string& project) {
+  VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
+  Session session{std::move(client), {}};
+  VP_ASSIGN_OR_RETURN(session.project, find_project(session.client, project));
+  return session;
+}
+
+/// The images of a prediction, from a data set or a list of files, each with its size.
+Result<Dataset> gather_images(const std::vector<std::string>& images,
+                              const CloudPredictOptions& options, Diagnostics& diagnostics) {
+  Dataset dataset;
+  if (!options.data.empty()) {
+    if (!images.empty()) return fail(ErrorKind::Usage, "images and --data: give one of them");
+    VP_ASSIGN_OR_RETURN(dataset, load_dataset({.data = options.data,
+                                               .images = options.images,
+                                               .min_box = 0.0,
+                                               .max_images = options.max_images,
+                                               .image_need = ImageNeed::Required},
+                                              diagnostics));
+  } else {
+    if (images.empty()) return fail(ErrorKind::Usage, "no image to predict");
+    if (!options.save_predictions.empty()) {
+      return fail(ErrorKind::Usage, "saved predictions name images of a data set; give --data");
+    }
+    for (const std::string& path : images) {
+      DatasetImage image;
+      image.file_name = path;
+      image.path = path;
+      dataset.images.push_back(std::move(image));
+    }
+  }
+  for (DatasetImage& image : dataset.images) {
+    VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(image.path));
+    if (file.bytes().size() > kMaxPredictionBytes) {
+      return in_file(fail(ErrorKind::Unsupported, "{} bytes, and the service takes {} to predict",
+                          file.bytes().size(), kMaxPredictionBytes)
+                         .value(),
+                     image.path);
+    }
+    if (image.width > 0 && image.height > 0) continue;
+    VP_ASSIGN_OR_RETURN(const ImageSize size, load_image_size(image.path));
+    image.width = size.width;
+    image.height = size.height;
+  }
+  return dataset;
+}
+
+/// All answers, as what `evaluate` scores. Tags that the data set lacks are left out.
+Result<Predictions> make_predictions(const Dataset& dataset, Task task,
+                                     const std::vector<std::vector<CloudDetection>>& answers,
+                                     Diagnostics& diagnostics) {
+  std::vector<std::string> labels;
+  std::unordered_map<std::string, std::size_t> index;
+  for (const auto& of_image : answers) {
+    for (const CloudDetection& seen : of_image) {
+      if (index.emplace(seen.tag, labels.size()).second) labels.push_back(seen.tag);
+    }
+  }
+  std::vector<int> tags;
+  if (!labels.empty()) {
+    VP_ASSIGN_OR_RETURN(tags, map_labels(labels, dataset, diagnostics));
+  }
+  Predictions predictions;
+  predictions.task = task;
+  predictions.detections.resize(task == Task::Detection ? answers.size() : 0);
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    const DatasetImage& image = dataset.images[i];
+    ClassSample best{static_cast<std::uint32_t>(i), image.class_tag, -1, -1.0};
+    for (const CloudDetection& seen : answers[i]) {
+      const int tag = tags[index[seen.tag]];
+      if (task == Task::Classification) {
+        if (seen.probability > best.score) {
+          best.predicted = tag;
+          best.score = seen.probability;
+        }
+      } else if (tag >= 0) {
+        predictions.detections[i].push_back(
+            {tag, seen.probability, seen.left, seen.top, seen.width, seen.height});
+      }
+    }
+    if (task == Task::Detection) {
+      scale_to_pixels(predictions.detections[i], image.width, image.height);
+    } else if (best.score >= 0.0) {
+      predictions.classes.push_back(best);
+    }
+  }
+  return predictions;
+}
+
+ImagePrediction list_answers(const DatasetImage& image, std::vector<CloudDetection> answers,
+                             float least) {
+  std::ranges::stable_sort(answers, std::greater<>(), &CloudDetection::probability);
+  ImagePrediction prediction;
+  prediction.file = image.path;
+  prediction.width = image.width;
+  prediction.height = image.height;
+  for (const CloudDetection& seen : answers) {
+    if (!(seen.probability > least)) continue;
+    prediction.predictions.push_back({seen.tag, seen.probability, seen.left * image.width,
+                                      seen.top * image.height, seen.width * image.width,
+                                      seen.height * image.height});
+  }
+  return prediction;
+}
+
+Result<void> check(const CloudPredictOptions& options) {
+  if (!(options.probability >= 0.0F && options.probability <= 1.0F)) {
+    return fail(ErrorKind::InvalidArgument, "probability is {:g}, expected 0 to 1",
+                options.probability);
+  }
+  if (options.project.empty()) return fail(ErrorKind::Usage, "no project: give --project ID");
+  if (!options.published_name.empty() && !options.iteration.empty()) {
+    return fail(ErrorKind::Usage,
+                "a published name (API 3) and an iteration's id (API 2): give one of them");
+  }
+  if (options.save_predictions.empty()) return {};
+  return check_not_read(options.save_predictions, {{options.data}});
+}
+
+}  // namespace
+
+Result<std::vector<CloudDomain>> cloud_domains(const CloudAccess& access) {
+  VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
+  return list_domains(client);
+}
+
+Result<std::vector<CloudProject>> cloud_projects(const CloudAccess& access) {
+  VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
+  return list_projects(client);
+}
+
+Result<CloudProject> cloud_create(const CloudAccess& access, const CloudCreateOptions& options) {
+  VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
+  return create_project(client, options);
+}
+
+Result<std::string> cloud_delete(const CloudAccess& access, const std::string& project,
+                                 const std::string& iteration) {
+  VP_ASSIGN_OR_RETURN(Session session, open_session(access, project));
+  if (iteration.empty()) {
+    VP_RETURN_IF_ERROR(delete_project(session.client, session.project));
+    return fmt::format("project \"{}\" ({})", session.project.name, session.project.id);
+  }
+  VP_ASSIGN_OR_RETURN(
+      const CloudIteration found,
+      find_iteration(session.client, session.project, iteration, IterationNeed::Completed));
+  VP_RETURN_IF_ERROR(delete_iteration(session.client, session.project, found));
+  return fmt::format("iteration \"{}\" ({}) of project \"{}\"", found.name, found.id,
+                     session.project.name);
+}
+
+Result<std::vector<CloudTag>> cloud_tags(const CloudAccess& access, const std::string& project) {
+  VP_ASSIGN_OR_RETURN(Session session, open_session(access, project));
+  return list_tags(session.client, session.project);
+}
+
+Result<CloudUploadResult> cloud_upload(const CloudAccess& access, const CloudUploadOptions& options,
+                                       const Progress& progress) {
+  if (options.data.empty()) return fail(ErrorKind::Usage, "no data set to upload");
+  if (!(options.min_box >= 0.0 && options.min_box <= 1.0)) {
+    return fail(ErrorKind::InvalidArgument, "min-box is {:g}, expected 0 to 1", options.min_box);
+  }
+  Diagnostics diagnostics;
+  VP_ASSIGN_OR_RETURN(const Dataset dataset, load_dataset({.data = options.data,
+                                                           .images = options.images,
+                                                           .min_box = options.min_box,
+                                                           .max_images = options.max_images,
+                                                           .image_need = ImageNeed::Required},
+                                                          diagnostics));
+  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
+  VP_ASSIGN_OR_RETURN(CloudUploadResult result,
+                      upload_dataset(session.client, session.project, dataset, options, progress));
+  result.warnings.insert(result.warnings.begin(), diagnostics.warnings().begin(),
+                         diagnostics.warnings().end());
+  return result;
+}
+
+Result<CloudTrainResult> cloud_train(const CloudAccess& access, const CloudTrainOptions& options,
+                                     const Progress& progress) {
+  if (options.budget_hours < 1) {
+    return fail(ErrorKind::InvalidArgument, "budget is {} hours, expected 1 or more",
+                options.budget_hours);
+  }
+  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
+  return train_project(session.client, session.project, options, progress);
+}
+
+Result<std::vector<CloudIteration>> cloud_iterations(const CloudAccess& access,
+                                                     const std::string& project) {
+  VP_ASSIGN_OR_RETURN(Session session, open_session(access, project));
+  return list_iterations(session.client, session.project);
+}
+
+Result<CloudIteration> cloud_publish(const CloudAccess& access,
+                                     const CloudPublishOptions& options) {
+  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
+  return publish_iteration(session.client, session.project, options);
+}
+
+Result<CloudIteration> cloud_default(const CloudAccess& access, const std::string& project,
+                                     const std::string& iteration) {
+  VP_ASSIGN_OR_RETURN(Session session, open_session(access, project));
+  return make_default_iteration(session.client, session.project, iteration);
+}
+
+Result<CloudPerformance> cloud_performance(const CloudAccess& access,
+                                           const CloudPerformanceOptions& options) {
+  for (const double share : {options.threshold, options.overlap}) {
+    if (share >= 0.0 && share <= 1.0) continue;
+    return fail(ErrorKind::InvalidArgument, "a threshold is {:g}, expected 0 to 1", share);
+  }
+  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
+  return load_performance(session.client, session.project, options);
+}
+
+Result<CloudExportResult> cloud_export(const CloudAccess& access, const CloudExportOptions& options,
+                                       const Progress& progress) {
+  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
+  return export_iteration(session.client, session.project, options, progress);
+}
+
+Result<PredictResult> cloud_predict(const CloudAccess& access,
+                                    const std::vector<std::string>& images,
+                                    const CloudPredictOptions& options, const Progress& progress) {
+  VP_RETURN_IF_ERROR(check(options));
+  std::optional<OutputFile> reserved;  // an output that cannot be is named before the work
+  const Overwrite overwrite = options.overwrite ? Overwrite::Allow : Overwrite::Refuse;
+  if (!options.save_predictions.empty()) {
+    VP_ASSIGN_OR_RETURN(reserved, OutputFile::create(options.save_predictions, overwrite));
+  }
+  Diagnostics diagnostics;
+  VP_ASSIGN_OR_RETURN(const Dataset dataset, gather_images(images, options, diagnostics));
+  VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
+  CloudProject project;
+  project.id = options.project;
+  if (!is_cloud_id(options.project)) {
+    VP_ASSIGN_OR_RETURN(project, find_project(client, options.project));
+  }
+  PredictResult result;
+  result.task = options.task == Task::Detection ? "detection" : "classification";
+  result.model = fmt::format("{}/{}", options.project,
+                             !options.published_name.empty() ? options.published_name
+                             : options.iteration.empty()     ? "default iteration"
+                                                             : options.iteration);
+  result.arithmetic = "Custom Vision";
+  result.preprocessing = "Custom Vision's own";
+  std::vector<std::vector<CloudDetection>> answers;
+  const std::vector<DatasetImage>& all = dataset.images;
+  for (const DatasetImage& image : all) {
+    if (progress) progress(answers.size(), all.size(), "predict");
+    VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(image.path));
+    VP_ASSIGN_OR_RETURN(std::vector<CloudDetection> seen,
+                        predict_image(client, project.id, options, image.file_name, file.bytes()));
+    result.images.push_back(list_answers(image, seen, options.probability));
+    answers.push_back(std::move(seen));
+  }
+  if (!options.save_predictions.empty()) {
+    VP_ASSIGN_OR_RETURN(const Predictions predictions,
+                        make_predictions(dataset, options.task, answers, diagnostics));
+    reserved.reset();
+    VP_RETURN_IF_ERROR(save_predictions(predictions, dataset, options.save_predictions, overwrite));
+  }
+  result.warnings = diagnostics.warnings();
+  return result;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,85 @@
+// `data` and its sub-commands.
+
+#include <cstdio>
+
+#include "command_line.h"
+#include "progress.h"
+#include "visionpress/data.h"
+
+namespace visionpress {
+namespace {
+
+Exit run_coco(const Arguments& arguments) {
+  CommandLine line("data coco", "Picks images of a COCO file by tag, and downloads them.",
+                   "  visionpress data coco instances_train2017.json --tags cat,dog -o pets\n"
+                   "  visionpress data coco instances_val2017.json --tags cat -o cats "
+                   "--max-images 100\n"
+                   "  visionpress evaluate model.mlmodel --data pets/annotations.json");
+  CocoSubsetOptions options;
+  OutputOptions output;
+  bool no_download = false;
+  CLI::App& app = line.app();
+  app.add_option("ANNOTATIONS", options.annotations, "COCO JSON, of any size")->required();
+  app.add_option("-o,--output", options.output, "Folder for annotations.json and images/")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("--tags", options.tags, "Images that have one of these; default: all images")
+      ->delimiter(',')
+      ->type_name("NAMES");
+  app.add_option("--min-box", options.min_box,
+                 "Leave out boxes below this share of the image's width or height")
+      ->capture_default_str();
+  app.add_option("--max-images", options.max_images, "Take only this many images; 0: all")
+      ->capture_default_str()
+      ->check(check_count);
+  app.add_flag("--no-download", no_download, "Write the annotations alone");
+  app.add_flag("--skip-missing", options.skip_missing, "Leave out images that cannot be had");
+  app.add_flag("--force", options.overwrite, "Overwrite an annotations.json of another content");
+  app.add_option("--parallel", options.parallel, "Downloads at a time")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(CLI::Range(1, 64).description(""))
+      ->group(kMore);
+  app.add_option("--retries", options.retries, "Sendings of a request after the first")
+      ->capture_default_str()
+      ->type_name("N")
+      ->check(CLI::Range(0, 100).description(""))
+      ->group(kMore);
+  app.add_option("--timeout", options.timeout_seconds,
+                 "Seconds without a byte after which a connection is given up")
+      ->capture_default_str()
+      ->type_name("S")
+      ->check(CLI::Range(1, 3600).description(""))
+      ->group(kMore);
+  add_form_options(app, output);
+  if (const auto exit = line.parse(arguments)) return *exit;
+  options.download = !no_download;
+  const auto result = [&] {
+    ProgressMeter meter(output.quiet);
+    return make_coco_subset(options,
+                            [&meter](std::size_t done, std::size_t total, const std::string& what) {
+                              meter.update(done, total, what);
+                            });
+  }();
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  return print_result(format_report(*result, output.form));
+}
+
+}  // namespace
+
+Exit run_data(const Arguments& arguments) {
+  const std::string first = arguments.empty() ? "" : arguments.front();
+  if (first == "coco") return run_coco({arguments.begin() + 1, arguments.end()});
+  if (first == "-h" || first == "--help") {
+    return print_result(
+        "Makes data sets.\nUsage: visionpress data COMMAND [OPTIONS]\n\nCommands:\n"
+        "  coco       pick images of a COCO file by tag, and download them\n"
+        "\ndata COMMAND -h: its options\n");
+  }
+  std::fprintf(stderr, "visionpress data: %s (-h shows the commands)\n",
+               first.empty() ? "no command" : ("no command \"" + first + "\"").c_str());
+  return Exit::Usage;
+}
+
+}  // namespace visionpress
