@@ -114,6 +114,16 @@ Result<std::string> hash_path(const std::string& path) {
 Result<ExperimentStore> ExperimentStore::open(const std::string& folder) {
   ExperimentStore store;
   store.folder_ = folder;
+  std::error_code ignored;
+  // What is not an experiment's own is not written over.
+  if (fs::is_directory(folder, ignored) && !fs::is_empty(folder, ignored) &&
+      !fs::is_directory(fs::path(folder) / kColumns, ignored)) {
+    return in_file(fail(ErrorKind::Output,
+                        "the folder holds other things than an experiment's results; name an empty "
+                        "or a new one")
+                       .value(),
+                   folder);
+  }
   VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kColumns));
   VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kModels));
   return store;

@@ -23,7 +23,8 @@ namespace visionpress {
 
 class ExperimentStore {
  public:
-  /// Makes the folders where they are missing. errors: Output.
+  /// Makes the folders where they are missing. errors: Output, also for a folder that holds things
+  /// and no experiment.
   [[nodiscard]] static Result<ExperimentStore> open(const std::string& folder);
 
   [[nodiscard]] std::string predictions_path(const std::string& name) const;

@@ -269,6 +269,12 @@ TEST_F(ExportPackages, KeepEverythingButTheModelAndItsHash) {
   EXPECT_EQ(view_text(*archive->read(*archive->find("model.pb"))), "new model");
   EXPECT_EQ(view_text(*archive->read(*archive->find("cvexport.manifest"))), expected);
   EXPECT_EQ(view_text(*archive->read(*archive->find("LICENSE"))), std::string(900, 'x'));
+  // The licence's packed bytes, which follow its name in the local header, are the very same.
+  const std::string_view packed = std::string_view(text).substr(
+      text.find("LICENSE"),
+      std::string_view("LICENSE").size() + archive->find("LICENSE")->packed_bytes);
+  EXPECT_LT(archive->find("LICENSE")->packed_bytes, 900U);
+  EXPECT_NE(view_text(*written).find(packed), std::string_view::npos);
 }
 
 TEST(PackageHints, FollowTheDomainAndTheAgeAndNotTheMetadatasPixelFormat) {
