@@ -85,13 +85,15 @@ class FolderSource : public Source {
       if (it->is_regular_file(ignored)) names.push_back(name);
       if (!it->is_directory(ignored)) continue;
       for (const char* inner : {"cvexport.manifest", "labels.txt", "metadata_properties.json"}) {
-        if (fs::is_regular_file(it->path() / inner, ignored)) names.push_back(name + "/" + inner);
+        if (fs::is_regular_file(it->path() / inner, ignored))
+          names.push_back(fmt::format("{}/{}", name, inner));
       }
       for (fs::directory_iterator in(it->path(), ignored); !ignored && in != end;
            in.increment(ignored)) {
         const std::string file = in->path().filename().string();
         std::error_code unseen;
-        if (is_model_name(file) && in->is_regular_file(unseen)) names.push_back(name + "/" + file);
+        if (is_model_name(file) && in->is_regular_file(unseen))
+          names.push_back(fmt::format("{}/{}", name, file));
       }
     }
     std::ranges::sort(names);

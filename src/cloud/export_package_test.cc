@@ -41,7 +41,7 @@ class ExportPackages : public testing::Test {
   [[nodiscard]] std::string path(const std::string& name) const { return folder_ / name; }
 
   std::string make_zip(const std::vector<Entry>& entries, const std::string& name = "a.zip") {
-    const std::string file = path(name);
+    std::string file = path(name);
     int code = 0;
     zip_t* archive = zip_open(file.c_str(), ZIP_CREATE | ZIP_TRUNCATE, &code);
     for (const Entry& entry : entries) {
