@@ -76,26 +76,9 @@ class FolderSource : public Source {
   explicit FolderSource(std::string path) : path_(std::move(path)) {}
   [[nodiscard]] std::vector<std::string> list() const override {
     std::vector<std::string> names;
-    constexpr std::size_t kMost = 4096;
-    std::error_code error;
-    for (fs::directory_iterator it(path_, error), end; !error && it != end; it.increment(error)) {
-      if (names.size() > kMost) break;
-      const std::string name = it->path().filename().string();
-      std::error_code ignored;
-      if (it->is_regular_file(ignored)) names.push_back(name);
-      if (!it->is_directory(ignored)) continue;
-      for (const char* inner : {"cvexport.manifest", "labels.txt", "metadata_properties.json"}) {
-        if (fs::is_regular_file(it->path() / inner, ignored))
-          names.push_back(fmt::format("{}/{}", name, inner));
-      }
-      for (fs::directory_iterator in(it->path(), ignored); !ignored && in != end;
-           in.increment(ignored)) {
-        const std::string file = in->path().filename().string();
-        std::error_code unseen;
-        if (is_model_name(file) && in->is_regular_file(unseen))
-          names.push_back(fmt::format("{}/{}", name, file));
-      }
-    }
+    std::vector<std::string> folders;
+    list_folder("", names, &folders);
+    for (const std::string& folder : folders) list_folder(folder + "/", names, nullptr);
     std::ranges::sort(names);
     return names;
   }
@@ -109,6 +92,19 @@ class FolderSource : public Source {
   }
 
  private:
+  void list_folder(const std::string& prefix, std::vector<std::string>& names,
+                   std::vector<std::string>* folders) const {
+    constexpr std::size_t kMost = 20'000;  // of all files: somebody's photographs are no package
+    std::error_code error;
+    for (fs::directory_iterator it(fs::path(path_) / prefix, error), end;
+         !error && it != end && names.size() < kMost; it.increment(error)) {
+      const std::string name = prefix + it->path().filename().string();
+      std::error_code ignored;
+      if (it->is_regular_file(ignored)) names.push_back(name);
+      if (folders != nullptr && it->is_directory(ignored)) folders->push_back(name);
+    }
+  }
+
   std::string path_;
 };
 
