@@ -81,6 +81,8 @@ class CustomVisionClient {
   [[nodiscard]] tl::unexpected<Error> refuse(const CloudCall& call, int status,
                                              const ServiceError& error) const;
   void sleep(std::chrono::milliseconds time) const { http_.sleep(time); }
+  /// Sendings after the first, of requests and of images that the service could not store.
+  [[nodiscard]] int retries() const { return access_.retries; }
 
  private:
   CustomVisionClient(CloudAccess access, HttpClient http)

@@ -15,9 +15,6 @@
 namespace visionpress {
 namespace {
 
-/// How often an image is sent again that the service could not store just then.
-constexpr int kImageRounds = 5;
-
 /// Statuses that pass; all others are about the image.
 bool is_passing(const std::string& status) {
   return status == "ErrorStorage" || status == "ErrorUnknown" || status.empty();
@@ -106,10 +103,10 @@ class Uploader {
         if (progress) progress(finished_, total, "upload");
         std::vector<const UploadImage*> images;
         for (const std::size_t index : batch) images.push_back(&waiting[index]);
-        VP_RETURN_IF_ERROR(send_batch(images, round + 1 >= kImageRounds, again));
+        VP_RETURN_IF_ERROR(send_batch(images, round >= client_.retries(), again));
         if (progress) progress(finished_, total, "upload");
       }
-      if (!again.empty()) client_.sleep(std::chrono::milliseconds(500) * (1 << round));
+      if (!again.empty()) client_.sleep(std::chrono::milliseconds(500) * (1 << std::min(round, 6)));
       waiting = std::move(again);
     }
     return send_missing_regions();

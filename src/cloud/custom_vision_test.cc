@@ -444,10 +444,10 @@ TEST_F(UploadTest, TakesDuplicatesForSuccessAndListsTheRest) {
 }
 
 TEST_F(UploadTest, GivesUpAnImageThatIsNeverStored) {
-  Service service(respond(std::vector(9, answer(207, summary("OK", "ErrorStorage")))));
+  Service service(respond(std::vector(12, answer(207, summary("OK", "ErrorStorage")))));
   const auto result = upload_dataset(*service.client, make_project(), dataset, {}, {});
   ASSERT_TRUE(result);
-  EXPECT_EQ(bodies.size(), 5U);
+  EXPECT_EQ(bodies.size(), 9U) << "once, and 8 times again";
   ASSERT_EQ(result->failures.size(), 1U);
   EXPECT_EQ(result->failures[0].reason, "ErrorStorage");
 }

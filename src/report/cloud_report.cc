@@ -81,8 +81,9 @@ Table upload_table(const CloudUploadResult& result) {
 
 std::string format_upload(const CloudUploadResult& result) {
   std::string text =
-      fmt::format("{} of {} images are there, with {} regions: {} new, {} there already",
-                  result.images - result.failures.size(), result.images, result.regions,
+      fmt::format("{} of {} images are there{}: {} new, {} there already",
+                  result.images - result.failures.size(), result.images,
+                  result.regions > 0 ? fmt::format(", with {} regions", result.regions) : "",
                   result.created, result.duplicates + result.resumed);
   if (result.resumed > 0) text += fmt::format(" ({} known from before)", result.resumed);
   text += "\n";
@@ -151,9 +152,11 @@ std::string format_report(const std::vector<CloudTag>& tags, ReportForm form) {
 std::string format_report(const std::vector<CloudIteration>& iterations, ReportForm form) {
   return format_list(iterations, form, {"iteration", "status", "published as", "exportable", "id"},
                      iteration_json, [](const CloudIteration& i) {
-                       return std::vector<std::string>{
-                           i.name, i.status, i.published_name.empty() ? "-" : i.published_name,
-                           yes_or_no(i.exportable), i.id};
+                       return std::vector<std::string>{i.name, i.status,
+                                                       !i.published_name.empty() ? i.published_name
+                                                       : i.is_default            ? "(default)"
+                                                                                 : "-",
+                                                       yes_or_no(i.exportable), i.id};
                      });
 }
 

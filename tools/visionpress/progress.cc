@@ -29,6 +29,11 @@ void ProgressMeter::update(std::size_t done, std::size_t total, const std::strin
   last_ = now;
   drawn_ = true;
   const double seconds = std::chrono::duration<double>(now - begun_).count();
+  if (total == 0) {
+    std::fprintf(stderr, "\r\x1b[K%s: %.0f s", what.c_str(), seconds);
+    std::fflush(stderr);
+    return;
+  }
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0.0;
   std::fprintf(stderr, "\r\x1b[K%s: %zu/%zu", what.c_str(), done, total);
   if (rate > 0 && done < total) {

@@ -16,6 +16,7 @@ class ProgressMeter {
   /// Wipes the line.
   ~ProgressMeter();
 
+  /// total: 0 where it is not known; then the time it has taken is shown.
   void update(std::size_t done, std::size_t total, const std::string& what);
 
  private:
