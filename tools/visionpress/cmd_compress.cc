@@ -22,8 +22,7 @@ std::string explain_schemes() {
 
 void add_options(CommandLine& line, CompressOptions& options, bool& table) {
   CLI::App& app = line.app();
-  app.add_option("FILE", options.input, "Core ML .mlmodel or TensorFlow Lite .tflite file")
-      ->required();
+  app.add_option("FILE", options.input, kModelHelp)->required();
   app.add_option("-w,--weights", options.scheme, "How to store the weights")
       ->required()
       ->type_name(list_schemes());

@@ -10,9 +10,9 @@ namespace {
 void add_main_options(CommandLine& line, std::vector<std::string>& files,
                       EvaluateOptions& options) {
   CLI::App& app = line.app();
-  app.add_option(
-         "FILE", files,
-         "Model files (.mlmodel, .tflite), or predictions in their place (.json, COCO results)")
+  app.add_option("FILE", files,
+                 "Model files (.mlmodel, .tflite, .pb) or export packages, or predictions in their "
+                 "place (.json, COCO results)")
       ->required();
   app.add_option("-d,--data", options.data,
                  "Labelled images: COCO JSON, VoTT v1 JSON, or a folder with a folder a tag")

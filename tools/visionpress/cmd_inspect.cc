@@ -12,9 +12,7 @@ Exit run_inspect(const Arguments& arguments) {
   std::vector<std::string> files;
   bool layers = false;
   OutputOptions output;
-  line.app()
-      .add_option("FILE", files, "Core ML .mlmodel or TensorFlow Lite .tflite files")
-      ->required();
+  line.app().add_option("FILE", files, kModelHelp)->required();
   line.app().add_flag("--layers", layers,
                       "A row a layer and a weight too, and the file's metadata");
   std::optional<std::array<std::int64_t, 2>> input_size;

@@ -13,7 +13,7 @@ Exit run_predict(const Arguments& arguments) {
   PredictOptions options;
   OutputOptions output;
   CLI::App& app = line.app();
-  app.add_option("FILE", model, "Core ML .mlmodel or TensorFlow Lite .tflite file")->required();
+  app.add_option("FILE", model, kModelHelp)->required();
   app.add_option("IMAGE", images, "JPEG, PNG, BMP or WebP files")->required();
   app.add_option("--draw", options.draw,
                  "Write copies of the images with the boxes drawn in to this folder")

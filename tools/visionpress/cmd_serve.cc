@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <cstring>
 
+#include <malloc.h>
 #include <unistd.h>
 
 #include "command_line.h"
@@ -132,7 +133,7 @@ Exit run_serve(const Arguments& arguments) {
   bool no_url = false;
   int keys_descriptor = -1;
   CLI::App& app = line.app();
-  app.add_option("FILE", model, "Core ML .mlmodel or TensorFlow Lite .tflite file")->required();
+  app.add_option("FILE", model, kModelHelp)->required();
   add_server_options(app, options);
   app.add_flag("--no-url", no_url, "Refuse calls that name an image by its address");
   app.add_option("--keys-fd", keys_descriptor,
@@ -149,6 +150,9 @@ Exit run_serve(const Arguments& arguments) {
   auto keys = load_keys(keys_descriptor);
   if (!keys) return report_error(keys.error());
   options.keys = std::move(*keys);
+  // Each connection is a thread, and a thread may get an arena of its own that keeps what was freed
+  // in it: without a limit memory grows with every connection.
+  mallopt(M_ARENA_MAX, 2);
   const sigset_t signals = block_stop_signals();
   auto server = PredictionServer::start(model, options);
   if (!server) return report_error(server.error());

@@ -31,6 +31,10 @@ enum class Exit : std::uint8_t {
 /// Options of this group appear only in the long help.
 inline constexpr const char* kMore = "More options";
 
+/// What the commands that take one model say of it.
+inline constexpr const char* kModelHelp =
+    "Model file (.mlmodel, .tflite, .pb), or an export package (.zip or its folder)";
+
 /// One command's options.
 class CommandLine {
  public:
