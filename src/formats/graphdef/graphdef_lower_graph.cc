@@ -306,8 +306,10 @@ Result<void> lower_node(NodeLowering& node) {
   if (is_placeholder(node.node())) return lower_placeholder(node);
   VP_ASSIGN_OR_RETURN(const bool done, lower_elementwise(node));
   if (done) return {};
-  for (const auto find : {find_spatial, find_shape, find_selection}) {
-    if (const OperatorRow* row = find(op); row != nullptr) return row->lower(node);
+  for (const auto rows : {spatial_rows(), shape_rows(), slice_rows(), selection_rows()}) {
+    const auto row =
+        std::find_if(rows.begin(), rows.end(), [&](const OperatorRow& r) { return op == r.op; });
+    if (row != rows.end()) return row->lower(node);
   }
   return node.refuse(unknown_reason(op));
 }

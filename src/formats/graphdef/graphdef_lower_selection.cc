@@ -8,13 +8,6 @@
 namespace visionpress::graphdef {
 namespace {
 
-tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what) {
-  return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: {}", node.node().path,
-                 what);
-}
-
-constexpr const char* kUnknownRank = "the rank of its input is not known";
-
 /// inputs: x, indices, in GatherV2 the axis.
 Result<void> lower_gather(NodeLowering& node) {
   const bool has_axis = node.node().op == "GatherV2";
@@ -186,10 +179,6 @@ constexpr std::array kRows = std::to_array<OperatorRow>({
 
 }  // namespace
 
-const OperatorRow* find_selection(std::string_view op) {
-  const auto* row =
-      std::find_if(kRows.begin(), kRows.end(), [op](const OperatorRow& r) { return op == r.op; });
-  return row == kRows.end() ? nullptr : row;
-}
+std::span<const OperatorRow> selection_rows() { return kRows; }
 
 }  // namespace visionpress::graphdef

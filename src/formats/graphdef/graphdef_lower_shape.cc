@@ -1,32 +1,12 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
-#include <functional>
-#include <limits>
-#include <numeric>
 
 #include "base/error.h"
 #include "formats/graphdef/graphdef_lowering.h"
 
 namespace visionpress::graphdef {
 namespace {
-
-using Sizes = std::vector<std::int64_t>;
-constexpr std::int64_t kOpenEnd = std::numeric_limits<std::int64_t>::max();
-/// Sizes beyond this are no image's; it keeps sums and products of a few of them inside 63 bits.
-constexpr std::int64_t kLargestSize = std::int64_t{1} << 31;
-
-tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what) {
-  return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: {}", node.node().path,
-                 what);
-}
-
-constexpr const char* kUnknownRank = "the rank of its input is not known";
-
-bool are_sizes(const Sizes& sizes) {
-  return std::all_of(sizes.begin(), sizes.end(),
-                     [](std::int64_t v) { return v >= 0 && v <= kLargestSize; });
-}
 
 /// The shape a Reshape gives, its -1 worked out where the input's elements are known.
 Result<Shape> reshaped(NodeLowering& node, const std::optional<Shape>& from, Shape target) {
@@ -90,7 +70,7 @@ Result<void> lower_squeeze(NodeLowering& node) {
   Value& x = node.input(0);
   if (!x.shape) return node.refuse_computed(0, kUnknownRank);
   const auto name = node.node().attrs.contains("squeeze_dims") ? "squeeze_dims" : "axis";
-  VP_ASSIGN_OR_RETURN(const Sizes wanted, read_ints_attr(node.node(), name));
+  VP_ASSIGN_OR_RETURN(const std::vector<std::int64_t> wanted, read_ints_attr(node.node(), name));
   const Shape& from = *x.shape;
   std::vector<bool> dropped(from.size(), false);
   for (const std::int64_t axis : wanted) {
@@ -152,298 +132,6 @@ Result<void> lower_transpose(NodeLowering& node) {
     }
   }
   return node.finish(std::move(transpose), {&x}, std::move(shape), x.dtype);
-}
-
-/// The shape of a slice, and bounds cut to the sizes that are known.
-Shape settle_slice(Slice& slice, const Shape& from) {
-  Shape shape;
-  for (std::size_t axis = 0; axis < from.size(); ++axis) {
-    const std::int64_t size = from[axis];
-    std::int64_t out = -1;
-    if (size >= 0) {
-      const auto place = [size](std::int64_t at) {
-        return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
-      };
-      slice.begin[axis] = place(slice.begin[axis]);
-      slice.end[axis] = std::max(place(slice.end[axis]), slice.begin[axis]);
-      out = (slice.end[axis] - slice.begin[axis] + slice.stride[axis] - 1) / slice.stride[axis];
-    }
-    const int number = static_cast<int>(axis);
-    const bool dropped = std::find(slice.squeeze_axes.begin(), slice.squeeze_axes.end(), number) !=
-                         slice.squeeze_axes.end();
-    if (!dropped) shape.push_back(out);
-  }
-  return shape;
-}
-
-Result<void> lower_slice(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
-  VP_ASSIGN_OR_RETURN(const auto begin, node.find_integers(1));
-  if (!begin) return node.refuse_computed(1, "its bounds are computed");
-  VP_ASSIGN_OR_RETURN(const auto size, node.find_integers(2));
-  if (!size) return node.refuse_computed(2, "its bounds are computed");
-  Value& x = node.input(0);
-  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  const Shape& from = *x.shape;
-  if (begin->size() != from.size() || size->size() != from.size()) {
-    return malformed(node, fmt::format("{} begins and {} sizes for {}", begin->size(), size->size(),
-                                       to_string(from)));
-  }
-  Slice slice;
-  for (std::size_t axis = 0; axis < from.size(); ++axis) {
-    const std::int64_t first = (*begin)[axis];
-    const std::int64_t wanted = (*size)[axis];
-    const bool fits = first >= 0 && first <= kLargestSize && wanted >= -1 &&
-                      wanted <= kLargestSize &&
-                      (from[axis] < 0 || first + std::max<std::int64_t>(wanted, 0) <= from[axis]);
-    if (!fits) {
-      return malformed(node, fmt::format("it takes {} elements from {} of axis {} of {}", wanted,
-                                         first, axis, to_string(from)));
-    }
-    slice.begin.push_back(first);
-    slice.end.push_back(wanted == -1 ? kOpenEnd : first + wanted);
-    slice.stride.push_back(1);
-  }
-  Shape shape = settle_slice(slice, from);
-  return node.finish(std::move(slice), {&x}, std::move(shape), x.dtype);
-}
-
-/// Bits of StridedSlice, one an entry of its index.
-struct SliceMasks {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  std::int64_t ellipsis = 0;
-  std::int64_t new_axis = 0;
-  std::int64_t shrink = 0;
-};
-
-bool has_bit(std::int64_t mask, std::size_t bit) {
-  return bit < 63 && (static_cast<std::uint64_t>(mask) >> bit & 1U) != 0;
-}
-
-/// A dense slice of every axis, and the axes that are put in afterwards.
-struct StridedPlan {
-  Slice slice = {};
-  std::vector<int> new_axes = {};  ///< of the final result
-  std::string refused = {};
-};
-
-void add_whole_axis(StridedPlan& plan) {
-  plan.slice.begin.push_back(0);
-  plan.slice.end.push_back(kOpenEnd);
-  plan.slice.stride.push_back(1);
-}
-
-/// source: tensorflow/core/util/strided_slice_op.cc, BuildDenseSpec.
-Result<StridedPlan> plan_strided(NodeLowering& node, const SliceMasks& masks, const Sizes& begin,
-                                 const Sizes& end, const Sizes& stride) {
-  const std::size_t rank = node.input(0).shape->size();
-  StridedPlan plan;
-  std::size_t named = 0;  // entries that stand for an axis of the input
-  for (std::size_t i = 0; i < begin.size(); ++i) {
-    if (!has_bit(masks.ellipsis, i) && !has_bit(masks.new_axis, i)) ++named;
-  }
-  if (named > rank) {
-    return malformed(node, fmt::format("it indexes {} axes of {}", named, rank));
-  }
-  int result_axis = 0;
-  for (std::size_t i = 0; i < begin.size(); ++i) {
-    const std::size_t axis = plan.slice.begin.size();
-    if (has_bit(masks.ellipsis, i)) {
-      for (std::size_t k = named; k < rank; ++k, ++result_axis) add_whole_axis(plan);
-      continue;
-    }
-    if (has_bit(masks.new_axis, i)) {
-      plan.new_axes.push_back(result_axis++);
-      continue;
-    }
-    if (axis >= rank) return malformed(node, fmt::format("it indexes more than {} axes", rank));
-    if (has_bit(masks.shrink, i)) {
-      plan.slice.begin.push_back(begin[i]);
-      plan.slice.end.push_back(begin[i] == -1 ? kOpenEnd : begin[i] + 1);
-      plan.slice.stride.push_back(1);
-      plan.slice.squeeze_axes.push_back(static_cast<int>(axis));
-      continue;
-    }
-    if (stride[i] < 1) plan.refused = fmt::format("a stride is {}", stride[i]);
-    plan.slice.begin.push_back(has_bit(masks.begin, i) ? 0 : begin[i]);
-    plan.slice.end.push_back(has_bit(masks.end, i) ? kOpenEnd : end[i]);
-    plan.slice.stride.push_back(stride[i]);
-    ++result_axis;
-  }
-  while (plan.slice.begin.size() < rank) add_whole_axis(plan);
-  return plan;
-}
-
-Result<SliceMasks> read_masks(const GraphNode& node) {
-  SliceMasks masks;
-  VP_ASSIGN_OR_RETURN(masks.begin, read_int_attr(node, "begin_mask"));
-  VP_ASSIGN_OR_RETURN(masks.end, read_int_attr(node, "end_mask"));
-  VP_ASSIGN_OR_RETURN(masks.ellipsis, read_int_attr(node, "ellipsis_mask"));
-  VP_ASSIGN_OR_RETURN(masks.new_axis, read_int_attr(node, "new_axis_mask"));
-  VP_ASSIGN_OR_RETURN(masks.shrink, read_int_attr(node, "shrink_axis_mask"));
-  return masks;
-}
-
-Result<void> check_shrunk(NodeLowering& node, const Slice& slice, const Shape& from) {
-  for (const int number : slice.squeeze_axes) {
-    const auto axis = static_cast<std::size_t>(number);
-    const std::int64_t at = slice.begin[axis];
-    if (from[axis] < 0 || (at >= -from[axis] && at < from[axis])) continue;
-    return malformed(node, fmt::format("element {} of axis {} of {}", at, axis, to_string(from)));
-  }
-  return {};
-}
-
-Result<void> lower_strided_slice(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(4, 4));
-  std::array<Sizes, 3> bounds;
-  for (std::size_t i = 0; i < 3; ++i) {
-    VP_ASSIGN_OR_RETURN(auto values, node.find_integers(i + 1));
-    if (!values) return node.refuse_computed(i + 1, "its bounds are computed");
-    bounds[i] = std::move(*values);
-  }
-  Value& x = node.input(0);
-  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  const auto& [begin, end, stride] = bounds;
-  if (end.size() != begin.size() || stride.size() != begin.size()) {
-    return malformed(node, fmt::format("{} begins, {} ends and {} strides", begin.size(),
-                                       end.size(), stride.size()));
-  }
-  VP_ASSIGN_OR_RETURN(const SliceMasks masks, read_masks(node.node()));
-  VP_ASSIGN_OR_RETURN(StridedPlan plan, plan_strided(node, masks, begin, end, stride));
-  if (!plan.refused.empty()) return node.refuse(plan.refused);
-  VP_RETURN_IF_ERROR(check_shrunk(node, plan.slice, *x.shape));
-  Shape shape = settle_slice(plan.slice, *x.shape);
-  VP_ASSIGN_OR_RETURN(Value sliced, node.apply(std::move(plan.slice), {&x}, shape, x.dtype));
-  if (plan.new_axes.empty()) {
-    node.set_output(0, std::move(sliced));
-    return {};
-  }
-  for (const int axis : plan.new_axes) {
-    shape.insert(shape.begin() + std::min<std::ptrdiff_t>(axis, std::ssize(shape)), 1);
-  }
-  return node.finish(ExpandDims{plan.new_axes}, {&sliced}, std::move(shape), x.dtype);
-}
-
-/// Parts of x along an axis, one an output.
-Result<void> take_parts(NodeLowering& node, Value& x, std::size_t axis, const Sizes& sizes) {
-  std::int64_t at = 0;
-  for (std::size_t k = 0; k < sizes.size(); ++k) {
-    Slice slice;
-    slice.begin.assign(x.shape->size(), 0);
-    slice.end.assign(x.shape->size(), kOpenEnd);
-    slice.stride.assign(x.shape->size(), 1);
-    slice.begin[axis] = at;
-    slice.end[axis] = at += sizes[k];
-    Shape shape = settle_slice(slice, *x.shape);
-    VP_ASSIGN_OR_RETURN(Value part, node.apply(std::move(slice), {&x}, std::move(shape), x.dtype));
-    node.set_output(k, std::move(part));
-  }
-  return {};
-}
-
-/// Equal parts: one node of many outputs, unless the parts are known.
-Result<std::vector<Value>> split_evenly(NodeLowering& node, Value& x, std::size_t axis,
-                                        std::size_t count) {
-  Shape part = *x.shape;
-  if (part[axis] >= 0) part[axis] /= static_cast<std::int64_t>(count);
-  const std::vector<std::optional<Shape>> shapes(count, part);
-  return node.apply_many(Split{static_cast<int>(axis)}, {&x}, shapes,
-                         std::vector<DataType>(count, x.dtype));
-}
-
-/// Number of outputs. errors: Malformed beyond what a network has.
-Result<std::size_t> read_count(NodeLowering& node, const char* name) {
-  VP_ASSIGN_OR_RETURN(const std::int64_t count, read_int_attr(node.node(), name));
-  if (count >= 1 && count <= 4096) return static_cast<std::size_t>(count);
-  return malformed(node, fmt::format("attribute \"{}\" is {}, expected 1..4096", name, count));
-}
-
-Result<void> lower_split(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
-  VP_ASSIGN_OR_RETURN(const std::size_t count, read_count(node, "num_split"));
-  VP_ASSIGN_OR_RETURN(const auto wanted, node.find_integer(0));
-  if (!wanted) return node.refuse_computed(0, "its axis is computed");
-  Value& x = node.input(1);
-  if (!x.shape) return node.refuse_computed(1, kUnknownRank);
-  VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(*wanted, x.shape->size()));
-  const auto axis = static_cast<std::size_t>(checked);
-  const std::int64_t size = (*x.shape)[axis];
-  if (size >= 0 && size % static_cast<std::int64_t>(count) != 0) {
-    return malformed(node, fmt::format("{} elements in {} parts", size, count));
-  }
-  if (count == 1) return node.forward(x);
-  if (node.is_constant(1) && size >= 0) {
-    return take_parts(node, x, axis, Sizes(count, size / static_cast<std::int64_t>(count)));
-  }
-  VP_ASSIGN_OR_RETURN(std::vector<Value> parts, split_evenly(node, x, axis, count));
-  for (std::size_t k = 0; k < count; ++k) node.set_output(k, std::move(parts[k]));
-  return {};
-}
-
-Result<void> lower_split_v(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
-  VP_ASSIGN_OR_RETURN(auto sizes, node.find_integers(1));
-  if (!sizes) return node.refuse_computed(1, "the sizes of its parts are computed");
-  VP_ASSIGN_OR_RETURN(const auto wanted, node.find_integer(2));
-  if (!wanted) return node.refuse_computed(2, "its axis is computed");
-  Value& x = node.input(0);
-  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(*wanted, x.shape->size()));
-  const auto axis = static_cast<std::size_t>(checked);
-  const std::int64_t whole = (*x.shape)[axis];
-  const auto open = std::find(sizes->begin(), sizes->end(), -1);
-  if (open != sizes->end() && whole >= 0) {
-    *open = 0;
-    *open = whole - std::accumulate(sizes->begin(), sizes->end(), std::int64_t{0});
-  }
-  const bool fits =
-      !sizes->empty() && sizes->size() <= 4096 && are_sizes(*sizes) &&
-      (whole < 0 || std::accumulate(sizes->begin(), sizes->end(), std::int64_t{0}) == whole);
-  if (!fits) {
-    return malformed(node, fmt::format("parts of {} along axis {} of {}", to_string(*sizes), axis,
-                                       to_string(*x.shape)));
-  }
-  const bool equal =
-      std::adjacent_find(sizes->begin(), sizes->end(), std::not_equal_to<>()) == sizes->end();
-  if (sizes->size() == 1) return node.forward(x);
-  if (!equal || node.is_constant(0)) return take_parts(node, x, axis, *sizes);
-  VP_ASSIGN_OR_RETURN(std::vector<Value> parts, split_evenly(node, x, axis, sizes->size()));
-  for (std::size_t k = 0; k < parts.size(); ++k) node.set_output(k, std::move(parts[k]));
-  return {};
-}
-
-/// Split, then each part without the axis.
-Result<void> lower_unpack(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
-  VP_ASSIGN_OR_RETURN(const std::size_t count, read_count(node, "num"));
-  VP_ASSIGN_OR_RETURN(const std::int64_t wanted, read_int_attr(node.node(), "axis"));
-  Value& x = node.input(0);
-  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(wanted, x.shape->size()));
-  const auto axis = static_cast<std::size_t>(checked);
-  if ((*x.shape)[axis] >= 0 && (*x.shape)[axis] != static_cast<std::int64_t>(count)) {
-    return malformed(node,
-                     fmt::format("{} outputs for axis {} of {}", count, axis, to_string(*x.shape)));
-  }
-  std::vector<Value> parts;
-  if (count == 1) {
-    parts.push_back(x);
-  } else if (node.is_constant(0)) {
-    VP_RETURN_IF_ERROR(take_parts(node, x, axis, Sizes(count, 1)));
-    parts = node.lowering().values[node.index()];
-  } else {
-    VP_ASSIGN_OR_RETURN(parts, split_evenly(node, x, axis, count));
-  }
-  for (std::size_t k = 0; k < count; ++k) {
-    Shape shape = *parts[k].shape;
-    shape.erase(shape.begin() + checked);
-    VP_ASSIGN_OR_RETURN(Value part,
-                        node.apply(Squeeze{{checked}}, {&parts[k]}, std::move(shape), x.dtype));
-    node.set_output(k, std::move(part));
-  }
-  return {};
 }
 
 /// Joins operands along an axis. errors: Malformed when their other sizes differ.
@@ -686,41 +374,18 @@ Result<void> lower_reduce(NodeLowering& node) {
 }
 
 constexpr std::array kRows = std::to_array<OperatorRow>({
-    {"Reshape", lower_reshape},
-    {"Squeeze", lower_squeeze},
-    {"ExpandDims", lower_expand_dims},
-    {"Transpose", lower_transpose},
-    {"Slice", lower_slice},
-    {"StridedSlice", lower_strided_slice},
-    {"Split", lower_split},
-    {"SplitV", lower_split_v},
-    {"Unpack", lower_unpack},
-    {"Concat", lower_concat},
-    {"ConcatV2", lower_concat},
-    {"Pack", lower_pack},
-    {"Shape", lower_shape_of},
-    {"Rank", lower_rank},
-    {"Size", lower_size},
-    {"Fill", lower_fill},
-    {"ZerosLike", lower_like},
-    {"OnesLike", lower_like},
-    {"Range", lower_range},
-    {"Tile", lower_tile},
-    {"Mean", lower_reduce},
-    {"Sum", lower_reduce},
-    {"Max", lower_reduce},
-    {"Min", lower_reduce},
-    {"Prod", lower_reduce},
-    {"ArgMax", lower_reduce},
+    {"Reshape", lower_reshape},     {"Squeeze", lower_squeeze}, {"ExpandDims", lower_expand_dims},
+    {"Transpose", lower_transpose}, {"Concat", lower_concat},   {"ConcatV2", lower_concat},
+    {"Pack", lower_pack},           {"Shape", lower_shape_of},  {"Rank", lower_rank},
+    {"Size", lower_size},           {"Fill", lower_fill},       {"ZerosLike", lower_like},
+    {"OnesLike", lower_like},       {"Range", lower_range},     {"Tile", lower_tile},
+    {"Mean", lower_reduce},         {"Sum", lower_reduce},      {"Max", lower_reduce},
+    {"Min", lower_reduce},          {"Prod", lower_reduce},     {"ArgMax", lower_reduce},
     {"ArgMin", lower_reduce},
 });
 
 }  // namespace
 
-const OperatorRow* find_shape(std::string_view op) {
-  const auto* row =
-      std::find_if(kRows.begin(), kRows.end(), [op](const OperatorRow& r) { return op == r.op; });
-  return row == kRows.end() ? nullptr : row;
-}
+std::span<const OperatorRow> shape_rows() { return kRows; }
 
 }  // namespace visionpress::graphdef

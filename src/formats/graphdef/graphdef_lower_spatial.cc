@@ -12,11 +12,6 @@ constexpr std::size_t kHeight = 1;  // of N, H, W, C
 constexpr std::size_t kChannels = 3;
 constexpr std::int64_t kLargest = 1 << 24;  // pixels along an axis; keeps sums far from overflow
 
-tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what) {
-  return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: {}", node.node().path,
-                 what);
-}
-
 /// Attributes that convolutions and pools share.
 struct Window {
   std::array<std::int64_t, 2> stride = {1, 1};
@@ -394,10 +389,6 @@ constexpr std::array kRows = std::to_array<OperatorRow>({
 
 }  // namespace
 
-const OperatorRow* find_spatial(std::string_view op) {
-  const auto* row =
-      std::find_if(kRows.begin(), kRows.end(), [op](const OperatorRow& r) { return op == r.op; });
-  return row == kRows.end() ? nullptr : row;
-}
+std::span<const OperatorRow> spatial_rows() { return kRows; }
 
 }  // namespace visionpress::graphdef

@@ -59,6 +59,16 @@ Result<const std::vector<double>*> load_known(Lowering& lowering, Value& value) 
   return value.known ? &*value.known : nullptr;
 }
 
+tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what) {
+  return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: {}", node.node().path,
+                 what);
+}
+
+bool are_sizes(const std::vector<std::int64_t>& sizes) {
+  return std::all_of(sizes.begin(), sizes.end(),
+                     [](std::int64_t size) { return size >= 0 && size <= kLargestSize; });
+}
+
 Value make_known(Shape shape, std::vector<double> values, DataType dtype) {
   Value value;
   value.dtype = dtype;

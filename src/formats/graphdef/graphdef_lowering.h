@@ -6,7 +6,9 @@
 #include <array>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -18,6 +20,10 @@ namespace visionpress::graphdef {
 
 /// Constants of more elements are not computed with.
 inline constexpr std::int64_t kMostKnown = 4096;
+/// Sizes beyond this are no image's; it keeps sums and products of a few of them inside 63 bits.
+inline constexpr std::int64_t kLargestSize = std::int64_t{1} << 31;
+/// Why a node is refused whose result's shape cannot be said.
+inline constexpr const char* kUnknownRank = "the rank of its input is not known";
 
 /// One output of a node. A constant has no tensor until a node of the graph reads it.
 struct Value {
@@ -129,6 +135,11 @@ class NodeLowering {
   const GraphNode& node_;
 };
 
+/// Malformed at the node's place, after its path: `return malformed(node, "it joins nothing");`
+[[nodiscard]] tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what);
+/// True when each is 0 to kLargestSize.
+[[nodiscard]] bool are_sizes(const std::vector<std::int64_t>& sizes);
+
 /// A constant made here.
 [[nodiscard]] Value make_known(Shape shape, std::vector<double> values, DataType dtype);
 
@@ -148,10 +159,11 @@ struct OperatorRow {
   const char* op;
   Result<void> (*lower)(NodeLowering&);
 };
-[[nodiscard]] const OperatorRow* find_spatial(std::string_view op);
-[[nodiscard]] const OperatorRow* find_shape(std::string_view op);
-[[nodiscard]] const OperatorRow* find_selection(std::string_view op);
-/// Elementwise operators and those that only pass values on; null op: not one of them.
+[[nodiscard]] std::span<const OperatorRow> spatial_rows();
+[[nodiscard]] std::span<const OperatorRow> shape_rows();
+[[nodiscard]] std::span<const OperatorRow> slice_rows();
+[[nodiscard]] std::span<const OperatorRow> selection_rows();
+/// Elementwise operators and those that only pass values on; false: the node is none of them.
 [[nodiscard]] Result<bool> lower_elementwise(NodeLowering& node);
 
 }  // namespace visionpress::graphdef

@@ -6,7 +6,7 @@
 // The layout accepted (field numbers in graphdef_schema.h):
 //   GraphDef { NodeDef node 1 ..., versions 4 }
 //     NodeDef { name 1, op 2, input 3 ..., device 4, attr 5 ... { key 1, AttrValue value 2 } }
-//       a Const's attr "value": AttrValue { TensorProto tensor 8 }
+//       a Const's attr "value": AttrValue { TensorProto tensor 8 }, graphdef_tensor.h
 
 #include <map>
 #include <optional>
@@ -14,9 +14,7 @@
 #include <string_view>
 #include <vector>
 
-#include "base/bytes.h"
-#include "formats/graphdef/graphdef_schema.h"
-#include "model/tensor.h"
+#include "formats/graphdef/graphdef_tensor.h"
 #include "visionpress/result.h"
 #include "wire/protobuf_cursor.h"
 
@@ -72,36 +70,8 @@ struct NodeList {
 [[nodiscard]] Result<std::optional<Shape>> read_shape_attr(const GraphNode& node,
                                                            std::string_view name);
 
-/// A TensorProto in the file.
-struct StoredTensor {
-  DataType dtype = DataType::Invalid;
-  Shape shape = {};
-  std::int64_t count = 1;  ///< elements of `shape`
-  /// Whole elements, row-major, little-endian, all `count` of them; borrowed from the file. Empty
-  /// where the file spells the values otherwise (one value for all, unpacked, as varints).
-  Bytes payload = {};
-  /// The TensorProto itself. frames: node, attr entry, AttrValue, tensor, outermost first.
-  Bytes content = {};
-  std::uint64_t offset = 0;
-  std::vector<ProtobufFrame> frames = {};
-};
-
 /// The value of a Const node. errors: Malformed with the node's path: no "value", sizes that do not
 /// fit the payload, an element type that differs from attr "dtype".
 [[nodiscard]] Result<StoredTensor> read_const(const GraphNode& node);
-
-/// All `count` values of a tensor, whatever its spelling: the last of fewer values stands for the
-/// rest, no value at all for zeros (tensorflow/core/framework/tensor.cc, FromProtoField).
-/// errors: Unsupported for an element type without values here; Malformed when the values do not
-/// fit the shape, or when a few bytes would become more than 2^26 values.
-[[nodiscard]] Result<std::vector<double>> load_values(const StoredTensor& tensor,
-                                                      const std::string& path);
-
-/// "float32", "quint8" ...: the protobuf's word without DT_, or "type 42".
-[[nodiscard]] std::string name_of(DataType type);
-/// Bytes of one element in tensor_content; 0 where it has no fixed size.
-[[nodiscard]] std::size_t element_bytes(DataType type);
-/// Nearest DType of the graph.
-[[nodiscard]] DType dtype_of(DataType type);
 
 }  // namespace visionpress::graphdef
