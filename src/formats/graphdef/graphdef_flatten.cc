@@ -13,6 +13,8 @@ namespace visionpress::graphdef {
 namespace {
 
 constexpr std::size_t kMostNodes = 1'000'000;
+/// Room for nodes, 256 MiB: calls multiply what a file says. Ten thousand nodes take about 10 MiB.
+constexpr std::size_t kMostBytes = std::size_t{1} << 28U;
 constexpr int kDeepestCall = 32;
 
 namespace function_field {
@@ -97,6 +99,13 @@ Result<FlatNode> read_node(const ProtobufMessage& message) {
   }
   node.message = message;
   return node;
+}
+
+/// About the room that a node takes.
+std::size_t bytes_of(const FlatNode& node) {
+  std::size_t bytes = sizeof(FlatNode) + node.name.size();
+  for (const std::string& input : node.inputs) bytes += sizeof(std::string) + input.size();
+  return bytes + node.message.fields().size() * sizeof(ProtobufField);
 }
 
 Result<std::vector<std::string>> read_arg_names(const ProtobufMessage& signature,
@@ -199,6 +208,7 @@ class FlatGraph::Reader {
     if (graph_.nodes_.size() >= kMostNodes) {
       return fail(ErrorKind::Malformed, "the graph has more than {} nodes", kMostNodes);
     }
+    VP_RETURN_IF_ERROR(take(bytes_of(node), node.name));
     if (!graph_.by_name_.emplace(node.name, graph_.nodes_.size()).second) {
       return fail(ErrorKind::Malformed, "two nodes are called \"{}\"", node.name);
     }
@@ -235,15 +245,26 @@ class FlatGraph::Reader {
     std::vector<std::string> results;
     for (const std::string& result : function.returns) {
       VP_ASSIGN_OR_RETURN(std::string tensor, translate(function, prefix, call.inputs, result));
+      VP_RETURN_IF_ERROR(take(sizeof(std::string) + tensor.size(), call.name));
       results.push_back(std::move(tensor));
     }
     graph_.calls_.insert_or_assign(call.name, std::move(results));
     return {};
   }
 
+  Result<void> take(std::size_t bytes, const std::string& node) {
+    if (bytes > kMostBytes - bytes_) {
+      return fail(ErrorKind::Malformed, "node \"{:.200}\": the graph takes more than {} bytes",
+                  node, kMostBytes);
+    }
+    bytes_ += bytes;
+    return {};
+  }
+
   FlatGraph& graph_;
   std::map<std::string, Function, std::less<>> functions_ = {};
   std::size_t call_count_ = 0;
+  std::size_t bytes_ = 0;
 };
 
 Result<FlatGraph> FlatGraph::read(const ProtobufMessage& graph) {

@@ -38,7 +38,8 @@ struct FlatNode {
 class FlatGraph {
  public:
   /// graph: a GraphDef message. errors: Malformed with the node's name: calls of functions that
-  /// are not there, too deep, or of other numbers of arguments; more than a million nodes.
+  /// are not there, too deep, or of other numbers of arguments; more than a million nodes
+  /// or 2^28 bytes of them.
   [[nodiscard]] static Result<FlatGraph> read(const ProtobufMessage& graph);
 
   [[nodiscard]] const std::vector<FlatNode>& nodes() const { return nodes_; }

@@ -1,8 +1,6 @@
 #include "formats/graphdef/tensor_bundle.h"
 
-#include <algorithm>
 #include <array>
-#include <iterator>
 #include <optional>
 #include <utility>
 
@@ -17,6 +15,9 @@ constexpr std::uint64_t kTableMagic = 0xdb4775248b80fb57U;
 /// After each block: how it is compressed, and a checksum.
 constexpr std::size_t kTrailerBytes = 5;
 constexpr std::uint64_t kMostShards = 10000;
+/// Of all keys together: three bytes can spell a long key again. Real ones have some 100 bytes, and
+/// a model has thousands of them.
+constexpr std::size_t kMostKeyBytes = std::size_t{1} << 26U;
 
 namespace header_field {
 constexpr std::uint32_t kShardCount = 1;
@@ -104,8 +105,15 @@ struct TableEntry {
   Bytes value = {};
 };
 
-/// The entries of one block, before its list of restart points.
-Result<std::vector<TableEntry>> read_entries(Bytes file, const BlockPlace& place) {
+/// Rows of a table's blocks, in order.
+struct Table {
+  std::vector<TableEntry> entries = {};
+  std::size_t key_bytes = 0;
+};
+
+/// Adds the entries of one block, which lie before its list of restart points. Keys ascend, so no
+/// block is read twice.
+Result<void> read_entries(Bytes file, const BlockPlace& place, Table& table) {
   VP_ASSIGN_OR_RETURN(const Bytes block, read_block(file, place));
   const auto broken = [&](std::size_t at) {
     return fail_at(ErrorKind::Malformed, place.offset + at, "a broken entry of a block");
@@ -114,7 +122,6 @@ Result<std::vector<TableEntry>> read_entries(Bytes file, const BlockPlace& place
   const std::uint64_t restarts = load_le<std::uint32_t>(block, block.size() - 4);
   if (restarts > (block.size() - 4) / 4) return broken(block.size() - 4);
   const Bytes rows = block.first(block.size() - 4 - 4 * restarts);
-  std::vector<TableEntry> entries;
   std::string key;
   for (std::size_t at = 0; at < rows.size();) {
     const std::size_t begin = at;
@@ -127,10 +134,19 @@ Result<std::vector<TableEntry>> read_entries(Bytes file, const BlockPlace& place
     }
     key.resize(*shared);
     key.append(view_text(rows.subspan(at, *own)));
-    entries.push_back({key, rows.subspan(at + *own, *length)});
+    if (!table.entries.empty() && key <= table.entries.back().key) {
+      return fail_at(ErrorKind::Malformed, place.offset + begin,
+                     "key \"{:.200}\" is not behind \"{:.200}\"", key, table.entries.back().key);
+    }
+    table.key_bytes += key.size();
+    if (table.key_bytes > kMostKeyBytes) {
+      return fail_at(ErrorKind::Malformed, place.offset + begin, "its keys have more than {} bytes",
+                     kMostKeyBytes);
+    }
+    table.entries.push_back({key, rows.subspan(at + *own, *length)});
     at += *own + *length;
   }
-  return entries;
+  return {};
 }
 
 /// All keys and values of a table file.
@@ -145,16 +161,16 @@ Result<std::vector<TableEntry>> read_table(Bytes file) {
   if (!meta || !index) {
     return fail_at(ErrorKind::Malformed, file.size() - kFooterBytes, "a broken footer");
   }
-  VP_ASSIGN_OR_RETURN(const std::vector<TableEntry> blocks, read_entries(file, *index));
-  std::vector<TableEntry> all;
-  for (const TableEntry& block : blocks) {
+  Table blocks;
+  VP_RETURN_IF_ERROR(read_entries(file, *index, blocks));
+  Table all;
+  for (const TableEntry& block : blocks.entries) {
     std::size_t place_at = 0;
     const auto place = read_place(block.value, place_at);
     if (!place) return fail(ErrorKind::Malformed, "a broken entry of the index block");
-    VP_ASSIGN_OR_RETURN(std::vector<TableEntry> entries, read_entries(file, *place));
-    std::move(entries.begin(), entries.end(), std::back_inserter(all));
+    VP_RETURN_IF_ERROR(read_entries(file, *place, all));
   }
-  return all;
+  return std::move(all.entries);
 }
 
 Result<Shape> read_shape(const ProtobufMessage& entry) {
@@ -189,7 +205,7 @@ Result<BundleTensor> read_entry(Bytes value, const std::vector<MappedFile>& shar
   }
   const Bytes file = shards[shard].bytes();
   if (offset > file.size() || size > file.size() - offset) {
-    return fail(ErrorKind::Malformed, "bytes {}..{} of {}, which has {}", offset, offset + size,
+    return fail(ErrorKind::Malformed, "{} bytes at {} of {}, which has {}", size, offset,
                 shards[shard].path(), file.size());
   }
   tensor.payload = file.subspan(offset, size);
