@@ -75,25 +75,39 @@ class KernelPreparer {
     return {};
   }
 
-  /// A tensor with the kernel in another order; made once for each kernel and order.
-  template <typename Fill>
-  TensorId rearranged(TensorId source, int order, Shape shape, const Fill& fill) {
+  /// A tensor with the kernel in another shape; made once for each kernel and order.
+  /// payload_of: the new payload for the old one.
+  template <typename PayloadOf>
+  TensorId derived(TensorId source, int order, Shape shape, const PayloadOf& payload_of) {
     const auto [found, added] = made_.try_emplace({source, order}, kNoTensor);
     if (!added) return found->second;
     Tensor tensor = owned_.graph.tensor(source);
     Weight weight = owned_.graph.weights[*tensor.weight];
-    const Bytes from = weight.stored.payload;
-    ByteBuffer& to = owned_.payloads.emplace_back(from.size());
-    wish_huge_pages(to);
-    fill(from, MutableBytes(to));
-    weight.stored.payload = to;
+    weight.stored.payload = payload_of(weight.stored.payload);
     weight.stored.shape = shape;
-    weight.channel_axis = 0;
     tensor.shape = std::move(shape);
     tensor.weight = owned_.graph.weights.size();
     owned_.graph.weights.push_back(std::move(weight));
     found->second = owned_.graph.add_tensor(std::move(tensor));
     return found->second;
+  }
+
+  /// The same bytes under another shape.
+  TensorId reshaped(TensorId source, int order, Shape shape) {
+    return derived(source, order, std::move(shape), [](Bytes from) { return from; });
+  }
+
+  /// Bytes of its own, which `fill` makes of the old ones; output channels come first.
+  template <typename Fill>
+  TensorId rearranged(TensorId source, int order, Shape shape, const Fill& fill) {
+    const TensorId id = derived(source, order, std::move(shape), [&](Bytes from) {
+      ByteBuffer& to = owned_.payloads.emplace_back(from.size());
+      wish_huge_pages(to);
+      fill(from, MutableBytes(to));
+      return Bytes(to);
+    });
+    owned_.graph.weights[*owned_.graph.tensor(id).weight].channel_axis = 0;
+    return id;
   }
 
   void transpose_later(Bytes from, MutableBytes to, std::size_t rows, std::size_t columns) {
@@ -147,20 +161,6 @@ class KernelPreparer {
     }
     conv.kernel_layout = KernelLayout::Ohwi;
     return {};
-  }
-
-  /// The same bytes under another shape.
-  TensorId reshaped(TensorId source, int order, Shape shape) {
-    const auto [found, added] = made_.try_emplace({source, order}, kNoTensor);
-    if (!added) return found->second;
-    Tensor tensor = owned_.graph.tensor(source);
-    Weight weight = owned_.graph.weights[*tensor.weight];
-    weight.stored.shape = shape;
-    tensor.shape = std::move(shape);
-    tensor.weight = owned_.graph.weights.size();
-    owned_.graph.weights.push_back(std::move(weight));
-    found->second = owned_.graph.add_tensor(std::move(tensor));
-    return found->second;
   }
 
   /// [HW, O, I] to [O, HW, I], in rows of I.

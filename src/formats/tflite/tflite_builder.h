@@ -12,7 +12,7 @@ namespace visionpress {
 /// behind the flatbuffer's structure, each as a piece that borrows from the graph.
 /// graph: channels last; every tensor's shape is known, but for a batch of -1 in front of the
 /// graph's inputs and outputs, which is written as 1 with a signature of -1. Kernels are Ohwi or
-/// Hwo, matrices [out, in], weights float32 (transform/prepare_kernels.h).
+/// Hwo, matrices [out, in], weights float32 (transform/prepare_tflite.h).
 /// errors: Unsupported, naming every node that TFLite has no operator for in one message.
 [[nodiscard]] Result<FilePieces> build_tflite(const Graph& graph);
 
