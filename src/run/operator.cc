@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "codecs/decode.h"
+#include "model/same_padding.h"
 
 namespace visionpress {
 namespace {
@@ -101,10 +102,11 @@ Result<WindowGeometry> window_geometry(std::int64_t in, std::int64_t kernel, std
   }
   WindowGeometry geometry = {padding.before[axis], padding.after[axis], 0};
   if (padding.rule == PadRule::SameUpper || padding.rule == PadRule::SameLower) {
-    geometry.out = (in + stride - 1) / stride;
-    const std::int64_t total = std::max<std::int64_t>(0, (geometry.out - 1) * stride + kernel - in);
-    geometry.before = padding.rule == PadRule::SameUpper ? total / 2 : total - total / 2;
-    geometry.after = total - geometry.before;
+    const SamePadding same = same_padding(in, kernel, stride);
+    const bool odd_behind = padding.rule == PadRule::SameUpper;
+    geometry.out = same.out;
+    geometry.before = odd_behind ? same.before : same.after;
+    geometry.after = odd_behind ? same.after : same.before;
     return geometry;
   }
   if (geometry.before < 0 || geometry.after < 0 || geometry.before > kLargest ||

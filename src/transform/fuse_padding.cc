@@ -1,5 +1,4 @@
-#include <algorithm>
-
+#include "model/same_padding.h"
 #include "transform/graph_editor.h"
 #include "transform/passes.h"
 
@@ -30,17 +29,15 @@ bool pads_planes_with_zeros(const Pad& pad) {
          pad.after[3] == 0;
 }
 
-/// Whether SAME would put the same zeros there. source: TensorFlow's rule, out = ceil(in / stride).
+/// Whether SAME would put the same zeros there.
 bool equals_same(const Pad& pad, const Conv2d& conv, const Shape& in,
                  const std::array<std::int64_t, 2>& kernel) {
   for (std::size_t a = 0; a < 2; ++a) {
     const std::int64_t size = in[a + 1];
     const std::int64_t stride = conv.stride[a];
     if (size < 1 || stride < 1) return false;
-    const std::int64_t extent = (kernel[a] - 1) * conv.dilation[a] + 1;
-    const std::int64_t out = (size + stride - 1) / stride;
-    const std::int64_t total = std::max<std::int64_t>((out - 1) * stride + extent - size, 0);
-    if (pad.before[a + 1] != total / 2 || pad.after[a + 1] != total - total / 2) return false;
+    const SamePadding same = same_padding(size, (kernel[a] - 1) * conv.dilation[a] + 1, stride);
+    if (pad.before[a + 1] != same.before || pad.after[a + 1] != same.after) return false;
   }
   return true;
 }

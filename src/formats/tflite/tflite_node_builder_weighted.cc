@@ -3,22 +3,10 @@
 
 #include "base/error.h"
 #include "formats/tflite/tflite_node_builder.h"
+#include "model/same_padding.h"
 
 namespace visionpress::tflite {
 namespace {
-
-/// The pixels that SAME puts before an axis of `in` pixels, and their sum with those behind.
-/// source: TensorFlow's padding rule, the odd pixel goes behind.
-struct SamePadding {
-  std::int64_t before = 0;
-  std::int64_t total = 0;
-};
-
-SamePadding same_padding(std::int64_t in, std::int64_t extent, std::int64_t stride) {
-  const std::int64_t out = (in + stride - 1) / stride;
-  const std::int64_t total = std::max<std::int64_t>((out - 1) * stride + extent - in, 0);
-  return {total / 2, total};
-}
 
 std::array<std::int64_t, 2> extent_of(std::int64_t height, std::int64_t width,
                                       const std::array<std::int64_t, 2>& dilation) {
@@ -63,8 +51,7 @@ Result<tfl::Padding> NodeBuilder::apply_padding(const SpatialPadding& padding,
   bool is_same = true;
   for (std::size_t a = 0; a < 2; ++a) {
     const SamePadding same = same_padding(in[a + 1], extent[a], stride[a]);
-    is_same = is_same && padding.before[a] == same.before &&
-              padding.before[a] + padding.after[a] == same.total;
+    is_same = is_same && padding.before[a] == same.before && padding.after[a] == same.after;
   }
   if (is_same) return tfl::Padding::SAME;
   std::vector<std::int64_t> pairs(8, 0);
