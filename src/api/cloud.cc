@@ -128,6 +128,23 @@ ImagePrediction list_answers(const DatasetImage& image, std::vector<CloudDetecti
   return prediction;
 }
 
+/// One list of answers an image.
+Result<std::vector<std::vector<CloudDetection>>> ask_all(CustomVisionClient& client,
+                                                         const std::string& project_id,
+                                                         const std::vector<DatasetImage>& images,
+                                                         const CloudPredictOptions& options,
+                                                         const Progress& progress) {
+  std::vector<std::vector<CloudDetection>> answers;
+  for (const DatasetImage& image : images) {
+    if (progress) progress(answers.size(), images.size(), "predict");
+    VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(image.path));
+    VP_ASSIGN_OR_RETURN(std::vector<CloudDetection> seen,
+                        predict_image(client, project_id, options, image.file_name, file.bytes()));
+    answers.push_back(std::move(seen));
+  }
+  return answers;
+}
+
 Result<void> check(const CloudPredictOptions& options) {
   if (!(options.probability >= 0.0F && options.probability <= 1.0F)) {
     return fail(ErrorKind::InvalidArgument, "probability is {:g}, expected 0 to 1",
@@ -269,15 +286,10 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
                                                              : options.iteration);
   result.arithmetic = "Custom Vision";
   result.preprocessing = "Custom Vision's own";
-  std::vector<std::vector<CloudDetection>> answers;
-  const std::vector<DatasetImage>& all = dataset.images;
-  for (const DatasetImage& image : all) {
-    if (progress) progress(answers.size(), all.size(), "predict");
-    VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(image.path));
-    VP_ASSIGN_OR_RETURN(std::vector<CloudDetection> seen,
-                        predict_image(client, project.id, options, image.file_name, file.bytes()));
-    result.images.push_back(list_answers(image, seen, options.probability));
-    answers.push_back(std::move(seen));
+  VP_ASSIGN_OR_RETURN(const auto answers,
+                      ask_all(client, project.id, dataset.images, options, progress));
+  for (std::size_t i = 0; i < answers.size(); ++i) {
+    result.images.push_back(list_answers(dataset.images[i], answers[i], options.probability));
   }
   if (!options.save_predictions.empty()) {
     VP_ASSIGN_OR_RETURN(const Predictions predictions,

@@ -42,6 +42,7 @@ struct CloudCall {
 };
 
 /// What the service said, agreeing or not.
+// NOLINTNEXTLINE(bugprone-exception-escape): the JSON value's move checks itself, and is noexcept
 struct CloudAnswer {
   int status = 0;
   CloudJson json = {};      ///< of a success; null where the body is none

@@ -115,6 +115,18 @@ Result<void> check_word(const char* what, const std::string& word) {
   return fail(ErrorKind::Usage, "{} \"{}\": expected letters and digits", what, word);
 }
 
+/// The names of its entries, each of which has the content its checksum is of.
+Result<std::vector<std::string>> check_package(Bytes bytes) {
+  VP_ASSIGN_OR_RETURN(const ZipArchive archive, ZipArchive::open(bytes));
+  std::vector<std::string> names;
+  for (const ZipEntry& entry : archive.entries()) {
+    VP_RETURN_IF_ERROR(archive.read(entry));
+    names.push_back(entry.name);
+  }
+  if (names.empty()) return fail(ErrorKind::Malformed, "the package is empty");
+  return names;
+}
+
 }  // namespace
 
 Result<CloudExportResult> export_iteration(CustomVisionClient& client, const CloudProject& project,
@@ -136,16 +148,9 @@ Result<CloudExportResult> export_iteration(CustomVisionClient& client, const Clo
   VP_ASSIGN_OR_RETURN(const std::string uri, exporter.wait(progress));
   VP_ASSIGN_OR_RETURN(const std::string package, exporter.fetch(uri));
   const Bytes bytes = std::as_bytes(std::span(package));
-  auto archive = ZipArchive::open(bytes);
-  if (!archive) return in_file(std::move(archive).error(), describe_url(uri));
-  for (const ZipEntry& entry : archive->entries()) {
-    auto unpacked = archive->read(entry);  // compares its checksum
-    if (!unpacked) return in_file(std::move(unpacked).error(), describe_url(uri));
-    result.entries.push_back(entry.name);
-  }
-  if (result.entries.empty()) {
-    return in_file(fail(ErrorKind::Malformed, "the package is empty").value(), describe_url(uri));
-  }
+  auto entries = check_package(bytes);
+  if (!entries) return in_file(std::move(entries).error(), describe_url(uri));
+  result.entries = std::move(*entries);
   VP_RETURN_IF_ERROR(file.write({&bytes, 1}));
   VP_RETURN_IF_ERROR(file.commit());
   result.bytes = package.size();

@@ -102,6 +102,7 @@ class Uploader {
       for (const auto& batch : make_batches(waiting)) {
         if (progress) progress(finished_, total, "upload");
         std::vector<const UploadImage*> images;
+        images.reserve(batch.size());
         for (const std::size_t index : batch) images.push_back(&waiting[index]);
         VP_RETURN_IF_ERROR(send_batch(images, round >= client_.retries(), again));
         if (progress) progress(finished_, total, "upload");

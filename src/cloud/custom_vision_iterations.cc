@@ -47,6 +47,28 @@ const CloudIteration* find_newest(const std::vector<CloudIteration>& oldest_firs
   return at == oldest_first.rend() ? nullptr : &*at;
 }
 
+/// Of a training that is not needed, or under way already, the one there is.
+Result<CloudTrainResult> use_other_training(CustomVisionClient& client, const CloudProject& project,
+                                            const CloudCall& call, const CloudAnswer& answer) {
+  CloudTrainResult result;
+  VP_ASSIGN_OR_RETURN(const std::vector<CloudIteration> now, list_iterations(client, project));
+  const CloudIteration* found = nullptr;
+  if (answer.error.code.starts_with("BadRequestTrainingNotNeeded")) {
+    found = find_newest(now, [](const CloudIteration& i) { return i.status == "Completed"; });
+    result.unchanged = true;
+    result.warnings.push_back("not trained: " + answer.error.message +
+                              "; --force trains all the same");
+  } else if (answer.error.code == "BadRequestTrainingAlreadyInProgress") {
+    found = find_newest(now, [](const CloudIteration& i) {
+      return i.status != "Completed" && i.status != "Failed";
+    });
+    result.warnings.emplace_back("a training was under way already; waiting for that one");
+  }
+  if (found == nullptr) return client.refuse(call, answer.status, answer.error);
+  result.iteration = *found;
+  return result;
+}
+
 /// Starts a training. returns: its iteration, or of a training that is not needed or under way
 /// already the one there is.
 Result<CloudTrainResult> start_training(CustomVisionClient& client, const CloudProject& project,
@@ -78,22 +100,7 @@ Result<CloudTrainResult> start_training(CustomVisionClient& client, const CloudP
     result.iteration = read_iteration(json);
     return result;
   }
-  VP_ASSIGN_OR_RETURN(const std::vector<CloudIteration> now, list_iterations(client, project));
-  const CloudIteration* found = nullptr;
-  if (answer.error.code.starts_with("BadRequestTrainingNotNeeded")) {
-    found = find_newest(now, [](const CloudIteration& i) { return i.status == "Completed"; });
-    result.unchanged = true;
-    result.warnings.push_back("not trained: " + answer.error.message +
-                              "; --force trains all the same");
-  } else if (answer.error.code == "BadRequestTrainingAlreadyInProgress") {
-    found = find_newest(now, [](const CloudIteration& i) {
-      return i.status != "Completed" && i.status != "Failed";
-    });
-    result.warnings.emplace_back("a training was under way already; waiting for that one");
-  }
-  if (found == nullptr) return client.refuse(call, answer.status, answer.error);
-  result.iteration = *found;
-  return result;
+  return use_other_training(client, project, call, answer);
 }
 
 Result<CloudIteration> load_by_name(CustomVisionClient& client, const CloudProject& project,
@@ -113,6 +120,7 @@ Result<std::vector<CloudIteration>> list_iterations(CustomVisionClient& client,
   VP_ASSIGN_OR_RETURN(const CloudJson answer, client.call(call));
   VP_ASSIGN_OR_RETURN(const std::vector<CloudJson> objects, objects_of(answer, call.what));
   std::vector<CloudIteration> iterations;
+  iterations.reserve(objects.size());
   for (const CloudJson& json : objects) iterations.push_back(read_iteration(json));
   std::ranges::stable_sort(iterations, {}, &CloudIteration::created);
   return iterations;

@@ -97,6 +97,7 @@ Result<std::vector<CloudProject>> list_projects(CustomVisionClient& client) {
   VP_ASSIGN_OR_RETURN(const CloudJson answer, client.call(call));
   VP_ASSIGN_OR_RETURN(const std::vector<CloudJson> objects, objects_of(answer, call.what));
   std::vector<CloudProject> projects;
+  projects.reserve(objects.size());
   for (const CloudJson& json : objects) projects.push_back(read_project(json));
   return projects;
 }
@@ -193,6 +194,7 @@ Result<std::vector<CloudTag>> list_tags(CustomVisionClient& client, const CloudP
   VP_ASSIGN_OR_RETURN(const CloudJson answer, client.call(call));
   VP_ASSIGN_OR_RETURN(const std::vector<CloudJson> objects, objects_of(answer, call.what));
   std::vector<CloudTag> tags;
+  tags.reserve(objects.size());
   for (const CloudJson& json : objects) tags.push_back(read_tag(json));
   return tags;
 }
