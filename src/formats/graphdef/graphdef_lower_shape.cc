@@ -8,6 +8,10 @@
 namespace visionpress::graphdef {
 namespace {
 
+/// Values of one constant that Fill, OnesLike, ZerosLike or Range gives: more than the grid of
+/// boxes of any detector, 32 MiB.
+constexpr std::int64_t kMostFilled = std::int64_t{1} << 22;
+
 /// The shape a Reshape gives, its -1 worked out where the input's elements are known.
 Result<Shape> reshaped(NodeLowering& node, const std::optional<Shape>& from, Shape target) {
   const auto count = from ? element_count(*from) : std::nullopt;
@@ -258,13 +262,12 @@ Result<void> lower_size(NodeLowering& node) {
   return node.forward(make_known({}, {static_cast<double>(*count)}, DataType::Int32));
 }
 
-/// A constant of one value. errors: Malformed beyond 2^22 elements.
+/// A constant of one value. errors: Malformed beyond kMostFilled elements.
 Result<void> finish_filled(NodeLowering& node, const Shape& shape, double value, DataType dtype) {
-  constexpr std::int64_t kMost = 1 << 22;
   const auto count = element_count(shape);
-  if (!count || *count > kMost) {
-    return malformed(
-        node, fmt::format("it fills {}, at most {} values are made here", to_string(shape), kMost));
+  if (!count || *count > kMostFilled) {
+    return malformed(node, fmt::format("it fills {}, at most {} values are made here",
+                                       to_string(shape), kMostFilled));
   }
   return node.forward(
       make_known(shape, std::vector<double>(static_cast<std::size_t>(*count), value), dtype));
@@ -297,9 +300,8 @@ Result<void> lower_range(NodeLowering& node) {
     bounds[i] = *value;
   }
   const auto [start, limit, step] = bounds;
-  constexpr double kMost = 1 << 22;
   const double steps = step == 0.0 ? -1.0 : std::ceil((limit - start) / step);
-  if (step == 0.0 || !(steps <= kMost)) {
+  if (step == 0.0 || !(steps <= static_cast<double>(kMostFilled))) {
     return malformed(node, fmt::format("a range of {}..{} in steps of {}", start, limit, step));
   }
   std::vector<double> values;
