@@ -321,6 +321,10 @@ Result<void> lower_graph(Lowering& lowering) {
     if (!live[at]) continue;
     NodeLowering node(lowering, at);
     VP_RETURN_IF_ERROR(lower_node(node));
+    std::int64_t known = 0;
+    for (const Value& value : lowering.values[at])
+      known += value.known ? std::ssize(*value.known) : 0;
+    VP_RETURN_IF_ERROR(node.count_made(known));
   }
   VP_RETURN_IF_ERROR(collect_outputs(lowering));
   drop_unread(lowering.graph);

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <bit>
+#include <cstdint>
 #include <functional>
 #include <limits>
 #include <numeric>
@@ -101,6 +103,12 @@ Result<StridedPlan> plan_strided(NodeLowering& node, const SliceMasks& masks, co
   std::size_t named = 0;  // entries that stand for an axis of the input
   for (std::size_t i = 0; i < begin.size(); ++i) {
     if (!has_bit(masks.ellipsis, i) && !has_bit(masks.new_axis, i)) ++named;
+  }
+  const auto ellipses = static_cast<std::uint64_t>(masks.ellipsis) &
+                        ((std::uint64_t{1} << std::min<std::size_t>(begin.size(), 63)) - 1);
+  if (std::popcount(ellipses) > 1) {
+    return malformed(node, fmt::format("{} of its indices are an ellipsis, at most one may be",
+                                       std::popcount(ellipses)));
   }
   if (named > rank) {
     return malformed(node, fmt::format("it indexes {} axes of {}", named, rank));

@@ -55,6 +55,7 @@ Result<const std::vector<double>*> load_known(Lowering& lowering, Value& value) 
     const StoredConstant& constant = lowering.constants[*value.stored];
     if (constant.tensor.count > kMostKnown) return nullptr;
     VP_ASSIGN_OR_RETURN(value.known, load_constant_values(constant));
+    lowering.made_values += constant.tensor.count;
   }
   return value.known ? &*value.known : nullptr;
 }
@@ -185,6 +186,16 @@ TensorId NodeLowering::add_tensor(const std::optional<Shape>& shape, DataType dt
   return lowering_.graph.add_tensor(std::move(tensor));
 }
 
+Result<void> NodeLowering::count_made(std::int64_t values) {
+  constexpr std::int64_t kMostMade = std::int64_t{1} << 25;
+  // Each count is of one constant, far below 2^62, and the first one beyond is the last.
+  lowering_.made_values += values;
+  if (lowering_.made_values <= kMostMade) return {};
+  return malformed(*this, fmt::format("{} values of constants that the file does not spell out, at "
+                                      "most {} are made",
+                                      lowering_.made_values, kMostMade));
+}
+
 Result<TensorId> NodeLowering::tensor_of(Value& value, const Use& use) {
   if (value.id != kNoTensor) return value.id;
   Graph& graph = lowering_.graph;
@@ -229,9 +240,13 @@ Result<TensorId> NodeLowering::tensor_of(Value& value, const Use& use) {
   }
   std::vector<double> values;
   if (value.known && !has_unknown(*value.known)) {
+    VP_RETURN_IF_ERROR(count_made(std::ssize(*value.known)));
     values = *value.known;
   } else if (value.stored) {
+    const StoredTensor& stored = lowering_.constants[*value.stored].tensor;
     VP_ASSIGN_OR_RETURN(values, load_constant_values(lowering_.constants[*value.stored]));
+    // Values of which each has a byte of the file are no more than the file.
+    if (stored.count > std::ssize(stored.content)) VP_RETURN_IF_ERROR(count_made(stored.count));
   }
   if (values.empty()) {
     return fail_at(ErrorKind::Unsupported, node_.message.offset(), "{}: {} reads an empty constant",

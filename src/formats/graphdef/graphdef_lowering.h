@@ -69,6 +69,7 @@ struct Lowering {
   std::vector<std::vector<std::size_t>> reader_counts = {};
   std::vector<bool> is_output = {};                                      ///< by node
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;  ///< height, width
+  std::int64_t made_values = 0;  ///< of constants, without those that the file spells out
 };
 
 /// Values of a constant, computed or read from the file; null where they are not known or are more
@@ -107,7 +108,11 @@ class NodeLowering {
   [[nodiscard]] Result<std::vector<Value>> apply_many(
       Op op, const std::vector<Value*>& operands, const std::vector<std::optional<Shape>>& shapes,
       const std::vector<DataType>& dtypes);
-  /// The tensor of a value that a node reads. errors: of the payload; Unsupported when it is empty.
+  /// Adds to the values made here. errors: Malformed at this node beyond 2^25 of the whole graph:
+  /// a few bytes may stand for any number of them.
+  [[nodiscard]] Result<void> count_made(std::int64_t values);
+  /// The tensor of a value that a node reads. errors: of the payload; of count_made; Unsupported
+  /// when it is empty.
   [[nodiscard]] Result<TensorId> tensor_of(Value& value, const Use& use = {});
   /// A node with parameters that are constants, used as `uses` says, after operand 0.
   [[nodiscard]] Result<Value> apply_with(Op op, Value& x,

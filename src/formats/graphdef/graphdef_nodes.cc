@@ -91,9 +91,11 @@ Result<void> link_inputs(NodeList& list, GraphNode& node) {
 /// Follows inputs that never became ready until one comes again, and names that round.
 tl::unexpected<Error> fail_cycle(const NodeList& list, const std::vector<std::size_t>& waiting) {
   std::vector<std::size_t> trail;
+  std::vector<bool> seen(waiting.size(), false);
   std::size_t at = 0;
   while (waiting[at] == 0) ++at;
-  while (std::find(trail.begin(), trail.end(), at) == trail.end()) {
+  while (!seen[at]) {
+    seen[at] = true;
     trail.push_back(at);
     for (const NodeInput& input : list.nodes[at].inputs) {
       if (waiting[input.node] == 0) continue;

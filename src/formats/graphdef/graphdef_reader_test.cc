@@ -369,6 +369,65 @@ TEST(GraphDefReader, AGraphAsTextSaysSo) {
             "this is a TensorFlow graph as text; write it as binary (as_text=False)");
 }
 
+TEST(GraphDefReader, ACycleOfManyNodesIsNamedAtOnce) {
+  constexpr int kCount = 100'000;
+  std::vector<Message> nodes = {placeholder("image", {1, 2, 2, 1})};
+  for (int i = 0; i < kCount; ++i) {
+    nodes.push_back(node_def(std::to_string(i), "Relu", {std::to_string((i + 1) % kCount)}));
+  }
+  const auto model = try_read(graph_file(nodes));
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.error().message,
+            "node[1] \"0\": the graph has a cycle: \"0\" reads \"1\" reads \"2\" reads \"3\" reads "
+            "\"4\" reads \"5\" reads ... (100000 nodes) ... \"0\"");
+}
+
+/// A float Const of one value that stands for all.
+Message splat_const(const std::string& name, const std::vector<std::int64_t>& sizes) {
+  Message tensor = tensor_proto(DataType::Float, sizes);
+  return const_node(name, DataType::Float, tensor.real(5, 1.0F));
+}
+
+TEST(GraphDefReader, AFewBytesNeverBecomeGigabytesOfConstants) {
+  std::vector<Message> nodes = {placeholder("image", {1, 2, 2, 1})};
+  std::string last = "image";
+  for (int i = 0; i < 9; ++i) {
+    const std::string name = std::to_string(i);
+    nodes.push_back(splat_const("splat" + name, {1, 1, 1, 1 << 22}));
+    nodes.push_back(node_def("add" + name, "Add", {"image", "splat" + name}));
+  }
+  const auto model = try_read(graph_file(nodes));
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.error().message,
+            "node[18] \"add8\": 37748736 values of constants that the file does not spell out, at "
+            "most 33554432 are made");
+}
+
+TEST(GraphDefReader, CopiesOfAFilledConstantAreCountedToo) {
+  std::vector<Message> nodes = {placeholder("image", {1, 2, 2, 1}),
+                                int_const("shape", {1, 1, 1, 1 << 22}), splat_const("one", {}),
+                                node_def("copy0", "Fill", {"shape", "one"})};
+  for (int i = 0; i < 9; ++i) {
+    nodes.push_back(
+        node_def("copy" + std::to_string(i + 1), "Identity", {"copy" + std::to_string(i)}));
+  }
+  nodes.push_back(node_def("add", "Add", {"image", "copy9"}));
+  const auto model = try_read(graph_file(nodes));
+  ASSERT_FALSE(model);
+  EXPECT_TRUE(model.error().message.starts_with("node[10] \"copy7\": 33554437 values"))
+      << model.error().message;
+}
+
+TEST(GraphDefReader, OneEllipsisIsEnough) {
+  const auto model = try_read(graph_file(
+      {placeholder("image", {1, 2, 2, 1}), int_const("zeros", {0, 0}), int_const("ones", {1, 1}),
+       node_def("slice", "StridedSlice", {"image", "zeros", "zeros", "ones"},
+                {{"ellipsis_mask", int_value(3)}})}));
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.error().message,
+            "node[3] \"slice\": 2 of its indices are an ellipsis, at most one may be");
+}
+
 TEST(GraphDefReader, EveryPrefixIsAnErrorOrAGraph) {
   const Buffer file = small_file();
   ASSERT_TRUE(try_read(file));
