@@ -125,9 +125,9 @@ Result<void> check_version(const ExportManifest& manifest, const std::string& en
   constexpr int kKnownMajor = 2;  // a greater minor version only adds
   const std::string& text = manifest.exporter_version;
   int major = 0;
-  std::from_chars(text.data(), text.data() + text.size(), major);
-  if (major <= kKnownMajor) return {};
-  return fail(ErrorKind::Unsupported, "{}: ExporterVersion is {}, read up to {}.x", entry, text,
+  const auto parsed = std::from_chars(text.data(), text.data() + text.size(), major);
+  if (major <= kKnownMajor && parsed.ec != std::errc::result_out_of_range) return {};
+  return fail(ErrorKind::Unsupported, "{}: ExporterVersion is {:.40}, read up to {}.x", entry, text,
               kKnownMajor);
 }
 
@@ -135,7 +135,7 @@ Result<void> check_version(const ExportManifest& manifest, const std::string& en
 Result<std::string> find_named(const std::vector<std::string>& names, const ExportPackage& package,
                                const char* key, const std::string& name) {
   if (name.find_first_of("/\\") != std::string::npos || name == "..") {
-    return fail(ErrorKind::Malformed, "{}: {} is \"{}\", expected a file's name",
+    return fail(ErrorKind::Malformed, "{}: {} is \"{:.200}\", expected a file's name",
                 package.manifest_entry, key, name);
   }
   const std::string& beside =
@@ -192,7 +192,7 @@ Result<void> find_model(const std::vector<std::string>& names, ExportPackage& pa
   const auto saved = std::ranges::find(found, kSavedModel, name_of_entry);
   if (saved != found.end()) found = {*saved};
   const std::string missing = named.empty() ? ""
-                                            : fmt::format("{} names {}, which is not there; ",
+                                            : fmt::format("{} names {:.200}, which is not there; ",
                                                           package.manifest_entry, named);
   if (found.size() != 1) {
     return fail(ErrorKind::Malformed,
@@ -272,17 +272,29 @@ Result<void> open_archive(OpenedPackage& opened, Diagnostics& diagnostics) {
   return {};
 }
 
-/// The manifest's text with another hash: between the quotes after the key, and nowhere else.
-Result<std::string> replace_sha1(std::string text, const std::string& sha1,
+/// The manifest's text with another hash: between the quotes after the key, and nowhere else. The
+/// key's word may stand in other places too, so each is tried and the result read as JSON.
+Result<std::string> replace_sha1(const std::string& text, const std::string& sha1,
                                  const std::string& entry) {
   constexpr std::string_view kKey = "\"ModelFileSHA1\"";
-  const std::size_t key = text.find(kKey);
-  const std::size_t open = key == std::string::npos ? key : text.find('"', key + kKey.size());
-  const std::size_t close = open == std::string::npos ? open : text.find('"', open + 1);
-  if (close == std::string::npos) {
-    return fail(ErrorKind::Malformed, "{}: no text after ModelFileSHA1", entry);
+  constexpr const char* kSpace = " \t\r\n";
+  json wanted = json::parse(text, nullptr, false);
+  if (wanted.is_object()) wanted["ModelFileSHA1"] = sha1;
+  int tries = 64;  // parsing takes a while
+  for (std::size_t key = text.find(kKey); key != std::string::npos && tries > 0;
+       key = text.find(kKey, key + 1), --tries) {
+    const std::size_t colon = text.find_first_not_of(kSpace, key + kKey.size());
+    if (colon == std::string::npos || text[colon] != ':') continue;
+    const std::size_t open = text.find_first_not_of(kSpace, colon + 1);
+    if (open == std::string::npos || text[open] != '"') continue;
+    std::size_t close = open + 1;
+    while (close < text.size() && text[close] != '"') close += text[close] == '\\' ? 2 : 1;
+    if (close >= text.size()) break;
+    std::string replaced = text;
+    replaced.replace(open + 1, close - open - 1, sha1);
+    if (json::parse(replaced, nullptr, false) == wanted) return replaced;
   }
-  return text.replace(open + 1, close - open - 1, sha1);
+  return fail(ErrorKind::Malformed, "{}: no text after ModelFileSHA1", entry);
 }
 
 std::string property(const ExportPackage& package, const char* key) {
@@ -298,7 +310,7 @@ int read_version(const std::string& text) {
   const auto [dot, code] = std::from_chars(text.data(), end, major);
   if (code == std::errc() && dot != end && *dot == '.') std::from_chars(dot + 1, end, minor);
   constexpr int kMinors = 10;
-  return major * kMinors + std::clamp(minor, 0, kMinors - 1);
+  return std::clamp(major, 0, kMinors) * kMinors + std::clamp(minor, 0, kMinors - 1);
 }
 
 int read_year(const std::string& date) {

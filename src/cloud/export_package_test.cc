@@ -277,6 +277,41 @@ TEST_F(ExportPackages, KeepEverythingButTheModelAndItsHash) {
   EXPECT_NE(view_text(*written).find(packed), std::string_view::npos);
 }
 
+TEST_F(ExportPackages, GetTheHashWhereAReaderLooksForIt) {
+  const std::string model = "new";
+  const std::string sha1 = hash_sha1(bytes_of(model));
+  const std::vector<std::pair<std::string, std::string>> manifests = {
+      // The word as a value, the key twice, a quote within the text.
+      {R"({"ModelFileName":"m.pb","Note":"ModelFileSHA1","ModelFileSHA1":"00"})",
+       R"({"ModelFileName":"m.pb","Note":"ModelFileSHA1","ModelFileSHA1":")" + sha1 + "\"}"},
+      {R"({"ModelFileName":"m.pb","ModelFileSHA1":"00","ModelFileSHA1":"11"})",
+       R"({"ModelFileName":"m.pb","ModelFileSHA1":"00","ModelFileSHA1":")" + sha1 + "\"}"},
+      {R"({"ModelFileName":"m.pb","ModelFileSHA1" : "0\"0","A":{"ModelFileSHA1":"2"}})",
+       R"({"ModelFileName":"m.pb","ModelFileSHA1" : ")" + sha1 +
+           R"(","A":{"ModelFileSHA1":"2"}})"}};
+  for (const auto& [given, expected] : manifests) {
+    const std::string file =
+        make_zip({{.name = "m.pb", .text = "old"}, {.name = "cvexport.manifest", .text = given}});
+    Diagnostics diagnostics;
+    const auto opened = open_package(file, diagnostics);
+    ASSERT_TRUE(opened) << opened.error().to_string();
+    const std::string text = read(file);
+    const std::vector<Bytes> pieces = {bytes_of(model)};
+    const auto written = replace_model(bytes_of(text), opened->package, pieces);
+    ASSERT_TRUE(written) << written.error().to_string();
+    const auto archive = ZipArchive::open(*written);
+    ASSERT_TRUE(archive) << archive.error().to_string();
+    EXPECT_EQ(view_text(*archive->read(*archive->find("cvexport.manifest"))), expected);
+  }
+}
+
+TEST_F(ExportPackages, OfAVersionBeyondEveryNumberAreRefused) {
+  EXPECT_EQ(
+      refuse({{.name = "cvexport.manifest", .text = R"({"ExporterVersion": "99999999999.1"})"},
+              {.name = "model.pb", .text = "m"}}),
+      "cvexport.manifest: ExporterVersion is 99999999999.1, read up to 2.x");
+}
+
 TEST(PackageHints, FollowTheDomainAndTheAgeAndNotTheMetadatasPixelFormat) {
   ExportPackage package;
   package.properties = {{"Image.BitmapPixelFormat", "Rgb8"},
