@@ -14,8 +14,9 @@ bool is_real(DataType dtype) {
   return dtype == DataType::Float || dtype == DataType::Double || dtype == DataType::Half;
 }
 
-double unary(const Unary& op, double x) {
-  switch (op.kind) {
+/// Nothing for functions that no size is computed by.
+std::optional<double> unary(UnaryKind kind, double x) {
+  switch (kind) {
     case UnaryKind::Relu:
       return std::max(x, 0.0);
     case UnaryKind::Relu6:
@@ -47,30 +48,7 @@ double unary(const Unary& op, double x) {
     case UnaryKind::LogicalNot:
       return std::isnan(x) ? x : static_cast<double>(x == 0.0);
     default:
-      return std::numeric_limits<double>::infinity();
-  }
-}
-
-bool folds(UnaryKind kind) {
-  switch (kind) {
-    case UnaryKind::Relu:
-    case UnaryKind::Relu6:
-    case UnaryKind::Sqrt:
-    case UnaryKind::Rsqrt:
-    case UnaryKind::Inverse:
-    case UnaryKind::Exp:
-    case UnaryKind::Log:
-    case UnaryKind::Abs:
-    case UnaryKind::Square:
-    case UnaryKind::Negate:
-    case UnaryKind::Floor:
-    case UnaryKind::Ceil:
-    case UnaryKind::Round:
-    case UnaryKind::Truncate:
-    case UnaryKind::LogicalNot:
-      return true;
-    default:
-      return false;
+      return std::nullopt;
   }
 }
 
@@ -217,6 +195,11 @@ std::optional<Values> fold_reduce(const Reduce& op, const FoldOperand& x) {
     if (op.kind == ReduceKind::Product) total *= value;
     if (op.kind == ReduceKind::Sum || op.kind == ReduceKind::Mean) total += value;
   }
+  // Comparisons would pass over an unknown value.
+  const auto unknown =
+      std::find_if(x.values.begin(), x.values.end(), [](double v) { return std::isnan(v); });
+  const bool compares = op.kind == ReduceKind::Maximum || op.kind == ReduceKind::Minimum;
+  if (compares && unknown != x.values.end()) return Values{*unknown};
   switch (op.kind) {
     case ReduceKind::Product:
     case ReduceKind::Sum:
@@ -248,9 +231,12 @@ std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& oper
                               const Shape& shape, DataType dtype) {
   const FoldOperand& x = operands.front();
   if (const auto* elementwise = std::get_if<Unary>(&op)) {
-    if (!folds(elementwise->kind)) return std::nullopt;
-    Values result = x.values;
-    for (double& value : result) value = unary(*elementwise, value);
+    Values result;
+    for (const double value : x.values) {
+      const auto computed = unary(elementwise->kind, value);
+      if (!computed) return std::nullopt;
+      result.push_back(*computed);
+    }
     return result;
   }
   if (const auto* pair = std::get_if<Binary>(&op)) {
@@ -296,7 +282,9 @@ std::optional<std::vector<double>> fold(const Op& op, const std::vector<FoldOper
   constexpr double kLargestInteger = 9007199254740992.0;
   for (double& value : *result) {
     if (dtype == DataType::Float) value = static_cast<double>(static_cast<float>(value));
-    if (!is_real(dtype) && std::fabs(value) > kLargestInteger) return std::nullopt;
+    if (is_real(dtype)) continue;
+    value = std::trunc(value);
+    if (std::fabs(value) > kLargestInteger) return std::nullopt;
   }
   return result;
 }

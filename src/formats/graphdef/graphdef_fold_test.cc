@@ -1,0 +1,83 @@
+#include "formats/graphdef/graphdef_fold.h"
+
+#include <cmath>
+#include <limits>
+
+#include <gtest/gtest.h>
+
+namespace visionpress::graphdef {
+namespace {
+
+using Values = std::vector<double>;
+constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
+
+/// The result for vectors, of integers unless said otherwise; empty: it is not computed.
+Values fold_vectors(const Op& op, const std::vector<Values>& operands, const Shape& shape,
+                    DataType dtype = DataType::Int32) {
+  std::vector<Shape> shapes;
+  for (const Values& values : operands) shapes.push_back({std::ssize(values)});
+  std::vector<FoldOperand> views;
+  for (std::size_t i = 0; i < operands.size(); ++i) views.push_back({shapes[i], operands[i]});
+  return fold(op, views, shape, dtype).value_or(Values());
+}
+
+double reduce(ReduceKind kind, const Values& values) {
+  Reduce op;
+  op.kind = kind;
+  op.axes = {0};
+  const Values result = fold_vectors(op, {values}, {});
+  return result.size() == 1 ? result[0] : -1.0;
+}
+
+TEST(Fold, EveryReductionOfAnUnknownSizeIsUnknown) {
+  for (const ReduceKind kind : {ReduceKind::Sum, ReduceKind::Product, ReduceKind::Mean,
+                                ReduceKind::Maximum, ReduceKind::Minimum}) {
+    EXPECT_TRUE(std::isnan(reduce(kind, {1, kUnknown, 3}))) << static_cast<int>(kind);
+  }
+}
+
+TEST(Fold, ReductionsOfIntegersAreIntegers) {
+  EXPECT_EQ(reduce(ReduceKind::Maximum, {1, 7, 3}), 7.0);
+  EXPECT_EQ(reduce(ReduceKind::Minimum, {4, 2, 3}), 2.0);
+  EXPECT_EQ(reduce(ReduceKind::Product, {4, 2, 3}), 24.0);
+  EXPECT_EQ(reduce(ReduceKind::Mean, {1, 2}), 1.0);
+}
+
+TEST(Fold, IntegersAreDividedTowardsZeroAndFloatsAreNot) {
+  const Op divide = Binary{BinaryKind::Divide, FusedActivation::None};
+  EXPECT_EQ(fold_vectors(divide, {{-7, 7}, {2, 2}}, {2}), (Values{-3, 3}));
+  EXPECT_EQ(fold_vectors(divide, {{-7, 7}, {2, 2}}, {2}, DataType::Float), (Values{-3.5, 3.5}));
+  const Op floored = Binary{BinaryKind::FloorDivide, FusedActivation::None};
+  EXPECT_EQ(fold_vectors(floored, {{-7, 7}, {2, 2}}, {2}), (Values{-4, 3}));
+}
+
+TEST(Fold, AnUnknownSizeLeavesTheOthersKnown) {
+  const Op twice = Binary{BinaryKind::Multiply, FusedActivation::None};
+  const Values result = fold_vectors(twice, {{1, kUnknown, 3}, {2}}, {3});
+  ASSERT_EQ(result.size(), 3U);
+  EXPECT_EQ(result[0], 2.0);
+  EXPECT_TRUE(std::isnan(result[1]));
+  EXPECT_EQ(result[2], 6.0);
+}
+
+TEST(Fold, ASliceTakesItsStrideAndCountsFromTheEnd) {
+  const Op slice = Slice{{-4}, {100}, {2}, {}};
+  EXPECT_EQ(fold_vectors(slice, {{0, 1, 2, 3, 4}}, {2}), (Values{1, 3}));
+}
+
+TEST(Fold, FloatsAreRoundedAsFloat32) {
+  const Op sum = Binary{BinaryKind::Add, FusedActivation::None};
+  EXPECT_EQ(fold_vectors(sum, {{16777216}, {1}}, {1}, DataType::Float), (Values{16777216}));
+}
+
+TEST(Fold, IntegersThatADoubleCannotHoldAreNotComputed) {
+  const Op product = Binary{BinaryKind::Multiply, FusedActivation::None};
+  EXPECT_TRUE(fold_vectors(product, {{1e9}, {1e9}}, {1}, DataType::Int64).empty());
+}
+
+TEST(Fold, FunctionsThatNoSizeIsComputedByAreLeftToTheRun) {
+  EXPECT_TRUE(fold_vectors(Unary{UnaryKind::Tanh, 0, 0}, {{1}}, {1}, DataType::Float).empty());
+}
+
+}  // namespace
+}  // namespace visionpress::graphdef
