@@ -16,6 +16,8 @@ constexpr std::size_t kMostNodes = 1'000'000;
 /// Room for nodes, 256 MiB: calls multiply what a file says. Ten thousand nodes take about 10 MiB.
 constexpr std::size_t kMostBytes = std::size_t{1} << 28U;
 constexpr int kDeepestCall = 32;
+constexpr std::size_t kMostCalls = 100'000;  ///< of functions, empty ones too
+constexpr std::size_t kMostSteps = 4'000'000;
 
 namespace function_field {
 constexpr std::uint32_t kLibraryFunction = 1;
@@ -83,7 +85,8 @@ std::vector<std::string_view> split(std::string_view text) {
 
 /// A FunctionDef, read once however often it is called.
 struct Function {
-  std::vector<std::string> arguments = {};
+  std::map<std::string, std::size_t, std::less<>> arguments = {};  ///< their places, by name
+  std::size_t argument_count = 0;
   std::vector<std::string> returns = {};  ///< one a result, as the function spells it
   std::vector<FlatNode> nodes = {};       ///< inputs as the function spells them
   std::map<std::string, std::string, std::less<>> ops = {};  ///< by node
@@ -121,7 +124,10 @@ Result<std::vector<std::string>> read_arg_names(const ProtobufMessage& signature
 
 Result<Function> read_function(const ProtobufMessage& message, const ProtobufMessage& signature) {
   Function function;
-  VP_ASSIGN_OR_RETURN(function.arguments, read_arg_names(signature, function_field::kInputArg));
+  VP_ASSIGN_OR_RETURN(const std::vector<std::string> arguments,
+                      read_arg_names(signature, function_field::kInputArg));
+  function.argument_count = arguments.size();
+  for (std::size_t i = 0; i < arguments.size(); ++i) function.arguments.emplace(arguments[i], i);
   VP_ASSIGN_OR_RETURN(const std::vector<std::string> results,
                       read_arg_names(signature, function_field::kOutputArg));
   std::map<std::string, std::string, std::less<>> spelled;
@@ -162,10 +168,8 @@ Result<std::string> translate(const Function& function, const std::string& prefi
                               const std::vector<std::string>& arguments, std::string_view input) {
   const std::vector<std::string_view> parts = split(input);
   if (parts.size() == 1) {
-    const auto found = std::find(function.arguments.begin(), function.arguments.end(), input);
-    if (found != function.arguments.end()) {
-      return arguments[static_cast<std::size_t>(found - function.arguments.begin())];
-    }
+    const auto found = function.arguments.find(input);
+    if (found != function.arguments.end()) return arguments[found->second];
   }
   if (parts.size() == 3) {
     const auto op = function.ops.find(parts[0]);
@@ -225,13 +229,13 @@ class FlatGraph::Reader {
                   call.name, name);
     }
     const Function& function = found->second;
-    if (depth >= kDeepestCall || ++call_count_ > kMostNodes) {
+    if (depth >= kDeepestCall || ++call_count_ > kMostCalls) {
       return fail(ErrorKind::Malformed, "node \"{}\": functions call each other too often",
                   call.name);
     }
-    if (call.inputs.size() != function.arguments.size()) {
+    if (call.inputs.size() != function.argument_count) {
       return fail(ErrorKind::Malformed, "node \"{}\" has {} inputs, function \"{}\" takes {}",
-                  call.name, call.inputs.size(), name, function.arguments.size());
+                  call.name, call.inputs.size(), name, function.argument_count);
     }
     const std::string prefix = call.name + "/";
     for (const FlatNode& node : function.nodes) {
@@ -296,6 +300,9 @@ Result<TensorName> FlatGraph::resolve(std::string_view input) const {
     const auto call = calls_.find(node);
     if (call == calls_.end()) return TensorName{std::string(node), *output};
     if (static_cast<std::size_t>(*output) >= call->second.size()) break;
+    if (++steps_ > kMostSteps) {
+      return fail(ErrorKind::Malformed, "\"{:.200}\" lies behind too many calls", input);
+    }
     at = call->second[static_cast<std::size_t>(*output)];
   }
   return fail(ErrorKind::Malformed, "\"{}\" is no tensor of the graph", input);

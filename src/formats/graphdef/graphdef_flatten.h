@@ -38,14 +38,15 @@ struct FlatNode {
 class FlatGraph {
  public:
   /// graph: a GraphDef message. errors: Malformed with the node's name: calls of functions that
-  /// are not there, too deep, or of other numbers of arguments; more than a million nodes
-  /// or 2^28 bytes of them.
+  /// are not there, too deep, or of other numbers of arguments; more than a million nodes, 2^28
+  /// bytes of them, or 100,000 calls.
   [[nodiscard]] static Result<FlatGraph> read(const ProtobufMessage& graph);
 
   [[nodiscard]] const std::vector<FlatNode>& nodes() const { return nodes_; }
   /// Null where there is none; calls are not listed.
   [[nodiscard]] const FlatNode* find(std::string_view name) const;
-  /// The tensor that computes what `input` names, across calls. errors: Malformed.
+  /// The tensor that computes what `input` names, across calls. errors: Malformed, after millions
+  /// of steps across calls that give back their own arguments too.
   [[nodiscard]] Result<TensorName> resolve(std::string_view input) const;
 
  private:
@@ -55,6 +56,7 @@ class FlatGraph {
   std::map<std::string, std::size_t, std::less<>> by_name_ = {};
   /// By name of a call: the tensors it gives back.
   std::map<std::string, std::vector<std::string>, std::less<>> calls_ = {};
+  mutable std::size_t steps_ = 0;  ///< from a call to what it gives back
 };
 
 }  // namespace visionpress::graphdef

@@ -12,6 +12,7 @@
 #include "base/mapped_file.h"
 #include "formats/graphdef/graphdef_encode.h"
 #include "formats/graphdef/graphdef_flatten.h"
+#include "formats/graphdef/graphdef_tensor.h"
 #include "formats/graphdef/tensor_bundle.h"
 #include "wire/protobuf_patch.h"
 
@@ -182,6 +183,14 @@ class Freezer {
   }
 
  private:
+  /// Long chains of nodes that pass a value on would be walked from each of their many readers.
+  Result<void> count_step(std::string_view input) const {
+    constexpr std::size_t kMostSteps = 4'000'000;  // seconds
+    if (++steps_ <= kMostSteps) return {};
+    return fail(ErrorKind::Malformed, "\"{}\" lies behind too many nodes that pass values on",
+                input);
+  }
+
   /// The tensor that holds what `input` names, behind calls and reads of variables.
   Result<TensorName> find_value(std::string_view input) const {
     VP_ASSIGN_OR_RETURN(TensorName tensor, graph_.resolve(input));
@@ -192,6 +201,7 @@ class Freezer {
       }
       const bool passes = only_passes_on(*node) && !made_.contains(node->name);
       if (!passes || node->inputs.empty()) return tensor;
+      VP_RETURN_IF_ERROR(count_step(input));
       VP_ASSIGN_OR_RETURN(tensor, graph_.resolve(node->inputs[0]));
     }
     return fail(ErrorKind::Malformed, "\"{}\" reads itself", input);
@@ -203,6 +213,7 @@ class Freezer {
     const FlatNode* node = graph_.find(tensor.node);
     for (std::size_t step = 0; node != nullptr && step <= graph_.nodes().size(); ++step) {
       if (node->op != "Identity" || node->inputs.empty()) break;
+      VP_RETURN_IF_ERROR(count_step(input));
       VP_ASSIGN_OR_RETURN(tensor, graph_.resolve(node->inputs[0]));
       node = graph_.find(tensor.node);
     }
@@ -340,6 +351,15 @@ class Freezer {
       return fail(ErrorKind::Unsupported, "variable \"{}\" is partitioned, which is not read",
                   node.name);
     }
+    const auto count = element_count(value->shape);
+    const std::size_t size = element_bytes(value->dtype);
+    // A Const may hold fewer bytes than elements, a variable not.
+    if (size != 0 &&
+        (!count || static_cast<std::uint64_t>(*count) != value->payload.size() / size ||
+         value->payload.size() % size != 0)) {
+      return fail(ErrorKind::Malformed, "variable \"{}\": {} bytes for {} of shape {}", node.name,
+                  value->payload.size(), name_of(value->dtype), to_string(value->shape));
+    }
     if (auto checked = check_payload(*value); !checked) {
       return fail(checked.error().kind, "variable \"{}\": {}", node.name, checked.error().message);
     }
@@ -361,6 +381,7 @@ class Freezer {
   std::set<std::string, std::less<>> entered_ = {};
   std::set<std::string, std::less<>> read_ = {};  ///< nodes that another one reads
   ByteBuffer frozen_ = {};
+  mutable std::size_t steps_ = 0;  ///< from nodes to what they pass on
 };
 
 Result<ByteBuffer> freeze(Bytes file, const std::string& folder) {

@@ -132,6 +132,28 @@ TEST_F(SavedModels, ADamagedVariableIsNamed) {
       "variable \"kernel\": its bytes differ from their checksum");
 }
 
+TEST_F(SavedModels, AVariableOfFewerBytesThanItsShapeIsNamed) {
+  ByteBuffer rows;
+  append_row(rows, 0, "", bundle_header());
+  append_row(rows, 0, "kernel", bundle_entry({1, 1, 1, 2}, 0, {}).done());
+  write_bundle(make_table(rows), {5, 6});
+  EXPECT_EQ(
+      error_of(saved_model(conv_graph(), {signature("serving_default", "image_in:0", "conv:0")})),
+      "variable \"kernel\": 0 bytes for float32 of shape [1,1,1,2]");
+}
+
+TEST_F(SavedModels, LongChainsOfManyReadersAreRefusedInSeconds) {
+  constexpr int kCount = 3000;
+  std::vector<Message> nodes = {image(), node_def("0", "PlaceholderWithDefault", {"image_in"})};
+  for (int i = 1; i < kCount; ++i) {
+    nodes.push_back(node_def(std::to_string(i), "PlaceholderWithDefault", {std::to_string(i - 1)}));
+  }
+  nodes.push_back(
+      node_def("sum", "AddN", std::vector<std::string>(kCount, std::to_string(kCount - 1))));
+  EXPECT_EQ(error_of(saved_model(graph_of(nodes), {signature("predict", "image_in:0", "sum:0")})),
+            "\"2999\" lies behind too many nodes that pass values on");
+}
+
 TEST_F(SavedModels, SeveralSignaturesWithoutADefaultAreListed) {
   const Message graph = graph_of({image(), node_def("a", "Relu", {"image_in"})});
   EXPECT_EQ(error_of(saved_model(graph, {signature("train", "image_in:0", "a:0"),
@@ -156,6 +178,32 @@ TEST_F(SavedModels, AFunctionThatCallsItselfIsRefused) {
   EXPECT_TRUE(error.ends_with("functions call each other too often")) << error;
 }
 
+TEST_F(SavedModels, FunctionsThatCallEachOtherTwiceAreRefusedInSeconds) {
+  Message library;
+  for (int i = 0; i < 30; ++i) {
+    const std::string next = "f" + std::to_string(i + 1);
+    const Message declared = Message()
+                                 .text(1, "f" + std::to_string(i))
+                                 .message(2, Message().text(1, "x"))
+                                 .message(3, Message().text(1, "y"));
+    library.message(1, Message()
+                           .message(1, declared)
+                           .message(3, call("a", next, "x"))
+                           .message(3, call("b", next, "x"))
+                           .message(4, Message().text(1, "y").text(2, "a:output:0")));
+  }
+  const Message last = Message()
+                           .text(1, "f30")
+                           .message(2, Message().text(1, "x"))
+                           .message(3, Message().text(1, "y"));
+  library.message(1, Message().message(1, last).message(4, Message().text(1, "y").text(2, "x")));
+  Message graph = graph_of({image(), call("called", "f0", "image_in")});
+  graph.message(2, library);
+  const std::string error =
+      error_of(saved_model(graph, {signature("predict", "image_in:0", "called:0")}));
+  EXPECT_TRUE(error.ends_with("functions call each other too often")) << error;
+}
+
 TEST_F(SavedModels, AFewCallsNeverBecomeGigabytes) {
   const Message declared = Message().text(1, "f").message(2, Message().text(1, "x"));
   const Message wide = node_def("wide", "AddN", std::vector<std::string>(20000, "x"));
@@ -166,6 +214,19 @@ TEST_F(SavedModels, AFewCallsNeverBecomeGigabytes) {
   const std::string error =
       error_of(saved_model(graph, {signature("predict", "image_in:0", "call0:0")}));
   EXPECT_TRUE(error.ends_with("the graph takes more than 268435456 bytes")) << error;
+}
+
+TEST_F(SavedModels, ManyReadersOfALongChainOfCallsAreRefusedInSeconds) {
+  constexpr int kCount = 3000;
+  std::vector<Message> nodes = {image(), call("0", "f", "image_in")};
+  for (int i = 1; i < kCount; ++i) {
+    nodes.push_back(call(std::to_string(i), "f", std::to_string(i - 1)));
+  }
+  nodes.push_back(
+      node_def("sum", "AddN", std::vector<std::string>(kCount, std::to_string(kCount - 1))));
+  const Message graph = with_function(graph_of(nodes), "Relu", "x");
+  EXPECT_EQ(error_of(saved_model(graph, {signature("predict", "image_in:0", "sum:0")})),
+            "\"2999\" lies behind too many calls");
 }
 
 TEST_F(SavedModels, AFunctionThatIsNotThereIsNamed) {
