@@ -168,7 +168,8 @@ std::vector<float> oracle_builtin(const Layer& layer) {
   return y;
 }
 
-RunResult run_layer(const Layer& layer, Arithmetic arithmetic, int threads) {
+RunResult run_layer(const Layer& layer, Arithmetic arithmetic, int threads,
+                    DType kernel_type = DType::Int8) {
   const HybridCase& c = layer.c;
   TestGraph test(Layout::ChannelsLast);
   const TensorId x = test.add_input({1, c.height, c.width, c.in});
@@ -177,9 +178,10 @@ RunResult run_layer(const Layer& layer, Arithmetic arithmetic, int threads) {
   op.stride = {c.stride, c.stride};
   op.padding.rule = PadRule::SameUpper;
   op.dynamic_range = true;
-  test.add_node(
-      op, {x, test.add_int8_weight({c.out, c.kernel, c.kernel, c.in}, layer.kernel, layer.scales),
-           test.add_weight({c.out}, layer.bias)});
+  const TensorId kernel =
+      test.add_int8_weight({c.out, c.kernel, c.kernel, c.in}, layer.kernel, layer.scales);
+  test.graph.tensors[static_cast<std::size_t>(kernel)].dtype = kernel_type;
+  test.add_node(op, {x, kernel, test.add_weight({c.out}, layer.bias)});
   return run_graph(test, layer.x, arithmetic, threads);
 }
 
@@ -193,6 +195,11 @@ TEST_P(HybridTest, TheDefaultArithmeticIsXnnpacksToTheLastBit) {
 TEST_P(HybridTest, TheBuiltinArithmeticIsTheBuiltinKernelsToTheLastBit) {
   const Layer layer = make_layer(GetParam());
   EXPECT_EQ(run_layer(layer, Arithmetic::Builtin, 2).values, oracle_builtin(layer));
+}
+
+TEST_P(HybridTest, SignedBytesCalledUint8RunInTheBuiltinKernelsByDefault) {
+  const Layer layer = make_layer(GetParam());
+  EXPECT_EQ(run_layer(layer, Arithmetic::Runtime, 2, DType::UInt8).values, oracle_builtin(layer));
 }
 
 TEST_P(HybridTest, OneThreadGivesTheBytesOfTwo) {

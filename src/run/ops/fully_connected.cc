@@ -105,7 +105,7 @@ OperatorResult make_fully_connected(const FullyConnected& op, const BuildContext
   VP_ASSIGN_OR_RETURN(const HybridRows rows, rows_of(op, context));
   if (!op.dynamic_range || op.kernel_is_in_out || !context.follows_runtime())
     return make_float_rows(op, rows, context);
-  const bool by_xnnpack = context.arithmetic == Arithmetic::Runtime;
+  const bool by_xnnpack = has_xnnpack_kernel(context);
   const auto builtin =
       op.asymmetric_inputs ? HybridRule::BuiltinAsymmetric : HybridRule::BuiltinSymmetric;
   return make_hybrid_rows(rows, by_xnnpack ? HybridRule::Xnnpack : builtin, context);

@@ -35,8 +35,13 @@ Result<HybridKernel> load_hybrid_kernel(const BuildContext& context, std::int64_
   return kernel;
 }
 
+bool has_xnnpack_kernel(const BuildContext& context) {
+  return context.arithmetic == Arithmetic::Runtime &&
+         context.inputs[1].tensor->dtype != DType::UInt8;
+}
+
 bool is_taken_by_xnnpack(const BuildContext& context) {
-  return context.arithmetic == Arithmetic::Runtime && has_bias(context);
+  return has_xnnpack_kernel(context) && has_bias(context);
 }
 
 HybridRule hybrid_rule(const BuildContext& context, const std::vector<float>& scales,

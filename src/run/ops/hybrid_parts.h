@@ -27,7 +27,11 @@ struct HybridKernel {
 [[nodiscard]] Result<std::vector<float>> load_hybrid_scales(const BuildContext& context,
                                                             std::int64_t channels);
 
-/// Whether XNNPACK takes a hybrid convolution or fully connected layer: it needs a bias.
+/// Whether the kernel is of a type that XNNPACK takes in a hybrid layer: int8, but not the signed
+/// bytes that TensorFlow 1.12 called UINT8. Those run in the builtin kernels.
+[[nodiscard]] bool has_xnnpack_kernel(const BuildContext& context);
+
+/// Whether XNNPACK takes a hybrid convolution: it needs a bias too.
 [[nodiscard]] bool is_taken_by_xnnpack(const BuildContext& context);
 
 /// The rule for a convolution: the delegate's, else the builtin kernels' choice by the scales.
