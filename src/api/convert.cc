@@ -33,8 +33,8 @@ Result<void> check_source(const Graph& graph) {
   for (const Node& node : graph.nodes) {
     const auto* unsupported = std::get_if<Unsupported>(&node.op);
     if (unsupported == nullptr) continue;
-    refused += fmt::format("{}{} \"{}\" ({})", refused.empty() ? "" : ", ", node.source_type,
-                           node.name, unsupported->why);
+    refused += fmt::format("{}{:.200} \"{:.200}\" ({})", refused.empty() ? "" : ", ",
+                           node.source_type, node.name, unsupported->why);
   }
   if (!refused.empty()) return fail(ErrorKind::Unsupported, "cannot be converted: {}", refused);
   if (graph.inputs.size() != 1) {
@@ -67,6 +67,10 @@ Result<Shape> choose_input_shape(const Graph& graph, const ConvertOptions& optio
   }
   if (std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 0; })) {
     return fail(ErrorKind::Usage, "the input \"{}\" has shape {}; --input-size WxH gives its size",
+                input.name, to_string(input.shape));
+  }
+  if (std::find(shape.begin(), shape.end(), 0) != shape.end()) {
+    return fail(ErrorKind::Unsupported, "the input \"{}\" has shape {}, which holds nothing",
                 input.name, to_string(input.shape));
   }
   return shape;
