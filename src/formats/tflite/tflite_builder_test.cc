@@ -164,6 +164,19 @@ TEST(TfliteBuilder, OperatorsOfOneInputGiveTheSameValuesWhenReadBack) {
   }
 }
 
+TEST(TfliteBuilder, PlacesOfTheLargestAndLeastAreTheSameWhenReadBack) {
+  for (const ReduceKind kind : {ReduceKind::ArgMax, ReduceKind::ArgMin}) {
+    Reduce op;
+    op.kind = kind;
+    op.axes = {-1};
+    op.keep_dims = false;
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId places = test.add_node(op, {test.add_input({1, 6, 6, 4})});
+    test.graph.tensors[static_cast<std::size_t>(places)].dtype = DType::Int64;
+    expect_same_values(test, kind == ReduceKind::ArgMax ? "largest" : "least");
+  }
+}
+
 TEST(TfliteBuilder, ConvolutionsAndMatricesOfTensorFlowGiveTheSameValuesWhenReadBack) {
   struct Case {
     const char* what;

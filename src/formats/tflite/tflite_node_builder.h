@@ -99,6 +99,7 @@ class NodeBuilder {
   [[nodiscard]] Result<void> build_composed_unary(const Unary& op);
   void build_soft_unary(UnaryKind kind);
   [[nodiscard]] Result<void> build_strided_slice(const Slice& op, const Shape& in);
+  void build_arg_reduce(const Reduce& op, std::int64_t axis);
 
   const Node& node_;
   NewModel& model_;
@@ -106,5 +107,10 @@ class NodeBuilder {
 };
 
 [[nodiscard]] tfl::Activation activation_of(FusedActivation activation);
+
+/// A size or an axis as the file has it; readers and build_tflite have bounded it.
+[[nodiscard]] inline std::int32_t narrow(std::int64_t value) {
+  return static_cast<std::int32_t>(value);
+}
 
 }  // namespace visionpress::tflite

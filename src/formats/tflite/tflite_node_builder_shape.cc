@@ -8,8 +8,6 @@
 namespace visionpress::tflite {
 namespace {
 
-std::int32_t narrow(std::int64_t value) { return static_cast<std::int32_t>(value); }
-
 std::int64_t axis_in(std::int64_t axis, std::size_t rank) {
   return axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis;
 }
@@ -202,6 +200,31 @@ Result<void> NodeBuilder::operator()(const Resize& op) {
   return {};
 }
 
+/// TFLite's gives whole numbers and drops the axis; what the graph wants besides follows it.
+void NodeBuilder::build_arg_reduce(const Reduce& op, std::int64_t axis) {
+  const tfl::TensorType type = model_.type_of(node_.outputs[0]);
+  const auto index_type = type == tfl::TensorType::INT64 ? type : tfl::TensorType::INT32;
+  Shape dropped = input_shape(0);
+  dropped.erase(dropped.begin() + static_cast<std::ptrdiff_t>(axis));
+  const bool plain = type == index_type && !op.keep_dims;
+  FileTensor index =
+      plain ? output() : model_.add_value(node_.name + "/index", dropped, index_type);
+  const auto stored = static_cast<std::int8_t>(index_type);
+  const bool maximum = op.kind == ReduceKind::ArgMax;
+  const NewOptions table = maximum ? options(tfl::BuiltinOptions::ArgMaxOptions,
+                                             tfl::CreateArgMaxOptions(builder(), stored))
+                                   : options(tfl::BuiltinOptions::ArgMinOptions,
+                                             tfl::CreateArgMinOptions(builder(), stored));
+  model_.add_operator(maximum ? Code::ARG_MAX : Code::ARG_MIN, 1,
+                      {input(0), model_.add_integers({axis}, {})}, {index}, table);
+  if (type != index_type) {
+    const FileTensor cast = op.keep_dims ? intermediate("cast", dropped) : output();
+    model_.add_operator(Code::CAST, 1, {index}, {cast});
+    index = cast;
+  }
+  if (op.keep_dims) add_reshape(index, output_shape(), output());
+}
+
 Result<void> NodeBuilder::operator()(const Reduce& op) {
   const std::size_t rank = input_shape(0).size();
   std::vector<std::int64_t> axes;
@@ -212,28 +235,7 @@ Result<void> NodeBuilder::operator()(const Reduce& op) {
   }
   if (op.kind == ReduceKind::ArgMax || op.kind == ReduceKind::ArgMin) {
     if (axes.size() != 1) return fail(ErrorKind::Unsupported, "it has {} axes", axes.size());
-    Shape out = output_shape();
-    const tfl::TensorType type = model_.type_of(node_.outputs[0]);
-    const auto index_type = type == tfl::TensorType::INT64 ? type : tfl::TensorType::INT32;
-    Shape dropped = input_shape(0);
-    dropped.erase(dropped.begin() + static_cast<std::ptrdiff_t>(axes[0]));
-    const bool plain = type == index_type && !op.keep_dims;
-    FileTensor index =
-        plain ? output() : model_.add_value(node_.name + "/index", dropped, index_type);
-    const auto stored = static_cast<std::int8_t>(index_type);
-    const bool maximum = op.kind == ReduceKind::ArgMax;
-    const NewOptions table = maximum ? options(tfl::BuiltinOptions::ArgMaxOptions,
-                                               tfl::CreateArgMaxOptions(builder(), stored))
-                                     : options(tfl::BuiltinOptions::ArgMinOptions,
-                                               tfl::CreateArgMinOptions(builder(), stored));
-    model_.add_operator(maximum ? Code::ARG_MAX : Code::ARG_MIN, 1,
-                        {input(0), model_.add_integers(axes, {})}, {index}, table);
-    if (type != index_type) {
-      const FileTensor cast = op.keep_dims ? intermediate("cast", dropped) : output();
-      model_.add_operator(Code::CAST, 1, {index}, {cast});
-      index = cast;
-    }
-    if (op.keep_dims) add_reshape(index, out, output());
+    build_arg_reduce(op, axes[0]);
     return {};
   }
   Code code = Code::MEAN;

@@ -13,8 +13,6 @@ std::array<std::int64_t, 2> extent_of(std::int64_t height, std::int64_t width,
   return {(height - 1) * dilation[0] + 1, (width - 1) * dilation[1] + 1};
 }
 
-std::int32_t narrow(std::int64_t value) { return static_cast<std::int32_t>(value); }
-
 }  // namespace
 
 Result<void> NodeBuilder::check_kernel(KernelLayout layout, KernelLayout wanted) const {
