@@ -17,7 +17,7 @@ constexpr std::size_t kMostNodes = 1'000'000;
 constexpr std::size_t kMostBytes = std::size_t{1} << 28U;
 constexpr int kDeepestCall = 32;
 constexpr std::size_t kMostCalls = 100'000;  ///< of functions, empty ones too
-constexpr std::size_t kMostSteps = 4'000'000;
+constexpr std::size_t kMostSteps = 1'000'000;
 
 namespace function_field {
 constexpr std::uint32_t kLibraryFunction = 1;

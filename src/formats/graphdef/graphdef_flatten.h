@@ -45,8 +45,8 @@ class FlatGraph {
   [[nodiscard]] const std::vector<FlatNode>& nodes() const { return nodes_; }
   /// Null where there is none; calls are not listed.
   [[nodiscard]] const FlatNode* find(std::string_view name) const;
-  /// The tensor that computes what `input` names, across calls. errors: Malformed, after millions
-  /// of steps across calls that give back their own arguments too.
+  /// The tensor that computes what `input` names, across calls. errors: Malformed, after a million
+  /// steps across calls that give back their own arguments too.
   [[nodiscard]] Result<TensorName> resolve(std::string_view input) const;
 
  private:

@@ -12,12 +12,17 @@ namespace visionpress {
 namespace graphdef {
 namespace {
 
-constexpr std::string_view kTextStart = "node {";
-
 /// Whether a GraphDef as text (pbtxt) begins here.
 bool is_text(std::string_view text) {
   const std::size_t start = text.find_first_not_of(" \t\r\n");
-  return start != std::string_view::npos && text.substr(start).starts_with(kTextStart);
+  if (start == std::string_view::npos) return false;
+  text.remove_prefix(start);
+  for (const std::string_view field : {"node", "versions", "library"}) {
+    if (!text.starts_with(field)) continue;
+    const std::size_t brace = text.find_first_not_of(" \t\r\n:", field.size());
+    if (brace != std::string_view::npos && text[brace] == '{') return true;
+  }
+  return false;
 }
 
 /// What a copy in text mode does to a binary file; empty where it shows no sign of one. In an

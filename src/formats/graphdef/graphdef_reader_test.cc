@@ -360,13 +360,16 @@ TEST(GraphDefReader, FilesCopiedAsTextSaySo) {
 }
 
 TEST(GraphDefReader, AGraphAsTextSaysSo) {
-  const std::string text = "node {\n  name: \"image\"\n  op: \"Placeholder\"\n}\n";
-  const Bytes file = view_bytes(std::span<const char>(text));
-  EXPECT_TRUE(looks_like_graphdef(file));
-  const auto model = try_read(file);
-  ASSERT_FALSE(model);
-  EXPECT_EQ(model.error().message,
-            "this is a TensorFlow graph as text; write it as binary (as_text=False)");
+  for (const std::string& text : std::vector<std::string>{
+           "node {\n  name: \"image\"\n  op: \"Placeholder\"\n}\n", "\r\nnode: {\r\n}\r\n",
+           "versions {\n  producer: 21\n}\n", "library{\n}\n"}) {
+    const Bytes file = view_bytes(std::span<const char>(text));
+    EXPECT_TRUE(looks_like_graphdef(file)) << text;
+    const auto model = try_read(file);
+    ASSERT_FALSE(model) << text;
+    EXPECT_EQ(model.error().message,
+              "this is a TensorFlow graph as text; write it as binary (as_text=False)");
+  }
 }
 
 TEST(GraphDefReader, ACycleOfManyNodesIsNamedAtOnce) {
@@ -416,6 +419,19 @@ TEST(GraphDefReader, CopiesOfAFilledConstantAreCountedToo) {
   ASSERT_FALSE(model);
   EXPECT_TRUE(model.error().message.starts_with("node[10] \"copy7\": 33554437 values"))
       << model.error().message;
+}
+
+TEST(GraphDefReader, AFewBytesNeverBecomeMillionsOfOutputs) {
+  std::vector<Message> nodes = {placeholder("image", {1, 2, 2, 1})};
+  for (int i = 0; i < 100; ++i) {
+    const std::string name = std::to_string(i);
+    nodes.push_back(node_def("wide" + name, "Wide", {"image"}));
+    nodes.push_back(node_def("read" + name, "Relu", {"wide" + name + ":4000"}));
+  }
+  EXPECT_EQ(
+      error_of(graph_file(nodes)),
+      "node[70] \"read34\": with its inputs, more than 262144 outputs of nodes are read beside "
+      "the first");
 }
 
 TEST(GraphDefReader, OneEllipsisIsEnough) {

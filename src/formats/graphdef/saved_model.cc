@@ -185,7 +185,7 @@ class Freezer {
  private:
   /// Long chains of nodes that pass a value on would be walked from each of their many readers.
   Result<void> count_step(std::string_view input) const {
-    constexpr std::size_t kMostSteps = 4'000'000;  // seconds
+    constexpr std::size_t kMostSteps = 1'000'000;  // seconds
     if (++steps_ <= kMostSteps) return {};
     return fail(ErrorKind::Malformed, "\"{}\" lies behind too many nodes that pass values on",
                 input);
