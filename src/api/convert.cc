@@ -44,26 +44,15 @@ Result<void> check_source(const Graph& graph) {
   return {};
 }
 
-/// The input's sizes, with the ones that were asked for where the file leaves them open.
+/// The input's sizes; open_model has put the ones that were asked for where the file leaves them
+/// open.
 Result<Shape> choose_input_shape(const Graph& graph, const ConvertOptions& options) {
   const Tensor& input = graph.tensor(graph.inputs[0]);
   Shape shape = input.shape;
   if (!shape.empty() && shape[0] < 0) shape[0] = 1;
-  if (options.input_size) {
-    if (shape.size() != 4) {
-      return fail(ErrorKind::Usage, "the input \"{}\" has shape {}, it is no image", input.name,
-                  to_string(input.shape));
-    }
-    for (std::size_t a = 0; a < 2; ++a) {
-      std::int64_t& size = shape[1 + a];
-      const std::int64_t wanted = (*options.input_size)[1 - a];
-      if (size >= 0 && size != wanted) {
-        return fail(ErrorKind::Usage,
-                    "the input \"{}\" has shape {}, --input-size cannot change it", input.name,
-                    to_string(input.shape));
-      }
-      size = wanted;
-    }
+  if (options.input_size && shape.size() != 4) {
+    return fail(ErrorKind::Usage, "the input \"{}\" has shape {}, it is no image", input.name,
+                to_string(input.shape));
   }
   if (std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 0; })) {
     return fail(ErrorKind::Usage, "the input \"{}\" has shape {}; --input-size WxH gives its size",
@@ -231,11 +220,8 @@ Result<ConvertResult> Converter::convert() {
   if (result_.output.empty()) {
     result_.output = std::filesystem::path(options_.input).replace_extension(".tflite").string();
   }
-  OpenOptions opening;
-  if (options_.input_size) {
-    opening.input_size = std::array{(*options_.input_size)[1], (*options_.input_size)[0]};
-  }
-  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model(options_.input, opening));
+  VP_ASSIGN_OR_RETURN(const OpenedModel model,
+                      open_model(options_.input, open_options(options_.input_size)));
   VP_RETURN_IF_ERROR(check_not_read(result_.output, {&options_.input, 1}));
   // Refused before the work, not after it.
   std::error_code ignored;

@@ -116,14 +116,20 @@ Result<void> check_inputs(NodeLowering& node) {
   return {};
 }
 
+/// Outputs behind the first, of all nodes: the largest number that is read says how many a node
+/// has, and room is made for each. Real graphs split thousands of times at the most.
+constexpr std::size_t kMostFurtherOutputs = std::size_t{1} << 18U;
+
 /// Which nodes the outputs need, and how often each of their outputs is read by one of those.
-std::vector<bool> find_live(Lowering& lowering) {
+/// errors: Malformed beyond kMostFurtherOutputs.
+Result<std::vector<bool>> find_live(Lowering& lowering) {
   const std::vector<GraphNode>& nodes = lowering.nodes.nodes;
   std::vector<bool> is_read(nodes.size(), false);
   for (const GraphNode& node : nodes) {
     for (const NodeInput& input : node.inputs) is_read[input.node] = true;
   }
   std::vector<bool> live(nodes.size(), false);
+  std::size_t further = 0;
   lowering.is_output.assign(nodes.size(), false);
   lowering.reader_counts.assign(nodes.size(), {});
   for (auto at = lowering.nodes.order.rbegin(); at != lowering.nodes.order.rend(); ++at) {
@@ -138,7 +144,16 @@ std::vector<bool> find_live(Lowering& lowering) {
       // A node has few outputs; a number beyond that is refused where it is read.
       constexpr int kMostOutputs = 1 << 12;
       const auto output = static_cast<std::size_t>(std::min(input.output, kMostOutputs));
-      if (counts.size() <= output) counts.resize(output + 1, 0);
+      if (counts.size() <= output) {
+        further += output + 1 - std::max<std::size_t>(counts.size(), 1);
+        counts.resize(output + 1, 0);
+      }
+      if (further > kMostFurtherOutputs) {
+        return fail_at(
+            ErrorKind::Malformed, node.message.offset(),
+            "{}: with its inputs, more than {} outputs of nodes are read beside the first",
+            node.path, kMostFurtherOutputs);
+      }
       ++counts[output];
     }
   }
@@ -315,7 +330,7 @@ Result<void> lower_node(NodeLowering& node) {
 }
 
 Result<void> lower_graph(Lowering& lowering) {
-  const std::vector<bool> live = find_live(lowering);
+  VP_ASSIGN_OR_RETURN(const std::vector<bool> live, find_live(lowering));
   VP_RETURN_IF_ERROR(check_placeholders(lowering, live));
   for (const std::size_t at : lowering.nodes.order) {
     if (!live[at]) continue;
