@@ -196,6 +196,30 @@ Result<void> NodeLowering::count_made(std::int64_t values) {
                                       lowering_.made_values, kMostMade));
 }
 
+Result<TensorId> NodeLowering::literal_of(Value& value) {
+  std::vector<double> values;
+  if (value.known && !has_unknown(*value.known)) {
+    VP_RETURN_IF_ERROR(count_made(std::ssize(*value.known)));
+    values = *value.known;
+  } else if (value.stored) {
+    const StoredTensor& stored = lowering_.constants[*value.stored].tensor;
+    VP_ASSIGN_OR_RETURN(values, load_constant_values(lowering_.constants[*value.stored]));
+    // Values of which each has a byte of the file are no more than the file.
+    if (stored.count > std::ssize(stored.content)) VP_RETURN_IF_ERROR(count_made(stored.count));
+  }
+  if (values.empty()) {
+    return fail_at(ErrorKind::Unsupported, node_.message.offset(), "{}: {} reads an empty constant",
+                   node_.path, node_.op);
+  }
+  Tensor tensor;
+  tensor.name = value.stored ? lowering_.constants[*value.stored].name : node_.name + ":constant";
+  tensor.shape = *value.shape;
+  tensor.dtype = dtype_of(value.dtype);
+  for (const double v : values) tensor.literal.push_back(static_cast<float>(v));
+  value.id = lowering_.graph.add_tensor(std::move(tensor));
+  return value.id;
+}
+
 Result<TensorId> NodeLowering::tensor_of(Value& value, const Use& use) {
   if (value.id != kNoTensor) return value.id;
   Graph& graph = lowering_.graph;
@@ -238,27 +262,7 @@ Result<TensorId> NodeLowering::tensor_of(Value& value, const Use& use) {
     constant.tensors.emplace_back(*value.shape, id);
     return id;
   }
-  std::vector<double> values;
-  if (value.known && !has_unknown(*value.known)) {
-    VP_RETURN_IF_ERROR(count_made(std::ssize(*value.known)));
-    values = *value.known;
-  } else if (value.stored) {
-    const StoredTensor& stored = lowering_.constants[*value.stored].tensor;
-    VP_ASSIGN_OR_RETURN(values, load_constant_values(lowering_.constants[*value.stored]));
-    // Values of which each has a byte of the file are no more than the file.
-    if (stored.count > std::ssize(stored.content)) VP_RETURN_IF_ERROR(count_made(stored.count));
-  }
-  if (values.empty()) {
-    return fail_at(ErrorKind::Unsupported, node_.message.offset(), "{}: {} reads an empty constant",
-                   node_.path, node_.op);
-  }
-  Tensor tensor;
-  tensor.name = value.stored ? lowering_.constants[*value.stored].name : node_.name + ":constant";
-  tensor.shape = *value.shape;
-  tensor.dtype = dtype_of(value.dtype);
-  for (const double v : values) tensor.literal.push_back(static_cast<float>(v));
-  value.id = graph.add_tensor(std::move(tensor));
-  return value.id;
+  return literal_of(value);
 }
 
 namespace {

@@ -134,6 +134,8 @@ class NodeLowering {
   [[nodiscard]] Node make_node(Op op, std::vector<TensorId> inputs) const;
   [[nodiscard]] TensorId add_tensor(const std::optional<Shape>& shape, DataType dtype,
                                     std::size_t output);
+  /// tensor_of where the value is no weight of the file: its numbers lie in the graph.
+  [[nodiscard]] Result<TensorId> literal_of(Value& value);
 
   Lowering& lowering_;
   std::size_t index_;

@@ -434,19 +434,6 @@ TEST(GraphDefReader, AFewBytesNeverBecomeMillionsOfOutputs) {
       "the first");
 }
 
-TEST(GraphDefReader, AFewBytesNeverBecomeMillionsOfOutputs) {
-  std::vector<Message> nodes = {placeholder("image", {1, 2, 2, 1})};
-  for (int i = 0; i < 100; ++i) {
-    const std::string name = std::to_string(i);
-    nodes.push_back(node_def("wide" + name, "Wide", {"image"}));
-    nodes.push_back(node_def("read" + name, "Relu", {"wide" + name + ":4000"}));
-  }
-  EXPECT_EQ(
-      error_of(graph_file(nodes)),
-      "node[70] \"read34\": with its inputs, more than 262144 outputs of nodes are read beside "
-      "the first");
-}
-
 TEST(GraphDefReader, OneEllipsisIsEnough) {
   const auto model = try_read(graph_file(
       {placeholder("image", {1, 2, 2, 1}), int_const("zeros", {0, 0}), int_const("ones", {1, 1}),
