@@ -21,8 +21,11 @@ struct CloudAccess {
   std::string endpoint = {};        ///< "https://NAME.cognitiveservices.azure.com"
   std::string training_key = {};    ///< for everything but predictions
   std::string prediction_key = {};  ///< for predictions
-  int retries = 8;                  ///< sendings of a request after the first
-  int timeout_seconds = 60;         ///< a connection without a byte for so long is given up
+  /// The endpoint may ask for no key, as `serve` does: what has no key is sent without one, and a
+  /// project's name is no name to look up.
+  bool keys_optional = false;
+  int retries = 8;           ///< sendings of a request after the first
+  int timeout_seconds = 60;  ///< a connection without a byte for so long is given up
 };
 
 /// A base model that training starts from.

@@ -275,7 +275,8 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
   VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
   CloudProject project;
   project.id = options.project;
-  if (!is_cloud_id(options.project)) {
+  const bool looks_up = !access.keys_optional || !access.training_key.empty();
+  if (looks_up && !is_cloud_id(options.project)) {
     VP_ASSIGN_OR_RETURN(project, find_project(client, options.project));
   }
   PredictResult result;

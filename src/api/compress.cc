@@ -33,15 +33,40 @@ std::string default_output(const OpenedModel& model, const CompressOptions& opti
   return path.parent_path() / (stem.string() + "." + options.scheme + extension.string());
 }
 
-/// An archive's model goes back into an archive where the output is named so.
-bool is_archive_wanted(const std::string& output) {
-  std::string extension = fs::path(output).extension().string();
+std::string lower_extension(const std::string& path) {
+  std::string extension = fs::path(path).extension().string();
   for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension == ".zip";
+  return extension;
+}
+
+/// An archive's model goes back into an archive where the output is named so.
+bool is_archive_wanted(const std::string& output) { return lower_extension(output) == ".zip"; }
+
+/// A name that says another format would fail late, on a phone.
+Result<void> check_extension(const OpenedModel& model, const std::string& output) {
+  const std::string own = extension_of(model.graph().format);
+  const std::string named = lower_extension(output);
+  for (const Format other : {Format::CoreMl, Format::TfLite, Format::GraphDef}) {
+    if (named != extension_of(other) || named == own) continue;
+    return fail(ErrorKind::Usage, "{}: the file stays a {} file, whose name ends in {}{}", output,
+                name_of(model.graph().format), own,
+                other == Format::TfLite && own == ".pb"
+                    ? "; `visionpress convert` makes a TFLite file"
+                    : "");
+  }
+  return {};
 }
 
 Result<void> check_output(const OpenedModel& model, const CompressOptions& options,
                           const std::string& output) {
+  if (model.is_saved_model()) {
+    return fail(
+        ErrorKind::Unsupported,
+        "{}: a SavedModel is not rewritten; convert it to TensorFlow Lite, or freeze it to a "
+        ".pb file first",
+        options.input);
+  }
+  VP_RETURN_IF_ERROR(check_extension(model, output));
   VP_RETURN_IF_ERROR(check_not_read(output, {&options.input, 1}));
   if (is_folder(model)) VP_RETURN_IF_ERROR(check_not_read(output, {&model.package->model_path, 1}));
   const bool is_archive = model.package && model.package->is_archive;

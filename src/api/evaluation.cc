@@ -87,7 +87,7 @@ Result<Column> Evaluation::run_model(const std::string& file) {
                       map_labels(runner.labels, dataset_, diagnostics_));
   Column column;
   column.score.file = file;
-  column.score.bytes = runner.model.bytes().size();
+  column.score.bytes = runner.model.size_bytes();
   column.score.format = name_of(runner.model.graph().format);
   column.score.arithmetic = runner.executor->arithmetic_name();
   column.score.preprocessing = describe(runner.preprocess);

@@ -41,6 +41,7 @@ std::string describe_image_input(const InputInfo& info) {
 /// What each scheme would leave of the file, by the codecs' own estimates.
 Result<std::vector<SchemeFit>> estimate_schemes(const OpenedModel& model) {
   std::vector<SchemeFit> fits;
+  if (model.is_saved_model()) return fits;  // `compress` writes none
   for (const Scheme& scheme : all_schemes()) {
     VP_ASSIGN_OR_RETURN(const auto plan, make_plan(*model.source, scheme, {}));
     SchemeFit fit{std::string(scheme.name), std::string(scheme.help), 0, model.bytes().size()};
@@ -84,7 +85,7 @@ Result<ModelInfo> inspect(const std::string& file,
   const Graph& graph = model.graph();
   ModelInfo info;
   info.file = file;
-  info.bytes = model.bytes().size();
+  info.bytes = model.size_bytes();
   info.format = name_of(graph.format);
   info.format_version = graph.format_version;
   info.producer = graph.producer;

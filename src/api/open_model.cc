@@ -131,6 +131,20 @@ bool is_saved_model(const std::string& path) {
   return std::filesystem::exists(path + "/saved_model.pb", error);
 }
 
+/// Of all files in it and its folders; what cannot be looked at counts nothing.
+std::uint64_t count_bytes(const std::string& folder) {
+  namespace fs = std::filesystem;
+  std::uint64_t bytes = 0;
+  std::error_code error;
+  for (fs::recursive_directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    std::error_code unread;
+    const std::uint64_t size = at->is_regular_file(unread) ? at->file_size(unread) : 0;
+    if (!unread) bytes += size;
+  }
+  return bytes;
+}
+
 Result<std::unique_ptr<SourceModel>> read_as(Kind kind, Bytes file, const OpenOptions& options,
                                              Diagnostics& diagnostics) {
   switch (kind) {
@@ -145,7 +159,7 @@ Result<std::unique_ptr<SourceModel>> read_as(Kind kind, Bytes file, const OpenOp
 }
 
 /// The reader of bytes that are in their place.
-Result<std::unique_ptr<SourceModel>> read_source(const OpenedModel& model, const std::string& path,
+Result<std::unique_ptr<SourceModel>> read_source(OpenedModel& model, const std::string& path,
                                                  const OpenOptions& options,
                                                  Diagnostics& diagnostics) {
   namespace fs = std::filesystem;
@@ -155,6 +169,7 @@ Result<std::unique_ptr<SourceModel>> read_source(const OpenedModel& model, const
   const bool named =
       !model.package || fs::path(model.package->model_path).filename() == "saved_model.pb";
   if (named && is_saved_model(folder)) {
+    model.folder_bytes = count_bytes(folder);
     return read_saved_model(folder, {options.input_size}, diagnostics);
   }
   VP_ASSIGN_OR_RETURN(const Kind kind, identify(model.bytes()));
@@ -201,6 +216,18 @@ OpenOptions open_options(const std::optional<std::array<std::int64_t, 2>>& input
   OpenOptions options;
   if (input_size) options.input_size = {(*input_size)[1], (*input_size)[0]};
   return options;
+}
+
+const char* extension_of(Format format) {
+  switch (format) {
+    case Format::CoreMl:
+      return ".mlmodel";
+    case Format::TfLite:
+      return ".tflite";
+    case Format::GraphDef:
+      return ".pb";
+  }
+  return "";
 }
 
 const char* name_of(Format format) {

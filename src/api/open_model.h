@@ -24,6 +24,11 @@ struct OpenedModel {
   [[nodiscard]] const Graph& graph() const { return source->graph(); }
   /// Of the model alone; empty for a SavedModel, which is a folder of files.
   [[nodiscard]] Bytes bytes() const { return package ? package->model_bytes() : file.bytes(); }
+  /// Of the model alone: of all its files for a SavedModel.
+  [[nodiscard]] std::uint64_t size_bytes() const { return folder_bytes + bytes().size(); }
+  [[nodiscard]] bool is_saved_model() const { return folder_bytes > 0; }
+
+  std::uint64_t folder_bytes = 0;  ///< of a SavedModel's files; else 0
 };
 
 struct OpenOptions {
@@ -42,8 +47,10 @@ struct OpenOptions {
 [[nodiscard]] OpenOptions open_options(
     const std::optional<std::array<std::int64_t, 2>>& input_size);
 
-/// "Core ML", "TFLite"
+/// "Core ML", "TFLite", "TensorFlow"
 [[nodiscard]] const char* name_of(Format format);
+/// ".mlmodel", ".tflite", ".pb"
+[[nodiscard]] const char* extension_of(Format format);
 /// "float32", "float16", "linear-8", "palette-6"
 [[nodiscard]] std::string describe(const WeightCode& code);
 /// Bytes of the payload and of the scales, offsets or table that go with it.

@@ -99,7 +99,7 @@ Result<CustomVisionClient> CustomVisionClient::create(const CloudAccess& access,
 Result<HttpRequest> CustomVisionClient::make_request(const CloudCall& call) const {
   const ApiTraits& api = traits_of(call.api);
   const std::string& key = api.predicts ? access_.prediction_key : access_.training_key;
-  if (key.empty()) {
+  if (key.empty() && !access_.keys_optional) {
     return fail(ErrorKind::Usage, "{}: no {} key: set VISIONPRESS_CV_{}_KEY or give --key-fd",
                 call.what, api.predicts ? "prediction" : "training",
                 api.predicts ? "PREDICTION" : "TRAINING");
@@ -112,7 +112,7 @@ Result<HttpRequest> CustomVisionClient::make_request(const CloudCall& call) cons
     request.url += separator + name + "=" + encode_url_part(value);
     separator = '&';
   }
-  request.headers.push_back({api.key_header, key});
+  if (!key.empty()) request.headers.push_back({api.key_header, key});
   if (!call.body.empty()) request.headers.push_back({"Content-Type", call.content_type});
   request.body = call.body;
   request.repeat = call.repeat;

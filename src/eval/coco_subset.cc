@@ -95,43 +95,52 @@ class ElementReader {
     return {};
   }
 
+  struct Seen {
+    std::optional<std::int64_t> id = std::nullopt;
+    std::optional<std::int64_t> image = std::nullopt;
+    std::optional<std::int64_t> category = std::nullopt;
+    std::optional<double> area = std::nullopt;
+    bool has_box = false;
+  };
+
   Result<void> read_annotation(std::string_view text, const std::string& path) {
     CocoAnnotation annotation;
-    std::optional<std::int64_t> id;
-    std::optional<std::int64_t> image;
-    std::optional<std::int64_t> category;
-    std::optional<double> area;
-    bool has_box = false;
-    VP_RETURN_IF_ERROR(
-        read_fields(text, path, [&](std::string_view name, value item) -> Result<void> {
-          if (name == "id") {
-            VP_ASSIGN_OR_RETURN(id, read_whole(item, path + ".id"));
-          } else if (name == "image_id") {
-            VP_ASSIGN_OR_RETURN(image, read_whole(item, path + ".image_id"));
-          } else if (name == "category_id") {
-            VP_ASSIGN_OR_RETURN(category, read_whole(item, path + ".category_id"));
-          } else if (name == "area") {
-            VP_ASSIGN_OR_RETURN(area, read_number(item, path + ".area"));
-          } else if (name == "iscrowd") {
-            VP_ASSIGN_OR_RETURN(const std::int64_t crowd, read_whole(item, path + ".iscrowd"));
-            annotation.crowd = crowd != 0;
-          } else if (name == "bbox") {
-            has_box = true;
-            return read_box(item, path + ".bbox", annotation.box);
-          }
-          return {};
-        }));
-    if (!image || !category || !has_box) {
+    Seen seen;
+    VP_RETURN_IF_ERROR(read_fields(text, path, [&](std::string_view name, value item) {
+      return read_annotation_field(name, item, path, seen, annotation);
+    }));
+    if (!seen.image || !seen.category || !seen.has_box) {
       return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path,
-                  !image      ? "image_id"
-                  : !category ? "category_id"
-                              : "bbox");
+                  !seen.image      ? "image_id"
+                  : !seen.category ? "category_id"
+                                   : "bbox");
     }
-    annotation.id = id.value_or(static_cast<std::int64_t>(annotations.size()) + 1);
-    annotation.image_id = *image;
-    annotation.category_id = *category;
-    annotation.area = area.value_or(annotation.box[2] * annotation.box[3]);
+    annotation.id = seen.id.value_or(static_cast<std::int64_t>(annotations.size()) + 1);
+    annotation.image_id = *seen.image;
+    annotation.category_id = *seen.category;
+    annotation.area = seen.area.value_or(annotation.box[2] * annotation.box[3]);
     annotations.push_back(annotation);
+    return {};
+  }
+
+  static Result<void> read_annotation_field(std::string_view name, value item,
+                                            const std::string& path, Seen& seen,
+                                            CocoAnnotation& annotation) {
+    if (name == "id") {
+      VP_ASSIGN_OR_RETURN(seen.id, read_whole(item, path + ".id"));
+    } else if (name == "image_id") {
+      VP_ASSIGN_OR_RETURN(seen.image, read_whole(item, path + ".image_id"));
+    } else if (name == "category_id") {
+      VP_ASSIGN_OR_RETURN(seen.category, read_whole(item, path + ".category_id"));
+    } else if (name == "area") {
+      VP_ASSIGN_OR_RETURN(seen.area, read_number(item, path + ".area"));
+    } else if (name == "iscrowd") {
+      VP_ASSIGN_OR_RETURN(const std::int64_t crowd, read_whole(item, path + ".iscrowd"));
+      annotation.crowd = crowd != 0;
+    } else if (name == "bbox") {
+      seen.has_box = true;
+      return read_box(item, path + ".bbox", annotation.box);
+    }
     return {};
   }
 

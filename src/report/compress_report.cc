@@ -17,6 +17,9 @@ double share(std::uint64_t part, std::uint64_t whole) {
   return whole == 0 ? 0.0 : 100.0 * static_cast<double>(part) / static_cast<double>(whole);
 }
 
+/// A layer that a converter fused of several is named by all of them: "a/Relu;a/BiasAdd;a/Conv2D".
+std::string first_name(const std::string& layer) { return layer.substr(0, layer.find(';')); }
+
 std::string format_line(const CompressResult& result) {
   std::string line =
       fmt::format("{}: {} -> {} ({:.1f}%)  {}, {} of {} tensors", base_name(result.input),
@@ -24,9 +27,9 @@ std::string format_line(const CompressResult& result) {
                   share(result.bytes_after, result.bytes_before), result.scheme,
                   result.changed_count(), result.weights.size());
   if (const WeightRow* worst = result.worst()) {
-    line += std::isinf(*worst->snr_db)
-                ? "  every value exact"
-                : fmt::format("  worst layer SNR {:.1f} dB ({})", *worst->snr_db, worst->layer);
+    line += std::isinf(*worst->snr_db) ? "  every value exact"
+                                       : fmt::format("  worst layer SNR {:.1f} dB ({})",
+                                                     *worst->snr_db, first_name(worst->layer));
   }
   return line + fmt::format("  -> {}\n", result.output);
 }

@@ -32,6 +32,13 @@ std::string count_types(const std::vector<LayerInfo>& layers) {
   return text;
 }
 
+/// The first names, where there are many.
+std::string list_some(const std::vector<std::string>& names) {
+  constexpr std::size_t kShown = 20;
+  if (names.size() <= kShown) return fmt::format("{}", fmt::join(names, ", "));
+  return fmt::format("{}, ...", fmt::join(names.begin(), names.begin() + kShown, ", "));
+}
+
 /// Breaks after commas so that lines fit; lines after the first are indented.
 std::string wrap(const std::string& text, std::size_t indent) {
   std::string wrapped;
@@ -111,7 +118,7 @@ std::string format_summary(const ModelInfo& info) {
   if (!info.labels.empty()) {
     text += fmt::format("  {:<8} {}\n", "labels",
                         wrap(fmt::format("{} ({}): {}", info.labels.size(), info.labels_source,
-                                         fmt::join(info.labels, ", ")),
+                                         list_some(info.labels)),
                              kIndent));
   }
   for (const SchemeFit& fit : info.schemes) {

@@ -208,6 +208,7 @@ Exit run_upload(const Arguments& arguments) {
   app.add_option("--images", options.images, "Folder of the images; default: beside the data")
       ->type_name("DIR");
   app.add_option("--tags", options.tags, "Only these tags, and the images that have them")
+      ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("NAMES");
   app.add_option("--min-box", options.min_box,

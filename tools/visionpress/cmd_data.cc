@@ -24,6 +24,7 @@ Exit run_coco(const Arguments& arguments) {
       ->required()
       ->type_name("DIR");
   app.add_option("--tags", options.tags, "Images that have one of these; default: all images")
+      ->allow_extra_args(false)
       ->delimiter(',')
       ->type_name("NAMES");
   app.add_option("--min-box", options.min_box,

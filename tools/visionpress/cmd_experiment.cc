@@ -92,6 +92,7 @@ Result<void> choose_online(const Online& online, ExperimentOptions& options) {
   if (!online.cloud && !is_url) return {};
   OnlineService service = online.service;
   service.access.endpoint = is_url ? online.from : from_environment("VISIONPRESS_CV_ENDPOINT");
+  service.access.keys_optional = is_url;
   service.access.prediction_key = from_environment("VISIONPRESS_CV_PREDICTION_KEY");
   service.access.training_key = from_environment("VISIONPRESS_CV_TRAINING_KEY");
   const char* missing = service.access.endpoint.empty() ? "an endpoint: VISIONPRESS_CV_ENDPOINT"
