@@ -19,7 +19,7 @@
 namespace visionpress {
 namespace {
 
-Result<void> check_source(const Graph& graph) {
+Result<void> check_format(const Graph& graph) {
   if (graph.format == Format::TfLite) {
     return fail(ErrorKind::Usage,
                 "this is a TFLite file already; `visionpress compress` writes it anew");
@@ -29,6 +29,14 @@ Result<void> check_source(const Graph& graph) {
                 "{} files are not converted yet, only TensorFlow frozen graphs (.pb)",
                 name_of(graph.format));
   }
+  if (graph.inputs.size() != 1) {
+    return fail(ErrorKind::Unsupported, "it has {} inputs, models of one are converted",
+                graph.inputs.size());
+  }
+  return {};
+}
+
+Result<void> check_operators(const Graph& graph) {
   std::string refused;
   for (const Node& node : graph.nodes) {
     const auto* unsupported = std::get_if<Unsupported>(&node.op);
@@ -37,10 +45,6 @@ Result<void> check_source(const Graph& graph) {
                            node.source_type, node.name, unsupported->why);
   }
   if (!refused.empty()) return fail(ErrorKind::Unsupported, "cannot be converted: {}", refused);
-  if (graph.inputs.size() != 1) {
-    return fail(ErrorKind::Unsupported, "it has {} inputs, models of one are converted",
-                graph.inputs.size());
-  }
   return {};
 }
 
@@ -146,6 +150,7 @@ class Converter {
   Result<ConvertResult> convert();
 
  private:
+  [[nodiscard]] Result<void> check_output() const;
   Result<void> write_float(const FilePieces& file);
   Result<void> write_compressed(const FilePieces& file, const Scheme& scheme);
   Result<OutputFile> create_output() const {
@@ -205,6 +210,22 @@ Result<void> Converter::write_compressed(const FilePieces& file, const Scheme& s
   return output.commit();
 }
 
+Result<void> Converter::check_output() const {
+  VP_RETURN_IF_ERROR(check_not_read(result_.output, {&options_.input, 1}));
+  const std::string extension = std::filesystem::path(result_.output).extension().string();
+  if (extension == extension_of(Format::GraphDef) || extension == extension_of(Format::CoreMl) ||
+      extension == ".zip") {
+    return fail(ErrorKind::Usage, "{}: a TFLite file is written, whose name ends in {}",
+                result_.output, extension_of(Format::TfLite));
+  }
+  // Refused before the work, not after it.
+  std::error_code ignored;
+  if (!options_.overwrite && std::filesystem::exists(result_.output, ignored)) {
+    VP_RETURN_IF_ERROR(create_output());
+  }
+  return {};
+}
+
 Result<ConvertResult> Converter::convert() {
   const Scheme* scheme = nullptr;
   if (!options_.weights.empty()) {
@@ -222,16 +243,14 @@ Result<ConvertResult> Converter::convert() {
   }
   VP_ASSIGN_OR_RETURN(const OpenedModel model,
                       open_model(options_.input, open_options(options_.input_size)));
-  VP_RETURN_IF_ERROR(check_not_read(result_.output, {&options_.input, 1}));
-  // Refused before the work, not after it.
-  std::error_code ignored;
-  if (!options_.overwrite && std::filesystem::exists(result_.output, ignored)) {
-    VP_RETURN_IF_ERROR(create_output());
-  }
-  if (auto checked = check_source(model.graph()); !checked)
+  if (auto checked = check_format(model.graph()); !checked)
     return in_file(checked.error(), options_.input);
+  VP_RETURN_IF_ERROR(check_output());
+  // First the size: what follows from an open one is no fault of the operators.
   const auto shape = choose_input_shape(model.graph(), options_);
   if (!shape) return in_file(shape.error(), options_.input);
+  if (auto checked = check_operators(model.graph()); !checked)
+    return in_file(checked.error(), options_.input);
   const Shape& declared = model.graph().tensor(model.graph().inputs[0]).shape;
   PrepareOptions prepare;
   prepare.input_shape = *shape;
@@ -245,9 +264,14 @@ Result<ConvertResult> Converter::convert() {
   result_.from = name_of(model.graph().format);
   result_.to = name_of(Format::TfLite);
   result_.scheme = scheme == nullptr ? "float32" : options_.weights;
-  result_.bytes_before = model.bytes().size();
+  result_.bytes_before = model.size_bytes();
   result_.layers_before = model.graph().nodes.size();
   result_.warnings = model.warnings;
+  if (model.package && !model.package->package.labels.empty()) {
+    result_.warnings.push_back(
+        fmt::format("the package's {} labels are no part of the new file: keep {} beside it",
+                    model.package->package.labels.size(), model.package->package.labels_entry));
+  }
   if (scheme == nullptr) {
     VP_RETURN_IF_ERROR(write_float(*file));
   } else {

@@ -33,6 +33,39 @@ constexpr std::uint32_t kTensorType = 2;
 constexpr std::uint32_t kTensorShape = 3;
 }  // namespace saved_field
 
+/// TrackableObjectGraph. source: tensorflow/core/protobuf/trackable_object_graph.proto.
+namespace object_field {
+constexpr std::uint32_t kNode = 1;
+constexpr std::uint32_t kAttribute = 2;
+constexpr std::uint32_t kFullName = 2;
+constexpr std::uint32_t kCheckpointKey = 3;
+constexpr const char* kBundleKey = "_CHECKPOINTABLE_OBJECT_GRAPH";
+}  // namespace object_field
+
+/// Keys by the variables' full names, as far as the objects saved with them say; a name that stands
+/// for several is left out.
+Result<std::map<std::string, std::string, std::less<>>> read_object_keys(
+    const TensorBundle& bundle) {
+  std::map<std::string, std::string, std::less<>> keys;
+  const BundleTensor* objects = bundle.find(object_field::kBundleKey);
+  if (objects == nullptr) return keys;
+  VP_ASSIGN_OR_RETURN(const Bytes text, view_text_scalar(*objects));
+  VP_ASSIGN_OR_RETURN(const ProtobufMessage graph, ProtobufMessage::read_file(text));
+  VP_ASSIGN_OR_RETURN(const auto nodes, graph.read_messages(object_field::kNode));
+  std::set<std::string> ambiguous;
+  for (const ProtobufMessage& node : nodes) {
+    VP_ASSIGN_OR_RETURN(const auto attributes, node.read_messages(object_field::kAttribute));
+    for (const ProtobufMessage& attribute : attributes) {
+      VP_ASSIGN_OR_RETURN(std::string name, attribute.read_text(object_field::kFullName));
+      VP_ASSIGN_OR_RETURN(std::string key, attribute.read_text(object_field::kCheckpointKey));
+      const auto [known, is_new] = keys.try_emplace(std::move(name), key);
+      if (!is_new && known->second != key) ambiguous.insert(known->first);
+    }
+  }
+  for (const std::string& name : ambiguous) keys.erase(name);
+  return keys;
+}
+
 /// A frozen graph that owns its bytes.
 class SavedModel : public SourceModel {
  public:
@@ -335,13 +368,31 @@ class Freezer {
     add_node(copy);
   }
 
+  /// What is restored says it; else the name, in the bundle or among the objects saved with it.
+  Result<std::string> find_key(const FlatNode& node) const {
+    const auto restored = keys_.find(node.name);
+    if (restored != keys_.end()) return restored->second;
+    if (bundle_->find(node.name) != nullptr) return node.name;
+    std::string name = node.name;
+    VP_ASSIGN_OR_RETURN(const auto shared, find_attr(node, "shared_name"));
+    if (shared && shared->has(attr_field::kText)) {
+      VP_ASSIGN_OR_RETURN(name, shared->read_text(attr_field::kText));
+    }
+    const auto saved = object_keys_.find(name);
+    return saved == object_keys_.end() ? node.name : saved->second;
+  }
+
   /// A variable as a constant of its own name.
   Result<void> add_variable(const FlatNode& node) {
     if (!bundle_) {
       VP_ASSIGN_OR_RETURN(bundle_, TensorBundle::open(variables_));
+      auto keys = read_object_keys(*bundle_);
+      if (!keys) {
+        return fail(keys.error().kind, "{}: {}", object_field::kBundleKey, keys.error().message);
+      }
+      object_keys_ = std::move(*keys);
     }
-    const auto known = keys_.find(node.name);
-    const std::string& key = known == keys_.end() ? node.name : known->second;
+    VP_ASSIGN_OR_RETURN(const std::string key, find_key(node));
     const BundleTensor* value = bundle_->find(key);
     if (value == nullptr) {
       return fail(ErrorKind::Malformed, "variable \"{}\" has no value: the bundle has no \"{}\"",
@@ -376,8 +427,9 @@ class Freezer {
   Signature signature_;
   std::string variables_;  ///< the bundle's path without its ending
   std::optional<TensorBundle> bundle_ = std::nullopt;
-  std::map<std::string, std::string, std::less<>> keys_ = {};  ///< by variable's node
-  std::set<std::string, std::less<>> made_ = {};               ///< nodes of the frozen graph
+  std::map<std::string, std::string, std::less<>> keys_ = {};         ///< by variable's node
+  std::map<std::string, std::string, std::less<>> object_keys_ = {};  ///< by variable's full name
+  std::set<std::string, std::less<>> made_ = {};                      ///< nodes of the frozen graph
   std::set<std::string, std::less<>> entered_ = {};
   std::set<std::string, std::less<>> read_ = {};  ///< nodes that another one reads
   ByteBuffer frozen_ = {};

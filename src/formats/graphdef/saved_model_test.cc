@@ -1,6 +1,8 @@
 #include "formats/graphdef/saved_model.h"
 
+#include "formats/graphdef/graphdef_encode.h"
 #include "formats/graphdef/tensor_bundle_build_testonly.h"
+#include "wire/protobuf_patch.h"
 
 namespace visionpress {
 namespace {
@@ -112,6 +114,33 @@ TEST_F(SavedModels, WhatIsRestoredSaysWhichKeyAVariableHas) {
                   node_def("assign", "AssignVariableOp", {"kernel", "copy"})});
   const auto model =
       open(saved_model(graph, {signature("serving_default", "image_in:0", "conv:0")}));
+  ASSERT_TRUE(model) << model.error().to_string();
+  expect_kernel((*model)->graph());
+}
+
+// As Keras 3 saves: the variables that are restored are others than those that are read.
+TEST_F(SavedModels, TheObjectsSavedWithAVariableSayItsKey) {
+  const std::string key = "_layers/1/_kernel/.ATTRIBUTES/VARIABLE_VALUE";
+  const Message attribute = Message().text(1, "VARIABLE_VALUE").text(2, "kernel").text(3, key);
+  const ByteBuffer objects = Message().message(1, Message().message(2, attribute)).done();
+  ByteBuffer shard;  // the kernel, then the text with its length and that length's checksum
+  graphdef::append(shard, view_bytes(std::span<const float>(std::vector<float>{5, 6})));
+  append_varint(shard, objects.size());
+  shard.resize(shard.size() + 4, std::byte{0});
+  graphdef::append(shard, objects);
+  ByteBuffer rows;
+  append_row(rows, 0, "", bundle_header());
+  append_row(rows, 0, "_CHECKPOINTABLE_OBJECT_GRAPH",
+             Message()
+                 .varint(1, static_cast<std::uint64_t>(DataType::String))
+                 .varint(4, 8)
+                 .varint(5, shard.size() - 8)
+                 .done());
+  append_row(rows, 0, key, bundle_entry({1, 1, 1, 2}, 0, {5, 6}).done());
+  write("variables/variables.index", make_table(rows));
+  write("variables/variables.data-00000-of-00001", shard);
+  const auto model =
+      open(saved_model(conv_graph(), {signature("serving_default", "image_in:0", "conv:0")}));
   ASSERT_TRUE(model) << model.error().to_string();
   expect_kernel((*model)->graph());
 }

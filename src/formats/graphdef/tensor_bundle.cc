@@ -260,6 +260,19 @@ const BundleTensor* TensorBundle::find(std::string_view key) const {
   return found == tensors_.end() ? nullptr : &found->second;
 }
 
+Result<Bytes> view_text_scalar(const BundleTensor& tensor) {
+  constexpr std::size_t kChecksumBytes = 4;
+  std::size_t at = 0;
+  const auto length = read_varint(tensor.payload, at);
+  if (tensor.dtype != DataType::String || !tensor.shape.empty() || !length ||
+      tensor.payload.size() - at < kChecksumBytes ||
+      *length != tensor.payload.size() - at - kChecksumBytes) {
+    return fail(ErrorKind::Malformed, "{} bytes of shape {} are no text", tensor.payload.size(),
+                to_string(tensor.shape));
+  }
+  return tensor.payload.subspan(at + kChecksumBytes);
+}
+
 Result<void> check_payload(const BundleTensor& tensor) {
   if (masked_checksum(tensor.payload) == tensor.checksum) return {};
   return fail(ErrorKind::Malformed, "its bytes differ from their checksum");

@@ -49,6 +49,10 @@ class TensorBundle {
   std::map<std::string, BundleTensor, std::less<>> tensors_ = {};
 };
 
+/// The one text of a scalar of strings: its length, a checksum of that length, its bytes.
+/// errors: Malformed for any other payload.
+[[nodiscard]] Result<Bytes> view_text_scalar(const BundleTensor& tensor);
+
 /// errors: Malformed when the payload differs from what was written.
 [[nodiscard]] Result<void> check_payload(const BundleTensor& tensor);
 
