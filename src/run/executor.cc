@@ -51,18 +51,37 @@ Result<Shape> choose_input(const Graph& graph, const Shape& asked) {
   if (!shape.empty() && shape[0] == -1) shape[0] = 1;
   constexpr std::int64_t kLargest = 1 << 28;  // values; an image of 9,000 x 9,000 pixels
   const auto count = element_count(shape);
+  const std::string& name = graph.tensor(graph.inputs[0]).name;
+  if (std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 0; })) {
+    return fail(ErrorKind::Unsupported,
+                "input \"{}\" has the shape {}: its size is open, --input-size WxH gives it", name,
+                to_string(shape));
+  }
   if (!count || *count <= 0 || *count > kLargest) {
     return fail(ErrorKind::Unsupported,
-                "input \"{}\" has the shape {}; name the size to run it with",
-                graph.tensor(graph.inputs[0]).name, to_string(shape));
+                "input \"{}\" has the shape {}, inputs of 1 to {} values are run", name,
+                to_string(shape), kLargest);
   }
   return shape;
 }
 
-std::string name_arithmetic(Arithmetic arithmetic, bool is_hybrid) {
+/// Whether XNNPACK may run one of its 8-bit layers: not when all kernels are of a type that only
+/// the builtin kernels take.
+bool has_xnnpack_layer(const Graph& graph) {
+  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+    const auto* conv = std::get_if<Conv2d>(&node.op);
+    const auto* connected = std::get_if<FullyConnected>(&node.op);
+    const bool is_hybrid = (conv != nullptr && conv->dynamic_range) ||
+                           (connected != nullptr && connected->dynamic_range);
+    return is_hybrid && graph.tensor(node.inputs[1]).dtype != DType::UInt8;
+  });
+}
+
+std::string name_arithmetic(const Graph& graph, Arithmetic arithmetic, bool is_hybrid) {
   if (arithmetic == Arithmetic::Float16) return "float16 activations";
   if (!is_hybrid) return "float32";
-  return arithmetic == Arithmetic::Builtin ? "LiteRT builtin int8" : "LiteRT XNNPACK int8";
+  const bool is_builtin = arithmetic == Arithmetic::Builtin || !has_xnnpack_layer(graph);
+  return is_builtin ? "LiteRT builtin int8" : "LiteRT XNNPACK int8";
 }
 
 }  // namespace
@@ -103,7 +122,7 @@ Result<Executor> Executor::create(const Graph& graph, const ExecutorOptions& opt
   if (impl->options.threads <= 0) impl->options.threads = default_thread_count();
   VP_ASSIGN_OR_RETURN(impl->input_shape, choose_input(graph, options.input_shape));
   VP_ASSIGN_OR_RETURN(const auto plan, impl->find_plan(impl->options.threads));
-  impl->arithmetic_name = name_arithmetic(options.arithmetic, plan->is_hybrid);
+  impl->arithmetic_name = name_arithmetic(graph, options.arithmetic, plan->is_hybrid);
   return Executor(std::move(impl));
 }
 

@@ -1,6 +1,7 @@
 // Dispatches to the commands; each lives in a file of its own.
 
 #include <array>
+#include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
@@ -78,6 +79,7 @@ int run(const Arguments& arguments) {
 }  // namespace visionpress
 
 int main(int argc, char** argv) {
+  std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write, with its name
   try {
     return visionpress::run({argv + 1, argv + argc});
   } catch (const std::bad_alloc&) {

@@ -92,7 +92,8 @@ Result<std::unique_ptr<SourceModel>> read_graphdef_nodes(Bytes file, graphdef::N
   VP_RETURN_IF_ERROR(graphdef::lower_graph(lowering));
   const Shape& input = lowering.graph.tensor(lowering.graph.inputs[0]).shape;
   if (input.size() == 4 && (input[1] < 0 || input[2] < 0)) {
-    diagnostics.warn("the file leaves its input's size open; name it with --input-size WxH");
+    diagnostics.warn(
+        "the file leaves its input's size open: to run or convert it, --input-size WxH gives it");
   }
   Graph graph = std::move(lowering.graph);
   auto weight_nodes = std::move(lowering.weight_nodes);
