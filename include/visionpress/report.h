@@ -42,8 +42,7 @@ enum class Detail : std::uint8_t { Summary, Full };
 
 /// What the service has or did. Lists are an array in Json.
 [[nodiscard]] std::string format_report(const std::vector<CloudDomain>& domains, ReportForm form);
-[[nodiscard]] std::string format_report(const std::vector<CloudProject>& projects,
-                                        ReportForm form);
+[[nodiscard]] std::string format_report(const std::vector<CloudProject>& projects, ReportForm form);
 [[nodiscard]] std::string format_report(const std::vector<CloudTag>& tags, ReportForm form);
 [[nodiscard]] std::string format_report(const std::vector<CloudIteration>& iterations,
                                         ReportForm form);

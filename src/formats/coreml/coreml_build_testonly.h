@@ -103,8 +103,7 @@ inline ByteBuffer model_file(const std::vector<Message>& layers) {
 }
 
 /// model_file of one convolution "conv" from "image" to "out".
-inline ByteBuffer convolution_file(const Message& weights,
-                                               const Message* bias = nullptr) {
+inline ByteBuffer convolution_file(const Message& weights, const Message* bias = nullptr) {
   return model_file({layer("conv", "image", "out", 100, convolution(weights, bias))});
 }
 

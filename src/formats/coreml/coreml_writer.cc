@@ -121,8 +121,7 @@ Result<void> check_floating_types(const Graph& graph,
   return {};
 }
 
-void append_floats(ByteBuffer& out, std::uint32_t field,
-                   std::span<const float> values) {
+void append_floats(ByteBuffer& out, std::uint32_t field, std::span<const float> values) {
   const Bytes bytes = view_bytes(values);
   append_length_prefix(out, field, bytes.size());
   out.insert(out.end(), bytes.begin(), bytes.end());

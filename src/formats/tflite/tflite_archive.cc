@@ -154,8 +154,7 @@ Result<std::string> load_entry(Bytes file, const ArchiveEntry& entry) {
   return text;
 }
 
-ByteBuffer moved_archive(Bytes file, const AppendedArchive& archive,
-                                     std::size_t begin) {
+ByteBuffer moved_archive(Bytes file, const AppendedArchive& archive, std::size_t begin) {
   const Bytes source = file.subspan(archive.begin);
   ByteBuffer moved(source.begin(), source.end());
   if (!archive.absolute) return moved;

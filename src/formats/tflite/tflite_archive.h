@@ -46,6 +46,6 @@ struct AppendedArchive {
 
 /// The archive's bytes for a place at which it begins `begin` bytes into the new file.
 [[nodiscard]] ByteBuffer moved_archive(Bytes file, const AppendedArchive& archive,
-                                                   std::size_t begin);
+                                       std::size_t begin);
 
 }  // namespace visionpress
