@@ -261,6 +261,19 @@ Result<CloudExportResult> cloud_export(const CloudAccess& access, const CloudExp
   return export_iteration(session.client, session.project, options, progress);
 }
 
+namespace {
+
+/// The id that predictions are asked of. An endpoint without keys has no names to look up.
+Result<std::string> choose_project(const CloudAccess& access, const std::string& name_or_id,
+                                   CustomVisionClient& client) {
+  const bool looks_up = !access.keys_optional || !access.training_key.empty();
+  if (!looks_up || is_cloud_id(name_or_id)) return name_or_id;
+  VP_ASSIGN_OR_RETURN(const CloudProject project, find_project(client, name_or_id));
+  return project.id;
+}
+
+}  // namespace
+
 Result<PredictResult> cloud_predict(const CloudAccess& access,
                                     const std::vector<std::string>& images,
                                     const CloudPredictOptions& options, const Progress& progress) {
@@ -273,12 +286,7 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
   Diagnostics diagnostics;
   VP_ASSIGN_OR_RETURN(const Dataset dataset, gather_images(images, options, diagnostics));
   VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
-  CloudProject project;
-  project.id = options.project;
-  const bool looks_up = !access.keys_optional || !access.training_key.empty();
-  if (looks_up && !is_cloud_id(options.project)) {
-    VP_ASSIGN_OR_RETURN(project, find_project(client, options.project));
-  }
+  VP_ASSIGN_OR_RETURN(const std::string project, choose_project(access, options.project, client));
   PredictResult result;
   result.task = options.task == Task::Detection ? "detection" : "classification";
   result.model = fmt::format("{}/{}", options.project,
@@ -288,7 +296,7 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
   result.arithmetic = "Custom Vision";
   result.preprocessing = "Custom Vision's own";
   VP_ASSIGN_OR_RETURN(const auto answers,
-                      ask_all(client, project.id, dataset.images, options, progress));
+                      ask_all(client, project, dataset.images, options, progress));
   for (std::size_t i = 0; i < answers.size(); ++i) {
     result.images.push_back(list_answers(dataset.images[i], answers[i], options.probability));
   }

@@ -151,6 +151,11 @@ class Converter {
 
  private:
   [[nodiscard]] Result<void> check_output() const;
+  /// The graph as TFLite takes it; borrows from the model.
+  [[nodiscard]] Result<OwnedGraph> prepare(const OpenedModel& model) const;
+  [[nodiscard]] Result<std::vector<PlannedWeight>> plan_weights(const SourceModel& model,
+                                                                const Scheme& scheme) const;
+  void add_rows(std::vector<Encoded> all);
   Result<void> write_float(const FilePieces& file);
   Result<void> write_compressed(const FilePieces& file, const Scheme& scheme);
   Result<OutputFile> create_output() const {
@@ -178,20 +183,38 @@ Result<void> Converter::write_float(const FilePieces& file) {
   return output.commit();
 }
 
-Result<void> Converter::write_compressed(const FilePieces& file, const Scheme& scheme) {
-  VP_ASSIGN_OR_RETURN(const FloatModel model, open_pieces(file.pieces));
-  const Graph& graph = model.source->graph();
+Result<std::vector<PlannedWeight>> Converter::plan_weights(const SourceModel& model,
+                                                           const Scheme& scheme) const {
   CompressOptions compress;
   compress.input = options_.input;
   compress.scheme = options_.weights;
-  VP_ASSIGN_OR_RETURN(std::vector<PlannedWeight> plan, make_plan(*model.source, scheme, compress));
+  VP_ASSIGN_OR_RETURN(std::vector<PlannedWeight> plan, make_plan(model, scheme, compress));
+  if (options_.compatibility == Compatibility::TensorFlow112) {
+    keep_what_is_not_hybrid(model.graph(), plan);
+    for (PlannedWeight& planned : plan) planned.encode.ties_away = true;
+  }
+  return plan;
+}
+
+void Converter::add_rows(std::vector<Encoded> all) {
+  for (Encoded& encoded : all) {
+    if (encoded.saturated > 0) {
+      result_.warnings.push_back(fmt::format("{}: {} values beyond +-65504 became +-65504",
+                                             encoded.row.name, encoded.saturated));
+    }
+    result_.weights.push_back(std::move(encoded.row));
+  }
+}
+
+Result<void> Converter::write_compressed(const FilePieces& file, const Scheme& scheme) {
+  VP_ASSIGN_OR_RETURN(const FloatModel model, open_pieces(file.pieces));
+  const Graph& graph = model.source->graph();
+  VP_ASSIGN_OR_RETURN(const std::vector<PlannedWeight> plan, plan_weights(*model.source, scheme));
+  VP_ASSIGN_OR_RETURN(std::vector<Encoded> all, encode_all(graph, plan, scheme, threads_));
   RewriteOptions rewrite;
   if (options_.compatibility == Compatibility::TensorFlow112) {
     rewrite.integer_form = IntegerForm::TensorFlow112;
-    keep_what_is_not_hybrid(graph, plan);
-    for (PlannedWeight& planned : plan) planned.encode.ties_away = true;
   }
-  VP_ASSIGN_OR_RETURN(std::vector<Encoded> all, encode_all(graph, plan, scheme, threads_));
   VP_ASSIGN_OR_RETURN(const FilePieces pieces, model.source->rewrite(list_edits(all), rewrite));
   VP_ASSIGN_OR_RETURN(OutputFile output, create_output());
   VP_RETURN_IF_ERROR(output.write(pieces.pieces));
@@ -200,13 +223,7 @@ Result<void> Converter::write_compressed(const FilePieces& file, const Scheme& s
   }
   result_.layers_after = graph.nodes.size();
   for (const Bytes piece : pieces.pieces) result_.bytes_after += piece.size();
-  for (Encoded& encoded : all) {
-    if (encoded.saturated > 0) {
-      result_.warnings.push_back(fmt::format("{}: {} values beyond +-65504 became +-65504",
-                                             encoded.row.name, encoded.saturated));
-    }
-    result_.weights.push_back(std::move(encoded.row));
-  }
+  add_rows(std::move(all));
   return output.commit();
 }
 
@@ -224,6 +241,19 @@ Result<void> Converter::check_output() const {
     VP_RETURN_IF_ERROR(create_output());
   }
   return {};
+}
+
+Result<OwnedGraph> Converter::prepare(const OpenedModel& model) const {
+  // First the size: what follows from an open one is no fault of the operators.
+  VP_ASSIGN_OR_RETURN(const Shape shape, choose_input_shape(model.graph(), options_));
+  VP_RETURN_IF_ERROR(check_operators(model.graph()));
+  const Shape& declared = model.graph().tensor(model.graph().inputs[0]).shape;
+  PrepareOptions prepare;
+  prepare.input_shape = shape;
+  prepare.open_batch = !declared.empty() && declared[0] < 0;
+  prepare.fuse_leaky_relu = options_.compatibility == Compatibility::Current;
+  prepare.threads = threads_;
+  return prepare_for_tflite(model.graph(), prepare);
 }
 
 Result<ConvertResult> Converter::convert() {
@@ -246,18 +276,7 @@ Result<ConvertResult> Converter::convert() {
   if (auto checked = check_format(model.graph()); !checked)
     return in_file(checked.error(), options_.input);
   VP_RETURN_IF_ERROR(check_output());
-  // First the size: what follows from an open one is no fault of the operators.
-  const auto shape = choose_input_shape(model.graph(), options_);
-  if (!shape) return in_file(shape.error(), options_.input);
-  if (auto checked = check_operators(model.graph()); !checked)
-    return in_file(checked.error(), options_.input);
-  const Shape& declared = model.graph().tensor(model.graph().inputs[0]).shape;
-  PrepareOptions prepare;
-  prepare.input_shape = *shape;
-  prepare.open_batch = !declared.empty() && declared[0] < 0;
-  prepare.fuse_leaky_relu = options_.compatibility == Compatibility::Current;
-  prepare.threads = threads_;
-  const auto prepared = prepare_for_tflite(model.graph(), prepare);
+  const auto prepared = prepare(model);
   if (!prepared) return in_file(prepared.error(), options_.input);
   const auto file = build_tflite(prepared->graph);
   if (!file) return in_file(file.error(), options_.input);

@@ -42,6 +42,7 @@ std::vector<Prediction> find_classes(const ModelRunner& runner, const OutputView
                    [&](std::size_t a, std::size_t b) { return value(a) > value(b); });
   if (top != 0) order.resize(std::min(top, order.size()));
   std::vector<Prediction> predictions;
+  predictions.reserve(order.size());
   for (const std::size_t i : order) {
     predictions.push_back({name_class(runner, i), output.values[i], 0.0, 0.0,
                            static_cast<double>(size.width), static_cast<double>(size.height)});
