@@ -127,6 +127,18 @@ Result<std::vector<std::string>> check_package(Bytes bytes) {
   return names;
 }
 
+/// The package's bytes, once the service has made it; fills in what the result says of them.
+Result<std::string> load_package(Exporter& exporter, const Progress& progress,
+                                 CloudExportResult& result) {
+  VP_ASSIGN_OR_RETURN(result.was_queued, exporter.start());
+  VP_ASSIGN_OR_RETURN(const std::string uri, exporter.wait(progress));
+  VP_ASSIGN_OR_RETURN(std::string package, exporter.fetch(uri));
+  auto entries = check_package(std::as_bytes(std::span(package)));
+  if (!entries) return in_file(std::move(entries).error(), describe_url(uri));
+  result.entries = std::move(*entries);
+  return package;
+}
+
 }  // namespace
 
 Result<CloudExportResult> export_iteration(CustomVisionClient& client, const CloudProject& project,
@@ -144,13 +156,8 @@ Result<CloudExportResult> export_iteration(CustomVisionClient& client, const Clo
   const Overwrite overwrite = options.overwrite ? Overwrite::Allow : Overwrite::Refuse;
   VP_ASSIGN_OR_RETURN(OutputFile file, OutputFile::create(result.output, overwrite));
   Exporter exporter(client, project, result.iteration, options);
-  VP_ASSIGN_OR_RETURN(result.was_queued, exporter.start());
-  VP_ASSIGN_OR_RETURN(const std::string uri, exporter.wait(progress));
-  VP_ASSIGN_OR_RETURN(const std::string package, exporter.fetch(uri));
+  VP_ASSIGN_OR_RETURN(const std::string package, load_package(exporter, progress, result));
   const Bytes bytes = std::as_bytes(std::span(package));
-  auto entries = check_package(bytes);
-  if (!entries) return in_file(std::move(entries).error(), describe_url(uri));
-  result.entries = std::move(*entries);
   VP_RETURN_IF_ERROR(file.write({&bytes, 1}));
   VP_RETURN_IF_ERROR(file.commit());
   result.bytes = package.size();
