@@ -154,6 +154,7 @@ Result<Signature> choose_signature(const ProtobufMessage& meta_graph) {
   }
   if (signatures.size() == 1) return signatures.front();
   std::vector<std::string> names;
+  names.reserve(signatures.size());
   for (const Signature& signature : signatures) names.push_back(signature.name);
   if (names.empty()) return fail(ErrorKind::Unsupported, "the SavedModel has no signature");
   return fail(ErrorKind::Unsupported,
