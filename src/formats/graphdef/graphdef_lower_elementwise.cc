@@ -160,6 +160,21 @@ Result<void> lower_add_n(NodeLowering& node) {
   return node.finish(Binary{}, operands, std::move(shape), operands[0]->dtype);
 }
 
+/// A constant of halves behind its cast to float32 is a float16 weight under the cast's name.
+Result<void> forward_halves(NodeLowering& node, const Value& x) {
+  Value value = x;
+  StoredConstant constant = node.lowering().constants[*x.stored];
+  constant.node = node.index();
+  constant.name = node.node().name;
+  constant.weight.reset();
+  constant.tensors.clear();
+  value.stored = node.lowering().constants.size();
+  value.dtype = DataType::Float;
+  value.id = kNoTensor;
+  node.lowering().constants.push_back(std::move(constant));
+  return node.forward(value);
+}
+
 /// Integers and truth values travel as floats, so most casts change nothing.
 Result<void> lower_cast(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
@@ -172,17 +187,7 @@ Result<void> lower_cast(NodeLowering& node) {
                    node.lowering().nodes.nodes[node.node().inputs[0].node].name, name_of(x.dtype));
   }
   if (x.stored && x.dtype == DataType::Half && wanted == DataType::Float) {
-    Value value = x;
-    StoredConstant constant = node.lowering().constants[*x.stored];
-    constant.node = node.index();
-    constant.name = node.node().name;
-    constant.weight.reset();
-    constant.tensors.clear();
-    value.stored = node.lowering().constants.size();
-    value.dtype = wanted;
-    value.id = kNoTensor;
-    node.lowering().constants.push_back(std::move(constant));
-    return node.forward(value);
+    return forward_halves(node, x);
   }
   if (wanted == DataType::Bool && x.dtype != DataType::Bool) {
     Value zero = make_known({}, {0.0}, x.dtype);
@@ -234,6 +239,25 @@ Result<void> lower_softmax(NodeLowering& node) {
   return node.finish(Softmax{}, {&x}, x.shape, x.dtype);
 }
 
+/// The operators with a function of their own.
+Result<bool> lower_by_name(NodeLowering& node) {
+  struct Row {
+    std::string_view op;
+    Result<void> (*lower)(NodeLowering&);
+  };
+  constexpr std::array kRows = std::to_array<Row>({{"BiasAdd", lower_bias_add},
+                                                   {"AddN", lower_add_n},
+                                                   {"Cast", lower_cast},
+                                                   {"ClipByValue", lower_clip},
+                                                   {"Softmax", lower_softmax}});
+  for (const Row& row : kRows) {
+    if (row.op != node.node().op) continue;
+    VP_RETURN_IF_ERROR(row.lower(node));
+    return true;
+  }
+  return false;
+}
+
 }  // namespace
 
 Result<bool> lower_elementwise(NodeLowering& node) {
@@ -257,21 +281,7 @@ Result<bool> lower_elementwise(NodeLowering& node) {
     for (std::size_t i = 0; i < node.input_count(); ++i) node.set_output(i, node.input(i));
     return true;
   }
-  struct Row {
-    std::string_view op;
-    Result<void> (*lower)(NodeLowering&);
-  };
-  constexpr std::array kRows = std::to_array<Row>({{"BiasAdd", lower_bias_add},
-                                                   {"AddN", lower_add_n},
-                                                   {"Cast", lower_cast},
-                                                   {"ClipByValue", lower_clip},
-                                                   {"Softmax", lower_softmax}});
-  for (const Row& row : kRows) {
-    if (row.op != op) continue;
-    VP_RETURN_IF_ERROR(row.lower(node));
-    return true;
-  }
-  return false;
+  return lower_by_name(node);
 }
 
 }  // namespace visionpress::graphdef

@@ -49,6 +49,34 @@ Result<std::optional<std::vector<float>>> read_range(NodeLowering& node, std::si
   return range;
 }
 
+/// The least and the largest values; nothing where they are computed.
+Result<std::optional<std::pair<std::vector<float>, std::vector<float>>>> read_ranges(
+    NodeLowering& node, std::int64_t count) {
+  std::optional<std::pair<std::vector<float>, std::vector<float>>> ranges;
+  VP_ASSIGN_OR_RETURN(auto mins, read_range(node, 1, count));
+  VP_ASSIGN_OR_RETURN(auto maxs, read_range(node, 2, count));
+  if (mins && maxs) ranges.emplace(std::move(*mins), std::move(*maxs));
+  return ranges;
+}
+
+/// -1: one range for all.
+Result<std::int64_t> read_range_axis(NodeLowering& node, const Shape& shape) {
+  VP_ASSIGN_OR_RETURN(const std::int64_t axis, read_int_attr(node.node(), "axis", -1));
+  if (axis >= -1 && axis < static_cast<std::int64_t>(shape.size())) return axis;
+  return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: axis {} of the shape {}",
+                 node.node().path, axis, to_string(shape));
+}
+
+void set_constant(NodeLowering& node, StoredConstant constant, std::optional<Shape> shape) {
+  constant.node = node.index();
+  constant.name = node.node().name;
+  Value value;
+  value.shape = std::move(shape);
+  value.stored = node.lowering().constants.size();
+  node.lowering().constants.push_back(std::move(constant));
+  node.set_output(0, std::move(value));
+}
+
 /// inputs: codes, min, max.
 Result<void> lower_dequantize(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
@@ -66,26 +94,15 @@ Result<void> lower_dequantize(NodeLowering& node) {
   type.mode = *mode;
   type.is_signed = x.dtype == DataType::QInt8;
   VP_ASSIGN_OR_RETURN(type.narrow_range, read_bool_attr(node.node(), "narrow_range"));
-  VP_ASSIGN_OR_RETURN(const std::int64_t axis, read_int_attr(node.node(), "axis", -1));
   const Shape& shape = codes.tensor.shape;
-  if (axis < -1 || axis >= static_cast<std::int64_t>(shape.size())) {
-    return fail_at(ErrorKind::Malformed, node.node().message.offset(),
-                   "{}: axis {} of the shape {}", node.node().path, axis, to_string(shape));
-  }
+  VP_ASSIGN_OR_RETURN(const std::int64_t axis, read_range_axis(node, shape));
   const std::int64_t count = axis < 0 ? 1 : shape[static_cast<std::size_t>(axis)];
-  VP_ASSIGN_OR_RETURN(const auto mins, read_range(node, 1, count));
-  VP_ASSIGN_OR_RETURN(const auto maxs, read_range(node, 2, count));
-  if (!mins || !maxs) return node.refuse("its range is computed");
+  VP_ASSIGN_OR_RETURN(const auto ranges, read_ranges(node, count));
+  if (!ranges) return node.refuse("its range is computed");
   StoredConstant constant = codes;
-  constant.code =
-      make_range_code(type, *mins, *maxs, static_cast<int>(std::max<std::int64_t>(axis, 0)));
-  constant.node = node.index();
-  constant.name = node.node().name;
-  Value value;
-  value.shape = x.shape;
-  value.stored = node.lowering().constants.size();
-  node.lowering().constants.push_back(std::move(constant));
-  node.set_output(0, std::move(value));
+  constant.code = make_range_code(type, ranges->first, ranges->second,
+                                  static_cast<int>(std::max<std::int64_t>(axis, 0)));
+  set_constant(node, std::move(constant), x.shape);
   return {};
 }
 

@@ -214,6 +214,7 @@ Result<void> lower_pack(NodeLowering& node) {
     expanded.push_back(std::move(one));
   }
   std::vector<Value*> operands;
+  operands.reserve(expanded.size());
   for (Value& one : expanded) operands.push_back(&one);
   if (operands.size() == 1) return node.forward(expanded[0]);
   VP_ASSIGN_OR_RETURN(Value joined, join(node, operands, axis));
@@ -304,9 +305,10 @@ Result<void> lower_range(NodeLowering& node) {
   if (step == 0.0 || !(steps <= static_cast<double>(kMostFilled))) {
     return malformed(node, fmt::format("a range of {}..{} in steps of {}", start, limit, step));
   }
+  const auto count = std::max<std::int64_t>(0, static_cast<std::int64_t>(steps));
   std::vector<double> values;
-  for (double i = 0.0; i < steps; i += 1.0) values.push_back(start + i * step);
-  const auto count = static_cast<std::int64_t>(values.size());
+  values.reserve(static_cast<std::size_t>(count));
+  for (std::int64_t i = 0; i < count; ++i) values.push_back(start + static_cast<double>(i) * step);
   return node.forward(make_known({count}, std::move(values), node.input(0).dtype));
 }
 

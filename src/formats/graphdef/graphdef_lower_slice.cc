@@ -162,6 +162,20 @@ Result<void> check_shrunk(NodeLowering& node, const Slice& slice, const Shape& f
   return {};
 }
 
+/// The result, with the axes of size 1 that were asked for.
+Result<void> finish_slice(NodeLowering& node, Value sliced, const std::vector<int>& new_axes,
+                          Shape shape) {
+  if (new_axes.empty()) {
+    node.set_output(0, std::move(sliced));
+    return {};
+  }
+  for (const int axis : new_axes) {
+    shape.insert(shape.begin() + std::min<std::ptrdiff_t>(axis, std::ssize(shape)), 1);
+  }
+  const DataType dtype = sliced.dtype;
+  return node.finish(ExpandDims{new_axes}, {&sliced}, std::move(shape), dtype);
+}
+
 Result<void> lower_strided_slice(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(4, 4));
   std::array<Sizes, 3> bounds;
@@ -183,14 +197,7 @@ Result<void> lower_strided_slice(NodeLowering& node) {
   VP_RETURN_IF_ERROR(check_shrunk(node, plan.slice, *x.shape));
   Shape shape = settle_slice(plan.slice, *x.shape);
   VP_ASSIGN_OR_RETURN(Value sliced, node.apply(std::move(plan.slice), {&x}, shape, x.dtype));
-  if (plan.new_axes.empty()) {
-    node.set_output(0, std::move(sliced));
-    return {};
-  }
-  for (const int axis : plan.new_axes) {
-    shape.insert(shape.begin() + std::min<std::ptrdiff_t>(axis, std::ssize(shape)), 1);
-  }
-  return node.finish(ExpandDims{plan.new_axes}, {&sliced}, std::move(shape), x.dtype);
+  return finish_slice(node, std::move(sliced), plan.new_axes, std::move(shape));
 }
 
 /// Parts of x along an axis, one an output.

@@ -268,6 +268,13 @@ Result<void> lower_batch_norm(NodeLowering& node) {
   return {};
 }
 
+std::optional<Shape> padded_shape(std::optional<Shape> shape, const Pad& pad) {
+  for (std::size_t axis = 0; shape && axis < shape->size(); ++axis) {
+    if ((*shape)[axis] >= 0) (*shape)[axis] += pad.before[axis] + pad.after[axis];
+  }
+  return shape;
+}
+
 Result<void> lower_pad(NodeLowering& node) {
   const std::string& op = node.node().op;
   VP_RETURN_IF_ERROR(node.expect_inputs(op == "PadV2" ? 3 : 2, op == "PadV2" ? 3 : 2));
@@ -296,10 +303,7 @@ Result<void> lower_pad(NodeLowering& node) {
     if (!value) return node.refuse("its padding value is computed");
     pad.value = static_cast<float>(*value);
   }
-  std::optional<Shape> shape = x.shape;
-  for (std::size_t axis = 0; shape && axis < shape->size(); ++axis) {
-    if ((*shape)[axis] >= 0) (*shape)[axis] += pad.before[axis] + pad.after[axis];
-  }
+  std::optional<Shape> shape = padded_shape(x.shape, pad);
   return node.finish(std::move(pad), {&x}, std::move(shape), x.dtype);
 }
 
