@@ -172,6 +172,58 @@ Result<std::optional<Shape>> read_shape(const ProtobufMessage& message) {
   return std::optional<Shape>(std::move(shape));
 }
 
+namespace {
+
+/// Where a TensorProto's values may lie.
+struct ValueFields {
+  std::vector<ProtobufField> contents = {};  ///< tensor_content and packed float_val
+  std::size_t packed = 0;                    ///< of them
+  std::size_t others = 0;                    ///< other fields, values of other forms among them
+};
+
+Result<void> read_tensor_field(const ProtobufField& field, StoredTensor& tensor,
+                               ValueFields& found) {
+  if (field.number == tensor_field::kDType && field.type == ProtobufType::Varint) {
+    tensor.dtype = static_cast<DataType>(field.value < 256 ? field.value : 0);
+  } else if (field.number == tensor_field::kShape && field.type == ProtobufType::Delimited) {
+    VP_ASSIGN_OR_RETURN(const ProtobufMessage whole, ProtobufMessage::read_file(field.content));
+    VP_ASSIGN_OR_RETURN(auto shape, read_shape(whole));
+    if (!shape)
+      return fail_at(ErrorKind::Malformed, field.tag_offset, "a constant of unknown rank");
+    tensor.shape = std::move(*shape);
+  } else if (field.number == tensor_field::kContent) {
+    found.contents.push_back(field);
+  } else if (field.number == tensor_field::kFloat && field.type == ProtobufType::Delimited) {
+    found.contents.push_back(field);
+    ++found.packed;
+  } else {
+    ++found.others;
+  }
+  return {};
+}
+
+/// The one payload that can be borrowed, if there is one.
+Result<void> choose_payload(ValueFields found, StoredTensor& tensor) {
+  // An empty tensor_content is the same as none (proto3).
+  std::erase_if(found.contents, [](const ProtobufField& field) { return field.content.empty(); });
+  if (found.contents.size() > 1 && found.packed < found.contents.size()) {
+    return fail_at(ErrorKind::Malformed, found.contents.back().tag_offset,
+                   "tensor_content beside other values");
+  }
+  if (found.contents.size() != 1) return {};
+  const ProtobufField& content = found.contents.front();
+  if (found.packed == 0) {
+    VP_RETURN_IF_ERROR(check_content(tensor, content));
+    tensor.payload = content.content;
+  } else if (found.others == 0 && tensor.dtype == DataType::Float &&
+             check_content(tensor, content)) {
+    tensor.payload = content.content;
+  }
+  return {};
+}
+
+}  // namespace
+
 Result<StoredTensor> read_tensor(const ProtobufMessage& value, const ProtobufField& place) {
   StoredTensor tensor;
   tensor.content = place.content;
@@ -179,31 +231,12 @@ Result<StoredTensor> read_tensor(const ProtobufMessage& value, const ProtobufFie
   tensor.frames = value.frames();
   tensor.frames.push_back(
       {place.tag_offset, place.length_offset, place.content_offset, place.end_offset});
-  std::vector<ProtobufField> contents;
-  std::size_t packed = 0;
-  std::size_t others = 0;
+  ValueFields found;
   ProtobufCursor cursor(place.content, place.content_offset);
   for (;;) {
     VP_ASSIGN_OR_RETURN(const bool more, cursor.next());
     if (!more) break;
-    const ProtobufField& field = cursor.field();
-    if (field.number == tensor_field::kDType && field.type == ProtobufType::Varint) {
-      tensor.dtype = static_cast<DataType>(field.value < 256 ? field.value : 0);
-    } else if (field.number == tensor_field::kShape && field.type == ProtobufType::Delimited) {
-      VP_ASSIGN_OR_RETURN(const ProtobufMessage whole, ProtobufMessage::read_file(field.content));
-      VP_ASSIGN_OR_RETURN(auto shape, read_shape(whole));
-      if (!shape) {
-        return fail_at(ErrorKind::Malformed, field.tag_offset, "a constant of unknown rank");
-      }
-      tensor.shape = std::move(*shape);
-    } else if (field.number == tensor_field::kContent) {
-      contents.push_back(field);
-    } else if (field.number == tensor_field::kFloat && field.type == ProtobufType::Delimited) {
-      contents.push_back(field);
-      ++packed;
-    } else {
-      ++others;
-    }
+    VP_RETURN_IF_ERROR(read_tensor_field(cursor.field(), tensor, found));
   }
   const auto count = element_count(tensor.shape);
   if (!count) {
@@ -211,20 +244,7 @@ Result<StoredTensor> read_tensor(const ProtobufMessage& value, const ProtobufFie
                    to_string(tensor.shape));
   }
   tensor.count = *count;
-  // An empty tensor_content is the same as none (proto3).
-  std::erase_if(contents, [](const ProtobufField& field) { return field.content.empty(); });
-  if (contents.size() > 1 && packed < contents.size()) {
-    return fail_at(ErrorKind::Malformed, contents.back().tag_offset,
-                   "tensor_content beside other values");
-  }
-  if (contents.size() != 1) return tensor;
-  if (packed == 0) {
-    VP_RETURN_IF_ERROR(check_content(tensor, contents.front()));
-    tensor.payload = contents.front().content;
-  } else if (others == 0 && tensor.dtype == DataType::Float &&
-             check_content(tensor, contents.front())) {
-    tensor.payload = contents.front().content;
-  }
+  VP_RETURN_IF_ERROR(choose_payload(std::move(found), tensor));
   return tensor;
 }
 

@@ -41,6 +41,7 @@ tfl::TensorType tensor_type(DType dtype) {
 ByteBuffer literal_bytes(const std::vector<float>& values, tfl::TensorType type) {
   if (type == tfl::TensorType::FLOAT32) return copy_bytes(std::as_bytes(std::span(values)));
   std::vector<std::int64_t> whole;
+  whole.reserve(values.size());
   for (const float value : values) whole.push_back(static_cast<std::int64_t>(std::llrint(value)));
   if (type == tfl::TensorType::INT64) return copy_bytes(std::as_bytes(std::span(whole)));
   if (type == tfl::TensorType::INT32) {
@@ -146,8 +147,9 @@ FileTensor NewModel::add_value(const std::string& name, const Shape& shape, tfl:
   return add_tensor(std::move(tensor));
 }
 
-void NewModel::add_operator(tfl::BuiltinOperator code, int version, std::vector<FileTensor> inputs,
-                            std::vector<FileTensor> outputs, const NewOptions& options) {
+void NewModel::add_operator(tfl::BuiltinOperator code, int version,
+                            const std::vector<FileTensor>& inputs,
+                            const std::vector<FileTensor>& outputs, const NewOptions& options) {
   const std::pair key(code, version);
   auto found = std::find(codes_.begin(), codes_.end(), key);
   if (found == codes_.end()) found = codes_.insert(codes_.end(), key);

@@ -54,8 +54,8 @@ class NewModel {
   /// A value between two operators that stand for one node.
   FileTensor add_value(const std::string& name, const Shape& shape, tfl::TensorType type);
 
-  void add_operator(tfl::BuiltinOperator code, int version, std::vector<FileTensor> inputs,
-                    std::vector<FileTensor> outputs, const NewOptions& options = {});
+  void add_operator(tfl::BuiltinOperator code, int version, const std::vector<FileTensor>& inputs,
+                    const std::vector<FileTensor>& outputs, const NewOptions& options = {});
 
   /// Everything as pieces; weights are borrowed from the graph. The last call.
   [[nodiscard]] Result<FilePieces> finish();
