@@ -34,6 +34,7 @@ class RewritePlanner {
   void spread_scale(PlannedEdit& edit) const;
   Result<void> check_legacy(const PlannedEdit& edit) const;
   void plan_buffer(PlannedEdit& edit);
+  void count_buffer_users();
   void plan_operators(const PlannedEdit& edit);
   void plan_direct(const PlannedEdit& edit);
   void plan_decoded(const PlannedEdit& edit);
@@ -431,10 +432,7 @@ void RewritePlanner::plan_operators(const PlannedEdit& edit) {
   }
 }
 
-Result<RewritePlan> RewritePlanner::plan(std::span<const WeightEdit> edits) {
-  VP_RETURN_IF_ERROR(check_carried());
-  if (edits.empty()) return std::move(plan_);
-  VP_RETURN_IF_ERROR(check_distinct());
+void RewritePlanner::count_buffer_users() {
   plan_.buffer_users.assign(size_of(root_.buffers()), 0);
   const auto count_user = [this](std::size_t buffer) {
     if (buffer < plan_.buffer_users.size()) ++plan_.buffer_users[buffer];
@@ -446,6 +444,13 @@ Result<RewritePlan> RewritePlanner::plan(std::span<const WeightEdit> edits) {
   for (std::size_t i = 0; i < size_of(root_.metadata()); ++i) {
     count_user(at_index(*root_.metadata(), i).buffer());
   }
+}
+
+Result<RewritePlan> RewritePlanner::plan(std::span<const WeightEdit> edits) {
+  VP_RETURN_IF_ERROR(check_carried());
+  if (edits.empty()) return std::move(plan_);
+  VP_RETURN_IF_ERROR(check_distinct());
+  count_buffer_users();
   std::vector<PlannedEdit> checked;
   for (const WeightEdit& edit : edits) {
     VP_ASSIGN_OR_RETURN(PlannedEdit planned, check_edit(edit));
