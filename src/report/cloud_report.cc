@@ -9,7 +9,7 @@ namespace {
 /// Lists of what the service has: a table in each form, an array in JSON.
 template <typename T, typename ToJson, typename ToRow>
 std::string format_list(const std::vector<T>& items, ReportForm form,
-                        std::vector<std::string> header, const ToJson& to_json,
+                        const std::vector<std::string>& header, const ToJson& to_json,
                         const ToRow& to_row) {
   const auto make_json = [&] {
     JsonValue json = JsonValue::array();
