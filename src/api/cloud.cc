@@ -263,6 +263,19 @@ Result<CloudExportResult> cloud_export(const CloudAccess& access, const CloudExp
 
 namespace {
 
+/// A result that says who was asked, and holds no answer yet.
+PredictResult name_asked(const CloudPredictOptions& options) {
+  PredictResult result;
+  result.task = options.task == Task::Detection ? "detection" : "classification";
+  result.model = fmt::format("{}/{}", options.project,
+                             !options.published_name.empty() ? options.published_name
+                             : options.iteration.empty()     ? "default iteration"
+                                                             : options.iteration);
+  result.arithmetic = "Custom Vision";
+  result.preprocessing = "Custom Vision's own";
+  return result;
+}
+
 /// The id that predictions are asked of. An endpoint without keys has no names to look up.
 Result<std::string> choose_project(const CloudAccess& access, const std::string& name_or_id,
                                    CustomVisionClient& client) {
@@ -287,14 +300,7 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
   VP_ASSIGN_OR_RETURN(const Dataset dataset, gather_images(images, options, diagnostics));
   VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
   VP_ASSIGN_OR_RETURN(const std::string project, choose_project(access, options.project, client));
-  PredictResult result;
-  result.task = options.task == Task::Detection ? "detection" : "classification";
-  result.model = fmt::format("{}/{}", options.project,
-                             !options.published_name.empty() ? options.published_name
-                             : options.iteration.empty()     ? "default iteration"
-                                                             : options.iteration);
-  result.arithmetic = "Custom Vision";
-  result.preprocessing = "Custom Vision's own";
+  PredictResult result = name_asked(options);
   VP_ASSIGN_OR_RETURN(const auto answers,
                       ask_all(client, project, dataset.images, options, progress));
   for (std::size_t i = 0; i < answers.size(); ++i) {

@@ -256,16 +256,20 @@ Result<OwnedGraph> Converter::prepare(const OpenedModel& model) const {
   return prepare_for_tflite(model.graph(), prepare);
 }
 
-Result<ConvertResult> Converter::convert() {
+/// Null where the file stays in float32.
+Result<const Scheme*> choose_weights(const ConvertOptions& options) {
   const Scheme* scheme = nullptr;
-  if (!options_.weights.empty()) {
-    VP_ASSIGN_OR_RETURN(scheme, choose_scheme(options_.weights));
-  }
-  if (options_.compatibility == Compatibility::TensorFlow112 && scheme != nullptr &&
-      scheme->name != "linear-8-tensor") {
+  if (options.weights.empty()) return scheme;
+  VP_ASSIGN_OR_RETURN(scheme, choose_scheme(options.weights));
+  if (options.compatibility == Compatibility::TensorFlow112 && scheme->name != "linear-8-tensor") {
     return fail(ErrorKind::Usage, "TensorFlow 1.12 knows the scheme linear-8-tensor alone, not {}",
-                options_.weights);
+                options.weights);
   }
+  return scheme;
+}
+
+Result<ConvertResult> Converter::convert() {
+  VP_ASSIGN_OR_RETURN(const Scheme* scheme, choose_weights(options_));
   result_.input = options_.input;
   result_.output = options_.output;
   if (result_.output.empty()) {
