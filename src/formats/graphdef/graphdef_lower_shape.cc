@@ -193,6 +193,13 @@ Result<void> lower_concat(NodeLowering& node) {
   return {};
 }
 
+std::vector<Value*> point_at(std::vector<Value>& values) {
+  std::vector<Value*> pointers;
+  pointers.reserve(values.size());
+  for (Value& value : values) pointers.push_back(&value);
+  return pointers;
+}
+
 /// ExpandDims of each operand, then a join.
 Result<void> lower_pack(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1U << 16));
@@ -213,9 +220,7 @@ Result<void> lower_pack(NodeLowering& node) {
     VP_ASSIGN_OR_RETURN(Value one, node.apply(ExpandDims{{axis}}, {&x}, std::move(shape), x.dtype));
     expanded.push_back(std::move(one));
   }
-  std::vector<Value*> operands;
-  operands.reserve(expanded.size());
-  for (Value& one : expanded) operands.push_back(&one);
+  const std::vector<Value*> operands = point_at(expanded);
   if (operands.size() == 1) return node.forward(expanded[0]);
   VP_ASSIGN_OR_RETURN(Value joined, join(node, operands, axis));
   node.set_output(0, std::move(joined));
