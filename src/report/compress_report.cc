@@ -104,9 +104,9 @@ JsonValue make_json(const ConvertResult& result) {
           {"warnings", result.warnings}};
 }
 
-}  // namespace
-
-std::string format_report(const ConvertResult& result, ReportForm form, Detail detail) {
+/// A line, and a row a weight: what CompressResult and ConvertResult have in common.
+template <typename T>
+std::string format_weights(const T& result, ReportForm form, Detail detail) {
   if (auto text = format_unless_text(
           form, Alignment::Words, [&] { return make_json(result); },
           [&] { return make_table(result.weights); })) {
@@ -117,15 +117,14 @@ std::string format_report(const ConvertResult& result, ReportForm form, Detail d
   return text;
 }
 
+}  // namespace
+
+std::string format_report(const ConvertResult& result, ReportForm form, Detail detail) {
+  return format_weights(result, form, detail);
+}
+
 std::string format_report(const CompressResult& result, ReportForm form, Detail detail) {
-  if (auto text = format_unless_text(
-          form, Alignment::Words, [&] { return make_json(result); },
-          [&] { return make_table(result.weights); })) {
-    return *text;
-  }
-  std::string text = format_line(result);
-  if (detail == Detail::Full) text += format_text(make_table(result.weights), Alignment::Words);
-  return text;
+  return format_weights(result, form, detail);
 }
 
 }  // namespace visionpress
