@@ -61,7 +61,7 @@ Result<void> NodeBuilder::operator()(const Concat& op) {
   const std::int64_t axis = axis_in(op.axis, output_shape().size());
   const auto table =
       tfl::CreateConcatenationOptions(builder(), narrow(axis), activation_of(op.activation));
-  model_.add_operator(Code::CONCATENATION, 1, std::move(inputs), {output()},
+  model_.add_operator(Code::CONCATENATION, 1, inputs, {output()},
                       options(tfl::BuiltinOptions::ConcatenationOptions, table));
   return {};
 }
@@ -173,8 +173,8 @@ Result<void> NodeBuilder::operator()(const Split& op) {
   const std::int64_t axis = axis_in(op.axis, input_shape(0).size());
   const auto table =
       tfl::CreateSplitOptions(builder(), static_cast<std::int32_t>(node_.outputs.size()));
-  model_.add_operator(Code::SPLIT, 1, {model_.add_integers({axis}, {}), input(0)},
-                      std::move(outputs), options(tfl::BuiltinOptions::SplitOptions, table));
+  model_.add_operator(Code::SPLIT, 1, {model_.add_integers({axis}, {}), input(0)}, outputs,
+                      options(tfl::BuiltinOptions::SplitOptions, table));
   return {};
 }
 
@@ -337,13 +337,12 @@ Result<void> NodeBuilder::operator()(const NonMaxSuppression& op) {
   if (node_.outputs.size() > 2) {
     if (!op.pad) return fail(ErrorKind::Unsupported, "it gives scores and is not padded");
     inputs.push_back(model_.add_scalar(0.0F));
-    model_.add_operator(Code::NON_MAX_SUPPRESSION_V5, 1, std::move(inputs),
-                        {chosen, output(2), count},
+    model_.add_operator(Code::NON_MAX_SUPPRESSION_V5, 1, inputs, {chosen, output(2), count},
                         options(tfl::BuiltinOptions::NonMaxSuppressionV5Options,
                                 tfl::CreateNonMaxSuppressionV5Options(builder())));
     return {};
   }
-  model_.add_operator(Code::NON_MAX_SUPPRESSION_V4, 1, std::move(inputs), {chosen, count},
+  model_.add_operator(Code::NON_MAX_SUPPRESSION_V4, 1, inputs, {chosen, count},
                       options(tfl::BuiltinOptions::NonMaxSuppressionV4Options,
                               tfl::CreateNonMaxSuppressionV4Options(builder())));
   if (op.pad) return {};

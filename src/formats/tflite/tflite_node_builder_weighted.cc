@@ -130,7 +130,7 @@ Result<void> NodeBuilder::build_transposed(const Conv2d& op) {
   const FileTensor result = activated ? intermediate("conv") : output();
   std::vector<FileTensor> inputs = {model_.add_integers(out, {4}), input(1), input(0)};
   if (has_input(2)) inputs.push_back(input(2));
-  model_.add_operator(Code::TRANSPOSE_CONV, has_input(2) ? 3 : 1, std::move(inputs), {result},
+  model_.add_operator(Code::TRANSPOSE_CONV, has_input(2) ? 3 : 1, inputs, {result},
                       options(tfl::BuiltinOptions::TransposeConvOptions, table));
   if (activated) add_activation(op.activation, result, output());
   return {};
