@@ -208,11 +208,16 @@ struct Pad {
 /// inputs: x. Elements begin + i * stride below `end`, one entry an axis. A negative begin or end
 /// counts from the end of its axis (-1: the last element).
 struct Slice {
-  std::vector<std::int64_t> begin = {};
+  std::vector<std::int64_t> begin = {};   ///< before the first element is cut to it
   std::vector<std::int64_t> end = {};     ///< exclusive; beyond the end is cut to it
   std::vector<std::int64_t> stride = {};  ///< positive
   std::vector<int> squeeze_axes = {};     ///< axes of the result that are dropped
 };
+
+/// inputs: x, sizes (whole numbers, one an axis of x). The first sizes[0] rows of x, all where that
+/// is -1; the other sizes are those of x or -1. The count is known only at run time. source:
+/// TFLite's SLICE from 0 of a computed size.
+struct TakeRows {};
 
 /// inputs: x. Equal parts along `axis`, one an output.
 struct Split {
@@ -320,6 +325,6 @@ struct Unsupported {
 using Op = std::variant<Unsupported, Identity, Conv2d, FullyConnected, Pool2d, Unary, Binary, Prelu,
                         BatchNorm, InstanceNorm, Softmax, Concat, Reshape, Squeeze, ExpandDims,
                         Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth, Gather, GatherNd,
-                        Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK>;
+                        Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK, TakeRows>;
 
 }  // namespace visionpress

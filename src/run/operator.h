@@ -170,6 +170,7 @@ struct WindowGeometry {
 [[nodiscard]] OperatorResult make_shape_of(const BuildContext& context);
 [[nodiscard]] OperatorResult make_non_max_suppression(const NonMaxSuppression& op,
                                                       const BuildContext& context);
+[[nodiscard]] OperatorResult make_take_rows(const BuildContext& context);
 [[nodiscard]] OperatorResult make_top_k(const TopK& op, const BuildContext& context);
 
 }  // namespace visionpress

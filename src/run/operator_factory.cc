@@ -56,6 +56,7 @@ struct OperatorMaker {
     return make_non_max_suppression(op, context);
   }
   OperatorResult operator()(const TopK& op) const { return make_top_k(op, context); }
+  OperatorResult operator()(const TakeRows&) const { return make_take_rows(context); }
 };
 
 // For inputs whose sizes are all known.

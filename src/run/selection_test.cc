@@ -103,6 +103,22 @@ TEST(Selection, GatherNdTakesARowOfIndicesAResult) {
             "nodes[0] (TEST): index 3 is outside 0..2");
 }
 
+TEST(Selection, TakeRowsCutsTheFirstAxisAlone) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId sizes = test.add_input({2});
+  test.add_node(TakeRows{}, {test.add_literal({3, 2}, {1, 2, 3, 4, 5, 6}), sizes});
+  const RunResult two = run_graph(test, {2, -1});
+  EXPECT_EQ(two.shape, (Shape{2, 2}));
+  EXPECT_EQ(two.values, (V{1, 2, 3, 4}));
+  EXPECT_EQ(run_graph(test, {-1, 2}).shape, (Shape{3, 2}));
+  EXPECT_EQ(run_graph(test, {0, 2}).shape, (Shape{0, 2}));
+  EXPECT_EQ(run_status(test, {4, 2}).error().message,
+            "nodes[0] (TEST): it takes 4 elements of axis 0 of [3,2]");
+  EXPECT_EQ(run_status(test, {1, 1}).error().message,
+            "nodes[0] (TEST): it takes 1 elements of axis 1 of [3,2], a computed part of the first "
+            "axis alone is run");
+}
+
 TEST(Selection, SelectSpreadsItsThreeOperands) {
   TestGraph test(Layout::ChannelsLast);
   const TensorId input = test.add_input({2, 3});

@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
-"""Judges the TFLite files that `visionpress convert` writes: LiteRT gives what TensorFlow gives for the frozen graph.
+"""Judges the TFLite files that `visionpress convert` writes: LiteRT gives what TensorFlow gives for the frozen graph, and our own
+reader and executor what LiteRT gives for the file.
 
-    check_convert.py --tool build/release/visionpress [--shared DIR]
+    check_convert.py --tool build/release/visionpress --probe build/release/src/run/run_probe [--shared DIR]
 
-Real graphs where they are at hand; pieces of the other generations are written by TensorFlow here (check_graphdef.py). Every
-output lies within 1e-3 of the range of TensorFlow's. The 8-bit form of TensorFlow 1.12 has the size of the original project's file.
+Real graphs where they are at hand; pieces of the other generations are written by TensorFlow here (check_graphdef.py), and of what
+is counted in a run. Every output lies within 1e-3 of the range of TensorFlow's, and of LiteRT's. The 8-bit form of TensorFlow 1.12 has the size of the original project's file.
 """
 import os
 
@@ -15,9 +16,10 @@ import tensorflow as tf
 from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
-from check_graphdef import PIECES, REAL, Pieces, fold_bitcasts, load, run_tensorflow
+from check_graphdef import PIECES, REAL, Pieces, fold_bitcasts, load, run_probe, run_tensorflow
 from judge import DEMO, Judge
 
+tf1 = tf.compat.v1
 TOLERANCE = 1e-3
 ORIGINAL_BYTES = 11_047_480  # of the original project's 8-bit file
 SMALLEST = 1024  # elements of a weight that TensorFlow 1.12 stores in 8 bits
@@ -36,21 +38,93 @@ def run_litert(path, given):
     net.allocate_tensors()
     net.set_tensor(entry["index"], given.astype(np.float32))
     net.invoke()
-    return [net.get_tensor(detail["index"]) for detail in net.get_output_details()]
+    # LiteRT hands out no tensor without elements.
+    return [net.get_tensor(detail["index"]) if detail["shape"].all() else np.zeros(detail["shape"], detail["dtype"])
+            for detail in net.get_output_details()]
 
 
-def check(judge, path, given, size=()):
-    theirs, ours = run_tensorflow(load(path), given), run_litert(convert(judge, path, size), given)
-    assert len(theirs) == len(ours), f"{len(ours)} outputs, TensorFlow's {len(theirs)}"
+def compare(ours, theirs, maker):
+    assert len(theirs) == len(ours), f"{len(ours)} outputs, {maker}'s {len(theirs)}"
     for index, (mine, other) in enumerate(zip(ours, theirs)):
         other = np.asarray(other)
-        assert list(mine.shape) == list(other.shape), f"output {index} has shape {mine.shape}, TensorFlow's {other.shape}"
+        assert list(mine.shape) == list(other.shape), f"output {index} has shape {mine.shape}, {maker}'s {other.shape}"
         if other.size == 0:
             continue
         other = other.astype(np.float64)
         span = max(float(np.ptp(other)), 1e-6)
         worst = float(np.max(np.abs(mine - other)))
-        assert np.isfinite(mine).all() and worst <= TOLERANCE * span, f"output {index} differs by {worst / span:.2e} of its range"
+        assert np.isfinite(mine).all() and worst <= TOLERANCE * span, f"output {index} differs by {worst / span:.2e} of {maker}'s range"
+
+
+def check(judge, path, given, size=()):
+    written = convert(judge, path, size)
+    lite = run_litert(written, given)
+    compare(lite, run_tensorflow(load(path), given), "TensorFlow")
+    compare([values for _, values in run_probe(judge, written, given, ())], lite, "LiteRT")
+
+
+def comparisons(make):
+    """All that gives truth values, on floats and on whole numbers, and casts of all of them."""
+    x = make.image(1, 6, 5, 4)
+    y = make.normal(1, 6, 5, 4) + 0.0 * x
+    whole, other = tf.cast(x * 3, tf.int32), tf.cast(y * 9, tf.int32)
+    truths = [operator(a, b) for a, b in ((x, y), (whole, other))
+              for operator in (tf.greater, tf.greater_equal, tf.less, tf.less_equal, tf.equal, tf.not_equal)]
+    truths += [tf.logical_or(truths[0], truths[2]), tf.logical_and(truths[1], tf.logical_not(truths[5])), tf.cast(whole, tf.bool)]
+    results = [tf.cast(truth, tf.float32) for truth in truths] + [tf.sign(x), tf.round(x * 4), tf.cast(whole, tf.float32)]
+    tf.concat(results, 3, name="truths")
+    tf.cast(tf.cast(truths[0], tf.int32) + whole, tf.int64, name="whole")
+    tf.identity(tf.where(truths[6], whole, other), name="chosen")
+
+
+def gathers(make):
+    x = make.image(1, 6, 5, 4)
+    place = tf.argmax(tf.reshape(x, [30, 4]), 1)
+    rows = tf.range(tf.constant(30, tf.int64))
+    tf.gather_nd(tf.reshape(x, [30, 4]), tf.stack([rows, place], 1), name="largest")
+    values, order = tf.math.top_k(tf.reshape(x, [-1]), 7)
+    tf.gather(tf.reshape(x, [-1]), order, name="same")
+    tf.tile(tf.reshape(values, [1, 7]), [3, 2], name="repeated")
+
+
+def counted(make):
+    """Sizes that are known in a run alone, through operators of every kind."""
+    x = tf.reshape(make.image(1, 6, 5, 4), [30, 4])
+    found = tf.where(x[:, 0] > 0.3)
+    kept = tf.gather_nd(x, found)
+    tf.concat([tf.nn.relu(kept) * 2.0, kept - 1.0], 1, name="wide")
+    tf.reduce_sum(kept, 0, name="sum")
+
+
+def suppression(version, pad, none=False):
+    def build(make):
+        x = tf.reshape(make.image(1, 10, 6, 5), [60, 5])
+        corner = tf.sigmoid(x[:, :2])
+        boxes = tf.concat([corner, corner + 0.3 + 0.2 * tf.sigmoid(x[:, 2:4])], 1)
+        scores = tf.sigmoid(x[:, 4]) - (1.0 if none else 0.0)
+        if version == 3:
+            chosen = tf1.image.non_max_suppression(boxes, scores, 12, 0.4, 0.3)
+            tf.gather(boxes, chosen, name="boxes")
+        elif version == 4:
+            chosen, count = tf.raw_ops.NonMaxSuppressionV4(boxes=boxes, scores=scores, max_output_size=80, iou_threshold=0.4,
+                                                           score_threshold=0.3, pad_to_max_output_size=pad)
+            tf.identity(count, name="count")
+        else:
+            chosen, best, count = tf.raw_ops.NonMaxSuppressionV5(
+                boxes=boxes, scores=scores, max_output_size=20, iou_threshold=0.4, score_threshold=0.3, soft_nms_sigma=0.0,
+                pad_to_max_output_size=pad)
+            tf.identity(best, name="scores")
+            tf.identity(count, name="count")
+        tf.identity(chosen, name="chosen")
+    return build
+
+
+CHOICES = [("comparisons", comparisons, (1, 6, 5, 4), ()), ("gathers", gathers, (1, 6, 5, 4), ()),
+           ("counted", counted, (1, 6, 5, 4), ()), ("suppression", suppression(3, False), (1, 10, 6, 5), ()),
+           ("suppression of all", suppression(3, False, True), (1, 10, 6, 5), ()),
+           ("suppression, count", suppression(4, False), (1, 10, 6, 5), ()),
+           ("suppression, padded", suppression(4, True), (1, 10, 6, 5), ()),
+           ("suppression, scores", suppression(5, True), (1, 10, 6, 5), ())]
 
 
 def judge_piece(judge, name, build, shape, size):
@@ -90,7 +164,7 @@ def check_1_12(judge, path, given):
 
 def main():
     judge = Judge(__doc__)
-    for name, build, shape, size in PIECES:
+    for name, build, shape, size in PIECES + CHOICES:
         if judge.wants(name):
             judge_piece(judge, name, build, shape, size)
     real = [(name, os.path.join(judge.shared, "models", path), shape, size) for name, path, shape, size in REAL] if judge.shared else []

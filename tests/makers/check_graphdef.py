@@ -47,7 +47,7 @@ def run_tensorflow(graph, given):
 def run_probe(judge, path, given, size):
     source, out = judge.path("in.bin"), judge.path("out.bin")
     given.astype(np.float32).tofile(source)
-    done = subprocess.run([judge.tool, path, source, out, "runtime", "0", "0", *size], capture_output=True, text=True, check=False)
+    done = subprocess.run([judge.probe, path, source, out, "runtime", "0", "0", *size], capture_output=True, text=True, check=False)
     assert done.returncode == 0, f"run_probe exits {done.returncode}: {done.stderr.strip()}"
     values, outputs = np.fromfile(out, np.float32), []
     for line in done.stdout.splitlines():

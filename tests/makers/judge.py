@@ -16,10 +16,12 @@ class Judge:
     def __init__(self, description):
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--tool", required=True, help="the visionpress program")
+        parser.add_argument("--probe", default="", help="the program run_probe of the same build, where the judge runs tensors through it")
         parser.add_argument("--shared", default="", help="folder with models/ and data/; where absent only demo/ is judged")
         parser.add_argument("--only", default="", help="judge only the files whose name (as in \"demo linear-8 hybrid\") contains this")
         options = parser.parse_args()
         self.tool, self.only = os.path.abspath(options.tool), options.only
+        self.probe = os.path.abspath(options.probe) if options.probe else self.tool
         self.shared = options.shared if options.shared and os.path.isdir(os.path.join(options.shared, "models")) else None
         self.passed, self.failed = 0, []
         self._folder = tempfile.TemporaryDirectory(prefix="visionpress-judge-")

@@ -1,7 +1,13 @@
 #include "formats/tflite/tflite_lowering.h"
 
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <type_traits>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "formats/tflite/tflite_operands.h"
 
@@ -10,68 +16,69 @@ namespace {
 
 using Code = tfl::BuiltinOperator;
 
+/// Above it a float does not hold every whole number.
+constexpr std::int64_t kLargestWhole = std::int64_t{1} << 24;
+
+template <typename T, typename... Others>
+constexpr bool is_one_of = (std::is_same_v<T, Others> || ...);
+
+/// Who lowers an operator that does more than compute each element by itself.
+struct OperatorRow {
+  Code code;
+  Result<LoweredOperator> (*lower)(const TfliteOperator& source);
+};
+
+constexpr auto kRows = std::to_array<OperatorRow>({
+    {Code::CONV_2D, tflite::lower_convolution},
+    {Code::DEPTHWISE_CONV_2D, tflite::lower_convolution},
+    {Code::TRANSPOSE_CONV, tflite::lower_transpose_conv},
+    {Code::FULLY_CONNECTED, tflite::lower_fully_connected},
+    {Code::MAX_POOL_2D, tflite::lower_pool},
+    {Code::AVERAGE_POOL_2D, tflite::lower_pool},
+    {Code::L2_POOL_2D, tflite::lower_pool},
+    {Code::SOFTMAX, tflite::lower_softmax},
+    {Code::CONCATENATION, tflite::lower_concatenation},
+    {Code::RESHAPE, tflite::lower_reshape},
+    {Code::SQUEEZE, tflite::lower_squeeze},
+    {Code::EXPAND_DIMS, tflite::lower_expand_dims},
+    {Code::TRANSPOSE, tflite::lower_transpose},
+    {Code::PAD, tflite::lower_pad},
+    {Code::PADV2, tflite::lower_pad},
+    {Code::MIRROR_PAD, tflite::lower_pad},
+    {Code::SLICE, tflite::lower_slice},
+    {Code::STRIDED_SLICE, tflite::lower_strided_slice},
+    {Code::SPLIT, tflite::lower_split},
+    {Code::SPLIT_V, tflite::lower_split},
+    {Code::RESIZE_BILINEAR, tflite::lower_resize},
+    {Code::RESIZE_NEAREST_NEIGHBOR, tflite::lower_resize},
+    {Code::MEAN, tflite::lower_reduce},
+    {Code::SUM, tflite::lower_reduce},
+    {Code::REDUCE_PROD, tflite::lower_reduce},
+    {Code::REDUCE_MAX, tflite::lower_reduce},
+    {Code::REDUCE_MIN, tflite::lower_reduce},
+    {Code::ARG_MAX, tflite::lower_reduce},
+    {Code::ARG_MIN, tflite::lower_reduce},
+    {Code::SPACE_TO_DEPTH, tflite::lower_space_depth},
+    {Code::DEPTH_TO_SPACE, tflite::lower_space_depth},
+    {Code::PACK, tflite::lower_pack},
+    {Code::UNPACK, tflite::lower_unpack},
+    {Code::TILE, tflite::lower_tile},
+    {Code::FILL, tflite::lower_fill},
+    {Code::RANGE, tflite::lower_range},
+    {Code::SHAPE, tflite::lower_shape_of},
+    {Code::GATHER, tflite::lower_gather},
+    {Code::GATHER_ND, tflite::lower_gather_nd},
+    {Code::SELECT, tflite::lower_select},
+    {Code::SELECT_V2, tflite::lower_select},
+    {Code::WHERE, tflite::lower_where},
+    {Code::TOPK_V2, tflite::lower_top_k},
+    {Code::NON_MAX_SUPPRESSION_V4, tflite::lower_suppression},
+    {Code::NON_MAX_SUPPRESSION_V5, tflite::lower_suppression},
+});
+
 Result<LoweredOperator> lower_known(const TfliteOperator& source) {
-  switch (source.code) {
-    case Code::CONV_2D:
-    case Code::DEPTHWISE_CONV_2D:
-      return tflite::lower_convolution(source);
-    case Code::TRANSPOSE_CONV:
-      return tflite::lower_transpose_conv(source);
-    case Code::FULLY_CONNECTED:
-      return tflite::lower_fully_connected(source);
-    case Code::MAX_POOL_2D:
-      return tflite::lower_pool(source, PoolKind::Max);
-    case Code::AVERAGE_POOL_2D:
-      return tflite::lower_pool(source, PoolKind::Average);
-    case Code::L2_POOL_2D:
-      return tflite::lower_pool(source, PoolKind::L2);
-    case Code::SOFTMAX:
-      return tflite::lower_softmax(source);
-    case Code::CONCATENATION:
-      return tflite::lower_concatenation(source);
-    case Code::RESHAPE:
-      return tflite::lower_reshape(source);
-    case Code::SQUEEZE:
-      return tflite::lower_squeeze(source);
-    case Code::EXPAND_DIMS:
-      return tflite::lower_expand_dims(source);
-    case Code::TRANSPOSE:
-      return tflite::lower_transpose(source);
-    case Code::PAD:
-    case Code::PADV2:
-    case Code::MIRROR_PAD:
-      return tflite::lower_pad(source);
-    case Code::SLICE:
-      return tflite::lower_slice(source);
-    case Code::STRIDED_SLICE:
-      return tflite::lower_strided_slice(source);
-    case Code::SPLIT:
-    case Code::SPLIT_V:
-      return tflite::lower_split(source);
-    case Code::RESIZE_BILINEAR:
-      return tflite::lower_resize(source, ResizeKind::Bilinear);
-    case Code::RESIZE_NEAREST_NEIGHBOR:
-      return tflite::lower_resize(source, ResizeKind::Nearest);
-    case Code::MEAN:
-      return tflite::lower_reduce(source, ReduceKind::Mean);
-    case Code::SUM:
-      return tflite::lower_reduce(source, ReduceKind::Sum);
-    case Code::REDUCE_PROD:
-      return tflite::lower_reduce(source, ReduceKind::Product);
-    case Code::REDUCE_MAX:
-      return tflite::lower_reduce(source, ReduceKind::Maximum);
-    case Code::REDUCE_MIN:
-      return tflite::lower_reduce(source, ReduceKind::Minimum);
-    case Code::ARG_MAX:
-      return tflite::lower_reduce(source, ReduceKind::ArgMax);
-    case Code::ARG_MIN:
-      return tflite::lower_reduce(source, ReduceKind::ArgMin);
-    case Code::SPACE_TO_DEPTH:
-    case Code::DEPTH_TO_SPACE:
-      return tflite::lower_space_depth(source);
-    default:
-      return tflite::lower_elementwise(source);
-  }
+  const auto* row = std::ranges::find(kRows, source.code, &OperatorRow::code);
+  return row == kRows.end() ? tflite::lower_elementwise(source) : row->lower(source);
 }
 
 /// Why the numbers this operator works on are not ours to compute; empty when they are floats.
@@ -89,18 +96,68 @@ std::string integer_reason(const TfliteOperator& source) {
   return {};
 }
 
-/// Every operand must be float32, but for a kernel that the runtime takes in 8 bits.
-std::string operand_reason(const TfliteOperator& source, const LoweredOperator& result) {
-  const auto* conv = std::get_if<Conv2d>(&result.op);
-  const auto* connected = std::get_if<FullyConnected>(&result.op);
+/// Whether the format's kernels take whole numbers and truth values here; they travel as floats.
+bool takes_whole_numbers(const Op& op) {
+  if (const auto* unary = std::get_if<Unary>(&op)) {
+    return unary->kind == UnaryKind::Abs || unary->kind == UnaryKind::Negate ||
+           unary->kind == UnaryKind::Sign || unary->kind == UnaryKind::LogicalNot ||
+           unary->kind == UnaryKind::Truncate;
+  }
+  if (const auto* reduce = std::get_if<Reduce>(&op)) return reduce->kind != ReduceKind::Mean;
+  return std::visit(
+      []<typename T>(const T& /*op*/) {
+        return is_one_of<T, Identity, Binary, Concat, Reshape, Squeeze, ExpandDims, Transpose, Pad,
+                         Slice, Split, Gather, GatherNd, Select, Where, Tile, ShapeOf, TopK,
+                         TakeRows>;
+      },
+      op);
+}
+
+/// A whole number of the constant that is no float, so cannot travel as one.
+std::optional<std::int64_t> find_inexact(const Tensor& tensor) {
+  const std::size_t width = element_bytes(tensor.dtype);
+  if (!tflite::is_whole(tensor.dtype)) return std::nullopt;
+  for (std::size_t at = 0; at + width <= tensor.constant.size(); at += width) {
+    const std::int64_t value = width == 4 ? load_le<std::int32_t>(tensor.constant, at)
+                                          : load_le<std::int64_t>(tensor.constant, at);
+    if (value < -kLargestWhole || value > kLargestWhole) return value;
+  }
+  return std::nullopt;
+}
+
+/// Every operand must be float32, but for whole numbers where they are taken and for a kernel that
+/// the runtime takes in 8 bits.
+std::string operand_reason(const TfliteOperator& source, const Op& op,
+                           const std::vector<TensorId>& inputs) {
+  const auto* conv = std::get_if<Conv2d>(&op);
+  const auto* connected = std::get_if<FullyConnected>(&op);
   const bool hybrid = (conv != nullptr && conv->dynamic_range) ||
                       (connected != nullptr && connected->dynamic_range);
-  for (std::size_t slot = 0; slot < result.inputs.size(); ++slot) {
-    const Tensor& tensor = source.graph.tensor(result.inputs[slot]);
+  const bool takes_whole = takes_whole_numbers(op);
+  for (std::size_t slot = 0; slot < inputs.size(); ++slot) {
+    if (static_cast<std::size_t>(inputs[slot]) >= source.graph.tensors.size())
+      continue;  // made here
+    const Tensor& tensor = source.graph.tensor(inputs[slot]);
     if (tensor.dtype == DType::Float32 || (hybrid && slot == 1)) continue;
-    return fmt::format("its input \"{}\" is {}", tensor.name, name_of(tensor.dtype));
+    const bool travels = tflite::is_whole(tensor.dtype) || tensor.dtype == DType::Bool;
+    if (!takes_whole || !travels)
+      return fmt::format("its input \"{}\" is {}", tensor.name, name_of(tensor.dtype));
+    if (const auto value = find_inexact(tensor)) {
+      return fmt::format("its input \"{}\" holds {}, whole numbers are run up to {}", tensor.name,
+                         *value, kLargestWhole);
+    }
   }
   return {};
+}
+
+std::string operand_reason(const TfliteOperator& source, const LoweredOperator& result) {
+  std::string reason = operand_reason(source, result.op, result.inputs);
+  for (const auto* steps : {&result.before, &result.after}) {
+    for (const LoweredStep& step : *steps) {
+      if (reason.empty()) reason = operand_reason(source, step.op, step.inputs);
+    }
+  }
+  return reason;
 }
 
 }  // namespace
@@ -110,7 +167,9 @@ Result<LoweredOperator> lower_operator(const TfliteOperator& source) {
     return fail(ErrorKind::Malformed, "{}: {} has no output", source.path, source.type);
   }
   if (std::string reason = integer_reason(source); !reason.empty()) {
-    return LoweredOperator{Unsupported{std::move(reason)}, source.inputs, true};
+    VP_ASSIGN_OR_RETURN(LoweredOperator result, tflite::unsupported(source, std::move(reason)));
+    result.works_on_integers = true;
+    return result;
   }
   VP_ASSIGN_OR_RETURN(LoweredOperator result, lower_known(source));
   if (std::holds_alternative<Unsupported>(result.op)) return result;

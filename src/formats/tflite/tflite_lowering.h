@@ -1,6 +1,6 @@
 #pragma once
 
-// One TFLite operator becomes one Op of the Graph.
+// One TFLite operator becomes one Op of the Graph; a few need others before or after it.
 
 #include <string>
 #include <vector>
@@ -20,12 +20,24 @@ struct TfliteOperator {
   std::string path = {};
   std::vector<TensorId> inputs = {};  ///< as the file lists them
   std::vector<TensorId> outputs = {};
+  const tfl::SubGraph* subgraph = nullptr;  ///< what the file says of its tensors
+};
+
+/// A node that a TFLite operator needs besides its own.
+struct LoweredStep {
+  Op op = Unsupported{};
+  std::vector<TensorId> inputs = {};
+  std::vector<TensorId> outputs = {};
 };
 
 struct LoweredOperator {
   Op op = Unsupported{};
-  std::vector<TensorId> inputs = {};  ///< in the order the Op documents
-  bool works_on_integers = false;     ///< its activations: a replaced weight would break it
+  std::vector<TensorId> inputs = {};   ///< in the order the Op documents
+  bool works_on_integers = false;      ///< its activations: a replaced weight would break it
+  std::vector<TensorId> outputs = {};  ///< in the order the Op documents; empty: as the file's
+  std::vector<LoweredStep> before = {};
+  std::vector<LoweredStep> after = {};
+  std::vector<Tensor> made = {};  ///< what the steps pass on; ids count on from the graph's tensors
 };
 
 /// errors: Malformed when options or inputs that the operator needs are missing or out of range.

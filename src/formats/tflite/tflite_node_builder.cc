@@ -53,9 +53,11 @@ tfl::TensorType NodeBuilder::wanted_type(std::size_t slot) const {
     const bool index = reduce->kind == ReduceKind::ArgMax || reduce->kind == ReduceKind::ArgMin;
     return index ? own : result;
   }
-  const bool is_gather =
-      std::holds_alternative<Gather>(node_.op) || std::holds_alternative<GatherNd>(node_.op);
-  if (is_gather && slot == 1) return own == tfl::TensorType::FLOAT32 ? tfl::TensorType::INT32 : own;
+  const bool counts_in_second = std::holds_alternative<Gather>(node_.op) ||
+                                std::holds_alternative<GatherNd>(node_.op) ||
+                                std::holds_alternative<TakeRows>(node_.op);
+  if (counts_in_second && slot == 1)
+    return own == tfl::TensorType::FLOAT32 ? tfl::TensorType::INT32 : own;
   if (std::holds_alternative<Select>(node_.op) && slot == 0) return tfl::TensorType::BOOL;
   const bool of_another_kind = std::holds_alternative<Identity>(node_.op) ||
                                std::holds_alternative<Where>(node_.op) ||

@@ -48,6 +48,7 @@ class NodeBuilder {
   [[nodiscard]] Result<void> operator()(const ShapeOf& op);
   [[nodiscard]] Result<void> operator()(const NonMaxSuppression& op);
   [[nodiscard]] Result<void> operator()(const TopK& op);
+  [[nodiscard]] Result<void> operator()(const TakeRows& op);
 
  private:
   using Code = tfl::BuiltinOperator;

@@ -1,100 +1,13 @@
 #include <algorithm>
-#include <optional>
 
 #include "base/error.h"
+#include "formats/tflite/tflite_codes.h"
 #include "formats/tflite/tflite_node_builder.h"
 
 namespace visionpress::tflite {
 namespace {
 
 using Code = tfl::BuiltinOperator;
-
-/// TFLite's operator where it does all of what the kind does, whatever alpha and beta are.
-std::optional<Code> plain_code(UnaryKind kind) {
-  switch (kind) {
-    case UnaryKind::Relu:
-      return Code::RELU;
-    case UnaryKind::Relu6:
-      return Code::RELU6;
-    case UnaryKind::ReluN1To1:
-      return Code::RELU_N1_TO_1;
-    case UnaryKind::LeakyRelu:
-      return Code::LEAKY_RELU;
-    case UnaryKind::Sigmoid:
-      return Code::LOGISTIC;
-    case UnaryKind::Tanh:
-      return Code::TANH;
-    case UnaryKind::HardSwish:
-      return Code::HARD_SWISH;
-    case UnaryKind::Sqrt:
-      return Code::SQRT;
-    case UnaryKind::Exp:
-      return Code::EXP;
-    case UnaryKind::Log:
-      return Code::LOG;
-    case UnaryKind::Abs:
-      return Code::ABS;
-    case UnaryKind::Square:
-      return Code::SQUARE;
-    case UnaryKind::Negate:
-      return Code::NEG;
-    case UnaryKind::Floor:
-      return Code::FLOOR;
-    case UnaryKind::Ceil:
-      return Code::CEIL;
-    case UnaryKind::Round:
-      return Code::ROUND;
-    case UnaryKind::Sign:
-      return Code::SIGN;
-    case UnaryKind::LogicalNot:
-      return Code::LOGICAL_NOT;
-    default:
-      return std::nullopt;
-  }
-}
-
-std::optional<Code> binary_code(BinaryKind kind) {
-  switch (kind) {
-    case BinaryKind::Add:
-    case BinaryKind::Average:
-      return Code::ADD;
-    case BinaryKind::Subtract:
-      return Code::SUB;
-    case BinaryKind::Multiply:
-      return Code::MUL;
-    case BinaryKind::Divide:
-      return Code::DIV;
-    case BinaryKind::Maximum:
-      return Code::MAXIMUM;
-    case BinaryKind::Minimum:
-      return Code::MINIMUM;
-    case BinaryKind::FloorDivide:
-      return Code::FLOOR_DIV;
-    case BinaryKind::FloorModulo:
-      return Code::FLOOR_MOD;
-    case BinaryKind::Power:
-      return Code::POW;
-    case BinaryKind::SquaredDifference:
-      return Code::SQUARED_DIFFERENCE;
-    case BinaryKind::Greater:
-      return Code::GREATER;
-    case BinaryKind::GreaterEqual:
-      return Code::GREATER_EQUAL;
-    case BinaryKind::Less:
-      return Code::LESS;
-    case BinaryKind::LessEqual:
-      return Code::LESS_EQUAL;
-    case BinaryKind::Equal:
-      return Code::EQUAL;
-    case BinaryKind::NotEqual:
-      return Code::NOT_EQUAL;
-    case BinaryKind::LogicalAnd:
-      return Code::LOGICAL_AND;
-    case BinaryKind::LogicalOr:
-      return Code::LOGICAL_OR;
-  }
-  return std::nullopt;
-}
 
 bool has_activation_option(BinaryKind kind) {
   return kind == BinaryKind::Add || kind == BinaryKind::Subtract || kind == BinaryKind::Multiply ||
@@ -112,7 +25,7 @@ int binary_version(Code code, std::size_t rank) {
 
 void NodeBuilder::add_binary(BinaryKind kind, FileTensor a, FileTensor b, FileTensor y,
                              std::size_t rank, tfl::Activation activation) {
-  const Code code = binary_code(kind).value_or(Code::ADD);
+  const Code code = find_binary_code(kind).value_or(Code::ADD);  // an average is a sum first
   NewOptions table;
   switch (code) {
     case Code::ADD:
@@ -278,11 +191,11 @@ Result<void> NodeBuilder::build_composed_unary(const Unary& op) {
 }
 
 Result<void> NodeBuilder::operator()(const Unary& op) {
-  if (const auto code = plain_code(op.kind)) return build_plain_unary(op, *code);
-  if (op.kind == UnaryKind::Elu) {
-    if (op.alpha != 1.0F) return fail(ErrorKind::Unsupported, "its alpha is {}", op.alpha);
-    return build_plain_unary(op, Code::ELU);
-  }
+  if (op.kind == UnaryKind::Elu && op.alpha != 1.0F)
+    return fail(ErrorKind::Unsupported, "its alpha is {}", op.alpha);
+  const bool shifts = op.kind == UnaryKind::Rsqrt && op.beta != 0.0F;
+  const auto code = find_unary_code(op.kind);
+  if (code && !shifts) return build_plain_unary(op, *code);
   if (op.kind == UnaryKind::Truncate) {
     const tfl::TensorType type = model_.type_of(node_.outputs[0]);
     if (type != tfl::TensorType::FLOAT32) {

@@ -3,6 +3,7 @@
 #include <numeric>
 
 #include "base/error.h"
+#include "formats/tflite/tflite_codes.h"
 #include "formats/tflite/tflite_node_builder.h"
 
 namespace visionpress::tflite {
@@ -238,28 +239,11 @@ Result<void> NodeBuilder::operator()(const Reduce& op) {
     build_arg_reduce(op, axes[0]);
     return {};
   }
-  Code code = Code::MEAN;
-  switch (op.kind) {
-    case ReduceKind::Mean:
-      break;
-    case ReduceKind::Sum:
-      code = Code::SUM;
-      break;
-    case ReduceKind::Product:
-      code = Code::REDUCE_PROD;
-      break;
-    case ReduceKind::Maximum:
-      code = Code::REDUCE_MAX;
-      break;
-    case ReduceKind::Minimum:
-      code = Code::REDUCE_MIN;
-      break;
-    default:
-      return fail(ErrorKind::Unsupported, "TFLite has no such reduction");
-  }
+  const auto code = find_reduce_code(op.kind);
+  if (!code) return fail(ErrorKind::Unsupported, "TFLite has no such reduction");
   const FileTensor axis_tensor =
       model_.add_integers(axes, {static_cast<std::int64_t>(axes.size())});
-  model_.add_operator(code, 1, {input(0), axis_tensor}, {output()},
+  model_.add_operator(*code, 1, {input(0), axis_tensor}, {output()},
                       options(tfl::BuiltinOptions::ReducerOptions,
                               tfl::CreateReducerOptions(builder(), op.keep_dims)));
   return {};
@@ -315,6 +299,16 @@ Result<void> NodeBuilder::operator()(const ShapeOf& /*op*/) {
   model_.add_operator(
       Code::SHAPE, 1, {input(0)}, {output()},
       options(tfl::BuiltinOptions::ShapeOptions, tfl::CreateShapeOptions(builder(), type)));
+  return {};
+}
+
+Result<void> NodeBuilder::operator()(const TakeRows& /*op*/) {
+  VP_RETURN_IF_ERROR(check_inputs(2));
+  const auto rank = static_cast<std::int64_t>(input_shape(0).size());
+  const FileTensor begin = model_.add_integers(Shape(input_shape(0).size(), 0), {rank});
+  model_.add_operator(
+      Code::SLICE, rank > 4 ? 5 : 1, {input(0), begin, input(1)}, {output()},
+      options(tfl::BuiltinOptions::SliceOptions, tfl::CreateSliceOptions(builder())));
   return {};
 }
 

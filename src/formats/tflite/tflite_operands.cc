@@ -20,11 +20,30 @@ const Tensor* find_input(const TfliteOperator& source, std::size_t slot) {
 }
 
 Lowered unsupported(const TfliteOperator& source, std::string why) {
-  return LoweredOperator{Unsupported{std::move(why)}, source.inputs, false};
+  LoweredOperator result;
+  result.op = Unsupported{std::move(why)};
+  result.inputs = source.inputs;
+  return result;
 }
 
 Lowered lowered(Op op, std::vector<TensorId> inputs) {
-  return LoweredOperator{std::move(op), std::move(inputs), false};
+  LoweredOperator result;
+  result.op = std::move(op);
+  result.inputs = std::move(inputs);
+  return result;
+}
+
+TensorId make_value(const TfliteOperator& source, LoweredOperator& result, Tensor value) {
+  result.made.push_back(std::move(value));
+  return static_cast<TensorId>(source.graph.tensors.size() + result.made.size() - 1);
+}
+
+TensorId make_value(const TfliteOperator& source, LoweredOperator& result, const char* suffix,
+                    std::size_t like) {
+  Tensor value;
+  value.name = fmt::format("{}/{}", source.graph.tensor(source.outputs[0]).name, suffix);
+  value.dtype = find_input(source, like)->dtype;
+  return make_value(source, result, std::move(value));
 }
 
 Result<void> check_input_count(const TfliteOperator& source, std::size_t count) {
@@ -35,6 +54,50 @@ Result<void> check_input_count(const TfliteOperator& source, std::size_t count) 
     }
   }
   return {};
+}
+
+Result<void> check_operand_counts(const TfliteOperator& source, std::size_t inputs,
+                                  std::size_t outputs) {
+  VP_RETURN_IF_ERROR(check_input_count(source, inputs));
+  if (source.inputs.size() == inputs && source.outputs.size() == outputs) return {};
+  return fail(ErrorKind::Malformed, "{}: {} has {} inputs and {} outputs, expected {} and {}",
+              source.path, source.type, source.inputs.size(), source.outputs.size(), inputs,
+              outputs);
+}
+
+Result<void> check_same_type(const TfliteOperator& source, std::size_t first, std::size_t second) {
+  const Tensor& a = *find_input(source, first);
+  const Tensor& b = *find_input(source, second);
+  if (a.dtype == b.dtype) return {};
+  return fail(ErrorKind::Malformed, "{}: {} has the inputs \"{}\" of {} and \"{}\" of {}",
+              source.path, source.type, a.name, name_of(a.dtype), b.name, name_of(b.dtype));
+}
+
+Result<void> check_type(const TfliteOperator& source, std::size_t slot, DType wanted) {
+  const Tensor& tensor = *find_input(source, slot);
+  if (tensor.dtype == wanted) return {};
+  return fail(ErrorKind::Malformed, "{}: {} reads \"{}\" of {}, expected {}", source.path,
+              source.type, tensor.name, name_of(tensor.dtype), name_of(wanted));
+}
+
+Result<void> check_index_type(const TfliteOperator& source, std::size_t slot) {
+  const Tensor& tensor = *find_input(source, slot);
+  if (is_whole(tensor.dtype)) return {};
+  return fail(ErrorKind::Malformed, "{}: {} reads \"{}\" of {}, expected int32 or int64",
+              source.path, source.type, tensor.name, name_of(tensor.dtype));
+}
+
+bool is_whole(DType dtype) { return dtype == DType::Int32 || dtype == DType::Int64; }
+
+Shape stated_shape(const TfliteOperator& source, std::size_t slot) {
+  const TensorId id = source.outputs[slot];
+  if (source.subgraph != nullptr) {
+    const auto* signature =
+        source.subgraph->tensors()->Get(static_cast<flatbuffers::uoffset_t>(id))->shape_signature();
+    if (signature != nullptr && signature->size() > 0)
+      return {signature->begin(), signature->end()};
+  }
+  return source.graph.tensor(id).shape;
 }
 
 tl::unexpected<Error> missing_options(const TfliteOperator& source) {
@@ -78,7 +141,7 @@ SpatialPadding padding_of(tfl::Padding padding) {
 std::optional<std::vector<std::int64_t>> find_integers(const Tensor* tensor) {
   if (tensor == nullptr || tensor->constant.empty()) return std::nullopt;
   const std::size_t width = element_bytes(tensor->dtype);
-  if (tensor->dtype != DType::Int32 && tensor->dtype != DType::Int64) return std::nullopt;
+  if (!is_whole(tensor->dtype)) return std::nullopt;
   if (tensor->constant.size() / width > kMaxParameterCount) return std::nullopt;
   std::vector<std::int64_t> values;
   for (std::size_t at = 0; at + width <= tensor->constant.size(); at += width) {

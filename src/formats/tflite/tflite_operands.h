@@ -15,6 +15,16 @@ namespace visionpress::tflite {
 [[nodiscard]] const Tensor* find_input(const TfliteOperator& source, std::size_t slot);
 /// errors: Malformed when one of the first `count` inputs is missing.
 [[nodiscard]] Result<void> check_input_count(const TfliteOperator& source, std::size_t count);
+/// errors: Malformed unless the operator has exactly so many of both.
+[[nodiscard]] Result<void> check_operand_counts(const TfliteOperator& source, std::size_t inputs,
+                                                std::size_t outputs);
+/// errors: Malformed, naming both, unless the inputs `first` and `second` have one type.
+[[nodiscard]] Result<void> check_same_type(const TfliteOperator& source, std::size_t first,
+                                           std::size_t second);
+/// errors: Malformed unless input `slot` is of the type.
+[[nodiscard]] Result<void> check_type(const TfliteOperator& source, std::size_t slot, DType wanted);
+/// errors: Malformed unless input `slot` is int32 or int64.
+[[nodiscard]] Result<void> check_index_type(const TfliteOperator& source, std::size_t slot);
 /// errors: Malformed unless input `slot` has four axes.
 [[nodiscard]] Result<void> check_image(const TfliteOperator& source, std::size_t slot);
 /// errors: Malformed, naming `what`, when the value is below 1.
@@ -34,11 +44,20 @@ namespace visionpress::tflite {
 /// The one value of a float constant.
 [[nodiscard]] std::optional<float> find_float(const TfliteOperator& source, std::size_t slot);
 
+[[nodiscard]] bool is_whole(DType dtype);  ///< int32 or int64
+/// What the file says of the sizes of output `slot`, -1 where they are known only in a run.
+[[nodiscard]] Shape stated_shape(const TfliteOperator& source, std::size_t slot = 0);
+
 [[nodiscard]] std::optional<FusedActivation> find_activation(tfl::Activation activation);
 [[nodiscard]] std::string activation_reason(tfl::Activation activation);
 [[nodiscard]] SpatialPadding padding_of(tfl::Padding padding);
 
 [[nodiscard]] Lowered lowered(Op op, std::vector<TensorId> inputs);
+/// A value between the steps of an operator. returns: its id once the reader has taken it over.
+TensorId make_value(const TfliteOperator& source, LoweredOperator& result, Tensor value);
+/// As above, of the type of input `like`.
+TensorId make_value(const TfliteOperator& source, LoweredOperator& result, const char* suffix,
+                    std::size_t like);
 [[nodiscard]] Lowered unsupported(const TfliteOperator& source, std::string why);
 [[nodiscard]] tl::unexpected<Error> missing_options(const TfliteOperator& source);
 

@@ -15,14 +15,14 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_transpose_conv(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_fully_connected(const TfliteOperator& source);
 
-// Operators that compute each element by itself, by their code; what no file here knows is
-// Unsupported (tflite_operators_elementwise.cc).
+// Operators that compute each element by itself, by their code (tflite_codes.h); what no file here
+// knows is Unsupported (tflite_operators_elementwise.cc).
 [[nodiscard]] Lowered lower_elementwise(const TfliteOperator& source);
 
 // Operators over the image plane (tflite_operators_spatial.cc).
-[[nodiscard]] Lowered lower_pool(const TfliteOperator& source, PoolKind kind);
+[[nodiscard]] Lowered lower_pool(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_pad(const TfliteOperator& source);
-[[nodiscard]] Lowered lower_resize(const TfliteOperator& source, ResizeKind kind);
+[[nodiscard]] Lowered lower_resize(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_space_depth(const TfliteOperator& source);
 
 // Operators that move or gather elements (tflite_operators_shape.cc).
@@ -35,6 +35,20 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_slice(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_strided_slice(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_split(const TfliteOperator& source);
-[[nodiscard]] Lowered lower_reduce(const TfliteOperator& source, ReduceKind kind);
+[[nodiscard]] Lowered lower_reduce(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_pack(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_unpack(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_tile(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_fill(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_range(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_shape_of(const TfliteOperator& source);
+
+// Operators that choose elements by values of the run (tflite_operators_selection.cc).
+[[nodiscard]] Lowered lower_gather(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_gather_nd(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_select(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_where(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_top_k(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_suppression(const TfliteOperator& source);
 
 }  // namespace visionpress::tflite

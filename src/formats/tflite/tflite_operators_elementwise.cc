@@ -1,6 +1,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "formats/tflite/tflite_codes.h"
 #include "formats/tflite/tflite_operands.h"
 
 namespace visionpress::tflite {
@@ -18,11 +19,26 @@ tfl::Activation binary_activation(const TfliteOperator& source) {
   return tfl::Activation::NONE;
 }
 
+/// Whole numbers are divided with what is left cut off.
+Lowered divide_whole(const TfliteOperator& source, const Binary& op) {
+  LoweredOperator result;
+  result.op = op;
+  result.inputs = source.inputs;
+  result.outputs = {make_value(source, result, "quotient", 0)};
+  result.after = {{Unary{UnaryKind::Truncate, 0.0F, 0.0F}, result.outputs, source.outputs}};
+  return result;
+}
+
 Lowered lower_binary(const TfliteOperator& source, BinaryKind kind) {
-  VP_RETURN_IF_ERROR(check_input_count(source, 2));
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  VP_RETURN_IF_ERROR(check_same_type(source, 0, 1));
+  if (is_logical(kind)) VP_RETURN_IF_ERROR(check_type(source, 0, DType::Bool));
   const auto activation = find_activation(binary_activation(source));
   if (!activation) return unsupported(source, activation_reason(binary_activation(source)));
-  return lowered(Binary{kind, *activation}, {source.inputs[0], source.inputs[1]});
+  const Binary op = {kind, *activation};
+  if (kind == BinaryKind::Divide && is_whole(find_input(source, 0)->dtype))
+    return divide_whole(source, op);
+  return lowered(op, source.inputs);
 }
 
 Lowered lower_unary(const TfliteOperator& source, UnaryKind kind, float alpha = 0.0F,
@@ -49,63 +65,45 @@ Lowered lower_prelu(const TfliteOperator& source) {
   return lowered(Prelu{}, {source.inputs[0], source.inputs[1]});
 }
 
+Lowered lower_not(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
+  VP_RETURN_IF_ERROR(check_type(source, 0, DType::Bool));
+  return lowered(Unary{UnaryKind::LogicalNot, 0.0F, 0.0F}, source.inputs);
+}
+
+/// By the types of its tensors, as the runtime does; those in the options are not read. Whole
+/// numbers and truth values travel as floats, so most casts are copies.
+Lowered lower_cast(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
+  const DType from = find_input(source, 0)->dtype;
+  const DType to = source.graph.tensor(source.outputs[0]).dtype;
+  const bool travels = to == DType::Float32 || to == DType::Bool || is_whole(to);
+  if (!travels) return unsupported(source, fmt::format("it casts to {}", name_of(to)));
+  if (from == DType::Float32 && is_whole(to))
+    return lowered(Unary{UnaryKind::Truncate, 0.0F, 0.0F}, source.inputs);
+  if (to != DType::Bool || from == DType::Bool) return lowered(Identity{}, source.inputs);
+  // What is not zero is true: that is not false.
+  LoweredOperator result;
+  const Unary negation = {UnaryKind::LogicalNot, 0.0F, 0.0F};
+  result.op = negation;
+  result.inputs = source.inputs;
+  result.outputs = {make_value(source, result, "is_zero", 0)};
+  result.after = {{negation, result.outputs, source.outputs}};
+  return result;
+}
+
 }  // namespace
 
 Lowered lower_elementwise(const TfliteOperator& source) {
-  switch (source.code) {
-    case Code::RELU:
-      return lower_unary(source, UnaryKind::Relu);
-    case Code::RELU6:
-      return lower_unary(source, UnaryKind::Relu6);
-    case Code::RELU_N1_TO_1:
-      return lower_unary(source, UnaryKind::ReluN1To1);
-    case Code::RELU_0_TO_1:
-      return lower_unary(source, UnaryKind::Clip, 0.0F, 1.0F);
-    case Code::LEAKY_RELU:
-      return lower_leaky_relu(source);
-    case Code::PRELU:
-      return lower_prelu(source);
-    case Code::LOGISTIC:
-      return lower_unary(source, UnaryKind::Sigmoid);
-    case Code::TANH:
-      return lower_unary(source, UnaryKind::Tanh);
-    case Code::HARD_SWISH:
-      return lower_unary(source, UnaryKind::HardSwish);
-    case Code::ELU:
-      return lower_unary(source, UnaryKind::Elu, 1.0F);
-    case Code::EXP:
-      return lower_unary(source, UnaryKind::Exp);
-    case Code::LOG:
-      return lower_unary(source, UnaryKind::Log);
-    case Code::SQRT:
-      return lower_unary(source, UnaryKind::Sqrt);
-    case Code::RSQRT:
-      return lower_unary(source, UnaryKind::Rsqrt);
-    case Code::SQUARE:
-      return lower_unary(source, UnaryKind::Square);
-    case Code::ABS:
-      return lower_unary(source, UnaryKind::Abs);
-    case Code::NEG:
-      return lower_unary(source, UnaryKind::Negate);
-    case Code::FLOOR:
-      return lower_unary(source, UnaryKind::Floor);
-    case Code::CEIL:
-      return lower_unary(source, UnaryKind::Ceil);
-    case Code::ADD:
-      return lower_binary(source, BinaryKind::Add);
-    case Code::SUB:
-      return lower_binary(source, BinaryKind::Subtract);
-    case Code::MUL:
-      return lower_binary(source, BinaryKind::Multiply);
-    case Code::DIV:
-      return lower_binary(source, BinaryKind::Divide);
-    case Code::MAXIMUM:
-      return lower_binary(source, BinaryKind::Maximum);
-    case Code::MINIMUM:
-      return lower_binary(source, BinaryKind::Minimum);
-    default:
-      return unsupported(source, "there is no kernel for this operator");
-  }
+  if (source.code == Code::LEAKY_RELU) return lower_leaky_relu(source);
+  if (source.code == Code::PRELU) return lower_prelu(source);
+  if (source.code == Code::CAST) return lower_cast(source);
+  if (source.code == Code::RELU_0_TO_1) return lower_unary(source, UnaryKind::Clip, 0.0F, 1.0F);
+  if (source.code == Code::LOGICAL_NOT) return lower_not(source);
+  if (const auto kind = find_binary_kind(source.code)) return lower_binary(source, *kind);
+  const auto kind = find_unary_kind(source.code);
+  if (!kind) return unsupported(source, "there is no kernel for this operator");
+  return lower_unary(source, *kind, source.code == Code::ELU ? 1.0F : 0.0F);
 }
 
 }  // namespace visionpress::tflite

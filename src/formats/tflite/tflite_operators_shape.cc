@@ -1,9 +1,11 @@
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <limits>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "formats/tflite/tflite_codes.h"
 #include "formats/tflite/tflite_operands.h"
 
 namespace visionpress::tflite {
@@ -11,6 +13,36 @@ namespace {
 
 bool has_bit(std::int32_t mask, std::size_t bit) {
   return bit < 32 && (static_cast<std::uint32_t>(mask) >> bit & 1U) != 0;
+}
+
+/// The most values of a RANGE: more than the grid of boxes of any detector, 16 MiB.
+constexpr double kMostCounted = 4194304.0;
+
+/// The one number of a constant of any type.
+std::optional<double> find_number(const TfliteOperator& source, std::size_t slot) {
+  if (const auto whole = find_integer(find_input(source, slot))) return static_cast<double>(*whole);
+  return find_float(source, slot);
+}
+
+/// Computed sizes from the first element on: all that is left open is how many rows there are.
+Lowered lower_computed_slice(const TfliteOperator& source) {
+  const auto begin = find_integers(find_input(source, 1));
+  const Tensor& size = *find_input(source, 2);
+  const bool from_start =
+      begin && std::all_of(begin->begin(), begin->end(), [](std::int64_t at) { return at == 0; });
+  if (!from_start || size.is_constant() || !is_whole(size.dtype))
+    return unsupported(source, "its bounds are computed");
+  return lowered(TakeRows{}, {source.inputs[0], source.inputs[2]});
+}
+
+/// The target that RESHAPE computes, as far as the file states the result's sizes.
+Lowered lower_computed_reshape(const TfliteOperator& source) {
+  const Shape target = stated_shape(source);
+  const Shape length = {static_cast<std::int64_t>(target.size())};
+  const bool is_settled =
+      find_input(source, 1)->shape == length && std::count(target.begin(), target.end(), -1) <= 1;
+  if (!is_settled) return unsupported(source, "its target shape is computed");
+  return lowered(Reshape{target}, {source.inputs[0]});
 }
 
 }  // namespace
@@ -48,7 +80,7 @@ Lowered lower_reshape(const TfliteOperator& source) {
     // Early converters wrote a scalar's shape as the one number 0.
     if (reshape.target == Shape{0}) reshape.target.clear();
   } else if (wanted != nullptr && element_count(wanted->shape).value_or(1) != 0) {
-    return unsupported(source, "its target shape is computed");
+    return lower_computed_reshape(source);
   } else {
     reshape.target = source.graph.tensor(source.outputs[0]).shape;
   }
@@ -106,7 +138,7 @@ Lowered lower_slice(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, 3));
   const auto begin = find_integers(find_input(source, 1));
   const auto size = find_integers(find_input(source, 2));
-  if (!begin || !size) return unsupported(source, "its bounds are computed");
+  if (!begin || !size) return lower_computed_slice(source);
   const std::size_t rank = find_input(source, 0)->shape.size();
   if (begin->size() != rank || size->size() != rank) {
     return fail(ErrorKind::Malformed, "{}: SLICE has {} begins and {} sizes, its input has {} axes",
@@ -145,23 +177,21 @@ Lowered lower_strided_slice(const TfliteOperator& source) {
                 "{}: STRIDED_SLICE has {} begins, {} ends and {} strides, its input has {} axes",
                 source.path, begin->size(), end->size(), stride->size(), shape.size());
   }
+  // Negative positions count from the end and what is outside is cut off, in Slice as here: the
+  // sizes that the file states need not be those of a run.
+  constexpr std::int64_t kOpenEnd = std::numeric_limits<std::int64_t>::max();
   Slice slice;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
     const bool given = axis < begin->size();
-    const std::int64_t size = shape[axis];
-    if (size < 0) return unsupported(source, "its input's shape is open");
     if (given && (*stride)[axis] < 1) return unsupported(source, "a stride is negative");
-    // Negative positions count from the end; what is outside is cut off.
-    const auto place = [size](std::int64_t at) {
-      return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
-    };
     const bool open_begin = !given || has_bit(options->begin_mask(), axis);
     const bool open_end = !given || has_bit(options->end_mask(), axis);
-    slice.begin.push_back(open_begin ? 0 : place((*begin)[axis]));
-    slice.end.push_back(open_end ? size : place((*end)[axis]));
+    slice.begin.push_back(open_begin ? 0 : (*begin)[axis]);
+    slice.end.push_back(open_end ? kOpenEnd : (*end)[axis]);
     slice.stride.push_back(given ? (*stride)[axis] : 1);
     if (given && has_bit(options->shrink_axis_mask(), axis)) {
-      slice.end.back() = slice.begin.back() + 1;
+      const std::int64_t at = slice.begin.back();
+      slice.end.back() = at == -1 ? kOpenEnd : at + 1;
       slice.stride.back() = 1;
       slice.squeeze_axes.push_back(static_cast<int>(axis));
     }
@@ -187,18 +217,126 @@ Lowered lower_split(const TfliteOperator& source) {
   return lowered(Split{checked}, {source.inputs[x]});
 }
 
-Lowered lower_reduce(const TfliteOperator& source, ReduceKind kind) {
+Lowered lower_reduce(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, 2));
   const auto axes = find_integers(find_input(source, 1));
   if (!axes) return unsupported(source, "its axes are computed");
   Reduce reduce;
-  reduce.kind = kind;
+  reduce.kind = find_reduce_kind(source.code).value_or(ReduceKind::Mean);
   VP_ASSIGN_OR_RETURN(reduce.axes, check_axes(source, *axes, find_input(source, 0)->shape.size()));
   std::sort(reduce.axes.begin(), reduce.axes.end());
   reduce.axes.erase(std::unique(reduce.axes.begin(), reduce.axes.end()), reduce.axes.end());
   const auto* options = source.table.builtin_options_as_ReducerOptions();
   reduce.keep_dims = options != nullptr && options->keep_dims();
   return lowered(reduce, {source.inputs[0]});
+}
+
+/// An axis of size 1 in each operand, along which they are joined.
+Lowered lower_pack(const TfliteOperator& source) {
+  const auto* options = source.table.builtin_options_as_PackOptions();
+  if (options == nullptr) return missing_options(source);
+  VP_RETURN_IF_ERROR(check_positive(source, "values_count", options->values_count()));
+  const auto count = static_cast<std::size_t>(options->values_count());
+  VP_RETURN_IF_ERROR(check_operand_counts(source, count, 1));
+  const std::size_t rank = find_input(source, 0)->shape.size();
+  VP_ASSIGN_OR_RETURN(const int axis, check_axis(source, options->axis(), rank + 1));
+  LoweredOperator result;
+  for (std::size_t slot = 0; slot < count; ++slot) {
+    VP_RETURN_IF_ERROR(check_same_type(source, 0, slot));
+    if (find_input(source, slot)->shape.size() != rank) {
+      return fail(ErrorKind::Malformed, "{}: PACK stacks {} and {}", source.path,
+                  to_string(find_input(source, 0)->shape),
+                  to_string(find_input(source, slot)->shape));
+    }
+    const TensorId part = make_value(source, result, "part", slot);
+    result.before.push_back({ExpandDims{{axis}}, {source.inputs[slot]}, {part}});
+    result.inputs.push_back(part);
+  }
+  result.op = Concat{axis, FusedActivation::None};
+  return result;
+}
+
+/// Parts of one element each, and each without that axis.
+Lowered lower_unpack(const TfliteOperator& source) {
+  const auto* options = source.table.builtin_options_as_UnpackOptions();
+  if (options == nullptr) return missing_options(source);
+  VP_RETURN_IF_ERROR(check_positive(source, "num", options->num()));
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 1, static_cast<std::size_t>(options->num())));
+  VP_ASSIGN_OR_RETURN(const int axis,
+                      check_axis(source, options->axis(), find_input(source, 0)->shape.size()));
+  LoweredOperator result;
+  result.op = Split{axis};
+  result.inputs = source.inputs;
+  for (const TensorId output : source.outputs) {
+    result.outputs.push_back(make_value(source, result, "part", 0));
+    result.after.push_back({Squeeze{{axis}}, {result.outputs.back()}, {output}});
+  }
+  return result;
+}
+
+Lowered lower_tile(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  VP_RETURN_IF_ERROR(check_index_type(source, 1));
+  const auto multiples = find_integers(find_input(source, 1));
+  if (!multiples) return unsupported(source, "its multiples are computed");
+  const std::size_t rank = find_input(source, 0)->shape.size();
+  const bool has_negative =
+      std::any_of(multiples->begin(), multiples->end(), [](std::int64_t m) { return m < 0; });
+  if (multiples->size() != rank || has_negative) {
+    return fail(ErrorKind::Malformed, "{}: TILE repeats {} by {}", source.path,
+                to_string(find_input(source, 0)->shape), to_string(*multiples));
+  }
+  return lowered(Tile{*multiples}, {source.inputs[0]});
+}
+
+/// One value of as many axes as the result has, repeated along each.
+Lowered lower_fill(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  VP_RETURN_IF_ERROR(check_index_type(source, 0));
+  const auto sizes = find_integers(find_input(source, 0));
+  if (!sizes) return unsupported(source, "its shape is computed");
+  if (std::any_of(sizes->begin(), sizes->end(), [](std::int64_t size) { return size < 0; }))
+    return fail(ErrorKind::Malformed, "{}: FILL makes {}", source.path, to_string(*sizes));
+  LoweredOperator result;
+  const TensorId value = make_value(source, result, "value", 1);
+  result.before = {{Reshape{Shape(sizes->size(), 1)}, {source.inputs[1]}, {value}}};
+  result.op = Tile{*sizes};
+  result.inputs = {value};
+  return result;
+}
+
+/// A copy of values that are known already.
+Lowered lower_range(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 3, 1));
+  VP_RETURN_IF_ERROR(check_same_type(source, 0, 1));
+  VP_RETURN_IF_ERROR(check_same_type(source, 0, 2));
+  const auto start = find_number(source, 0);
+  const auto limit = find_number(source, 1);
+  const auto step = find_number(source, 2);
+  if (!start || !limit || !step) return unsupported(source, "its bounds are computed");
+  const double count = *step == 0.0 ? -1.0 : std::ceil((*limit - *start) / *step);
+  // The negated form takes NaN too.
+  if (*step == 0.0 || !(count >= 0.0)) {
+    return fail(ErrorKind::Malformed, "{}: RANGE counts from {} to {} in steps of {}", source.path,
+                *start, *limit, *step);
+  }
+  if (count == 0.0 || count > kMostCounted)
+    return unsupported(source, fmt::format("it has {} values", count));
+  Tensor values;
+  values.name = source.graph.tensor(source.outputs[0]).name + "/values";
+  values.dtype = find_input(source, 0)->dtype;
+  values.shape = {static_cast<std::int64_t>(count)};
+  for (double at = 0.0; at < count; ++at)
+    values.literal.push_back(static_cast<float>(*start + at * *step));
+  LoweredOperator result;
+  result.op = Identity{};
+  result.inputs = {make_value(source, result, std::move(values))};
+  return result;
+}
+
+Lowered lower_shape_of(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
+  return lowered(ShapeOf{}, source.inputs);
 }
 
 }  // namespace visionpress::tflite

@@ -1,11 +1,35 @@
 #include <algorithm>
+#include <array>
 
 #include "base/error.h"
 #include "formats/tflite/tflite_operands.h"
 
 namespace visionpress::tflite {
+namespace {
 
-Lowered lower_pool(const TfliteOperator& source, PoolKind kind) {
+using Code = tfl::BuiltinOperator;
+
+PoolKind pool_kind(Code code) {
+  if (code == Code::AVERAGE_POOL_2D) return PoolKind::Average;
+  return code == Code::L2_POOL_2D ? PoolKind::L2 : PoolKind::Max;
+}
+
+/// Height and width that a RESIZE has, computed ones as the file states the result's.
+std::optional<std::array<std::int64_t, 2>> find_plane(const TfliteOperator& source) {
+  const Tensor* wanted = find_input(source, 1);
+  if (const auto size = find_integers(wanted)) {
+    if (size->size() != 2) return std::nullopt;
+    return std::array{(*size)[0], (*size)[1]};
+  }
+  const Shape stated = stated_shape(source);
+  if (wanted->is_constant() || stated.size() != 4 || stated[1] < 0 || stated[2] < 0)
+    return std::nullopt;
+  return std::array{stated[1], stated[2]};
+}
+
+}  // namespace
+
+Lowered lower_pool(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, 1));
   VP_RETURN_IF_ERROR(check_image(source, 0));
   const auto* options = source.table.builtin_options_as_Pool2DOptions();
@@ -17,7 +41,7 @@ Lowered lower_pool(const TfliteOperator& source, PoolKind kind) {
   const auto activation = find_activation(options->activation());
   if (!activation) return unsupported(source, activation_reason(options->activation()));
   Pool2d pool;
-  pool.kind = kind;
+  pool.kind = pool_kind(source.code);
   pool.kernel = {options->filter_height(), options->filter_width()};
   pool.stride = {options->stride_h(), options->stride_w()};
   pool.padding = padding_of(options->padding());
@@ -43,13 +67,13 @@ Lowered lower_pad(const TfliteOperator& source) {
                   source.type, axis);
     }
   }
-  if (source.code == tfl::BuiltinOperator::MIRROR_PAD) {
+  if (source.code == Code::MIRROR_PAD) {
     const auto* options = source.table.builtin_options_as_MirrorPadOptions();
     if (options == nullptr) return missing_options(source);
     pad.mode =
         options->mode() == tfl::MirrorPadMode::REFLECT ? PadMode::Reflect : PadMode::Symmetric;
   }
-  if (source.code == tfl::BuiltinOperator::PADV2) {
+  if (source.code == Code::PADV2) {
     const auto value = find_float(source, 2);
     if (!value) return unsupported(source, "its padding value is no float constant");
     pad.value = *value;
@@ -57,11 +81,11 @@ Lowered lower_pad(const TfliteOperator& source) {
   return lowered(pad, {source.inputs[0]});
 }
 
-Lowered lower_resize(const TfliteOperator& source, ResizeKind kind) {
+Lowered lower_resize(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, 2));
   VP_RETURN_IF_ERROR(check_image(source, 0));
-  const auto size = find_integers(find_input(source, 1));
-  if (!size || size->size() != 2) return unsupported(source, "its size is computed");
+  const auto size = find_plane(source);
+  if (!size) return unsupported(source, "its size is computed");
   VP_RETURN_IF_ERROR(check_positive(source, "size", std::min((*size)[0], (*size)[1])));
   bool align_corners = false;
   bool half_pixel = false;
@@ -74,8 +98,8 @@ Lowered lower_resize(const TfliteOperator& source, ResizeKind kind) {
     half_pixel = nearest->half_pixel_centers();
   }
   Resize resize;
-  resize.kind = kind;
-  resize.size = {(*size)[0], (*size)[1]};
+  resize.kind = source.code == Code::RESIZE_BILINEAR ? ResizeKind::Bilinear : ResizeKind::Nearest;
+  resize.size = *size;
   if (half_pixel) resize.grid = ResizeGrid::HalfPixel;
   if (align_corners) resize.grid = ResizeGrid::AlignCorners;
   return lowered(resize, {source.inputs[0]});

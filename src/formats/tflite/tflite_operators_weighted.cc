@@ -92,8 +92,10 @@ Lowered lower_transpose_conv(const TfliteOperator& source) {
       check_positive(source, "stride", std::min(options->stride_h(), options->stride_w())));
   const auto activation = find_activation(options->activation());
   if (!activation) return unsupported(source, activation_reason(options->activation()));
-  const auto size = find_integers(find_input(source, 0));
-  if (!size || size->size() != 4) return unsupported(source, "its output shape is computed");
+  auto size = find_integers(find_input(source, 0));
+  if (!size && !find_input(source, 0)->is_constant()) size = stated_shape(source);
+  if (!size || size->size() != 4 || std::min((*size)[1], (*size)[2]) < 0)
+    return unsupported(source, "its output shape is computed");
   Conv2d conv;
   conv.stride = {options->stride_h(), options->stride_w()};
   conv.padding = padding_of(options->padding());

@@ -90,6 +90,7 @@ class TfliteReader {
   void assign_role(const TfliteOperator& source, std::size_t slot, const Node& node,
                    Weight& weight);
   void mark_signed_bytes(const TfliteOperator& source);
+  void add_step(const Node& whole, LoweredStep step);
   void drop_unwritten(std::vector<TensorId>& ids) const;
   Result<std::vector<TensorId>> check_ids(const flatbuffers::Vector<std::int32_t>* ids,
                                           const std::string& path, bool optional) const;
@@ -281,9 +282,9 @@ Result<std::vector<TensorId>> TfliteReader::check_ids(const flatbuffers::Vector<
   for (std::size_t i = 0; i < size_of(ids); ++i) {
     const std::int32_t id = ids->Get(static_cast<flatbuffers::uoffset_t>(i));
     const bool absent = optional && id == -1;
-    if (!absent && (id < 0 || static_cast<std::size_t>(id) >= graph_.tensors.size())) {
-      return fail(ErrorKind::Malformed, "{}[{}]: tensor {} of {}", path, i, id,
-                  graph_.tensors.size());
+    const std::size_t count = size_of(subgraph_->tensors());  // the graph has some of its own
+    if (!absent && (id < 0 || static_cast<std::size_t>(id) >= count)) {
+      return fail(ErrorKind::Malformed, "{}[{}]: tensor {} of {}", path, i, id, count);
     }
     result.push_back(absent ? kNoTensor : id);
   }
@@ -390,7 +391,7 @@ Result<void> TfliteReader::read_operator(std::size_t index) {
                 size_of(root_.operator_codes()));
   }
   const auto& code = *root_.operator_codes()->Get(stored.opcode_index());
-  TfliteOperator source{graph_, stored, builtin_code(code), {}, path, {}, {}};
+  TfliteOperator source{graph_, stored, builtin_code(code), {}, path, {}, {}, subgraph_};
   source.type = tfl::EnumNameBuiltinOperator(source.code);
   if (source.type.empty()) source.type = fmt::format("operator {}", static_cast<int>(source.code));
   if (source.code == Code::CUSTOM && code.custom_code() != nullptr) {
@@ -408,11 +409,27 @@ Result<void> TfliteReader::read_operator(std::size_t index) {
   node.path = fmt::format("{} \"{}\"", path, node.name);
   node.op = std::move(lowered.op);
   node.inputs = std::move(lowered.inputs);
-  node.outputs = source.outputs;
+  node.outputs = lowered.outputs.empty() ? source.outputs : std::move(lowered.outputs);
   if (std::holds_alternative<Unsupported>(node.op)) drop_unwritten(node.inputs);
+  for (Tensor& made : lowered.made) graph_.add_tensor(std::move(made));
   note_uses(index, source, node, lowered.works_on_integers);
+  const Node whole = node;
+  for (LoweredStep& step : lowered.before) add_step(whole, std::move(step));
   graph_.nodes.push_back(std::move(node));
+  for (LoweredStep& step : lowered.after) add_step(whole, std::move(step));
   return {};
+}
+
+/// A part of the operator that `whole` is the node of, under its name.
+void TfliteReader::add_step(const Node& whole, LoweredStep step) {
+  Node node;
+  node.name = whole.name;
+  node.source_type = whole.source_type;
+  node.path = whole.path;
+  node.op = std::move(step.op);
+  node.inputs = std::move(step.inputs);
+  node.outputs = std::move(step.outputs);
+  graph_.nodes.push_back(std::move(node));
 }
 
 Result<void> TfliteReader::read_operators() {

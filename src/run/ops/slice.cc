@@ -236,7 +236,7 @@ OperatorResult make_slice(const Slice& op, const BuildContext& context) {
                       physical_amounts(op.stride, rank, context.layout, "stride"));
   Shape box(rank, 0);
   for (std::size_t a = 0; a < rank; ++a) {
-    if (begin[a] < 0) begin[a] += in[a];
+    if (begin[a] < 0) begin[a] = std::max<std::int64_t>(begin[a] + in[a], 0);
     const std::int64_t stop = end[a] < 0 ? end[a] + in[a] : std::min(end[a], in[a]);
     if (context.may_be_empty) begin[a] = std::clamp<std::int64_t>(begin[a], 0, in[a]);
     if (context.may_be_empty && stride[a] > 0 && begin[a] >= stop) continue;

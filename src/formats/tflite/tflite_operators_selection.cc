@@ -1,0 +1,99 @@
+#include <array>
+#include <cmath>
+
+#include "base/error.h"
+#include "formats/tflite/tflite_operands.h"
+
+namespace visionpress::tflite {
+namespace {
+
+using Code = tfl::BuiltinOperator;
+
+/// Boxes that a suppression may ask for: more than any detector has priors.
+constexpr std::int64_t kMostBoxes = std::int64_t{1} << 24;
+
+/// A vector beside operands of more axes chooses whole rows of them.
+bool chooses_rows(const TfliteOperator& source) {
+  return source.code == Code::SELECT && find_input(source, 0)->shape.size() == 1 &&
+         find_input(source, 1)->shape.size() > 1;
+}
+
+}  // namespace
+
+Lowered lower_gather(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  VP_RETURN_IF_ERROR(check_index_type(source, 1));
+  const auto* options = source.table.builtin_options_as_GatherOptions();
+  if (options == nullptr) return missing_options(source);
+  if (options->batch_dims() != 0) return unsupported(source, "it gathers within a batch");
+  VP_ASSIGN_OR_RETURN(const int axis,
+                      check_axis(source, options->axis(), find_input(source, 0)->shape.size()));
+  return lowered(Gather{axis}, source.inputs);
+}
+
+Lowered lower_gather_nd(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  VP_RETURN_IF_ERROR(check_index_type(source, 1));
+  return lowered(GatherNd{}, source.inputs);
+}
+
+Lowered lower_select(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 3, 1));
+  VP_RETURN_IF_ERROR(check_type(source, 0, DType::Bool));
+  VP_RETURN_IF_ERROR(check_same_type(source, 1, 2));
+  if (!chooses_rows(source)) return lowered(Select{}, source.inputs);
+  LoweredOperator result;
+  ExpandDims expand;
+  for (std::size_t axis = 1; axis < find_input(source, 1)->shape.size(); ++axis)
+    expand.axes.push_back(static_cast<int>(axis));
+  const TensorId rows = make_value(source, result, "rows", 0);
+  result.before = {{std::move(expand), {source.inputs[0]}, {rows}}};
+  result.op = Select{};
+  result.inputs = {rows, source.inputs[1], source.inputs[2]};
+  return result;
+}
+
+Lowered lower_where(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
+  return lowered(Where{}, source.inputs);
+}
+
+Lowered lower_top_k(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 2));
+  const auto k = find_integer(find_input(source, 1));
+  if (!k) return unsupported(source, "how many it takes is computed");
+  if (*k < 0)
+    return fail(ErrorKind::Malformed, "{}: TOPK_V2 takes the {} largest", source.path, *k);
+  return lowered(TopK{*k}, {source.inputs[0]});
+}
+
+/// inputs: boxes, scores, most results, overlap, score; V5: softness. outputs: indices, V5: scores,
+/// count. Both always fill up to the most.
+Lowered lower_suppression(const TfliteOperator& source) {
+  const bool gives_scores = source.code == Code::NON_MAX_SUPPRESSION_V5;
+  VP_RETURN_IF_ERROR(check_operand_counts(source, gives_scores ? 6 : 5, gives_scores ? 3 : 2));
+  VP_RETURN_IF_ERROR(check_type(source, 0, DType::Float32));
+  VP_RETURN_IF_ERROR(check_type(source, 1, DType::Float32));
+  VP_RETURN_IF_ERROR(check_type(source, 2, DType::Int32));
+  const auto most = find_integer(find_input(source, 2));
+  const auto overlap = find_float(source, 3);
+  const auto score = find_float(source, 4);
+  const auto softness = gives_scores ? find_float(source, 5) : std::optional(0.0F);
+  if (!most || !overlap || !score || !softness)
+    return unsupported(source, "its limits are computed");
+  if (*softness != 0.0F) return unsupported(source, "it softens scores by overlap");
+  if (*most < 0 || *most > kMostBoxes)
+    return fail(ErrorKind::Malformed, "{}: {} takes {} boxes, expected 0..{}", source.path,
+                source.type, *most, kMostBoxes);
+  NonMaxSuppression op;
+  op.max_outputs = *most;
+  op.iou_threshold = *overlap;
+  op.score_threshold = *score;
+  op.has_score_threshold = std::isfinite(*score);
+  op.pad = true;
+  VP_ASSIGN_OR_RETURN(LoweredOperator result, lowered(op, {source.inputs[0], source.inputs[1]}));
+  if (gives_scores) result.outputs = {source.outputs[0], source.outputs[2], source.outputs[1]};
+  return result;
+}
+
+}  // namespace visionpress::tflite

@@ -1,0 +1,357 @@
+#include <bit>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "formats/tflite/tflite_operators_testonly.h"
+#include "formats/tflite/tflite_reader.h"
+#include "run/executor.h"
+
+namespace visionpress {
+namespace {
+
+using Code = tfl::BuiltinOperator;
+using Options = tfl::BuiltinOptions;
+using Type = tfl::TensorType;
+using V = std::vector<float>;
+using Builder = flatbuffers::FlatBufferBuilder;
+
+struct Ran {
+  Shape shape = {};
+  V values = {};
+};
+
+/// All outputs of the file's one operator on this input; or the one message of what went wrong.
+struct Outcome {
+  std::vector<Ran> outputs = {};
+  std::string error = {};
+};
+
+Outcome run_session(const Graph& graph, const V& input) {
+  Outcome outcome;
+  const auto executor = Executor::create(graph, {});
+  if (!executor) return {{}, executor.error().message};
+  auto session = executor->make_session();
+  if (!session) return {{}, session.error().message};
+  const auto ran = session->run(input);
+  if (!ran) return {{}, ran.error().message};
+  for (const OutputView& view : session->outputs())
+    outcome.outputs.push_back({view.shape, {view.values.begin(), view.values.end()}});
+  return outcome;
+}
+
+Outcome run_operator(const OneOperator& one, const V& input) {
+  const std::vector<std::byte> file = build_operator_file(one);
+  Diagnostics diagnostics;
+  const auto model = read_tflite(file, diagnostics);
+  if (!model) return {{}, model.error().message};
+  for (const Node& node : (*model)->graph().nodes) {
+    const auto* unsupported = std::get_if<Unsupported>(&node.op);
+    if (unsupported != nullptr) return {{}, node.source_type + " is not run: " + unsupported->why};
+  }
+  return run_session((*model)->graph(), input);
+}
+
+void expect_output(const OneOperator& one, const V& input, const Shape& shape, const V& values) {
+  const Outcome outcome = run_operator(one, input);
+  ASSERT_EQ(outcome.error, "") << tfl::EnumNameBuiltinOperator(one.code);
+  EXPECT_EQ(outcome.outputs[0].shape, shape) << tfl::EnumNameBuiltinOperator(one.code);
+  EXPECT_EQ(outcome.outputs[0].values, values) << tfl::EnumNameBuiltinOperator(one.code);
+}
+
+OneOperator binary(Code code, FileValue a, FileValue b, Type result) {
+  return {code, {std::move(a), std::move(b), {result, {3}}}, {0, 1}, {2}};
+}
+
+OneOperator unary(Code code, Type from, Type to) {
+  return {code, {{from, {3}}, {to, {3}}}, {0}, {1}};
+}
+
+TEST(TfliteOperators, ComparisonsGiveOneAndNothing) {
+  const V x = {1, 2, 3};
+  const std::vector<std::pair<Code, V>> cases = {
+      {Code::GREATER, {0, 0, 1}}, {Code::GREATER_EQUAL, {0, 1, 1}},
+      {Code::LESS, {1, 0, 0}},    {Code::LESS_EQUAL, {1, 1, 0}},
+      {Code::EQUAL, {0, 1, 0}},   {Code::NOT_EQUAL, {1, 0, 1}}};
+  for (const auto& [code, expected] : cases) {
+    for (const Type type : {Type::FLOAT32, Type::INT32, Type::INT64})
+      expect_output(binary(code, {type, {3}}, {type, {}, {2}}, Type::BOOL), x, {3}, expected);
+  }
+}
+
+TEST(TfliteOperators, LogicReadsTruthValuesAlone) {
+  const FileValue truths = {Type::BOOL, {3}};
+  const FileValue other = {Type::BOOL, {3}, {1, 0, 0}};
+  expect_output(binary(Code::LOGICAL_AND, truths, other, Type::BOOL), {1, 1, 0}, {3}, {1, 0, 0});
+  expect_output(binary(Code::LOGICAL_OR, truths, other, Type::BOOL), {1, 1, 0}, {3}, {1, 1, 0});
+  expect_output(unary(Code::LOGICAL_NOT, Type::BOOL, Type::BOOL), {1, 1, 0}, {3}, {0, 0, 1});
+  EXPECT_EQ(run_operator(unary(Code::LOGICAL_NOT, Type::FLOAT32, Type::BOOL), {}).error,
+            "subgraphs[0].operators[0]: LOGICAL_NOT reads \"t0\" of float32, expected bool");
+}
+
+TEST(TfliteOperators, ArithmeticOfWholeNumbersStaysWhole) {
+  const V x = {-7, 7, 9};
+  const std::vector<std::pair<Code, V>> cases = {{Code::DIV, {-3, 3, 4}},
+                                                 {Code::FLOOR_DIV, {-4, 3, 4}},
+                                                 {Code::FLOOR_MOD, {1, 1, 1}},
+                                                 {Code::POW, {49, 49, 81}},
+                                                 {Code::SQUARED_DIFFERENCE, {81, 25, 49}},
+                                                 {Code::MUL, {-14, 14, 18}}};
+  for (const auto& [code, expected] : cases) {
+    expect_output(binary(code, {Type::INT32, {3}}, {Type::INT32, {}, {2}}, Type::INT32), x, {3},
+                  expected);
+  }
+  expect_output(unary(Code::SIGN, Type::FLOAT32, Type::FLOAT32), {-2, 0, 3}, {3}, {-1, 0, 1});
+  expect_output(unary(Code::ROUND, Type::FLOAT32, Type::FLOAT32), {0.5F, 1.5F, -0.7F}, {3},
+                {0, 2, -1});
+}
+
+TEST(TfliteOperators, OperandsOfTwoTypesAreNamed) {
+  const OneOperator one =
+      binary(Code::GREATER, {Type::FLOAT32, {3}}, {Type::INT32, {}, {2}}, Type::BOOL);
+  EXPECT_EQ(run_operator(one, {}).error,
+            "subgraphs[0].operators[0]: GREATER has the inputs \"t0\" of float32 and \"t1\" of "
+            "int32");
+}
+
+TEST(TfliteOperators, WholeNumbersThatNoFloatHoldsAreRefused) {
+  const OneOperator one =
+      binary(Code::ADD, {Type::INT32, {3}}, {Type::INT32, {}, {16777217}}, Type::INT32);
+  EXPECT_EQ(
+      run_operator(one, {1, 2, 3}).error,
+      "ADD is not run: its input \"t1\" holds 16777217, whole numbers are run up to 16777216");
+}
+
+TEST(TfliteOperators, AFloatKernelTakesNoWholeNumbers) {
+  EXPECT_EQ(run_operator(unary(Code::TANH, Type::INT32, Type::INT32), {1, 2, 3}).error,
+            "TANH is not run: its input \"t0\" is int32");
+}
+
+TEST(TfliteOperators, CastsCutOffAndAskWhetherAValueIsNotZero) {
+  const V x = {-1.5F, 0, 0.5F};
+  expect_output(unary(Code::CAST, Type::FLOAT32, Type::INT32), x, {3}, {-1, 0, 0});
+  expect_output(unary(Code::CAST, Type::FLOAT32, Type::BOOL), x, {3}, {1, 0, 1});
+  expect_output(unary(Code::CAST, Type::INT64, Type::FLOAT32), {-1, 0, 2}, {3}, {-1, 0, 2});
+  expect_output(unary(Code::CAST, Type::BOOL, Type::INT32), {1, 0, 1}, {3}, {1, 0, 1});
+  EXPECT_EQ(run_operator(unary(Code::CAST, Type::FLOAT32, Type::FLOAT16), x).error,
+            "CAST is not run: it casts to float16");
+}
+
+TEST(TfliteOperators, GatherTakesRowsAlongItsAxis) {
+  OneOperator one = {Code::GATHER,
+                     {{Type::FLOAT32, {2, 3}}, {Type::INT32, {2}, {2, 0}}, {Type::FLOAT32, {2, 2}}},
+                     {0, 1},
+                     {2},
+                     Options::GatherOptions,
+                     [](Builder& b) { return tfl::CreateGatherOptions(b, -1).Union(); }};
+  const V x = {1, 2, 3, 4, 5, 6};
+  expect_output(one, x, {2, 2}, {3, 1, 6, 4});
+  one.tensors[1].values = {3, 0};
+  EXPECT_EQ(run_operator(one, x).error,
+            "subgraphs[0].operators[0] \"t2\" (GATHER): index 3 is outside 0..2");
+  one.make_options = [](Builder& b) { return tfl::CreateGatherOptions(b, 2).Union(); };
+  EXPECT_EQ(run_operator(one, x).error,
+            "subgraphs[0].operators[0]: GATHER has axis 2, its tensor has 2 axes");
+  one.make_options = [](Builder& b) { return tfl::CreateGatherOptions(b, 1, 1).Union(); };
+  EXPECT_EQ(run_operator(one, x).error, "GATHER is not run: it gathers within a batch");
+  one.tensors[1].type = Type::FLOAT32;
+  EXPECT_EQ(run_operator(one, x).error,
+            "subgraphs[0].operators[0]: GATHER reads \"t1\" of float32, expected int32 or int64");
+}
+
+TEST(TfliteOperators, GatherNdTakesWhatEachRowOfIndicesNames) {
+  const OneOperator one = {
+      Code::GATHER_ND,
+      {{Type::FLOAT32, {2, 3}}, {Type::INT64, {2, 2}, {1, 0, 0, 2}}, {Type::FLOAT32, {2}}},
+      {0, 1},
+      {2}};
+  expect_output(one, {1, 2, 3, 4, 5, 6}, {2}, {4, 3});
+}
+
+TEST(TfliteOperators, SelectChoosesElementsAndInItsFirstVersionRows) {
+  OneOperator one = {Code::SELECT_V2,
+                     {{Type::FLOAT32, {2, 2}},
+                      {Type::BOOL, {2}, {1, 0}},
+                      {Type::FLOAT32, {2, 2}, {9, 8, 7, 6}},
+                      {Type::FLOAT32, {2, 2}}},
+                     {1, 0, 2},
+                     {3}};
+  expect_output(one, {1, 2, 3, 4}, {2, 2}, {1, 8, 3, 6});
+  one.code = Code::SELECT;
+  expect_output(one, {1, 2, 3, 4}, {2, 2}, {1, 2, 7, 6});
+  one.tensors[1].type = Type::INT32;
+  EXPECT_EQ(run_operator(one, {}).error,
+            "subgraphs[0].operators[0]: SELECT reads \"t1\" of int32, expected bool");
+}
+
+TEST(TfliteOperators, WhereGivesAsManyRowsAsItFinds) {
+  const OneOperator one = {
+      Code::WHERE, {{Type::BOOL, {2, 2}}, {Type::INT64, {1, 2}, {}, {-1, 2}}}, {0}, {1}};
+  expect_output(one, {0, 1, 1, 0}, {2, 2}, {0, 1, 1, 0});
+  expect_output(one, {0, 0, 0, 0}, {0, 2}, {});
+}
+
+TEST(TfliteOperators, TopKGivesValuesAndPlaces) {
+  OneOperator one = {Code::TOPK_V2,
+                     {{Type::FLOAT32, {2, 3}},
+                      {Type::INT32, {}, {2}},
+                      {Type::FLOAT32, {2, 2}},
+                      {Type::INT32, {2, 2}}},
+                     {0, 1},
+                     {2, 3}};
+  const Outcome outcome = run_operator(one, {1, 3, 2, 5, 4, 5});
+  ASSERT_EQ(outcome.error, "");
+  EXPECT_EQ(outcome.outputs[0].values, (V{3, 2, 5, 5}));
+  EXPECT_EQ(outcome.outputs[1].values, (V{1, 2, 0, 2}));
+  one.outputs = {2};
+  EXPECT_EQ(run_operator(one, {}).error,
+            "subgraphs[0].operators[0]: TOPK_V2 has 2 inputs and 1 outputs, expected 2 and 2");
+}
+
+OneOperator suppression(bool gives_scores) {
+  OneOperator one = {Code::NON_MAX_SUPPRESSION_V4,
+                     {{Type::FLOAT32, {3, 4}},
+                      {Type::FLOAT32, {3}, {0.5, 0.9, 0.8}},
+                      {Type::INT32, {}, {4}},
+                      {Type::FLOAT32, {}, {0.5}},
+                      {Type::FLOAT32, {}, {0.1}},
+                      {Type::FLOAT32, {}, {0.0}},
+                      {Type::INT32, {4}},
+                      {Type::FLOAT32, {4}},
+                      {Type::INT32, {}}},
+                     {0, 1, 2, 3, 4},
+                     {6, 8}};
+  if (!gives_scores) return one;
+  one.code = Code::NON_MAX_SUPPRESSION_V5;
+  one.inputs.push_back(5);
+  one.outputs = {6, 7, 8};
+  return one;
+}
+
+TEST(TfliteOperators, SuppressionFillsUpToItsMostAndCounts) {
+  const V boxes = {5, 5, 6, 6, 0, 0, 1, 1, 0, 0, 1, 1};
+  const Outcome four = run_operator(suppression(false), boxes);
+  ASSERT_EQ(four.error, "");
+  EXPECT_EQ(four.outputs[0].values, (V{1, 0, 0, 0}));
+  EXPECT_EQ(four.outputs[1].values, (V{2}));
+  const Outcome five = run_operator(suppression(true), boxes);
+  ASSERT_EQ(five.error, "");
+  EXPECT_EQ(five.outputs[0].values, (V{1, 0, 0, 0}));
+  EXPECT_EQ(five.outputs[1].values, (V{0.9F, 0.5F, 0, 0}));
+  EXPECT_EQ(five.outputs[2].values, (V{2}));
+}
+
+TEST(TfliteOperators, SuppressionsBeyondUsAreNamed) {
+  OneOperator soft = suppression(true);
+  soft.tensors[5].values = {0.5};
+  EXPECT_EQ(run_operator(soft, {}).error,
+            "NON_MAX_SUPPRESSION_V5 is not run: it softens scores by overlap");
+  OneOperator negative = suppression(false);
+  negative.tensors[2].values = {-1};
+  EXPECT_EQ(run_operator(negative, {}).error,
+            "subgraphs[0].operators[0]: NON_MAX_SUPPRESSION_V4 takes -1 boxes, expected "
+            "0..16777216");
+  OneOperator missing = suppression(false);
+  missing.inputs = {0, 1, 2, 3};
+  EXPECT_EQ(run_operator(missing, {}).error,
+            "subgraphs[0].operators[0]: NON_MAX_SUPPRESSION_V4 needs 5 inputs, input 4 is missing");
+}
+
+TEST(TfliteOperators, PackAndUnpackAreEachOthersInverse) {
+  OneOperator pack = {Code::PACK,
+                      {{Type::INT32, {2}}, {Type::INT32, {2}, {7, 8}}, {Type::INT32, {2, 2}}},
+                      {0, 1},
+                      {2},
+                      Options::PackOptions,
+                      [](Builder& b) { return tfl::CreatePackOptions(b, 2, -1).Union(); }};
+  expect_output(pack, {1, 2}, {2, 2}, {1, 7, 2, 8});
+  OneOperator unpack = {Code::UNPACK,
+                        {{Type::FLOAT32, {2, 2}}, {Type::FLOAT32, {2}}, {Type::FLOAT32, {2}}},
+                        {0},
+                        {1, 2},
+                        Options::UnpackOptions,
+                        [](Builder& b) { return tfl::CreateUnpackOptions(b, 2, 1).Union(); }};
+  const Outcome parts = run_operator(unpack, {1, 7, 2, 8});
+  ASSERT_EQ(parts.error, "");
+  EXPECT_EQ(parts.outputs[0].values, (V{1, 2}));
+  EXPECT_EQ(parts.outputs[1].values, (V{7, 8}));
+  unpack.outputs = {1};
+  EXPECT_EQ(run_operator(unpack, {}).error,
+            "subgraphs[0].operators[0]: UNPACK has 1 inputs and 1 outputs, expected 1 and 2");
+  pack.tensors[1].shape = {2, 1};
+  EXPECT_EQ(run_operator(pack, {}).error, "subgraphs[0].operators[0]: PACK stacks [2] and [2,1]");
+}
+
+TEST(TfliteOperators, OptionsThatAreMissingAreNamed) {
+  for (const Code code : {Code::PACK, Code::UNPACK, Code::GATHER}) {
+    const OneOperator one = {
+        code,
+        {{Type::FLOAT32, {2}}, {Type::INT32, {2}, {0, 1}}, {Type::FLOAT32, {2}}},
+        {0, 1},
+        {2}};
+    EXPECT_EQ(run_operator(one, {}).error, std::string("subgraphs[0].operators[0]: ") +
+                                               tfl::EnumNameBuiltinOperator(code) +
+                                               " has no options of its own kind");
+  }
+}
+
+TEST(TfliteOperators, TileFillRangeAndShapeMakeTheirValues) {
+  OneOperator tile = {
+      Code::TILE,
+      {{Type::FLOAT32, {1, 2}}, {Type::INT32, {2}, {2, 2}}, {Type::FLOAT32, {2, 4}}},
+      {0, 1},
+      {2}};
+  expect_output(tile, {1, 2}, {2, 4}, {1, 2, 1, 2, 1, 2, 1, 2});
+  tile.tensors[1].values = {2, -1};
+  EXPECT_EQ(run_operator(tile, {}).error,
+            "subgraphs[0].operators[0]: TILE repeats [1,2] by [2,-1]");
+  const OneOperator fill = {
+      Code::FILL,
+      {{Type::FLOAT32, {}}, {Type::INT32, {2}, {2, 2}}, {Type::FLOAT32, {2, 2}}},
+      {1, 0},
+      {2}};
+  expect_output(fill, {4}, {2, 2}, {4, 4, 4, 4});
+  OneOperator range = {Code::RANGE,
+                       {{Type::FLOAT32, {1}},
+                        {Type::INT32, {}, {5}},
+                        {Type::INT32, {}, {-1}},
+                        {Type::INT32, {}, {-2}},
+                        {Type::INT32, {3}}},
+                       {1, 2, 3},
+                       {4}};
+  expect_output(range, {0}, {3}, {5, 3, 1});
+  range.tensors[3].values = {0};
+  EXPECT_EQ(run_operator(range, {0}).error,
+            "subgraphs[0].operators[0]: RANGE counts from 5 to -1 in steps of 0");
+  const OneOperator shape = {Code::SHAPE, {{Type::FLOAT32, {2, 3}}, {Type::INT32, {2}}}, {0}, {1}};
+  expect_output(shape, V(6, 0.0F), {2}, {2, 3});
+}
+
+TEST(TfliteOperators, ASliceOfAComputedSizeHasTheRowsOfEachRun) {
+  OneOperator one = {Code::SLICE,
+                     {{Type::INT32, {1}},
+                      {Type::INT32, {3}, {7, 8, 9}},
+                      {Type::INT32, {1}, {0}},
+                      {Type::INT32, {1}}},
+                     {1, 2, 0},
+                     {3}};
+  expect_output(one, {2}, {2}, {7, 8});
+  expect_output(one, {-1}, {3}, {7, 8, 9});
+  EXPECT_EQ(run_operator(one, {4}).error,
+            "subgraphs[0].operators[0] \"t3\" (SLICE): it takes 4 elements of axis 0 of [3]");
+  one.tensors[2].values = {1};
+  EXPECT_EQ(run_operator(one, {1}).error, "SLICE is not run: its bounds are computed");
+}
+
+TEST(TfliteOperators, AComputedTargetShapeIsWhatTheFileStates) {
+  // The input is both what is reshaped and, in a run, the target.
+  OneOperator one = {
+      Code::RESHAPE, {{Type::INT32, {2}}, {Type::INT32, {1, 1}, {}, {-1, 1}}}, {0, 0}, {1}};
+  expect_output(one, {2, 1}, {2, 1}, {2, 1});
+  one.tensors[1].signature = {-1, -1};
+  EXPECT_EQ(run_operator(one, {2, 1}).error, "RESHAPE is not run: its target shape is computed");
+}
+
+}  // namespace
+}  // namespace visionpress
