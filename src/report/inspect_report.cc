@@ -97,6 +97,33 @@ std::string format_package(const ModelInfo& info) {
   return text + "\n";
 }
 
+/// A line a layer that cannot be run, or a line a reason where many share it.
+std::string format_refused(const ModelInfo& info) {
+  constexpr std::size_t kShown = 4;
+  std::vector<std::pair<std::string, std::vector<const LayerInfo*>>> reasons;
+  for (const LayerInfo& layer : info.layers) {
+    const std::string& why = layer.cannot_run_because;
+    if (why.empty()) continue;
+    auto reason =
+        std::find_if(reasons.begin(), reasons.end(), [&](const auto& r) { return r.first == why; });
+    if (reason == reasons.end()) reason = reasons.insert(reasons.end(), {why, {}});
+    reason->second.push_back(&layer);
+  }
+  std::string text;
+  for (const auto& [why, layers] : reasons) {
+    if (layers.size() > kShown) {
+      text += fmt::format("  {:<8} {} layers cannot be run (--layers names them): {}\n", "",
+                          layers.size(), why);
+      continue;
+    }
+    for (const LayerInfo* layer : layers) {
+      text +=
+          fmt::format("  {:<8} \"{}\" ({}) cannot be run: {}\n", "", layer->name, layer->type, why);
+    }
+  }
+  return text;
+}
+
 std::string format_summary(const ModelInfo& info) {
   constexpr std::size_t kIndent = 11;  // of what follows the word at the beginning of a line
   std::string text = fmt::format("{}: {}, {}, {}\n", base_name(info.file), info.format,
@@ -109,11 +136,7 @@ std::string format_summary(const ModelInfo& info) {
   text += fmt::format(
       "  {:<8} {}\n", "layers",
       wrap(fmt::format("{}: {}", info.layers.size(), count_types(info.layers)), kIndent));
-  for (const LayerInfo& layer : info.layers) {
-    if (layer.cannot_run_because.empty()) continue;
-    text += fmt::format("  {:<8} \"{}\" ({}) cannot be run: {}\n", "", layer.name, layer.type,
-                        layer.cannot_run_because);
-  }
+  text += format_refused(info);
   text += format_weights(info);
   if (!info.labels.empty()) {
     text += fmt::format("  {:<8} {}\n", "labels",
@@ -129,8 +152,14 @@ std::string format_summary(const ModelInfo& info) {
 }
 
 Table make_layer_table(const ModelInfo& info) {
+  const bool all_run = std::ranges::all_of(
+      info.layers, [](const LayerInfo& layer) { return layer.cannot_run_because.empty(); });
   Table table{{"layer", "type"}, {}};
-  for (const LayerInfo& layer : info.layers) table.rows.push_back({layer.name, layer.type});
+  if (!all_run) table.header.emplace_back("cannot be run because");
+  for (const LayerInfo& layer : info.layers) {
+    table.rows.push_back({layer.name, layer.type});
+    if (!all_run) table.rows.back().push_back(layer.cannot_run_because);
+  }
   return table;
 }
 

@@ -13,30 +13,51 @@
 namespace visionpress {
 namespace {
 
-// Every layer that cannot be run, in one message, grouped by the reason.
+/// Layers that cannot be run for the same reason.
+struct Refused {
+  std::string why = {};
+  std::vector<std::pair<std::string, std::string>> layers = {};  ///< place and type
+};
+
+/// Each layer; or, where that would be a page, each type with its first place.
+std::string list_layers(const std::vector<std::pair<std::string, std::string>>& layers) {
+  constexpr std::size_t kShown = 8;
+  std::vector<std::string> parts;
+  std::map<std::string, std::size_t> counts;
+  for (const auto& [place, type] : layers) ++counts[type];
+  for (const auto& [place, type] : layers) {
+    if (layers.size() <= kShown || counts[type] == 1) {
+      parts.push_back(fmt::format("{} ({})", place, type));
+    } else if (counts[type] > 1) {
+      parts.push_back(fmt::format("{} {} from {} on", counts[type], type, place));
+      counts[type] = 0;  // said
+    }
+  }
+  return fmt::format("{}", fmt::join(parts, ", "));
+}
+
+// Every operator that cannot be run, in one message, grouped by the reason.
 Result<void> check_runnable(const Graph& graph) {
-  std::vector<std::pair<std::string, std::string>> reasons;  // why, and the places
+  std::vector<Refused> reasons;
   std::size_t count = 0;
   for (const Node& node : graph.nodes) {
     const auto* unsupported = std::get_if<Unsupported>(&node.op);
     if (unsupported == nullptr) continue;
     ++count;
-    auto reason = std::find_if(reasons.begin(), reasons.end(),
-                               [&](const auto& r) { return r.first == unsupported->why; });
-    if (reason == reasons.end()) reason = reasons.insert(reasons.end(), {unsupported->why, ""});
+    auto reason = std::ranges::find(reasons, unsupported->why, &Refused::why);
+    if (reason == reasons.end()) reason = reasons.insert(reasons.end(), {unsupported->why, {}});
     // TFLite's layer names can be a paragraph; the element path alone finds the layer.
-    const std::string path =
+    const std::string place =
         graph.format == Format::TfLite ? node.path.substr(0, node.path.find(' ')) : node.path;
-    reason->second +=
-        fmt::format("{}{} ({})", reason->second.empty() ? "" : ", ", path, node.source_type);
-  }
-  std::string names;
-  for (const auto& [why, places] : reasons) {
-    names += fmt::format("{}{}: {}", names.empty() ? "" : "; ", places, why);
+    reason->layers.emplace_back(place, node.source_type);
   }
   if (count > 0) {
+    std::vector<std::string> texts;
+    for (const Refused& reason : reasons) {
+      texts.push_back(fmt::format("{}: {}", list_layers(reason.layers), reason.why));
+    }
     return fail(ErrorKind::Unsupported, "{} of {} layers cannot be run: {}", count,
-                graph.nodes.size(), names);
+                graph.nodes.size(), fmt::join(texts, "; "));
   }
   if (graph.inputs.size() != 1) {
     return fail(ErrorKind::Unsupported, "it has {} inputs; models with one image input can be run",

@@ -4,12 +4,6 @@
 namespace visionpress {
 namespace {
 
-std::string list_schemes() {
-  std::string names;
-  for (const SchemeInfo& scheme : schemes()) names += (names.empty() ? "" : "|") + scheme.name;
-  return names;
-}
-
 std::string explain_schemes() {
   std::string text = "Schemes:\n";
   for (const SchemeInfo& scheme : schemes()) {

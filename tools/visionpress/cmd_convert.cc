@@ -4,12 +4,6 @@
 namespace visionpress {
 namespace {
 
-std::string list_schemes() {
-  std::string names;
-  for (const SchemeInfo& scheme : schemes()) names += (names.empty() ? "" : "|") + scheme.name;
-  return names;
-}
-
 void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
   CLI::App& app = line.app();
   app.add_option("FILE", options.input, "TensorFlow frozen graph (.pb)")->required();

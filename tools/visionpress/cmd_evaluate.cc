@@ -1,5 +1,3 @@
-#include <type_traits>
-
 #include "command_line.h"
 #include "progress.h"
 #include "visionpress/evaluate.h"
@@ -34,36 +32,6 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
       ->type_name("FILE");
   app.add_flag("--force", options.overwrite, "Overwrite an existing --save-predictions file");
   add_threads(app, options.threads);
-}
-
-void add_metric_options(CommandLine& line, EvaluateOptions& options) {
-  CLI::App& app = line.app();
-  line.add_choice<Metric>("--metric", options.metric,
-                          {{"standard", Metric::Standard},
-                           {"legacy", Metric::Legacy},
-                           {"legacy-flipped", Metric::LegacyFlipped}},
-                          "How precision and recall count; legacy as the original project did")
-      ->group(kMore)
-      ->default_str("standard");
-  const auto add_number = [&app](const char* name, auto& value, const char* help) {
-    CLI::Option* option = app.add_option(name, value, help)->capture_default_str()->group(kMore);
-    if constexpr (std::is_integral_v<std::remove_reference_t<decltype(value)>>) {
-      option->check(check_count);
-    }
-  };
-  add_number("--probability", options.probability,
-             "Precision and recall count detections above it");
-  add_number("--iou", options.iou, "Overlap that makes a match for precision and recall");
-  add_number("--ap-probability", options.ap_probability, "AP counts detections above it");
-  add_number("--nms-iou", options.nms_iou,
-             "The weaker of two boxes of a tag that overlap more is dropped");
-  add_number("--max-detections", options.max_detections, "Boxes kept an image");
-  add_number("--min-box", options.min_box,
-             "Leave out true boxes below this share of the image's side");
-  add_number("--max-images", options.max_images, "Take only this many images; 0: all");
-  add_number("--bootstrap", options.bootstrap_rounds,
-             "Rounds of the interval of differences; 0: none");
-  add_number("--seed", options.seed, "Of the bootstrap");
   app.add_flag("--crops", options.crops,
                "Classifiers: score the boxes of a detection data set as crops")
       ->group(kMore);
@@ -84,7 +52,8 @@ Exit run_evaluate(const Arguments& arguments) {
   OutputOptions output;
   add_main_options(line, files, options);
   add_form_options(line.app(), output);
-  add_metric_options(line, options);
+  add_metric_options(line, options,
+                     "How precision and recall count; legacy as the original project did");
   add_run_options(line, options.arithmetic, options.preprocess);
   if (const auto exit = line.parse(arguments)) return *exit;
 

@@ -39,12 +39,6 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
       ->type_name("SCHEME")
       ->expected(1)
       ->take_all();
-  line.add_choice<Metric>("--metric", options.evaluate.metric,
-                          {{"standard", Metric::Standard},
-                           {"legacy", Metric::Legacy},
-                           {"legacy-flipped", Metric::LegacyFlipped}},
-                          "Another metric to show beside the standard one")
-      ->default_str("standard");
   app.add_flag("--cloud", online.cloud,
                "Ask Custom Vision too (VISIONPRESS_CV_ENDPOINT, VISIONPRESS_CV_PREDICTION_KEY)");
   app.add_option("--online", online.from,
@@ -66,23 +60,6 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
                  "Label file, a tag a line; default: in the export, or beside it")
       ->type_name("FILE");
   add_threads(app, options.evaluate.threads);
-}
-
-void add_number_options(CLI::App& app, EvaluateOptions& options) {
-  const auto add_number = [&app](const char* name, auto& value, const char* help) {
-    CLI::Option* option = app.add_option(name, value, help)->capture_default_str()->group(kMore);
-    if constexpr (std::is_integral_v<std::remove_reference_t<decltype(value)>>) {
-      option->check(check_count);
-    }
-  };
-  add_number("--probability", options.probability,
-             "Precision and recall count detections above it");
-  add_number("--iou", options.iou, "Overlap that makes a match for precision and recall");
-  add_number("--min-box", options.min_box,
-             "Leave out true boxes below this share of the image's side");
-  add_number("--max-images", options.max_images, "Take only this many images; 0: all");
-  add_number("--bootstrap", options.bootstrap_rounds,
-             "Rounds of the interval of differences; 0: none");
 }
 
 /// Fills options' online part. errors: Usage.
@@ -123,7 +100,7 @@ Exit run_experiment(const Arguments& arguments) {
   OutputOptions output;
   add_main_options(line, options, online);
   add_form_options(line.app(), output);
-  add_number_options(line.app(), options.evaluate);
+  add_metric_options(line, options.evaluate, "Another metric to show beside the standard one");
   add_run_options(line, options.evaluate.arithmetic, options.evaluate.preprocess);
   if (const auto exit = line.parse(arguments)) return *exit;
   if (auto chosen = choose_online(online, options); !chosen) return report_error(chosen.error());

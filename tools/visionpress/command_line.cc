@@ -143,16 +143,19 @@ std::string check_count(const std::string& text) {
 }
 
 void add_form_options(CLI::App& app, OutputOptions& options) {
-  app.add_flag_callback(
-      "--json", [&options] { options.form = ReportForm::Json; },
-      "Print JSON (docs/json.md) in place of text");
-  app.add_flag_callback(
-         "--csv", [&options] { options.form = ReportForm::Csv; }, "Print CSV")
-      ->group(kMore);
-  app.add_flag_callback(
-         "--markdown", [&options] { options.form = ReportForm::Markdown; },
-         "Print a Markdown table")
-      ->group(kMore);
+  const auto add_form = [&](const char* name, ReportForm form, const char* help) {
+    return app.add_flag_callback(
+        name,
+        [&options, form, name] {
+          if (options.form != ReportForm::Text && options.form != form)
+            throw CLI::ValidationError(name, "choose one of --json, --csv and --markdown");
+          options.form = form;
+        },
+        help);
+  };
+  add_form("--json", ReportForm::Json, "Print JSON (docs/json.md) in place of text");
+  add_form("--csv", ReportForm::Csv, "Print CSV")->group(kMore);
+  add_form("--markdown", ReportForm::Markdown, "Print a Markdown table")->group(kMore);
   app.add_flag("-q,--quiet", options.quiet, "No warnings and no progress")->group(kMore);
 }
 
@@ -182,6 +185,43 @@ CLI::Option* add_input_size(CLI::App& app, std::optional<std::array<std::int64_t
           },
           "Width and height of the image input where the file leaves them open")
       ->type_name("WxH");
+}
+
+std::string list_schemes() {
+  std::string names;
+  for (const SchemeInfo& scheme : schemes()) names += (names.empty() ? "" : "|") + scheme.name;
+  return names;
+}
+
+void add_metric_options(CommandLine& line, EvaluateOptions& options,
+                        const std::string& metric_help) {
+  CLI::App& app = line.app();
+  line.add_choice<Metric>("--metric", options.metric,
+                          {{"standard", Metric::Standard},
+                           {"legacy", Metric::Legacy},
+                           {"legacy-flipped", Metric::LegacyFlipped}},
+                          metric_help)
+      ->group(kMore)
+      ->default_str("standard");
+  const auto add_number = [&app](const char* name, auto& value, const char* help) {
+    CLI::Option* option = app.add_option(name, value, help)->capture_default_str()->group(kMore);
+    if constexpr (std::is_integral_v<std::remove_reference_t<decltype(value)>>) {
+      option->check(check_count);
+    }
+  };
+  add_number("--probability", options.probability,
+             "Precision and recall count detections above it");
+  add_number("--iou", options.iou, "Overlap that makes a match for precision and recall");
+  add_number("--ap-probability", options.ap_probability, "AP counts detections above it");
+  add_number("--nms-iou", options.nms_iou,
+             "The weaker of two boxes of a tag that overlap more is dropped");
+  add_number("--max-detections", options.max_detections, "Boxes kept an image");
+  add_number("--min-box", options.min_box,
+             "Leave out true boxes below this share of the image's side");
+  add_number("--max-images", options.max_images, "Take only this many images; 0: all");
+  add_number("--bootstrap", options.bootstrap_rounds,
+             "Rounds of the interval of differences; 0: none");
+  add_number("--seed", options.seed, "Of the bootstrap");
 }
 
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess) {

@@ -83,8 +83,14 @@ void add_form_options(CLI::App& app, OutputOptions& options);
 /// For CLI::Option::check: empty when the text is a whole number of 64 bits, otherwise what is
 /// wrong. CLI11 takes "-1" for the largest number.
 std::string check_count(const std::string& text);
+/// How predictions are counted: metric, thresholds, intervals. metric_help: of --metric, which
+/// stands in the group.
+void add_metric_options(CommandLine& line, EvaluateOptions& options,
+                        const std::string& metric_help);
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess);
 void add_threads(CLI::App& app, int& threads);
+/// "fp16|linear-8|...", for the help of --weights.
+std::string list_schemes();
 /// --input-size WxH.
 CLI::Option* add_input_size(CLI::App& app, std::optional<std::array<std::int64_t, 2>>& input_size);
 

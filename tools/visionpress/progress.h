@@ -6,8 +6,8 @@
 
 namespace visionpress {
 
-/// One line on stderr that keeps being rewritten: done of total, rate, time left. Silent when
-/// stderr is no terminal or `quiet`.
+/// One line on stderr that keeps being rewritten: done of total, rate, time left. Where stderr is
+/// no terminal, a line for each ten seconds that one thing takes. Silent when `quiet`.
 class ProgressMeter {
  public:
   explicit ProgressMeter(bool quiet);
@@ -21,7 +21,8 @@ class ProgressMeter {
 
  private:
   using Clock = std::chrono::steady_clock;
-  bool visible_;
+  bool quiet_;
+  bool on_terminal_;
   bool drawn_ = false;
   std::string what_ = {};
   Clock::time_point begun_ = {};
