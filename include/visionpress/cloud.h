@@ -5,6 +5,7 @@
 /// connections) and send nothing twice that would act twice.
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,6 +27,9 @@ struct CloudAccess {
   bool keys_optional = false;
   int retries = 8;           ///< sendings of a request after the first
   int timeout_seconds = 60;  ///< a connection without a byte for so long is given up
+  /// Told before each wait for a service that fails: its seconds, and why as one line. Empty:
+  /// nobody. Called from the thread that made the call.
+  std::function<void(double, const std::string&)> on_wait = {};
 };
 
 /// A base model that training starts from.
@@ -113,7 +117,7 @@ struct CloudUploadResult {
 struct CloudTrainOptions {
   std::string project = {};
   bool advanced = false;  ///< false: "Regular", the quick training
-  int budget_hours = 1;   ///< of an advanced training
+  int budget_hours = 1;   ///< hours an advanced training may take on the service's machines
   bool force = false;     ///< train although nothing changed
   bool wait = true;       ///< until it is completed
 };
@@ -137,8 +141,8 @@ struct CloudPublishOptions {
 struct CloudPerformanceOptions {
   std::string project = {};
   std::string iteration = {};
-  double threshold = 0.5;  ///< of the probability
-  double overlap = 0.3;    ///< of boxes
+  double threshold = 0.5;  ///< 0..1: predictions of at least this probability count
+  double overlap = 0.3;    ///< 0..1: intersection over union that makes a box a match
 };
 
 /// The service's own figures, from its own validation images. Shares, 0..1.
@@ -192,15 +196,23 @@ struct CloudPredictOptions {
   bool overwrite = false;
 };
 
+// Every call: `project` and `iteration` are a name or an id. errors: Usage where no key or endpoint
+// is given, or nothing has that name (naming what there is); Io where the service does not answer
+// or refuses (its code and message); Malformed where the answer is not what it should be.
+
+/// The base models of training, in the service's order.
 [[nodiscard]] Result<std::vector<CloudDomain>> cloud_domains(const CloudAccess& access);
+/// In the service's order.
 [[nodiscard]] Result<std::vector<CloudProject>> cloud_projects(const CloudAccess& access);
 /// errors: Usage when there is a project of this name, or no such domain (naming those there are).
 [[nodiscard]] Result<CloudProject> cloud_create(const CloudAccess& access,
                                                 const CloudCreateOptions& options);
-/// Deletes a project, or one iteration of it. returns: what was deleted, for people.
+/// Deletes a project, or one iteration of it where that is not empty. returns: what was deleted,
+/// for people.
 [[nodiscard]] Result<std::string> cloud_delete(const CloudAccess& access,
                                                const std::string& project,
                                                const std::string& iteration);
+/// Each with the number of its images.
 [[nodiscard]] Result<std::vector<CloudTag>> cloud_tags(const CloudAccess& access,
                                                        const std::string& project);
 /// Sends the images of a data set with their tags and regions. Images that the service turns down
@@ -209,6 +221,7 @@ struct CloudPredictOptions {
 [[nodiscard]] Result<CloudUploadResult> cloud_upload(const CloudAccess& access,
                                                      const CloudUploadOptions& options,
                                                      const Progress& progress);
+/// Starts a training; where the options say so, returns when it has ended.
 /// errors: Io with the service's reason when the training fails.
 [[nodiscard]] Result<CloudTrainResult> cloud_train(const CloudAccess& access,
                                                    const CloudTrainOptions& options,
@@ -216,12 +229,16 @@ struct CloudPredictOptions {
 /// By creation, the oldest first.
 [[nodiscard]] Result<std::vector<CloudIteration>> cloud_iterations(const CloudAccess& access,
                                                                    const std::string& project);
+/// Lets an iteration be asked for predictions by a name, or no longer. returns: the iteration as it
+/// is then. errors: Usage without a name or resource; Io, by the service, where another iteration
+/// has the name and `overwrite` is false.
 [[nodiscard]] Result<CloudIteration> cloud_publish(const CloudAccess& access,
                                                    const CloudPublishOptions& options);
 /// Makes an iteration the project's default: the way of API 2, before publishing.
 [[nodiscard]] Result<CloudIteration> cloud_default(const CloudAccess& access,
                                                    const std::string& project,
                                                    const std::string& iteration);
+/// What the service measured of an iteration on images it held back.
 [[nodiscard]] Result<CloudPerformance> cloud_performance(const CloudAccess& access,
                                                          const CloudPerformanceOptions& options);
 /// Has an iteration exported, waits, downloads it, and checks that it is a package.

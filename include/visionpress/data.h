@@ -20,9 +20,10 @@ struct CocoSubsetOptions {
   bool download = true;        ///< fetch each image from its coco_url
   int parallel = 8;            ///< downloads at a time
   bool skip_missing = false;   ///< leave out images that cannot be had, in place of failing
-  bool overwrite = false;      ///< of an annotations.json that says something else
-  int retries = 8;             ///< sendings of a request after the first
-  int timeout_seconds = 60;    ///< a connection without a byte for so long is given up
+  bool overwrite = false;  ///< of an annotations.json that says something else, and of images that
+                           ///< are others
+  int retries = 8;         ///< sendings of a request after the first
+  int timeout_seconds = 60;  ///< a connection without a byte for so long is given up
 };
 
 struct CocoSubsetResult {

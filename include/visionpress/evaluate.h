@@ -117,6 +117,8 @@ struct ModelScore {
       std::nullopt;  ///< decoding, resizing, network and NMS, all threads
   std::optional<Difference> ap_difference = std::nullopt;  ///< against the first column
   std::optional<Difference> top1_difference = std::nullopt;
+  /// `experiment`: of AP or top-1, against the exported file that this one was made of
+  std::optional<Difference> export_difference = std::nullopt;
   std::vector<TagScore> tags = {};
   bool within_max_drop = true;
 };

@@ -45,6 +45,8 @@ class PredictionServer {
 
   /// "http://127.0.0.1:8000"
   [[nodiscard]] const std::string& address() const;
+  /// The model, its task, how images are preprocessed and with which arithmetic it runs, one line.
+  [[nodiscard]] const std::string& description() const;
   /// What opening the model had to say.
   [[nodiscard]] const std::vector<std::string>& warnings() const;
   /// Takes no more requests, answers those that have begun, and returns.

@@ -10,6 +10,7 @@
 #include "cloud/custom_vision_images.h"
 #include "cloud/custom_vision_iterations.h"
 #include "cloud/custom_vision_prediction.h"
+#include "cloud/custom_vision_rules.h"
 #include "eval/dataset.h"
 #include "eval/image.h"
 #include "eval/predictions.h"
@@ -18,16 +19,16 @@ namespace visionpress {
 namespace {
 
 /// A client and the project that a call is about.
-struct Session {
+struct OpenProject {
   CustomVisionClient client;
   CloudProject project = {};
 };
 
-Result<Session> open_session(const CloudAccess& access, const std::string& project) {
+Result<OpenProject> open_project(const CloudAccess& access, const std::string& project) {
   VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
-  Session session{std::move(client), {}};
-  VP_ASSIGN_OR_RETURN(session.project, find_project(session.client, project));
-  return session;
+  OpenProject opened{std::move(client), {}};
+  VP_ASSIGN_OR_RETURN(opened.project, find_project(opened.client, project));
+  return opened;
 }
 
 /// The images of a prediction, from a data set or a list of files, each with its size.
@@ -178,22 +179,22 @@ Result<CloudProject> cloud_create(const CloudAccess& access, const CloudCreateOp
 
 Result<std::string> cloud_delete(const CloudAccess& access, const std::string& project,
                                  const std::string& iteration) {
-  VP_ASSIGN_OR_RETURN(Session session, open_session(access, project));
+  VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, project));
   if (iteration.empty()) {
-    VP_RETURN_IF_ERROR(delete_project(session.client, session.project));
-    return fmt::format("project \"{}\" ({})", session.project.name, session.project.id);
+    VP_RETURN_IF_ERROR(delete_project(opened.client, opened.project));
+    return fmt::format("project \"{}\" ({})", opened.project.name, opened.project.id);
   }
   VP_ASSIGN_OR_RETURN(
       const CloudIteration found,
-      find_iteration(session.client, session.project, iteration, IterationNeed::Completed));
-  VP_RETURN_IF_ERROR(delete_iteration(session.client, session.project, found));
+      find_iteration(opened.client, opened.project, iteration, IterationNeed::Completed));
+  VP_RETURN_IF_ERROR(delete_iteration(opened.client, opened.project, found));
   return fmt::format("iteration \"{}\" ({}) of project \"{}\"", found.name, found.id,
-                     session.project.name);
+                     opened.project.name);
 }
 
 Result<std::vector<CloudTag>> cloud_tags(const CloudAccess& access, const std::string& project) {
-  VP_ASSIGN_OR_RETURN(Session session, open_session(access, project));
-  return list_tags(session.client, session.project);
+  VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, project));
+  return list_tags(opened.client, opened.project);
 }
 
 Result<CloudUploadResult> cloud_upload(const CloudAccess& access, const CloudUploadOptions& options,
@@ -209,9 +210,9 @@ Result<CloudUploadResult> cloud_upload(const CloudAccess& access, const CloudUpl
                                                            .max_images = options.max_images,
                                                            .image_need = ImageNeed::Required},
                                                           diagnostics));
-  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
+  VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, options.project));
   VP_ASSIGN_OR_RETURN(CloudUploadResult result,
-                      upload_dataset(session.client, session.project, dataset, options, progress));
+                      upload_dataset(opened.client, opened.project, dataset, options, progress));
   result.warnings.insert(result.warnings.begin(), diagnostics.warnings().begin(),
                          diagnostics.warnings().end());
   return result;
@@ -223,26 +224,26 @@ Result<CloudTrainResult> cloud_train(const CloudAccess& access, const CloudTrain
     return fail(ErrorKind::InvalidArgument, "budget is {} hours, expected 1 or more",
                 options.budget_hours);
   }
-  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
-  return train_project(session.client, session.project, options, progress);
+  VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, options.project));
+  return train_project(opened.client, opened.project, options, progress);
 }
 
 Result<std::vector<CloudIteration>> cloud_iterations(const CloudAccess& access,
                                                      const std::string& project) {
-  VP_ASSIGN_OR_RETURN(Session session, open_session(access, project));
-  return list_iterations(session.client, session.project);
+  VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, project));
+  return list_iterations(opened.client, opened.project);
 }
 
 Result<CloudIteration> cloud_publish(const CloudAccess& access,
                                      const CloudPublishOptions& options) {
-  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
-  return publish_iteration(session.client, session.project, options);
+  VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, options.project));
+  return publish_iteration(opened.client, opened.project, options);
 }
 
 Result<CloudIteration> cloud_default(const CloudAccess& access, const std::string& project,
                                      const std::string& iteration) {
-  VP_ASSIGN_OR_RETURN(Session session, open_session(access, project));
-  return make_default_iteration(session.client, session.project, iteration);
+  VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, project));
+  return make_default_iteration(opened.client, opened.project, iteration);
 }
 
 Result<CloudPerformance> cloud_performance(const CloudAccess& access,
@@ -251,14 +252,14 @@ Result<CloudPerformance> cloud_performance(const CloudAccess& access,
     if (share >= 0.0 && share <= 1.0) continue;
     return fail(ErrorKind::InvalidArgument, "a threshold is {:g}, expected 0 to 1", share);
   }
-  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
-  return load_performance(session.client, session.project, options);
+  VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, options.project));
+  return load_performance(opened.client, opened.project, options);
 }
 
 Result<CloudExportResult> cloud_export(const CloudAccess& access, const CloudExportOptions& options,
                                        const Progress& progress) {
-  VP_ASSIGN_OR_RETURN(Session session, open_session(access, options.project));
-  return export_iteration(session.client, session.project, options, progress);
+  VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, options.project));
+  return export_iteration(opened.client, opened.project, options, progress);
 }
 
 namespace {
@@ -280,7 +281,7 @@ PredictResult name_asked(const CloudPredictOptions& options) {
 Result<std::string> choose_project(const CloudAccess& access, const std::string& name_or_id,
                                    CustomVisionClient& client) {
   const bool looks_up = !access.keys_optional || !access.training_key.empty();
-  if (!looks_up || is_cloud_id(name_or_id)) return name_or_id;
+  if (!looks_up || is_uuid(name_or_id)) return name_or_id;
   VP_ASSIGN_OR_RETURN(const CloudProject project, find_project(client, name_or_id));
   return project.id;
 }

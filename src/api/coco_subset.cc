@@ -107,8 +107,8 @@ class ImageFetcher {
   [[nodiscard]] Result<void> fetch(HttpClient& client, std::size_t index) {
     const CocoImage& image = subset_.images[index];
     const std::string path = (folder_ / image.file_name).string();
-    if (const auto there = MappedFile::open(path);
-        there && find_fault(there->bytes(), image).empty()) {
+    if (const auto kept = MappedFile::open(path);
+        kept && find_fault(kept->bytes(), image).empty()) {
       ++kept_;
       return {};
     }
@@ -132,6 +132,12 @@ class ImageFetcher {
     faults_[index] = find_fault(bytes, image);
     if (!faults_[index].empty()) return {};
     std::error_code ignored;  // the file says why, if its folder is not there
+    // A download that was cut short is replaced, a picture is not.
+    const auto there = MappedFile::open(path);
+    if (!options_.overwrite && there && decode_image(there->bytes())) {
+      faults_[index] = "is there and is another image; --force overwrites it";
+      return {};
+    }
     fs::create_directories(fs::path(path).parent_path(), ignored);
     VP_RETURN_IF_ERROR(write_file(path, Overwrite::Allow, bytes));
     ++downloaded_;

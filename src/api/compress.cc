@@ -5,6 +5,7 @@
 #include <map>
 
 #include "api/encode_weights.h"
+#include "api/format_names.h"
 #include "api/open_model.h"
 #include "api/plan.h"
 #include "base/error.h"
@@ -46,11 +47,11 @@ bool is_archive_wanted(const std::string& output) { return lower_extension(outpu
 Result<void> check_extension(const OpenedModel& model, const std::string& output) {
   const std::string own = extension_of(model.graph().format);
   const std::string named = lower_extension(output);
-  for (const Format other : {Format::CoreMl, Format::TfLite, Format::GraphDef}) {
-    if (named != extension_of(other) || named == own) continue;
+  for (const FormatNames& other : kFormatNames) {
+    if (named != other.extension || named == own) continue;
     return fail(ErrorKind::Usage, "{}: the file stays a {} file, whose name ends in {}{}", output,
                 name_of(model.graph().format), own,
-                other == Format::TfLite && own == ".pb"
+                other.format == Format::TfLite && own == ".pb"
                     ? "; `visionpress convert` makes a TFLite file"
                     : "");
   }
@@ -169,6 +170,7 @@ Result<CompressResult> compress(const CompressOptions& options) {
   result.scheme = options.scheme;
   result.bytes_before = model.bytes().size();
   result.warnings = model.warnings;
+  if (!is_archive_wanted(result.output)) warn_of_package(model, result.warnings);
   VP_RETURN_IF_ERROR(check_output(model, options, result.output));
   const auto plan = make_plan(*model.source, *scheme, options);
   if (!plan) return in_file(plan.error(), options.input);

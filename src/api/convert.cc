@@ -7,6 +7,7 @@
 #include <memory>
 
 #include "api/encode_weights.h"
+#include "api/format_names.h"
 #include "api/open_model.h"
 #include "api/plan.h"
 #include "base/error.h"
@@ -290,11 +291,7 @@ Result<ConvertResult> Converter::convert() {
   result_.bytes_before = model.size_bytes();
   result_.layers_before = model.graph().nodes.size();
   result_.warnings = model.warnings;
-  if (model.package && !model.package->package.labels.empty()) {
-    result_.warnings.push_back(
-        fmt::format("the package's {} labels are no part of the new file: keep {} beside it",
-                    model.package->package.labels.size(), model.package->package.labels_entry));
-  }
+  warn_of_package(model, result_.warnings);
   if (scheme == nullptr) {
     VP_RETURN_IF_ERROR(write_float(*file));
   } else {

@@ -94,7 +94,8 @@ Result<bool> same_values(const WeightRef& a, const WeightRef& b) {
   return before == after;
 }
 
-/// As same_meaning, where the format keeps the values of codes 0 and 255: those agree to rounding.
+/// As same_meaning, where the format keeps the values of the least and the largest code: those
+/// agree to rounding.
 bool same_ranges(const WeightCode& written, const WeightCode& meant) {
   if (written.encoding != meant.encoding || written.bits != meant.bits ||
       written.is_signed != meant.is_signed || written.scales.size() != meant.scales.size())
@@ -104,14 +105,15 @@ bool same_ranges(const WeightCode& written, const WeightCode& meant) {
     const double offset = code.offsets.empty() ? 0.0 : static_cast<double>(code.offsets[at]);
     return static_cast<double>(code.scales[at]) * (value - zero) + offset;
   };
+  const double top = std::exp2(meant.bits) - 1.0;
   for (std::size_t i = 0; i < meant.scales.size(); ++i) {
     const double least = value_of(meant, i, 0.0);
-    const double largest = value_of(meant, i, 255.0);
+    const double largest = value_of(meant, i, top);
     const double magnitude = std::max(std::abs(least), std::abs(largest));
     // Four roundings: both ends, their difference, the scale.
     const double allowed = 4.0 * magnitude * std::numeric_limits<float>::epsilon();
     if (!(std::abs(value_of(written, i, 0.0) - least) <= allowed) ||
-        !(std::abs(value_of(written, i, 255.0) - largest) <= allowed))
+        !(std::abs(value_of(written, i, top) - largest) <= allowed))
       return false;
   }
   return true;

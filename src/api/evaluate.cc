@@ -74,7 +74,7 @@ Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
                                         options.save_predictions,
                                         options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
   }
-  evaluation.compare(columns);
+  evaluation.compare(columns, {});
   return evaluation.collect(columns);
 }
 

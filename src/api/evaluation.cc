@@ -5,6 +5,7 @@
 #include <cmath>
 #include <filesystem>
 
+#include "api/format_names.h"
 #include "base/parallel.h"
 #include "eval/bootstrap.h"
 #include "eval/classification.h"
@@ -62,6 +63,12 @@ void Evaluation::adopt(std::vector<std::string> labels, PackageHint hint, std::s
 Result<Column> Evaluation::read_predictions(const std::string& file) {
   Column column;
   VP_ASSIGN_OR_RETURN(column.predictions, load_predictions(file, dataset_, diagnostics_));
+  const bool has_boxes = column.predictions.task == Task::Detection;
+  if (has_boxes == (dataset_.kind == DatasetKind::Folder)) {
+    return fail(ErrorKind::Usage, "its predictions {}, and the data set is {}",
+                has_boxes ? "are boxes" : "have no \"bbox\"",
+                has_boxes ? "a folder a tag" : "one of boxes");
+  }
   std::error_code ignored;
   column.score.file = file;
   column.score.bytes = std::filesystem::file_size(file, ignored);
@@ -91,10 +98,13 @@ Result<Column> Evaluation::run_model(const std::string& file) {
   column.score.format = name_of(runner.model.graph().format);
   column.score.arithmetic = runner.executor->arithmetic_name();
   column.score.preprocessing = describe(runner.preprocess);
+  column.color = runner.preprocess.color;
+  column.color_is_guess = runner.preprocess.color_is_guess;
   VP_RETURN_IF_ERROR(runner.task == ModelTask::Detection ? detect(runner, tags, column)
                                                          : classify(runner, tags, column));
   column.score.images_per_second = images_per_second_;
   if (first_input_.size() == runner.preprocess.value_count()) {
+    if (progress_) progress_(0, 0, "timing " + file);
     VP_ASSIGN_OR_RETURN(column.score.ms_per_image,
                         measure_run(*runner.executor, first_input_, threads_));
   }
@@ -135,8 +145,8 @@ Result<void> Evaluation::check_fits(const ModelRunner& runner) const {
   }
   if (runner.task == ModelTask::Classification && !folder && !options_.crops) {
     return fail(ErrorKind::Usage,
-                "a classifier needs a folder a tag, or --crops to score the boxes of a detection "
-                "data set");
+                "a classifier needs a folder a tag; `evaluate --crops` scores the boxes of a "
+                "detection data set");
   }
   if (runner.task == ModelTask::Classification && !options_.save_predictions.empty()) {
     return fail(ErrorKind::Usage,
@@ -276,31 +286,58 @@ void Evaluation::score(Column& column, Metric metric) const {
 }
 
 /// Differences to the first column. Columns are independent, so they are resampled side by side.
-void Evaluation::compare(std::vector<Column>& columns) const {
-  const BootstrapOptions bootstrap{options_.bootstrap_rounds, options_.seed};
+std::optional<Difference> Evaluation::measure_difference(const Column& column,
+                                                         const Column& baseline) const {
+  const bool detection = column.predictions.task == Task::Detection;
+  const auto score_of = [detection](const Column& c, std::span<const std::uint32_t> weights) {
+    return detection ? score_mean_ap(c.matches, weights).ap
+                     : score_top1(c.predictions.classes, weights);
+  };
+  return bootstrap_difference(dataset_.images.size(), {options_.bootstrap_rounds, options_.seed},
+                              [&](std::span<const std::uint32_t> weights) -> std::optional<double> {
+                                const std::optional<double> ours = score_of(column, weights);
+                                const std::optional<double> theirs = score_of(baseline, weights);
+                                if (!ours || !theirs) return std::nullopt;
+                                return *ours - *theirs;
+                              });
+}
+
+void Evaluation::compare(std::vector<Column>& columns,
+                         std::span<const std::size_t> exported) const {
   parallel_for(columns.size() - 1, threads_, [&](std::size_t i) {
-    const Column& first = columns.front();
-    Column& column = columns[i + 1];
+    const std::size_t index = i + 1;
+    Column& column = columns[index];
+    const auto difference = measure_difference(column, columns.front());
     const bool detection = column.predictions.task == Task::Detection;
-    const auto score_of = [detection](const Column& c, std::span<const std::uint32_t> weights) {
-      return detection ? score_mean_ap(c.matches, weights).ap
-                       : score_top1(c.predictions.classes, weights);
-    };
-    const auto difference =
-        bootstrap_difference(dataset_.images.size(), bootstrap,
-                             [&](std::span<const std::uint32_t> weights) -> std::optional<double> {
-                               const std::optional<double> ours = score_of(column, weights);
-                               const std::optional<double> theirs = score_of(first, weights);
-                               if (!ours || !theirs) return std::nullopt;
-                               return *ours - *theirs;
-                             });
     (detection ? column.score.ap_difference : column.score.top1_difference) = difference;
+    if (!exported.empty() && exported[index] != index) {
+      const std::size_t baseline = exported[index];
+      column.score.export_difference =
+          baseline == 0 ? difference : measure_difference(column, columns[baseline]);
+    }
     constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit is within it
     if (options_.max_drop) {
       column.score.within_max_drop =
           difference && difference->points >= -*options_.max_drop - kRounding;
     }
   });
+}
+
+/// Red and blue exchanged costs a classifier points that look like those of its compression.
+void Evaluation::warn_of_colors(const std::vector<Column>& columns, EvaluateResult& result) const {
+  const Column* guessed = nullptr;
+  for (const Column& column : columns) {
+    if (column.color && column.color_is_guess) guessed = &column;
+  }
+  if (guessed == nullptr) return;
+  const auto other = std::ranges::find_if(columns, [&](const Column& column) {
+    return column.color && *column.color != *guessed->color;
+  });
+  if (other == columns.end()) return;
+  result.warnings.push_back(
+      fmt::format("{} does not say its order of colours and is given another than {}: part of the "
+                  "difference may be that (--color sets it for all)",
+                  guessed->score.file, other->score.file));
 }
 
 EvaluateResult Evaluation::collect(std::vector<Column>& columns) const {
@@ -312,8 +349,10 @@ EvaluateResult Evaluation::collect(std::vector<Column>& columns) const {
   result.data = options_.data;
   result.options = options_;
   result.threads = threads_;
+  warn_of_colors(columns, result);
   for (Column& column : columns) result.models.push_back(std::move(column.score));
-  result.warnings = diagnostics_.warnings();
+  const std::vector<std::string> said = diagnostics_.warnings();
+  result.warnings.insert(result.warnings.begin(), said.begin(), said.end());
   for (std::size_t i = 1; i < result.models.size(); ++i) {
     const ModelScore& model = result.models[i];
     if (options_.max_drop && !model.ap_difference && !model.top1_difference) {

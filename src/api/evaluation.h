@@ -3,6 +3,8 @@
 // The steps of an evaluation, for those who need them one by one: a column is made from a model or
 // a file of predictions, scored, compared, and shown.
 
+#include <optional>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -21,6 +23,8 @@ struct Column {
   ModelScore score = {};
   Predictions predictions = {};
   ApMatches matches = {};
+  std::optional<ColorOrder> color = std::nullopt;  ///< of what the network was given
+  bool color_is_guess = false;                     ///< neither the file nor an option says it
 };
 
 /// errors: InvalidArgument for a share outside 0..1, a negative count of threads.
@@ -48,8 +52,9 @@ class Evaluation {
 
   /// Fills in the figures. It drops what AP does not look at, so predictions are saved before.
   void score(Column& column, Metric metric) const;
-  /// Differences to the first column. Columns are independent, so they are resampled side by side.
-  void compare(std::vector<Column>& columns) const;
+  /// Differences to the first column and, where `exported` is not empty, to the column that it has
+  /// for each. Columns are independent, so they are resampled side by side.
+  void compare(std::vector<Column>& columns, std::span<const std::size_t> exported) const;
   /// Takes the scores out of the columns.
   [[nodiscard]] EvaluateResult collect(std::vector<Column>& columns) const;
 
@@ -65,6 +70,9 @@ class Evaluation {
   [[nodiscard]] Result<void> classify(const ModelRunner& runner, const std::vector<int>& tags,
                                       Column& column);
   void drop_weak(Detections& detections) const;
+  [[nodiscard]] std::optional<Difference> measure_difference(const Column& column,
+                                                             const Column& baseline) const;
+  void warn_of_colors(const std::vector<Column>& columns, EvaluateResult& result) const;
 
   const EvaluateOptions& options_;
   const Progress& progress_;

@@ -1,8 +1,8 @@
 #include "visionpress/experiment.h"
 
 #include <algorithm>
-#include <array>
 #include <cctype>
+#include <cmath>
 #include <filesystem>
 #include <set>
 #include <utility>
@@ -10,6 +10,7 @@
 #include "api/encode_weights.h"
 #include "api/evaluation.h"
 #include "api/experiment_store.h"
+#include "api/format_names.h"
 #include "api/open_model.h"
 #include "api/plan.h"
 #include "base/error.h"
@@ -41,7 +42,24 @@ struct Planned {
   ExperimentColumn column = {};
   std::string name = {};           ///< of its files
   const Export* source = nullptr;  ///< null: the online column
+  std::size_t exported = 0;        ///< the column of the file it was made of; its own: of none
 };
+
+/// Whether a service gives the answers of an image once more, but for the noise of its arithmetic.
+bool is_same_answer(const Predictions& before, const Predictions& now) {
+  constexpr double kNoise = 0.002;  // of a probability
+  const auto is_near = [](double a, double b) { return std::abs(a - b) <= kNoise; };
+  if (before.task != now.task) return false;
+  if (before.task == Task::Classification) {
+    return !before.classes.empty() && !now.classes.empty() &&
+           before.classes.front().predicted == now.classes.front().predicted &&
+           is_near(before.classes.front().score, now.classes.front().score);
+  }
+  return std::ranges::equal(before.detections.front(), now.detections.front(),
+                            [&](const Detection& a, const Detection& b) {
+                              return a.tag == b.tag && is_near(a.score, b.score);
+                            });
+}
 
 /// "Core ML fp16" -> "core-ml-fp16"
 std::string name_file(const std::string& title) {
@@ -56,30 +74,17 @@ std::string name_file(const std::string& title) {
   return name;
 }
 
-/// The word before the colon of a scheme's name: "coreml".
-std::string name_format(Format format) {
-  switch (format) {
-    case Format::CoreMl:
-      return "coreml";
-    case Format::TfLite:
-      return "tflite";
-    case Format::GraphDef:
-      return "tensorflow";
-  }
-  return {};
-}
-
 Result<void> check_schemes(const std::vector<std::string>& schemes) {
-  constexpr std::array<std::string_view, 3> kFormats = {"coreml", "tensorflow", "tflite"};
   for (const std::string& scheme : schemes) {
     const std::size_t colon = scheme.find(':');
-    const std::string format = colon == std::string::npos ? "" : scheme.substr(0, colon);
-    VP_RETURN_IF_ERROR(
-        choose_scheme(colon == std::string::npos ? scheme : scheme.substr(colon + 1)));
-    if (colon == std::string::npos || std::ranges::find(kFormats, format) != kFormats.end())
-      continue;
+    const bool has_format = colon != std::string::npos;
+    VP_RETURN_IF_ERROR(choose_scheme(has_format ? scheme.substr(colon + 1) : scheme));
+    const std::string format = has_format ? scheme.substr(0, colon) : "";
+    std::vector<std::string> words;
+    for (const FormatNames& names : kFormatNames) words.emplace_back(names.word);
+    if (!has_format || std::ranges::find(words, format) != words.end()) continue;
     return fail(ErrorKind::Usage, "no format \"{}\" in \"{}\"; one of {}", format, scheme,
-                fmt::join(kFormats, ", "));
+                fmt::join(words, ", "));
   }
   return {};
 }
@@ -93,6 +98,12 @@ Result<void> check(const ExperimentOptions& options) {
                 "the online column is asked of a service and read from {}: one of them",
                 options.online_predictions);
   }
+  if (options.evaluate.crops || options.evaluate.max_drop ||
+      !options.evaluate.save_predictions.empty()) {
+    return fail(ErrorKind::Usage,
+                "an experiment scores whole images, has no baseline to fall short of, and keeps "
+                "every column's predictions: crops, max_drop and save_predictions are evaluate's");
+  }
   VP_RETURN_IF_ERROR(check_numbers(options.evaluate));
   return check_schemes(options.schemes);
 }
@@ -100,7 +111,7 @@ Result<void> check(const ExperimentOptions& options) {
 bool is_wanted(const ExperimentOptions& options, Format format, std::string_view scheme) {
   if (options.schemes.empty()) return true;
   return std::ranges::any_of(options.schemes, [&](const std::string& wanted) {
-    return wanted == scheme || wanted == fmt::format("{}:{}", name_format(format), scheme);
+    return wanted == scheme || wanted == fmt::format("{}:{}", names_of(format).word, scheme);
   });
 }
 
@@ -132,6 +143,7 @@ class Experiment {
   [[nodiscard]] Result<ExperimentResult> run() {
     // A bad export is named before the good ones have been run.
     for (const std::string& path : options_.exports) VP_RETURN_IF_ERROR(add_export(path));
+    warn_of_formats();
     name_families();
     VP_RETURN_IF_ERROR(evaluation_.load_data(ImageNeed::Required));
     VP_ASSIGN_OR_RETURN(store_, ExperimentStore::open(options_.results));
@@ -159,7 +171,8 @@ class Experiment {
     found.path = path;
     found.family = name_of(graph.format);
     found.extension = fs::path(path).extension();
-    VP_ASSIGN_OR_RETURN(found.labels, find_model_labels(model, path, options_.evaluate.labels));
+    VP_ASSIGN_OR_RETURN(FoundLabels labels, find_labels(model, path, options_.evaluate.labels));
+    found.labels = std::move(labels.labels);
     if (model.package) {
       const ExportManifest& manifest = model.package->package.manifest;
       found.kind = fmt::format("{} {} {} {}", manifest.domain_type, manifest.platform,
@@ -199,6 +212,18 @@ class Experiment {
             fmt::format("{}: {} is left out: {}", found.path, scheme.name,
                         plan ? std::string("it would change nothing") : plan.error().message));
       }
+    }
+  }
+
+  /// A scheme of a format that no export has makes no column.
+  void warn_of_formats() {
+    for (const std::string& scheme : options_.schemes) {
+      const std::string word = scheme.substr(0, scheme.find(':'));
+      const auto* names = std::ranges::find(kFormatNames, word, &FormatNames::word);
+      if (names == kFormatNames.end() ||
+          std::ranges::find(exports_, names->title, &Export::family) != exports_.end())
+        continue;
+      warnings_.push_back(fmt::format("{}: no export is a {} file", scheme, names->title));
     }
   }
 
@@ -245,21 +270,22 @@ class Experiment {
       online.family = "Online";
       online.source =
           options_.online ? options_.online->access.endpoint : options_.online_predictions;
-      planned_.push_back({online, name_file(online.title), nullptr});
+      planned_.push_back({online, name_file(online.title), nullptr, planned_.size()});
     }
     for (const Export& found : exports_) {
       ExperimentColumn original;
       original.title = found.family;
       original.family = found.family;
       original.source = found.path;
-      planned_.push_back({original, name_file(original.title), &found});
+      const std::size_t exported = planned_.size();
+      planned_.push_back({original, name_file(original.title), &found, exported});
       for (const std::string& scheme : found.schemes) {
         ExperimentColumn column = original;
         column.title += " " + scheme;
         column.scheme = scheme;
         const std::string name = name_file(column.title);
         column.source = store_.model_path(name + found.extension);
-        planned_.push_back({column, name, &found});
+        planned_.push_back({column, name, &found, exported});
       }
     }
     for (Planned& planned : planned_) {
@@ -288,7 +314,12 @@ class Experiment {
 
   [[nodiscard]] Result<Column> make_column(Planned& planned) {
     VP_ASSIGN_OR_RETURN(const Json key, make_key(planned));
-    VP_ASSIGN_OR_RETURN(std::optional<Column> kept, store_.load(planned.name, key, evaluation_));
+    const std::string made = planned.column.scheme.empty() ? "" : planned.column.source;
+    VP_ASSIGN_OR_RETURN(std::optional<Column> kept,
+                        store_.load(planned.name, key, made, evaluation_));
+    if (kept && planned.source == nullptr && options_.online) {
+      VP_RETURN_IF_ERROR(ask_again(planned, kept));
+    }
     if (kept) {
       planned.column.was_kept = true;
       return std::move(*kept);
@@ -298,7 +329,7 @@ class Experiment {
     Column scored = *column;
     evaluation_.score(scored, Metric::Standard);
     VP_RETURN_IF_ERROR(
-        store_.save(planned.name, key, *column, scored.score, evaluation_.dataset()));
+        store_.save(planned.name, key, made, *column, scored.score, evaluation_.dataset()));
     return column;
   }
 
@@ -314,21 +345,51 @@ class Experiment {
     return evaluation_.run_model(planned.column.source);
   }
 
+  /// Has the service look at the first images of the data set (0: at all); its answers are saved.
+  [[nodiscard]] Result<PredictResult> ask_service(const CloudAccess& access, std::size_t max_images,
+                                                  const std::string& predictions) const {
+    const bool folder = evaluation_.dataset().kind == DatasetKind::Folder;
+    return cloud_predict(access, {},
+                         {.project = options_.online->project,
+                          .published_name = options_.online->published_name,
+                          .iteration = options_.online->iteration,
+                          .task = folder ? Task::Classification : Task::Detection,
+                          .data = options_.evaluate.data,
+                          .images = options_.evaluate.images,
+                          .max_images = max_images,
+                          .save_predictions = predictions,
+                          .overwrite = true},
+                         progress_);
+  }
+
+  /// Under the same name may stand another model by now: one image is asked again. Empties `kept`
+  /// where the answer is another.
+  [[nodiscard]] Result<void> ask_again(const Planned& planned, std::optional<Column>& kept) {
+    const std::string file = store_.predictions_path(planned.name + "-again");
+    CloudAccess access = options_.online->access;
+    access.retries = std::min(access.retries, 1);
+    const auto answers = ask_service(access, 1, file);
+    if (!answers) {
+      warnings_.push_back(fmt::format("{}: kept as it was answered before: {}",
+                                      planned.column.source, answers.error().message));
+      return {};
+    }
+    const auto now = evaluation_.read_predictions(file);
+    std::error_code ignored;
+    fs::remove(file, ignored);
+    if (!now) return tl::unexpected(now.error());
+    if (is_same_answer(kept->predictions, now->predictions)) return {};
+    warnings_.push_back(fmt::format("{}: it answers otherwise than before, so all is asked again",
+                                    planned.column.source));
+    kept.reset();
+    return {};
+  }
+
   [[nodiscard]] Result<Column> ask_online(const Planned& planned) {
     if (!options_.online) return evaluation_.read_predictions(options_.online_predictions);
-    const bool folder = evaluation_.dataset().kind == DatasetKind::Folder;
     VP_ASSIGN_OR_RETURN(const PredictResult answers,
-                        cloud_predict(options_.online->access, {},
-                                      {.project = options_.online->project,
-                                       .published_name = options_.online->published_name,
-                                       .iteration = options_.online->iteration,
-                                       .task = folder ? Task::Classification : Task::Detection,
-                                       .data = options_.evaluate.data,
-                                       .images = options_.evaluate.images,
-                                       .max_images = options_.evaluate.max_images,
-                                       .save_predictions = planned.column.predictions,
-                                       .overwrite = true},
-                                      progress_));
+                        ask_service(options_.online->access, options_.evaluate.max_images,
+                                    planned.column.predictions));
     for (const std::string& warning : answers.warnings) {
       warnings_.push_back(fmt::format("{}: {}", planned.column.source, warning));
     }
@@ -344,7 +405,9 @@ class Experiment {
       evaluation_.score(columns[i], metric);
       columns[i].score.file = planned_[i].column.title;
     }
-    evaluation_.compare(columns);
+    std::vector<std::size_t> exported;
+    for (const Planned& planned : planned_) exported.push_back(planned.exported);
+    evaluation_.compare(columns, exported);
     EvaluateResult result = evaluation_.collect(columns);
     result.options.metric = metric;
     return result;

@@ -1,13 +1,19 @@
 #include "api/experiment_store.h"
 
 #include <algorithm>
+#include <cerrno>
 #include <filesystem>
 #include <utility>
 
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "base/output_file.h"
 #include "cloud/sha1.h"
+#include "visionpress/version.h"
 
 namespace visionpress {
 namespace {
@@ -15,16 +21,12 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
+constexpr const char* kMarker = "experiment.json";
 constexpr const char* kColumns = "columns";
 constexpr const char* kModels = "models";
 
 std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
-}
-
-std::string text_at(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
 }
 
 std::optional<double> number_at(const Json& object, const char* key) {
@@ -46,10 +48,14 @@ Json model_json(const ModelScore& score) {
           {"images_per_second", or_null(score.images_per_second)}};
 }
 
-ModelScore read_model(const Json& json) {
+/// Nothing where it is not as model_json writes it.
+std::optional<ModelScore> read_model(const Json& json) {
+  const auto bytes = json.find("bytes");
+  if (bytes == json.end() || !bytes->is_number_unsigned()) return std::nullopt;
+  if (text_at(json, "format").empty()) return std::nullopt;
   ModelScore score;
   score.file = text_at(json, "file");
-  score.bytes = static_cast<std::uint64_t>(std::max(number_at(json, "bytes").value_or(0.0), 0.0));
+  score.bytes = bytes->get<std::uint64_t>();
   score.format = text_at(json, "format");
   score.arithmetic = text_at(json, "arithmetic");
   score.preprocessing = text_at(json, "preprocessing");
@@ -114,15 +120,25 @@ Result<std::string> hash_path(const std::string& path) {
 Result<ExperimentStore> ExperimentStore::open(const std::string& folder) {
   ExperimentStore store;
   store.folder_ = folder;
+  const std::string marker = fs::path(folder) / kMarker;
   std::error_code ignored;
   // What is not an experiment's own is not written over.
   if (fs::is_directory(folder, ignored) && !fs::is_empty(folder, ignored) &&
-      !fs::is_directory(fs::path(folder) / kColumns, ignored)) {
+      !fs::is_regular_file(marker, ignored)) {
     return in_file(fail(ErrorKind::Output,
                         "the folder holds other things than an experiment's results; name an empty "
                         "or a new one")
                        .value(),
                    folder);
+  }
+  VP_RETURN_IF_ERROR(make_folder(folder));
+  if (!fs::exists(marker, ignored)) {
+    VP_RETURN_IF_ERROR(store.write(kMarker, dump({{"visionpress", version()}})));
+  }
+  store.lock_ = Descriptor(::open(marker.c_str(), O_RDONLY | O_CLOEXEC));
+  if (store.lock_.get() >= 0 && ::flock(store.lock_.get(), LOCK_EX | LOCK_NB) != 0 &&
+      errno == EWOULDBLOCK) {
+    return in_file(fail(ErrorKind::Output, "another run writes its results here").value(), folder);
   }
   VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kColumns));
   VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kModels));
@@ -138,29 +154,41 @@ std::string ExperimentStore::model_path(const std::string& file_name) const {
 }
 
 Result<std::optional<Column>> ExperimentStore::load(const std::string& name, const Json& key,
+                                                    const std::string& made,
                                                     Evaluation& evaluation) const {
   std::error_code ignored;
   const std::string file = fs::path(folder_) / kColumns / (name + ".json");
   const std::string predictions = predictions_path(name);
   if (!fs::exists(file, ignored) || !fs::exists(predictions, ignored)) return std::nullopt;
   VP_ASSIGN_OR_RETURN(const MappedFile text, MappedFile::open(file));
-  const Json json = Json::parse(view_text(text.bytes()), nullptr, false);
+  const Json json = parse_json<Json>(view_text(text.bytes()));
   if (!json.is_object() || json.value("key", Json()) != key) return std::nullopt;
+  const auto model = read_model(json.value("model", Json()));
   VP_ASSIGN_OR_RETURN(const std::string sha1, hash_path(predictions));
-  if (text_at(json, "predictions_sha1") != sha1) return std::nullopt;
+  if (!model || text_at(json, "predictions_sha1") != sha1) return std::nullopt;
+  if (!made.empty()) {
+    const auto made_sha1 = hash_path(made);
+    if (!made_sha1 || text_at(json, "file_sha1") != *made_sha1) return std::nullopt;
+  }
   VP_ASSIGN_OR_RETURN(Column column, evaluation.read_predictions(predictions));
-  column.score = read_model(json.value("model", Json::object()));
+  column.score = *model;
   return column;
 }
 
-Result<void> ExperimentStore::save(const std::string& name, const Json& key, const Column& column,
+Result<void> ExperimentStore::save(const std::string& name, const Json& key,
+                                   const std::string& made, const Column& column,
                                    const ModelScore& scored, const Dataset& dataset) const {
   const std::string predictions = predictions_path(name);
   VP_RETURN_IF_ERROR(save_predictions(column.predictions, dataset, predictions, Overwrite::Allow));
   VP_ASSIGN_OR_RETURN(const std::string sha1, hash_path(predictions));
+  std::string made_sha1;
+  if (!made.empty()) {
+    VP_ASSIGN_OR_RETURN(made_sha1, hash_path(made));
+  }
   return write(std::string(kColumns) + "/" + name + ".json",
                dump({{"key", key},
                      {"predictions_sha1", sha1},
+                     {"file_sha1", made_sha1},
                      {"model", model_json(scored)},
                      {"figures", figures_json(scored)}}));
 }

@@ -1,3 +1,7 @@
+#include <filesystem>
+
+#include "api/format_names.h"
+#include "api/model_runner.h"
 #include "api/open_model.h"
 #include "api/plan.h"
 #include "base/error.h"
@@ -6,6 +10,8 @@
 
 namespace visionpress {
 namespace {
+
+namespace fs = std::filesystem;
 
 const char* name_of(WeightRole role) {
   switch (role) {
@@ -106,6 +112,11 @@ Result<ModelInfo> inspect(const std::string& file,
   }
   info.labels = graph.labels;
   info.labels_source = graph.labels_source;
+  // A label file that cannot be read is the error of those who need it.
+  if (const auto found = find_labels(model, file, {}); found && !found->file.empty()) {
+    info.labels = found->labels;
+    info.labels_source = fs::path(found->file).filename().string() + " beside it";
+  }
   info.metadata = graph.metadata;
   if (model.package) add_package(model.package->package, info);
   auto fits = estimate_schemes(model);

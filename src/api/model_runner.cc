@@ -30,26 +30,6 @@ std::string find_label_file(const std::string& model) {
   return {};
 }
 
-struct FoundLabels {
-  std::vector<std::string> labels = {};
-  std::string file = {};  ///< empty: in the model
-};
-
-Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& path,
-                                const std::string& given) {
-  FoundLabels found;
-  found.file = given;
-  if (given.empty()) {
-    found.labels = model.graph().labels;
-    if (found.labels.empty() && model.package) found.labels = model.package->package.labels;
-    if (!found.labels.empty()) return found;
-    found.file = find_label_file(path);
-    if (found.file.empty()) return found;
-  }
-  VP_ASSIGN_OR_RETURN(found.labels, load_labels(found.file));
-  return found;
-}
-
 /// A vector of one value a class: every axis but one is 1.
 std::size_t count_classes(const Shape& shape) {
   std::size_t classes = 0;
@@ -143,11 +123,30 @@ Result<ModelRunner> ModelRunner::create(const std::string& path, const RunnerOpt
   return runner;
 }
 
-Result<std::vector<std::string>> find_model_labels(const OpenedModel& model,
-                                                   const std::string& path,
-                                                   const std::string& given) {
-  VP_ASSIGN_OR_RETURN(FoundLabels found, find_labels(model, path, given));
-  return std::move(found.labels);
+Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& path,
+                                const std::string& given) {
+  FoundLabels found;
+  found.file = given;
+  if (given.empty()) {
+    found.labels = model.graph().labels;
+    if (found.labels.empty() && model.package) found.labels = model.package->package.labels;
+    if (!found.labels.empty()) return found;
+    found.file = find_label_file(path);
+    if (found.file.empty()) return found;
+  }
+  VP_ASSIGN_OR_RETURN(found.labels, load_labels(found.file));
+  return found;
+}
+
+std::vector<std::string> list_warnings(const ModelRunner& runner) {
+  std::vector<std::string> warnings = runner.model.warnings;
+  if (runner.labels.empty() && runner.task != ModelTask::Raw) {
+    warnings.push_back(
+        fmt::format("no labels for its {} classes, which are numbered: none in the model, no "
+                    "labels.txt or NAME_labels.txt beside it (--labels FILE)",
+                    runner.class_count));
+  }
+  return warnings;
 }
 
 Result<std::vector<std::string>> load_labels(const std::string& path) {

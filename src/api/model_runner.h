@@ -47,11 +47,18 @@ struct ModelRunner {
   Preprocess preprocess = {};
 };
 
+struct FoundLabels {
+  std::vector<std::string> labels = {};
+  std::string file = {};  ///< empty: in the model or its package
+};
+
 /// The labels of a model that is open: of the file `given`, else its own, its package's, or those
 /// of a file beside it; none where nobody names them. errors: as load_labels.
-[[nodiscard]] Result<std::vector<std::string>> find_model_labels(const OpenedModel& model,
-                                                                 const std::string& path,
-                                                                 const std::string& given);
+[[nodiscard]] Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& path,
+                                              const std::string& given);
+
+/// What opening the model had to say, and whether its classes have names.
+[[nodiscard]] std::vector<std::string> list_warnings(const ModelRunner& runner);
 
 /// A label file: a tag a line, empty lines at the end left out. errors: Io, Malformed for an empty
 /// one.

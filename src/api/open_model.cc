@@ -218,28 +218,12 @@ OpenOptions open_options(const std::optional<std::array<std::int64_t, 2>>& input
   return options;
 }
 
-const char* extension_of(Format format) {
-  switch (format) {
-    case Format::CoreMl:
-      return ".mlmodel";
-    case Format::TfLite:
-      return ".tflite";
-    case Format::GraphDef:
-      return ".pb";
-  }
-  return "";
-}
-
-const char* name_of(Format format) {
-  switch (format) {
-    case Format::CoreMl:
-      return "Core ML";
-    case Format::TfLite:
-      return "TFLite";
-    case Format::GraphDef:
-      return "TensorFlow";
-  }
-  return "unknown";
+void warn_of_package(const OpenedModel& model, std::vector<std::string>& warnings) {
+  if (!model.package || model.package->package.labels.empty()) return;
+  if (!model.graph().labels.empty()) return;
+  warnings.push_back(
+      fmt::format("the package's {} labels are no part of the new file: keep {} beside it",
+                  model.package->package.labels.size(), model.package->package.labels_entry));
 }
 
 std::string describe(const WeightCode& code) {

@@ -47,10 +47,9 @@ struct OpenOptions {
 [[nodiscard]] OpenOptions open_options(
     const std::optional<std::array<std::int64_t, 2>>& input_size);
 
-/// "Core ML", "TFLite", "TensorFlow"
-[[nodiscard]] const char* name_of(Format format);
-/// ".mlmodel", ".tflite", ".pb"
-[[nodiscard]] const char* extension_of(Format format);
+/// For a file of the model alone: says which labels of its package are no part of it.
+void warn_of_package(const OpenedModel& model, std::vector<std::string>& warnings);
+
 /// "float32", "float16", "linear-8", "palette-6"
 [[nodiscard]] std::string describe(const WeightCode& code);
 /// Bytes of the payload and of the scales, offsets or table that go with it.

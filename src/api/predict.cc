@@ -135,7 +135,7 @@ PredictResult describe_run(const std::string& model, const ModelRunner& runner,
   result.model = model;
   result.arithmetic = runner.executor->arithmetic_name();
   result.preprocessing = describe(runner.preprocess);
-  result.warnings = runner.model.warnings;
+  result.warnings = list_warnings(runner);
   result.images.resize(image_count);
   result.raw.resize(image_count);
   constexpr std::array<const char*, 3> kTasks = {"detection", "classification", "raw"};

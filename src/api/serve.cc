@@ -168,6 +168,8 @@ struct PredictionServer::Impl {
   std::unique_ptr<SessionPool> pool = nullptr;
   std::unique_ptr<PredictionEndpoint> endpoint = nullptr;  // asks the pool, so it ends before it
   std::string address = {};
+  std::string description = {};
+  std::vector<std::string> warnings = {};
 };
 
 PredictionServer::PredictionServer(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
@@ -201,8 +203,8 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
   EndpointOptions endpoint;
   endpoint.host = options.host;
   endpoint.port = options.port;
-  endpoint.task = impl->runner.task == ModelTask::Detection ? EndpointTask::Detection
-                                                            : EndpointTask::Classification;
+  endpoint.task =
+      impl->runner.task == ModelTask::Detection ? Task::Detection : Task::Classification;
   endpoint.model = std::filesystem::path(model).filename().string();
   endpoint.keys = options.keys;
   endpoint.fetches_urls = options.fetches_urls;
@@ -215,14 +217,20 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
   const bool bare_v6 = options.host.find(':') != std::string::npos;
   impl->address = bare_v6 ? fmt::format("http://[{}]:{}", options.host, impl->endpoint->port())
                           : fmt::format("http://{}:{}", options.host, impl->endpoint->port());
+  impl->warnings = list_warnings(impl->runner);
+  impl->description =
+      fmt::format("{}: {} of {} {}; {}; {}", endpoint.model,
+                  endpoint.task == Task::Detection ? "detection" : "classification",
+                  impl->runner.class_count, impl->runner.class_count == 1 ? "class" : "classes",
+                  describe(impl->runner.preprocess), impl->runner.executor->arithmetic_name());
   return PredictionServer(std::move(impl));
 }
 
 const std::string& PredictionServer::address() const { return impl_->address; }
 
-const std::vector<std::string>& PredictionServer::warnings() const {
-  return impl_->runner.model.warnings;
-}
+const std::string& PredictionServer::description() const { return impl_->description; }
+
+const std::vector<std::string>& PredictionServer::warnings() const { return impl_->warnings; }
 
 void PredictionServer::stop() { impl_->endpoint->stop(); }
 

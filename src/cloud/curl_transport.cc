@@ -12,7 +12,6 @@
 namespace visionpress {
 namespace {
 
-constexpr std::size_t kMaxReplyBytes = std::size_t{1} << 30;  ///< exports are below 100 MB
 constexpr long kConnectSeconds = 20;
 
 struct CurlDeleter {
@@ -20,12 +19,19 @@ struct CurlDeleter {
   void operator()(curl_slist* list) const { curl_slist_free_all(list); }
 };
 
+struct Body {
+  std::string& text;
+  std::size_t most = 0;
+  bool is_too_large = false;
+};
+
 /// libcurl's callback: what is taken; fewer bytes than given end the transfer.
-std::size_t take_body(char* data, std::size_t size, std::size_t count, void* body) {
-  auto& text = *static_cast<std::string*>(body);
+std::size_t take_body(char* data, std::size_t size, std::size_t count, void* target) {
+  auto& body = *static_cast<Body*>(target);
   const std::size_t bytes = size * count;
-  if (bytes > kMaxReplyBytes - text.size()) return 0;
-  text.append(data, bytes);
+  body.is_too_large = bytes > body.most - body.text.size();
+  if (body.is_too_large) return 0;
+  body.text.append(data, bytes);
   return bytes;
 }
 
@@ -78,7 +84,8 @@ class CurlTransport : public HttpTransport {
     set_method(request);
     set_limits(request);
     set(CURLOPT_WRITEFUNCTION, take_body);
-    set(CURLOPT_WRITEDATA, &reply.body);
+    Body body{reply.body, request.max_reply_bytes};
+    set(CURLOPT_WRITEDATA, &body);
     std::string message(CURL_ERROR_SIZE, '\0');
     set(CURLOPT_ERRORBUFFER, message.data());
     const CURLcode code = curl_easy_perform(curl_.get());
@@ -87,6 +94,10 @@ class CurlTransport : public HttpTransport {
     if (reply.failure != HttpFailure::None) {
       message.resize(message.find('\0'));
       reply.reason = message.empty() ? curl_easy_strerror(code) : message;
+      if (body.is_too_large) {
+        reply.reason = fmt::format("the answer is larger than {} bytes", request.max_reply_bytes);
+        reply.body = {};
+      }
       return reply;
     }
     long status = 0;

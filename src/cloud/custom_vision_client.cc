@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
+
+#include <arpa/inet.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 
 namespace visionpress {
 namespace {
@@ -25,12 +27,17 @@ constexpr std::array<ApiTraits, 4> kApis = {{
     {"/customvision/v2.0/Prediction/", "Prediction-Key", true},
 }};
 
+constexpr std::size_t kMaxPackageBytes = std::size_t{1} << 30;  ///< exports are below 100 MB
+
 const ApiTraits& traits_of(CloudApi api) { return kApis[static_cast<std::size_t>(api)]; }
 
 bool is_local_host(std::string_view host) {
-  if (host.starts_with("[::1]")) return true;
+  if (host == "[::1]" || host.starts_with("[::1]:")) return true;
   host = host.substr(0, host.find(':'));
-  return host == "localhost" || host.starts_with("127.");
+  // "127.example.com" is a name like any other.
+  in_addr address = {};
+  const bool is_address = ::inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;
+  return host == "localhost" || (is_address && host.starts_with("127."));
 }
 
 /// "https://NAME.cognitiveservices.azure.com", whatever was pasted after it.
@@ -74,12 +81,22 @@ Result<std::string> read_key(std::string_view key, const char* name) {
 }  // namespace
 
 Result<CustomVisionClient> CustomVisionClient::create(const CloudAccess& access) {
-  return create(access,
-                HttpClient(make_curl_transport(std::chrono::seconds(access.timeout_seconds)),
-                           {.retries = access.retries,
-                            .first_wait = milliseconds(500),
-                            .longest_wait = milliseconds(30'000),
-                            .longest_asked = std::chrono::seconds(120)}));
+  RetryPolicy policy;
+  policy.retries = access.retries;
+  if (access.on_wait) {
+    policy.on_wait = [say = access.on_wait, most = access.retries](milliseconds wait, int attempt,
+                                                                   const HttpReply& reply) {
+      const double seconds = static_cast<double>(wait.count()) / 1e3;
+      const std::string why = reply.failure == HttpFailure::None
+                                  ? fmt::format("the service answers {}", reply.status)
+                                  : std::string("the service does not answer");
+      say(seconds,
+          fmt::format("{}: asked again in {:.0f} s ({} of {})", why, seconds, attempt + 1, most));
+    };
+  }
+  return create(
+      access,
+      HttpClient(make_curl_transport(std::chrono::seconds(access.timeout_seconds)), policy));
 }
 
 Result<CustomVisionClient> CustomVisionClient::create(const CloudAccess& access,
@@ -137,8 +154,8 @@ tl::unexpected<Error> CustomVisionClient::fail_unanswered(const std::string& wha
                 hide_keys(reply.reason));
   }
   const ServiceError error = read_service_error(reply.body);
-  return fail(ErrorKind::Io, "{}: the service fails with {}: {}", what, reply.status,
-              hide_keys(error.message));
+  return fail(ErrorKind::Io, "{}: the service fails with {}, asked up to {} times: {}", what,
+              reply.status, access_.retries + 1, hide_keys(error.message));
 }
 
 tl::unexpected<Error> CustomVisionClient::refuse(const CloudCall& call, int status,
@@ -157,7 +174,7 @@ Result<CloudAnswer> CustomVisionClient::ask(const CloudCall& call) {
   if (!reply.is_answer()) return fail_unanswered(call.what, reply);
   CloudAnswer answer;
   answer.status = reply.status;
-  auto json = CloudJson::parse(reply.body, nullptr, false);
+  auto json = parse_json<CloudJson>(reply.body);
   if (reply.is_success()) {
     if (json.is_discarded() && !reply.body.empty()) {
       return fail(ErrorKind::Malformed, "{}: the answer is no JSON: {}", call.what,
@@ -184,7 +201,7 @@ Result<CloudAnswer> CustomVisionClient::ask_once(CloudCall call, const FindOutco
     CloudAnswer answer;
     if (reply.is_answer()) {
       answer.status = reply.status;
-      auto json = CloudJson::parse(reply.body, nullptr, false);
+      auto json = parse_json<CloudJson>(reply.body);
       if (!json.is_discarded()) answer.json = std::move(json);
       if (!answer.is_success()) answer.error = read_service_error(reply.body);
       return answer;
@@ -208,7 +225,8 @@ Result<CloudJson> CustomVisionClient::call_once(const CloudCall& call, const Fin
 }
 
 Result<std::string> CustomVisionClient::call_bytes(const CloudCall& call) {
-  VP_ASSIGN_OR_RETURN(const HttpRequest request, make_request(call));
+  VP_ASSIGN_OR_RETURN(HttpRequest request, make_request(call));
+  request.max_reply_bytes = kMaxPackageBytes;
   HttpReply reply = http_.send(request);
   if (!reply.is_answer()) return fail_unanswered(call.what, reply);
   if (!reply.is_success()) return refuse(call, reply.status, read_service_error(reply.body));
@@ -219,6 +237,7 @@ Result<std::string> CustomVisionClient::download(const std::string& url) {
   HttpRequest request;
   request.url = url;
   request.redirects = Redirects::Follow;
+  request.max_reply_bytes = kMaxPackageBytes;
   HttpReply reply = http_.send(request);
   if (reply.failure != HttpFailure::None) {
     return fail(ErrorKind::Io, "{}: no answer: {}", describe_url(url), hide_keys(reply.reason));
@@ -279,18 +298,6 @@ Result<CloudJson> object_of(CloudJson answer, const std::string& what) {
                 answer.is_object() ? "an object without an id" : answer.type_name());
   }
   return answer;
-}
-
-bool is_cloud_id(std::string_view text) {
-  constexpr std::size_t kLength = 36;
-  if (text.size() != kLength) return false;
-  for (std::size_t i = 0; i < kLength; ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0) {
-      return false;
-    }
-  }
-  return true;
 }
 
 }  // namespace visionpress

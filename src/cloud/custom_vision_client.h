@@ -120,7 +120,4 @@ class CloudPoll {
 /// errors: Malformed when the answer is no object with an "id".
 [[nodiscard]] Result<CloudJson> object_of(CloudJson answer, const std::string& what);
 
-/// Whether a text has the form of the service's ids.
-[[nodiscard]] bool is_cloud_id(std::string_view text);
-
 }  // namespace visionpress

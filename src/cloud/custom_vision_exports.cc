@@ -51,7 +51,11 @@ class Exporter {
       if (now && now->status == "Failed") {
         return fail(ErrorKind::Io, "{}: the service says that it failed, and not why", what_);
       }
-      if (now && now->status == "Done" && !now->uri.empty()) return now->uri;
+      if (now && now->status == "Done") {
+        if (!now->uri.empty()) return now->uri;
+        return fail(ErrorKind::Malformed, "{}: it is done, and the answer has no downloadUri",
+                    what_);
+      }
       poll.wait(progress, what_);
     }
   }

@@ -17,12 +17,23 @@ Result<CloudDetection> read_prediction(const CloudJson& json, const std::string&
                 seen.tag.empty() ? "tagName" : "probability");
   }
   seen.probability = *probability;
+  if (!(seen.probability >= 0.0 && seen.probability <= 1.0)) {
+    return fail(ErrorKind::Malformed, "{}: a probability of {}, expected 0..1", what,
+                seen.probability);
+  }
   const auto box = json.find("boundingBox");
   if (box == json.end() || !box->is_object()) return seen;
   seen.left = number_of(*box, "left").value_or(0.0);
   seen.top = number_of(*box, "top").value_or(0.0);
   seen.width = std::max(0.0, number_of(*box, "width").value_or(0.0));
   seen.height = std::max(0.0, number_of(*box, "height").value_or(0.0));
+  // Boxes reach beyond the image, by a part of its size.
+  constexpr double kFarthest = 1000.0;
+  for (const double side : {seen.left, seen.top, seen.width, seen.height}) {
+    if (std::abs(side) <= kFarthest) continue;
+    return fail(ErrorKind::Malformed, "{}: a boundingBox with {}, expected shares of the image",
+                what, side);
+  }
   return seen;
 }
 

@@ -10,8 +10,6 @@
 
 namespace visionpress {
 
-constexpr std::uint64_t kMaxPredictionBytes = 4'194'304;  ///< the service's, of an image
-
 struct CloudDetection {
   std::string tag = {};
   double probability = 0.0;

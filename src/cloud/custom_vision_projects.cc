@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
+#include "cloud/custom_vision_rules.h"
 
 namespace visionpress {
 namespace {
@@ -26,7 +27,9 @@ CloudTag read_tag(const CloudJson& json) {
   tag.id = text_of(json, "id");
   tag.name = text_of(json, "name");
   tag.type = text_of(json, "type");
-  tag.images = static_cast<std::size_t>(std::max(0.0, number_of(json, "imageCount").value_or(0)));
+  constexpr double kMost = 1e15;  // beyond it a double is no count
+  tag.images =
+      static_cast<std::size_t>(std::clamp(number_of(json, "imageCount").value_or(0), 0.0, kMost));
   return tag;
 }
 
@@ -104,7 +107,7 @@ Result<std::vector<CloudProject>> list_projects(CustomVisionClient& client) {
 
 Result<CloudProject> find_project(CustomVisionClient& client, const std::string& name_or_id) {
   if (name_or_id.empty()) return fail(ErrorKind::Usage, "no project: give --project NAME");
-  if (is_cloud_id(name_or_id)) {
+  if (is_uuid(name_or_id)) {
     CloudCall call;
     call.what = "project " + name_or_id;
     call.path = "projects/" + name_or_id;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "cloud/sha1.h"
 #include "cloud/zip_archive.h"
 #include "eval/label_text.h"
@@ -116,7 +117,7 @@ std::string text_at(const json& object, const char* key) {
 /// Reads a JSON object whose values that matter are strings.
 Result<json> read_object(const Source& source, const std::string& entry) {
   VP_ASSIGN_OR_RETURN(const ByteBuffer bytes, source.read_text(entry));
-  json object = json::parse(view_text(bytes), nullptr, false);
+  json object = parse_json<json>(view_text(bytes));
   if (!object.is_object()) return fail(ErrorKind::Malformed, "{}: no JSON object", entry);
   return object;
 }
@@ -278,7 +279,7 @@ Result<std::string> replace_sha1(const std::string& text, const std::string& sha
                                  const std::string& entry) {
   constexpr std::string_view kKey = "\"ModelFileSHA1\"";
   constexpr const char* kSpace = " \t\r\n";
-  json wanted = json::parse(text, nullptr, false);
+  json wanted = parse_json<json>(text);
   if (wanted.is_object()) wanted["ModelFileSHA1"] = sha1;
   int tries = 64;  // parsing takes a while
   for (std::size_t key = text.find(kKey); key != std::string::npos && tries > 0;
@@ -292,7 +293,7 @@ Result<std::string> replace_sha1(const std::string& text, const std::string& sha
     if (close >= text.size()) break;
     std::string replaced = text;
     replaced.replace(open + 1, close - open - 1, sha1);
-    if (json::parse(replaced, nullptr, false) == wanted) return replaced;
+    if (parse_json<json>(replaced) == wanted) return replaced;
   }
   return fail(ErrorKind::Malformed, "{}: no text after ModelFileSHA1", entry);
 }

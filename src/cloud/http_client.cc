@@ -44,18 +44,15 @@ bool HttpClient::pause(int attempt, const HttpReply& reply) {
   if (attempt >= policy_.retries) return false;
   // Half of a wait is chance, so that clients that failed together do not come back together.
   const double share = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
+  const auto first = static_cast<double>(policy_.first_wait.count());
+  const double doubled = first * std::exp2(std::min(attempt, 30));
+  const double own = std::min(doubled, static_cast<double>(policy_.longest_wait.count())) * share;
   const auto asked = find_asked_wait(reply);
-  if (asked) {
-    if (*asked > policy_.longest_asked) return false;
-    const auto jitter = milliseconds(
-        static_cast<std::int64_t>(static_cast<double>(policy_.first_wait.count()) * (share - 0.5)));
-    sleep_(*asked + jitter);
-    return true;
-  }
-  const double doubled =
-      static_cast<double>(policy_.first_wait.count()) * std::exp2(std::min(attempt, 30));
-  const double wait = std::min(doubled, static_cast<double>(policy_.longest_wait.count()));
-  sleep_(milliseconds(static_cast<std::int64_t>(wait * share)));
+  if (asked && *asked > policy_.longest_asked) return false;
+  const auto wait = asked ? *asked + milliseconds(static_cast<std::int64_t>(first * (share - 0.5)))
+                          : milliseconds(static_cast<std::int64_t>(own));
+  if (policy_.on_wait) policy_.on_wait(wait, attempt, reply);
+  sleep_(wait);
   return true;
 }
 

@@ -37,7 +37,8 @@ struct HttpRequest {
   std::vector<HttpHeader> headers = {};
   std::string body = {};
   Repeat repeat = Repeat::Harmless;
-  Redirects redirects = Redirects::Refuse;  ///< follow only where no header is a key
+  Redirects redirects = Redirects::Refuse;              ///< follow only where no header is a key
+  std::size_t max_reply_bytes = std::size_t{64} << 20;  ///< a larger body ends the transfer
 };
 
 /// Why no whole answer came.
@@ -86,6 +87,9 @@ struct RetryPolicy {
   std::chrono::milliseconds longest_wait{30'000};
   /// A server that asks for more (a spent monthly quota) is not waited for.
   std::chrono::seconds longest_asked{120};
+  /// Told before each wait: its length, which sending it comes after (from 0), and what was
+  /// answered. Empty: nobody.
+  std::function<void(std::chrono::milliseconds, int, const HttpReply&)> on_wait = {};
 };
 
 /// Sends requests through a transport, again with growing waits where `Repeat` lets it.

@@ -19,6 +19,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 #include "cloud/socket_stream.h"
 
@@ -33,24 +34,6 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
   return std::ranges::equal(a, b, {}, lower, lower);
 }
-
-class Descriptor {
- public:
-  explicit Descriptor(int value = -1) : value_(value) {}
-  Descriptor(Descriptor&& other) noexcept : value_(std::exchange(other.value_, -1)) {}
-  Descriptor& operator=(Descriptor&& other) noexcept {
-    std::swap(value_, other.value_);
-    return *this;
-  }
-  ~Descriptor() {
-    if (value_ >= 0) ::close(value_);
-  }
-  [[nodiscard]] int get() const { return value_; }
-  [[nodiscard]] int release() { return std::exchange(value_, -1); }
-
- private:
-  int value_;
-};
 
 std::string say_error(int error) {
   std::array<char, 128> text = {};
@@ -271,17 +254,16 @@ std::optional<ServerReply> Connection::read_body(const httplib::ContentReader& r
 }
 
 ServerReply Connection::make_reply(const httplib::ContentReader* reader) {
-  if (auto refused = shared_.handlers.admit(request_)) {
+  auto refused = shared_.handlers.admit(request_);
+  if (refused || reader == nullptr) {
     bool chunked = false;
     const auto length = find_length(chunked);
     // What is left of the body must not be taken for the next request.
     if (!length || *length > 0 || chunked) closing_ = true;
-    return std::move(*refused);
+  } else {
+    refused = read_body(*reader);
   }
-  if (reader != nullptr) {
-    if (auto refused = read_body(*reader)) return std::move(*refused);
-  }
-  return shared_.handlers.answer(request_);
+  return refused ? std::move(*refused) : shared_.handlers.answer(request_);
 }
 
 ServerReply Connection::guard_reply(const httplib::ContentReader* reader) {
@@ -321,6 +303,7 @@ struct HttpServer::Impl {
   std::mutex mutex = {};
   std::condition_variable changed = {};
   std::deque<Descriptor> queue = {};
+  SocketStream::Clock::time_point latest = {};  ///< to begin to serve one; when stopping
   std::vector<std::thread> threads = {};
 };
 
@@ -359,6 +342,8 @@ void HttpServer::Impl::serve_all() {
       queue.pop_front();
       shared.waiting = queue.size();
       changed.notify_all();
+      // However many nobody has begun to serve: they have as long as one that began late.
+      if (shared.stopping && SocketStream::Clock::now() > latest) continue;
     }
     try {
       Connection(client.release(), shared).serve();
@@ -398,6 +383,7 @@ void HttpServer::stop() {
   {
     const std::scoped_lock lock(impl_->mutex);
     if (impl_->shared.stopping.exchange(true)) return;
+    impl_->latest = SocketStream::Clock::now() + std::chrono::seconds(2);
     impl_->changed.notify_all();
   }
   const std::uint64_t one = 1;

@@ -9,6 +9,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "cloud/custom_vision_rules.h"
 #include "cloud/fetch_image.h"
 #include "cloud/http_server.h"
 #include "cloud/try_page.h"
@@ -194,7 +195,7 @@ ServerReply PredictionEndpoint::Impl::describe_health() const {
   const nlohmann::ordered_json json = {
       {"status", "ok"},
       {"model", options.model},
-      {"task", options.task == EndpointTask::Detection ? "detection" : "classification"},
+      {"task", options.task == Task::Detection ? "detection" : "classification"},
       {"uptimeSeconds",
        static_cast<double>(static_cast<std::int64_t>(up.count() * kTenths)) / kTenths},
       {"predictions", predictions.load()},

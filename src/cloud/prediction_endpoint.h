@@ -22,16 +22,13 @@ using PredictImage = std::function<Result<std::vector<EndpointPrediction>>(Bytes
 struct EndpointOptions {
   std::string host = "127.0.0.1";
   int port = 0;  ///< 0: one that is free
-  EndpointTask task = EndpointTask::Detection;
+  Task task = Task::Detection;
   std::string model = {};              ///< a name, for /health and the page
   std::vector<std::string> keys = {};  ///< one of them must be sent; none: anybody may ask
   bool fetches_urls = true;            ///< takes {"url": ...} bodies
   int connections = 64;
   double receive_seconds = 30.0;  ///< from a request's first byte to its last
 };
-
-/// Largest body, as the service's own. source: the service's documented limits.
-constexpr std::size_t kMaxPredictionBytes = std::size_t{4} << 20;
 
 class PredictionEndpoint {
  public:

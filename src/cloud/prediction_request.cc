@@ -11,6 +11,8 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
+#include "cloud/custom_vision_rules.h"
 
 namespace visionpress {
 namespace {
@@ -144,15 +146,6 @@ std::string make_random_uuid() {
   return format_uuid(bytes, 4);
 }
 
-bool is_uuid(std::string_view text) {
-  if (text.size() != 36) return false;
-  for (std::size_t i = 0; i < text.size(); ++i) {
-    const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : read_digit(text[i]) < 0) return false;
-  }
-  return true;
-}
-
 std::string format_now() {
   using std::chrono::system_clock;
   const auto now = system_clock::now();
@@ -199,7 +192,7 @@ std::optional<PredictionRoute> find_prediction_route(std::string_view target) {
   }
   if ((words[1] != "v3.0" && words[1] != "v3.1") || words.size() != 8) return {};
   if ((words[4] != "detect" && words[4] != "classify") || words[5] != "iterations") return {};
-  route.task = words[4] == "detect" ? EndpointTask::Detection : EndpointTask::Classification;
+  route.task = words[4] == "detect" ? Task::Detection : Task::Classification;
   route.iteration = parts[6];
   return route;
 }
@@ -243,7 +236,7 @@ Result<std::string_view> find_image_part(std::string_view body, std::string_view
 }
 
 Result<std::string> read_image_url(std::string_view body) {
-  const auto json = nlohmann::json::parse(body, nullptr, false);
+  const auto json = parse_json<nlohmann::json>(body);
   if (!json.is_object()) {
     return fail(ErrorKind::Malformed, "the body is no JSON object, expected {{\"url\": \"...\"}}");
   }

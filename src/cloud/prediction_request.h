@@ -9,18 +9,17 @@
 #include <string_view>
 #include <vector>
 
+#include "visionpress/evaluate.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
-
-enum class EndpointTask : std::uint8_t { Detection, Classification };
 
 /// A prediction route, read.
 struct PredictionRoute {
   std::string project = {};    ///< as the application names it
   std::string iteration = {};  ///< v3: the published name; v2.0: iterationId, empty where not given
-  std::optional<EndpointTask> task = std::nullopt;  ///< v2.0 routes do not say
-  bool by_url = false;                              ///< the body names an image by its address
+  std::optional<Task> task = std::nullopt;  ///< v2.0 routes do not say
+  bool by_url = false;                      ///< the body names an image by its address
 };
 
 /// target: a request's, percent-encoded. Takes /customvision/v3.0|v3.1/prediction/PROJECT/

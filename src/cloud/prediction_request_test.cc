@@ -14,7 +14,7 @@ TEST(PredictionRoute, NamesProjectIterationAndTaskOfTheThirdVersion) {
   ASSERT_TRUE(route);
   EXPECT_EQ(route->project, "p1");
   EXPECT_EQ(route->iteration, "Iteration4");
-  EXPECT_EQ(route->task, EndpointTask::Detection);
+  EXPECT_EQ(route->task, Task::Detection);
   EXPECT_FALSE(route->by_url);
 }
 
@@ -22,7 +22,7 @@ TEST(PredictionRoute, ReadsClassifyUrlAndNostore) {
   const auto route = find_prediction_route(
       "/customvision/v3.1/prediction/p/classify/iterations/n/url/nostore?application=a");
   ASSERT_TRUE(route);
-  EXPECT_EQ(route->task, EndpointTask::Classification);
+  EXPECT_EQ(route->task, Task::Classification);
   EXPECT_TRUE(route->by_url);
 }
 

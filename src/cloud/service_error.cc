@@ -2,15 +2,12 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
+
 namespace visionpress {
 namespace {
 
 constexpr std::size_t kShownBytes = 200;  ///< of a body that is not JSON
-
-std::string text_at(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
 
 std::string first_line(std::string_view body) {
   std::string line;
@@ -25,7 +22,7 @@ std::string first_line(std::string_view body) {
 }  // namespace
 
 ServiceError read_service_error(std::string_view body) {
-  const auto json = nlohmann::json::parse(body, nullptr, false);
+  const auto json = parse_json<nlohmann::json>(body);
   ServiceError error;
   if (json.is_object()) {
     const auto inner = json.find("error");

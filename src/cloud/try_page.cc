@@ -99,7 +99,7 @@ std::string escape(const std::string& text) {
 
 }  // namespace
 
-std::string format_try_page(EndpointTask task, const std::string& model) {
+std::string format_try_page(Task task, const std::string& model) {
   const std::string name = escape(model);
   std::string page;
   std::string_view rest = kPage;
@@ -109,7 +109,7 @@ std::string format_try_page(EndpointTask task, const std::string& model) {
     if (mark == std::string_view::npos) return page;
     const std::size_t end = rest.find("}}", mark);
     const bool is_task = rest.substr(mark + 2, end - mark - 2) == "TASK";
-    const char* word = task == EndpointTask::Detection ? "detect" : "classify";
+    const char* word = task == Task::Detection ? "detect" : "classify";
     page += is_task ? std::string(word) : name;
     rest.remove_prefix(end + 2);
   }

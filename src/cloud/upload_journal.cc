@@ -10,16 +10,10 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "base/json_text.h"
 
 namespace visionpress {
-namespace {
-
-std::string text_at(const nlohmann::json& object, const char* key) {
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
-}  // namespace
+namespace {}  // namespace
 
 Result<UploadJournal> UploadJournal::open(const std::string& folder, const std::string& project) {
   UploadJournal journal;
@@ -32,7 +26,7 @@ Result<UploadJournal> UploadJournal::open(const std::string& folder, const std::
   bool whole = true;
   while (std::getline(in, line)) {
     whole = !in.eof();
-    const auto json = nlohmann::json::parse(line, nullptr, false);
+    const auto json = parse_json<nlohmann::json>(line);
     if (!json.is_object()) continue;
     journal.contents_[text_at(json, "file")] = text_at(json, "content");
   }

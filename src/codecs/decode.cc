@@ -123,10 +123,7 @@ void decode_linear_chunk(const WeightRef& weight, std::size_t begin, Bytes codes
                          std::span<float> out) {
   const WeightCode& code = weight.code;
   if (code.scales.size() == 1) return decode_linear(codes, step_of(code, 0), out);
-  std::size_t inner = 1;
-  for (std::size_t i = static_cast<std::size_t>(code.axis) + 1; i < weight.shape.size(); ++i) {
-    inner *= static_cast<std::size_t>(weight.shape[i]);
-  }
+  const std::size_t inner = split_at(weight.shape, static_cast<std::size_t>(code.axis)).inner;
   for (std::size_t done = 0; done < out.size();) {
     const std::size_t at = begin + done;
     const std::size_t run = std::min(inner - at % inner, out.size() - done);

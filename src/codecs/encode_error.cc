@@ -52,13 +52,9 @@ std::size_t count_saturated(FloatView weights, std::span<const float> decoded) {
 
 /// Contiguous elements of one channel; all of them where there is one scale.
 std::size_t count_inner(const WeightRef& weight) {
-  std::size_t inner = 1;
-  const std::size_t first =
-      weight.code.scales.size() == 1 ? 0 : static_cast<std::size_t>(weight.code.axis) + 1;
-  for (std::size_t i = first; i < weight.shape.size(); ++i) {
-    inner *= static_cast<std::size_t>(weight.shape[i]);
-  }
-  return inner;
+  if (weight.code.scales.size() == 1)
+    return static_cast<std::size_t>(element_count(weight.shape).value_or(0));
+  return split_at(weight.shape, static_cast<std::size_t>(weight.code.axis)).inner;
 }
 
 /// Largest |w - decoded| / scale over the part of a Linear weight that begins at `begin`, and its

@@ -15,32 +15,16 @@ namespace {
 
 // Options.
 
-/// How the shape falls into channels: element (o, c, i) lies at (o * channels + c) * inner + i.
-struct ChannelLayout {
-  std::size_t outer = 1;
-  std::size_t channels = 1;
-  std::size_t inner = 1;
-};
-
-Result<ChannelLayout> read_layout(const Shape& shape, const EncodeOptions& options) {
-  ChannelLayout layout;
+Result<AxisSplit> read_layout(const Shape& shape, const EncodeOptions& options) {
   // A scale for every element of a vector would take more room than the floats.
   if (!options.per_channel || shape.size() <= 1) {
-    for (const std::int64_t size : shape) layout.inner *= static_cast<std::size_t>(size);
-    return layout;
+    return AxisSplit{1, 1, static_cast<std::size_t>(element_count(shape).value_or(0))};
   }
   if (options.channel_axis < 0 || static_cast<std::size_t>(options.channel_axis) >= shape.size()) {
     return fail(ErrorKind::InvalidArgument, "channel axis {} of shape {}", options.channel_axis,
                 to_string(shape));
   }
-  const auto axis = static_cast<std::size_t>(options.channel_axis);
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    const auto size = static_cast<std::size_t>(shape[i]);
-    if (i < axis) layout.outer *= size;
-    if (i == axis) layout.channels = size;
-    if (i > axis) layout.inner *= size;
-  }
-  return layout;
+  return split_at(shape, static_cast<std::size_t>(options.channel_axis));
 }
 
 // Estimate.
@@ -164,7 +148,7 @@ void encode_one_channel(FloatView values, const EncodeOptions& options, MutableB
 
 /// A channel whose values do not lie together is gathered, encoded and scattered: the same
 /// arithmetic as for contiguous ones.
-void encode_strided_channel(FloatView weights, const ChannelLayout& layout, std::size_t index,
+void encode_strided_channel(FloatView weights, const AxisSplit& layout, std::size_t index,
                             const EncodeOptions& options, MutableBytes codes, Channel* channel) {
   std::vector<float> values(layout.outer * layout.inner);
   ByteBuffer own_codes(values.size());
@@ -214,7 +198,7 @@ void fill_result(const std::vector<Channel>& channels, const EncodeOptions& opti
 Result<EncodedWeight> encode_linear8(FloatView weights, const Shape& shape,
                                      const EncodeOptions& options) {
   VP_ASSIGN_OR_RETURN(const std::size_t count, check_encode_input(weights, shape));
-  VP_ASSIGN_OR_RETURN(const ChannelLayout layout, read_layout(shape, options));
+  VP_ASSIGN_OR_RETURN(const AxisSplit layout, read_layout(shape, options));
   EncodedWeight encoded;
   encoded.shape = shape;
   encoded.codes = ByteBuffer(count);

@@ -207,7 +207,7 @@ Result<std::vector<CocoCategory>> choose_categories(std::vector<CocoCategory> al
 struct Picked {
   const CocoImage* image = nullptr;
   std::vector<CocoAnnotation> annotations = {};
-  bool has_small = false;
+  std::size_t small_boxes = 0;
 };
 
 using PickedById = std::unordered_map<std::int64_t, Picked>;
@@ -215,10 +215,10 @@ using PickedById = std::unordered_map<std::int64_t, Picked>;
 /// Sorts the boxes of the chosen tags into their images.
 Result<PickedById> sort_boxes(const ElementReader& reader,
                               const std::vector<CocoCategory>& categories,
-                              const CocoSubsetChoice& choice, CocoSubset& subset) {
+                              const CocoSubsetChoice& choice) {
   PickedById picked;
   for (const CocoImage& image : reader.images) {
-    if (!picked.emplace(image.id, Picked{&image, {}, false}).second) {
+    if (!picked.emplace(image.id, Picked{&image, {}, 0}).second) {
       return fail(ErrorKind::Malformed, "images: id {} is there twice", image.id);
     }
   }
@@ -235,8 +235,7 @@ Result<PickedById> sort_boxes(const ElementReader& reader,
     const bool small = annotation.box[2] < choice.min_box * of_image.image->width ||
                        annotation.box[3] < choice.min_box * of_image.image->height;
     if (small) {
-      of_image.has_small = true;
-      ++subset.small_boxes;
+      ++of_image.small_boxes;
     } else {
       of_image.annotations.push_back(annotation);
     }
@@ -257,15 +256,17 @@ Result<CocoSubset> read_coco_subset(const std::string& path, const CocoSubsetCho
   if (!chosen) return in_file(std::move(chosen).error(), path);
   subset.categories = std::move(*chosen);
   std::ranges::sort(reader.images, {}, &CocoImage::id);  // before they are pointed at
-  auto picked = sort_boxes(reader, subset.categories, choice, subset);
+  auto picked = sort_boxes(reader, subset.categories, choice);
   if (!picked) return in_file(std::move(picked).error(), path);
   for (const CocoImage& image : reader.images) {
-    Picked& of_image = picked->at(image.id);
-    if (of_image.annotations.empty()) {
-      subset.empty_images += of_image.has_small ? 1 : 0;
-      if (of_image.has_small || !choice.tags.empty()) continue;
-    }
     if (choice.max_images != 0 && subset.images.size() == choice.max_images) break;
+    const Picked& of_image = picked->at(image.id);
+    const bool has_small = of_image.small_boxes > 0;
+    subset.small_boxes += of_image.small_boxes;
+    if (of_image.annotations.empty()) {
+      subset.empty_images += has_small ? 1 : 0;
+      if (has_small || !choice.tags.empty()) continue;
+    }
     subset.images.push_back(image);
     subset.annotations.insert(subset.annotations.end(), of_image.annotations.begin(),
                               of_image.annotations.end());

@@ -21,7 +21,7 @@ enum class JsonKind : std::uint8_t { Coco, VottV1, VottV2, Other };
 Result<JsonKind> find_json_kind(JsonFile& json) {
   simdjson::ondemand::object root;
   if (const auto code = json.document.get_object().get(root); code != simdjson::SUCCESS) {
-    return fail_json("the root", "an object", code);
+    return fail_json("the root", "an object, as in COCO and VoTT version 1", code);
   }
   JsonKind kind = JsonKind::Other;
   for (auto field : root) {
@@ -122,6 +122,8 @@ Result<void> open_json(const std::string& path, JsonFile& json) {
 
 tl::unexpected<Error> fail_json(std::string_view path, std::string_view expected,
                                 simdjson::error_code code) {
+  if (code == simdjson::INCORRECT_TYPE)
+    return fail(ErrorKind::Malformed, "{}: expected {}", path, expected);
   return fail(ErrorKind::Malformed, "{}: expected {}: {}", path, expected,
               simdjson::error_message(code));
 }

@@ -58,6 +58,7 @@ void choose_color(const InputInfo& input, PreprocessUse use, const PreprocessOpt
   } else {
     chosen.color = ColorOrder::Rgb;
     chosen.color_source = "default";
+    chosen.color_is_guess = true;
   }
 }
 

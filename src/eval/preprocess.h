@@ -36,6 +36,7 @@ struct Preprocess {
   std::string rule_source =
       {};  ///< who said so: "asked for", "Core ML image input", "kind of export"
   std::string color_source = {};
+  bool color_is_guess = false;  ///< neither the file nor an option says it
 
   [[nodiscard]] int channels() const { return color == ColorOrder::Gray ? 1 : 3; }
   [[nodiscard]] std::size_t value_count() const {

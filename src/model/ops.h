@@ -327,4 +327,12 @@ using Op = std::variant<Unsupported, Identity, Conv2d, FullyConnected, Pool2d, U
                         Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth, Gather, GatherNd,
                         Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK, TakeRows>;
 
+/// Whether the runtime quantizes this layer's input in the run ("hybrid"); its kernel is input 1.
+[[nodiscard]] inline bool is_dynamic_range(const Op& op) {
+  const auto* conv = std::get_if<Conv2d>(&op);
+  const auto* connected = std::get_if<FullyConnected>(&op);
+  return (conv != nullptr && conv->dynamic_range) ||
+         (connected != nullptr && connected->dynamic_range);
+}
+
 }  // namespace visionpress

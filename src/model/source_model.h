@@ -16,12 +16,10 @@ namespace visionpress {
 
 /// What weights of a format can be; api hands it to the codecs and checks plans against it.
 struct FormatLimits {
-  int min_bits = 8;                     ///< fewest bits of Linear codes
   bool linear_needs_symmetric = false;  ///< offsets must be 0 and codes signed in -127..127
   /// Codes are stored with the least and the largest value they reach: a scale that is read back is
   /// the one that was written to float32's rounding of these.
   bool linear_by_range = false;
-  bool tables = false;
   bool float16_by_layer = false;  ///< kernel and bias must have the same floating type
 };
 

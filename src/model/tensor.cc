@@ -66,4 +66,15 @@ std::optional<std::int64_t> element_count(const Shape& shape) {
 
 std::string to_string(const Shape& shape) { return fmt::format("[{}]", fmt::join(shape, ",")); }
 
+AxisSplit split_at(const Shape& shape, std::size_t axis) {
+  AxisSplit split;
+  for (std::size_t i = 0; i < shape.size(); ++i) {
+    const auto size = static_cast<std::size_t>(shape[i]);
+    if (i < axis) split.outer *= size;
+    if (i == axis) split.channels = size;
+    if (i > axis) split.inner *= size;
+  }
+  return split;
+}
+
 }  // namespace visionpress

@@ -38,6 +38,16 @@ using Shape = std::vector<std::int64_t>;
 /// "[64,3,3,3]"
 [[nodiscard]] std::string to_string(const Shape& shape);
 
+/// How elements lie around the channels of an axis: (o, c, i) at (o * channels + c) * inner + i.
+struct AxisSplit {
+  std::size_t outer = 1;
+  std::size_t channels = 1;
+  std::size_t inner = 1;
+};
+
+/// The sizes must be known, the axis must be one of theirs.
+[[nodiscard]] AxisSplit split_at(const Shape& shape, std::size_t axis);
+
 /// real = scale * (code - zero_point), per tensor (one entry) or along `axis`.
 struct QuantParams {
   std::vector<float> scales = {};

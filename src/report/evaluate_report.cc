@@ -3,24 +3,11 @@
 
 #include <fmt/format.h>
 
-#include "report/json.h"
-#include "report/table.h"
+#include "report/report_form.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
 namespace {
-
-const char* name_of(Metric metric) {
-  switch (metric) {
-    case Metric::Standard:
-      return "standard";
-    case Metric::Legacy:
-      return "legacy";
-    case Metric::LegacyFlipped:
-      return "legacy-flipped";
-  }
-  return "unknown";
-}
 
 std::string format_difference(const std::optional<Difference>& difference) {
   if (!difference) return "-";
@@ -90,6 +77,12 @@ void add_tag_rows(EvaluateTable& table, const EvaluateResult& result) {
   }
 }
 
+/// Whether columns are made of others.
+bool has_exports(const EvaluateResult& result) {
+  return std::ranges::any_of(
+      result.models, [](const ModelScore& model) { return model.export_difference.has_value(); });
+}
+
 Table make_table(const EvaluateResult& result) {
   EvaluateTable table(result);
   table.add_row("size", [](const ModelScore& m) {
@@ -103,11 +96,19 @@ Table make_table(const EvaluateResult& result) {
       table.add_row("mAP drop, points",
                     [](const ModelScore& m) { return format_difference(m.ap_difference); });
     }
+    if (has_exports(result)) {
+      table.add_row("mAP drop, its export",
+                    [](const ModelScore& m) { return format_difference(m.export_difference); });
+    }
   } else {
     table.add_row("top-1", [](const ModelScore& m) { return format_number(m.top1, kDigits); });
     if (result.models.size() > 1) {
       table.add_row("top-1 drop, points",
                     [](const ModelScore& m) { return format_difference(m.top1_difference); });
+    }
+    if (has_exports(result)) {
+      table.add_row("top-1 drop, its export",
+                    [](const ModelScore& m) { return format_difference(m.export_difference); });
     }
   }
   table.add_row("ms/image", [](const ModelScore& m) { return format_number(m.ms_per_image, 2); });
@@ -173,6 +174,17 @@ std::string format_notes(const EvaluateResult& result) {
         "{} rounds, seed {}]\n",
         options.bootstrap_rounds, options.seed);
   }
+  if (has_exports(result)) {
+    text += "its export: the same, against the column of the file it was compressed from\n";
+  }
+  if (options.metric != Metric::Standard) {
+    text += fmt::format(
+        "found/seen/true, as the original project counted: true boxes with a prediction of their "
+        "tag "
+        "in their image at IoU {} {:g}, all such predictions, true boxes; an image counts once for "
+        "each of its tags\n",
+        options.metric == Metric::Legacy ? "<" : ">=", options.iou);
+  }
   text += format_common("preprocessing", result, &ModelScore::preprocessing);
   text += format_common("arithmetic", result, &ModelScore::arithmetic);
   const bool timed =
@@ -194,18 +206,26 @@ std::string format_notes(const EvaluateResult& result) {
 
 Table make_csv_table(const EvaluateResult& result) {
   Table table{{"file", "bytes", "ap", "ap50", "top1", "ms_per_image", "tag", "truth",
-               "true_positives", "predicted", "precision", "recall", "tag_ap", "tag_ap50"},
+               "true_positives", "predicted", "precision", "recall", "tag_ap", "tag_ap50",
+               "drop_points", "drop_low", "drop_high"},
               {}};
   constexpr int kCsvDigits = 6;
   const auto number = [](const std::optional<double>& value) {
     return value ? format_number(value, kCsvDigits) : std::string();
+  };
+  // What is shown is the drop: points lost against the first column.
+  const auto drop = [&](const ModelScore& model, double Difference::*end) {
+    const auto& difference = model.ap_difference ? model.ap_difference : model.top1_difference;
+    return difference ? number(-((*difference).*end)) : std::string();
   };
   for (const ModelScore& m : result.models) {
     for (const TagScore& t : m.tags) {
       table.rows.push_back({m.file, std::to_string(m.bytes), number(m.ap), number(m.ap50),
                             number(m.top1), number(m.ms_per_image), t.tag, std::to_string(t.truth),
                             std::to_string(t.true_positives), std::to_string(t.predicted),
-                            number(t.precision), number(t.recall), number(t.ap), number(t.ap50)});
+                            number(t.precision), number(t.recall), number(t.ap), number(t.ap50),
+                            drop(m, &Difference::points), drop(m, &Difference::high),
+                            drop(m, &Difference::low)});
     }
   }
   return table;
@@ -240,6 +260,7 @@ JsonValue model_json(const ModelScore& model) {
           {"images_per_second", number_json(model.images_per_second)},
           {"ap_difference", difference_json(model.ap_difference)},
           {"top1_difference", difference_json(model.top1_difference)},
+          {"export_difference", difference_json(model.export_difference)},
           {"within_max_drop", model.within_max_drop},
           {"tags", tags}};
 }
@@ -273,6 +294,18 @@ JsonValue make_json(const EvaluateResult& result) {
 }
 
 }  // namespace
+
+const char* name_of(Metric metric) {
+  switch (metric) {
+    case Metric::Standard:
+      return "standard";
+    case Metric::Legacy:
+      return "legacy";
+    case Metric::LegacyFlipped:
+      return "legacy-flipped";
+  }
+  return "unknown";
+}
 
 std::string format_report(const EvaluateResult& result, ReportForm form) {
   switch (form) {

@@ -2,8 +2,7 @@
 
 #include <fmt/format.h>
 
-#include "report/json.h"
-#include "report/table.h"
+#include "report/report_form.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
@@ -66,10 +65,7 @@ std::string format_grid(const std::vector<ExperimentColumn>& columns,
 }
 
 std::string describe(const EvaluateResult& result) {
-  const char* name = result.options.metric == Metric::Standard ? "standard"
-                     : result.options.metric == Metric::Legacy ? "legacy"
-                                                               : "legacy-flipped";
-  return fmt::format("Precision and recall, {} metric", name);
+  return fmt::format("Precision and recall, {} metric", name_of(result.options.metric));
 }
 
 std::string format_page(const ExperimentResult& result) {
@@ -112,9 +108,7 @@ std::string format_rows(const ExperimentResult& result) {
        {&result.standard, result.legacy ? &*result.legacy : nullptr}) {
     if (figures == nullptr) continue;
     const std::string csv = format_report(*figures, ReportForm::Csv);
-    const char* name = figures == &result.standard                 ? "standard,"
-                       : figures->options.metric == Metric::Legacy ? "legacy,"
-                                                                   : "legacy-flipped,";
+    const std::string name = fmt::format("{},", name_of(figures->options.metric));
     bool is_head = true;
     for (std::size_t at = 0; at < csv.size();) {
       const std::size_t end = csv.find('\n', at) + 1;

@@ -9,6 +9,9 @@
 
 namespace visionpress {
 
+/// As --metric has it.
+[[nodiscard]] const char* name_of(Metric metric);
+
 /// The forms that a program reads, for a result that is one table; nothing for Text.
 /// make_json, make_table: called only where their form is asked for.
 template <typename MakeJson, typename MakeTable>

@@ -33,6 +33,12 @@ class PlanBuilder {
       VP_RETURN_IF_ERROR(ensure_value(id, 0));
     }
     place_tensors();
+    constexpr std::size_t kLargest = std::size_t{4} << 30;
+    if (plan_.arena_bytes > kLargest) {
+      return fail(ErrorKind::Unsupported,
+                  "its activations take {} bytes at a time, networks of up to {} are run",
+                  plan_.arena_bytes, kLargest);
+    }
     return std::move(plan_);
   }
 
@@ -308,10 +314,14 @@ tl::unexpected<Error> in_node(const Node& node, Error error) {
 }
 
 Result<void> check_result_size(const Shape& dims, bool may_be_empty) {
-  // values; 8 GiB a tensor is beyond any image model
-  constexpr std::int64_t kLargest = std::int64_t{1} << 31;
+  // values; 1 GiB a tensor is beyond any image model
+  constexpr std::int64_t kLargest = std::int64_t{1} << 28;
   const auto count = element_count(dims);
   if (count && *count <= kLargest && (*count > 0 || may_be_empty)) return {};
+  if (count && *count > kLargest) {
+    return fail(ErrorKind::Unsupported, "result of shape {}: tensors of up to {} values are run",
+                to_string(dims), kLargest);
+  }
   return fail(ErrorKind::Malformed, "result of shape {}", to_string(dims));
 }
 

@@ -90,11 +90,7 @@ Result<Shape> choose_input(const Graph& graph, const Shape& asked) {
 /// the builtin kernels take.
 bool has_xnnpack_layer(const Graph& graph) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
-    const auto* conv = std::get_if<Conv2d>(&node.op);
-    const auto* connected = std::get_if<FullyConnected>(&node.op);
-    const bool is_hybrid = (conv != nullptr && conv->dynamic_range) ||
-                           (connected != nullptr && connected->dynamic_range);
-    return is_hybrid && graph.tensor(node.inputs[1]).dtype != DType::UInt8;
+    return is_dynamic_range(node.op) && graph.tensor(node.inputs[1]).dtype != DType::UInt8;
   });
 }
 

@@ -1,24 +1,7 @@
 #include "transform/channel_layout.h"
 
-#include <algorithm>
-
 namespace visionpress {
-namespace {
-
-ChannelLayout split_at(const Shape& shape, std::size_t axis) {
-  ChannelLayout layout;
-  for (std::size_t i = 0; i < shape.size(); ++i) {
-    const auto size = static_cast<std::size_t>(shape[i]);
-    if (i < axis) layout.outer *= size;
-    if (i == axis) layout.channels = size;
-    if (i > axis) layout.inner *= size;
-  }
-  return layout;
-}
-
-}  // namespace
-
-std::optional<ChannelLayout> find_channel_layout(const Op& op, const Shape& kernel) {
+std::optional<AxisSplit> find_channel_layout(const Op& op, const Shape& kernel) {
   const auto known = element_count(kernel);
   if (!known || *known == 0) return std::nullopt;
   if (const auto* connected = std::get_if<FullyConnected>(&op)) {
@@ -37,7 +20,7 @@ std::optional<ChannelLayout> find_channel_layout(const Op& op, const Shape& kern
     case KernelLayout::Hwoi:
       return split_at(kernel, 2);
     case KernelLayout::Hwim: {
-      ChannelLayout layout = split_at(kernel, 3);
+      AxisSplit layout = split_at(kernel, 3);
       layout.channels *= static_cast<std::size_t>(kernel[2]);
       layout.outer /= static_cast<std::size_t>(kernel[2]);
       return layout;

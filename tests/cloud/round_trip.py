@@ -100,10 +100,11 @@ class Trip:
     def get(self, url):
         """Asks the fake itself, until it does not fail. returns: the body."""
         request = urllib.request.Request(url, headers={"Training-Key": self.keys[0]})
-        while True:
+        for _ in range(50):
             with contextlib.suppress(OSError, http.client.HTTPException):  # refusals, cut connections, half a body
                 with urllib.request.urlopen(request, timeout=10) as answer:
                     return answer.read()
+        raise AssertionError(f"no answer after 50 requests for {url}")
 
     def get_json(self, path):
         return json.loads(self.get(f"{self.endpoint}/customvision/v3.3/training/{path}"))
@@ -161,12 +162,23 @@ class Trip:
             assert package.read("labels.txt").decode().split() == self.truth.tags, package.read("labels.txt")
 
     def check_predictions(self):
-        """Every answer for every image, as many as there are and with the same probabilities."""
+        """Each image has the very answers that were given for it: tag, probability, box."""
+        with open(self.truth.annotations, encoding="utf-8") as file:
+            document = json.load(file)
+        images = {image["id"]: image for image in document["images"]}
+        tags = {category["id"]: category["name"] for category in document["categories"]}
+        left_over = {os.path.basename(name): list(answers) for name, answers in self.truth.answers.items()}
         with open(os.path.join(self.folder, "predictions.json"), encoding="utf-8") as file:
-            found = sorted(round(one["score"], 6) for one in json.load(file))
-        expected = sorted(one["probability"] for answers in self.truth.answers.values() for one in answers)
-        assert len(found) == len(expected), f"{len(found)} predictions are saved, {len(expected)} were given"
-        assert all(abs(a - b) < 2e-6 for a, b in zip(found, expected)), "probabilities changed"
+            for one in json.load(file):
+                image = images[one["image_id"]]
+                name, sides = os.path.basename(image["file_name"]), ("width", "height") * 2
+                box = [value / image[side] for value, side in zip(one["bbox"], sides)]
+                matching = [given for given in left_over[name] if given["tagName"] == tags[one["category_id"]]
+                            and abs(given["probability"] - one["score"]) < 2e-6
+                            and all(abs(given["boundingBox"][side] - value) < 1e-4 for side, value in zip(("left", "top", "width", "height"), box))]
+                assert matching, f"a prediction of {name} was never given: {one}"
+                left_over[name].remove(matching[0])
+        assert not any(left_over.values()), f"answers that are not saved: {left_over}"
 
     def check_keys(self):
         with open(self.log, encoding="utf-8") as file:

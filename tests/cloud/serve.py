@@ -41,7 +41,7 @@ class Server:
         environment.pop("VISIONPRESS_SERVE_KEYS", None)
         if keys is not None:
             environment["VISIONPRESS_SERVE_KEYS"] = keys
-        self.process = subprocess.Popen([TOOL, "serve", str(model), "--port", "0", *arguments], env=environment,
+        self.process = subprocess.Popen([TOOL, "serve", str(model), "--port", "0", "--quiet", *arguments], env=environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
         line = self.process.stdout.readline()
         found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)
@@ -257,6 +257,13 @@ class Detector(unittest.TestCase):
         self.refused(400, "BadRequestImageStream", "POST", V3 + "/image", b"", OCTETS)
         raw = self.server.send_raw(f"POST {V3}/image HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
         self.assertEqual(parse(raw)[1]["code"], "BadRequestImageStream")
+
+    def test_a_body_that_nobody_reads_is_not_the_next_request(self):
+        inner = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
+        plain = b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(inner)
+        chunked = b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        for head in (plain, chunked):
+            self.assertEqual(self.server.send_raw(head + inner).count(b"HTTP/1.1 "), 1)
 
     def test_malformed_multipart_bodies_are_refused(self):
         form = {"Content-Type": "multipart/form-data; boundary=B0"}

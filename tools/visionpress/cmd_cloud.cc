@@ -22,6 +22,14 @@ std::string from_environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
+/// Waits that people would wonder about; a log takes the long ones alone.
+void say_wait(double seconds, const std::string& why) {
+  constexpr double kShortest = 2.0;
+  constexpr double kLong = 10.0;
+  if (seconds < (::isatty(STDERR_FILENO) == 1 ? kShortest : kLong)) return;
+  std::fprintf(stderr, "%s\n", why.c_str());
+}
+
 /// What every sub-command has: where the service is, keys, the form of the result.
 class CloudCommand {
  public:
@@ -74,6 +82,7 @@ class CloudCommand {
         ->group(kMore);
     add_form_options(app(), output_);
     if (const auto exit = line_.parse(arguments)) return exit;
+    if (!output_.quiet) access_.on_wait = say_wait;
     if (!key_fd_) return std::nullopt;
     return read_key();
   }
@@ -154,6 +163,10 @@ Exit run_create(const Arguments& arguments) {
       ->group(kMore);
   if (const auto exit = command.parse(arguments)) return *exit;
   if (classification) options.type = "Classification";
+  if (options.multilabel && !classification) {
+    return report_error(
+        Error{ErrorKind::Usage, "--multilabel is of --classification projects", {}, std::nullopt});
+  }
   const auto project = cloud_create(command.access(), options);
   if (!project) return report_error(project.error());
   return command.finish(Result<std::vector<CloudProject>>({*project}));
@@ -380,13 +393,7 @@ Exit run_cloud_predict(const Arguments& arguments) {
   }));
 }
 
-struct SubCommand {
-  const char* name;
-  const char* purpose;
-  Exit (*run)(const Arguments&);
-};
-
-constexpr std::array<SubCommand, 13> kSubCommands = {{
+constexpr std::array<Command, 13> kSubCommands = {{
     {"domains", "the base models that training can start from", run_domains},
     {"projects", "the projects there are", run_projects},
     {"create", "make a project", run_create},
@@ -402,36 +409,16 @@ constexpr std::array<SubCommand, 13> kSubCommands = {{
     {"delete", "delete a project or an iteration", run_delete},
 }};
 
-std::string describe_sub_commands() {
-  std::string text =
-      "The Custom Vision service: from labelled images to an exported model.\n"
-      "Usage: visionpress cloud COMMAND [OPTIONS]\n\nCommands:\n";
-  constexpr std::size_t kNameColumn = 13;
-  for (const SubCommand& command : kSubCommands) {
-    std::string name = command.name;
-    name.resize(kNameColumn, ' ');
-    text += "  " + name + command.purpose + "\n";
-  }
-  return text +
-         "\ncloud COMMAND -h: its options. Keys come from the environment (docs/cloud.md):\n"
-         "VISIONPRESS_CV_ENDPOINT, VISIONPRESS_CV_TRAINING_KEY, VISIONPRESS_CV_PREDICTION_KEY\n";
-}
-
 }  // namespace
 
 Exit run_cloud(const Arguments& arguments) {
-  const std::string first = arguments.empty() ? "" : arguments.front();
-  if (first == "-h" || first == "--help") return print_result(describe_sub_commands());
-  std::vector<std::string> names;
-  for (const SubCommand& command : kSubCommands) {
-    if (first == command.name) return command.run({arguments.begin() + 1, arguments.end()});
-    names.emplace_back(command.name);
-  }
-  std::string message = first.empty() ? "no command" : "no command \"" + first + "\"";
-  const std::string nearest = find_nearest_word(first, names);
-  if (!first.empty() && !nearest.empty()) message += "; did you mean " + nearest + "?";
-  std::fprintf(stderr, "visionpress cloud: %s (-h shows the commands)\n", message.c_str());
-  return Exit::Usage;
+  const std::string help =
+      "The Custom Vision service: from labelled images to an exported model.\n"
+      "Usage: visionpress cloud COMMAND [OPTIONS]\n\nCommands:\n" +
+      list_commands(kSubCommands) +
+      "\ncloud COMMAND -h: its options. Keys come from the environment (docs/cloud.md):\n"
+      "VISIONPRESS_CV_ENDPOINT, VISIONPRESS_CV_TRAINING_KEY, VISIONPRESS_CV_PREDICTION_KEY\n";
+  return run_one_of(kSubCommands, "visionpress cloud", help, arguments);
 }
 
 }  // namespace visionpress

@@ -1,6 +1,6 @@
 // `data` and its sub-commands.
 
-#include <cstdio>
+#include <array>
 
 #include "command_line.h"
 #include "progress.h"
@@ -35,7 +35,9 @@ Exit run_coco(const Arguments& arguments) {
       ->check(check_count);
   app.add_flag("--no-download", no_download, "Write the annotations alone");
   app.add_flag("--skip-missing", options.skip_missing, "Leave out images that cannot be had");
-  app.add_flag("--force", options.overwrite, "Overwrite an annotations.json of another content");
+  app.add_flag(
+      "--force", options.overwrite,
+      "Overwrite an annotations.json of another content, and other images of the same names");
   app.add_option("--parallel", options.parallel, "Downloads at a time")
       ->capture_default_str()
       ->type_name("N")
@@ -70,17 +72,13 @@ Exit run_coco(const Arguments& arguments) {
 }  // namespace
 
 Exit run_data(const Arguments& arguments) {
-  const std::string first = arguments.empty() ? "" : arguments.front();
-  if (first == "coco") return run_coco({arguments.begin() + 1, arguments.end()});
-  if (first == "-h" || first == "--help") {
-    return print_result(
-        "Makes data sets.\nUsage: visionpress data COMMAND [OPTIONS]\n\nCommands:\n"
-        "  coco       pick images of a COCO file by tag, and download them\n"
-        "\ndata COMMAND -h: its options\n");
-  }
-  std::fprintf(stderr, "visionpress data: %s (-h shows the commands)\n",
-               first.empty() ? "no command" : ("no command \"" + first + "\"").c_str());
-  return Exit::Usage;
+  constexpr auto kSubCommands = std::to_array<Command>({
+      {"coco", "pick images of a COCO file by tag, and download them", run_coco},
+  });
+  const std::string help =
+      "Makes data sets.\nUsage: visionpress data COMMAND [OPTIONS]\n\nCommands:\n" +
+      list_commands(kSubCommands) + "\ndata COMMAND -h: its options\n";
+  return run_one_of(kSubCommands, "visionpress data", help, arguments);
 }
 
 }  // namespace visionpress

@@ -46,7 +46,7 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
       ->type_name("FILE|URL");
   app.add_option("-p,--project", online.service.project, "Online: the project's name or id")
       ->type_name("NAME");
-  app.add_option("--published-name", online.service.published_name,
+  app.add_option("--published", online.service.published_name,
                  "Online: the iteration's published name")
       ->type_name("NAME");
   app.add_option("-i,--iteration", online.service.iteration,
@@ -92,7 +92,7 @@ Exit run_experiment(const Arguments& arguments) {
       "  visionpress experiment model.mlmodel model.pb model.tflite --data coco.json -o results\n"
       "  visionpress experiment *.zip --data vott.json -o results -w fp16 -w coreml:linear-8\n"
       "  visionpress experiment *.zip --data vott.json -o results --cloud -p pets "
-      "--published-name v1\n"
+      "--published v1\n"
       "  visionpress experiment *.zip --data vott.json -o results --online "
       "http://127.0.0.1:8000 -p any --metric legacy");
   ExperimentOptions options;

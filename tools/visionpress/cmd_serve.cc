@@ -39,7 +39,7 @@ Result<std::string> read_descriptor(int descriptor) {
     const ssize_t count = ::read(descriptor, part.data(), part.size());
     if (count < 0 && errno == EINTR) continue;
     if (count < 0) {
-      return tl::unexpected<Error>(Error{ErrorKind::Io,
+      return tl::unexpected<Error>(Error{ErrorKind::Usage,
                                          "cannot read keys from descriptor " +
                                              std::to_string(descriptor) + ": " +
                                              std::strerror(errno),
@@ -167,6 +167,7 @@ Exit run_serve(const Arguments& arguments) {
     warnings.emplace_back("other machines can ask, and no key is set");
   }
   print_warnings(warnings, output);
+  if (!output.quiet) std::fprintf(stderr, "%s\n", server->description().c_str());
   const Exit printed = print_result("listening on " + server->address() + "\n");
   if (printed != Exit::Done) return printed;
   int signal = 0;

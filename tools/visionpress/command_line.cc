@@ -39,6 +39,19 @@ std::string hide_controls(std::string text, std::string_view allowed) {
   return text;
 }
 
+std::string find_nearest_word(const std::string& word, const std::vector<std::string>& names) {
+  std::string nearest;
+  std::size_t best = std::max<std::size_t>(2, word.size() / 3) + 1;
+  for (const std::string& name : names) {
+    const std::size_t distance = measure_distance(word, name);
+    if (distance < best) {
+      best = distance;
+      nearest = name;
+    }
+  }
+  return nearest;
+}
+
 /// The message for arguments that no option takes.
 std::string describe_extra(const CLI::App& app, const std::vector<std::string>& arguments) {
   std::vector<std::string> names;
@@ -61,17 +74,34 @@ std::string describe_extra(const CLI::App& app, const std::vector<std::string>& 
 
 }  // namespace
 
-std::string find_nearest_word(const std::string& word, const std::vector<std::string>& names) {
-  std::string nearest;
-  std::size_t best = std::max<std::size_t>(2, word.size() / 3) + 1;
-  for (const std::string& name : names) {
-    const std::size_t distance = measure_distance(word, name);
-    if (distance < best) {
-      best = distance;
-      nearest = name;
-    }
+std::string list_commands(std::span<const Command> commands) {
+  std::size_t column = 0;
+  for (const Command& command : commands)
+    column = std::max(column, std::string_view(command.name).size() + 2);
+  std::string text;
+  for (const Command& command : commands) {
+    std::string name = command.name;
+    name.resize(column, ' ');
+    text += "  " + name + command.purpose + "\n";
   }
-  return nearest;
+  return text;
+}
+
+Exit run_one_of(std::span<const Command> commands, const std::string& program,
+                const std::string& help, const Arguments& arguments) {
+  const std::string first = arguments.empty() ? "" : arguments.front();
+  if (first == "-h" || first == "--help") return print_result(help);
+  std::vector<std::string> names;
+  for (const Command& command : commands) {
+    if (first == command.name) return command.run({arguments.begin() + 1, arguments.end()});
+    names.emplace_back(command.name);
+  }
+  std::string message = first.empty() ? "no command" : "no command \"" + first + "\"";
+  const std::string nearest = find_nearest_word(first, names);
+  if (!first.empty() && !nearest.empty()) message += "; did you mean " + nearest + "?";
+  std::fprintf(stderr, "%s: %s (-h shows the commands)\n", program.c_str(),
+               hide_controls(message, "").c_str());
+  return Exit::Usage;
 }
 
 CommandLine::CommandLine(const std::string& name, const std::string& purpose, std::string examples)

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -101,12 +102,21 @@ void print_warnings(const std::vector<std::string>& warnings, const OutputOption
 /// The result, on stdout. Output when that cannot be written.
 Exit print_result(const std::string& text);
 
-/// The entry of `names` that is most like `word`; empty when none is.
-[[nodiscard]] std::string find_nearest_word(const std::string& word,
-                                            const std::vector<std::string>& names);
-
 /// The commands; `arguments` come after the command's name.
 using Arguments = std::vector<std::string>;
+
+struct Command {
+  const char* name;
+  const char* purpose;  ///< in the list of commands
+  Exit (*run)(const Arguments&);
+};
+
+/// A line a command, for the help.
+[[nodiscard]] std::string list_commands(std::span<const Command> commands);
+/// Runs the command that the first argument names with those after it; -h and --help print `help`.
+Exit run_one_of(std::span<const Command> commands, const std::string& program,
+                const std::string& help, const Arguments& arguments);
+
 Exit run_inspect(const Arguments& arguments);
 Exit run_compress(const Arguments& arguments);
 Exit run_cloud(const Arguments& arguments);

@@ -13,12 +13,6 @@
 namespace visionpress {
 namespace {
 
-struct Command {
-  const char* name;
-  const char* purpose;
-  Exit (*run)(const Arguments&);
-};
-
 constexpr std::array<Command, 9> kCommands = {{
     {"inspect", "what is in a model file, and what each scheme would make of it", run_inspect},
     {"compress", "write it anew with its weights in fewer bits", run_compress},
@@ -35,12 +29,7 @@ std::string describe_commands(bool all) {
   std::string text =
       "Makes exported vision models small enough for an app, and shows what that cost.\n"
       "Usage: visionpress COMMAND [OPTIONS] FILE...\n\nCommands:\n";
-  constexpr std::size_t kNameColumn = 11;
-  for (const Command& command : kCommands) {
-    std::string name = command.name;
-    name.resize(kNameColumn, ' ');
-    text += "  " + name + command.purpose + "\n";
-  }
+  text += list_commands(kCommands);
   text +=
       "\n-h: help, --help: more help, --version: the version; COMMAND -h: the command's options\n";
   if (!all) return text;
@@ -53,26 +42,12 @@ std::string describe_commands(bool all) {
          "5 internal. stdout carries the result, stderr everything else.\n";
 }
 
-int run(const Arguments& arguments) {
+Exit run(const Arguments& arguments) {
   const std::string first = arguments.empty() ? "" : arguments.front();
   if (first == "--version") {
-    return static_cast<int>(print_result(std::string("visionpress ") + version() + "\n"));
+    return print_result(std::string("visionpress ") + version() + "\n");
   }
-  if (first == "-h" || first == "--help") {
-    return static_cast<int>(print_result(describe_commands(first == "--help")));
-  }
-  std::vector<std::string> names;
-  for (const Command& command : kCommands) {
-    if (first == command.name) {
-      return static_cast<int>(command.run({arguments.begin() + 1, arguments.end()}));
-    }
-    names.emplace_back(command.name);
-  }
-  std::string message = first.empty() ? "no command" : "no command \"" + first + "\"";
-  const std::string nearest = find_nearest_word(first, names);
-  if (!first.empty() && !nearest.empty()) message += "; did you mean " + nearest + "?";
-  std::fprintf(stderr, "visionpress: %s (-h shows the commands)\n", message.c_str());
-  return static_cast<int>(Exit::Usage);
+  return run_one_of(kCommands, "visionpress", describe_commands(first == "--help"), arguments);
 }
 
 }  // namespace
@@ -81,7 +56,7 @@ int run(const Arguments& arguments) {
 int main(int argc, char** argv) {
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write, with its name
   try {
-    return visionpress::run({argv + 1, argv + argc});
+    return static_cast<int>(visionpress::run({argv + 1, argv + argc}));
   } catch (const std::bad_alloc&) {
     std::fputs("visionpress: not enough memory\n", stderr);
   } catch (const std::exception& error) {

@@ -228,8 +228,6 @@ std::uint64_t needed_version(Encoding encoding) {
 
 FormatLimits CoreMlModel::limits() const {
   FormatLimits limits;
-  limits.min_bits = 1;
-  limits.tables = true;
   limits.float16_by_layer = true;
   return limits;
 }

@@ -33,10 +33,8 @@ double decode(const WeightCode& code, double stored, std::size_t channel) {
 Result<std::vector<double>> load_constant_values(const StoredConstant& constant) {
   VP_ASSIGN_OR_RETURN(std::vector<double> values, load_values(constant.tensor, constant.path));
   if (!constant.code) return values;
-  std::size_t inner = 1;
-  const Shape& shape = constant.tensor.shape;
   const auto axis = static_cast<std::size_t>(constant.code->axis);
-  for (std::size_t i = axis + 1; i < shape.size(); ++i) inner *= static_cast<std::size_t>(shape[i]);
+  const std::size_t inner = split_at(constant.tensor.shape, axis).inner;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const std::size_t channels = constant.code->scales.size();
     values[i] = decode(*constant.code, values[i], i / inner % channels);

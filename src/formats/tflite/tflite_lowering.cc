@@ -129,10 +129,7 @@ std::optional<std::int64_t> find_inexact(const Tensor& tensor) {
 /// the runtime takes in 8 bits.
 std::string operand_reason(const TfliteOperator& source, const Op& op,
                            const std::vector<TensorId>& inputs) {
-  const auto* conv = std::get_if<Conv2d>(&op);
-  const auto* connected = std::get_if<FullyConnected>(&op);
-  const bool hybrid = (conv != nullptr && conv->dynamic_range) ||
-                      (connected != nullptr && connected->dynamic_range);
+  const bool hybrid = is_dynamic_range(op);
   const bool takes_whole = takes_whole_numbers(op);
   for (std::size_t slot = 0; slot < inputs.size(); ++slot) {
     if (static_cast<std::size_t>(inputs[slot]) >= source.graph.tensors.size())

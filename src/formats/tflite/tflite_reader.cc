@@ -445,11 +445,9 @@ Result<void> TfliteReader::read_operators() {
 void TfliteReader::note_fixed_weights() {
   // XNNPACK, LiteRT's default, takes an 8-bit kernel as such only beside a constant float bias.
   for (const Node& node : graph_.nodes) {
-    const auto* conv = std::get_if<Conv2d>(&node.op);
-    const auto* connected = std::get_if<FullyConnected>(&node.op);
-    const bool hybrid = (conv != nullptr && conv->dynamic_range) ||
-                        (connected != nullptr && connected->dynamic_range);
-    if (!hybrid || node.inputs.size() < 3 || !graph_.tensor(node.inputs[2]).weight) continue;
+    if (!is_dynamic_range(node.op) || node.inputs.size() < 3 ||
+        !graph_.tensor(node.inputs[2]).weight)
+      continue;
     graph_.weights[*graph_.tensor(node.inputs[2]).weight].fixed_because =
         "the 8-bit kernel beside it needs it in float32";
   }

@@ -339,9 +339,7 @@ Result<FilePieces> TfliteWriter::write() {
 
 FormatLimits TfliteModel::limits() const {
   FormatLimits limits;
-  limits.min_bits = 8;
   limits.linear_needs_symmetric = true;
-  limits.tables = false;
   return limits;
 }
 

@@ -1,0 +1,28 @@
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace visionpress {
+
+/// Whether a JSON text nests deeper than any document that is read here. nlohmann's values are
+/// copied and compared by recursion, so a text of brackets would end the program.
+[[nodiscard]] bool is_deep_json(std::string_view text);
+
+/// Json: nlohmann's. returns: a discarded value for a text that is no JSON or nests too deep.
+template <typename Json>
+[[nodiscard]] Json parse_json(std::string_view text) {
+  if (is_deep_json(text)) return Json(Json::value_t::discarded);
+  return Json::parse(text, nullptr, false);
+}
+
+/// The text of a key; empty where the value is no object, or the key is missing or no text.
+template <typename Json>
+[[nodiscard]] std::string text_at(const Json& object, const char* key) {
+  if (!object.is_object()) return {};
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_string()) return {};
+  return found->template get<std::string>();
+}
+
+}  // namespace visionpress
