@@ -323,6 +323,17 @@ void Evaluation::compare(std::vector<Column>& columns,
   });
 }
 
+/// Predictions of a part of the images look like those of a poor model.
+void Evaluation::warn_of_silence(const Column& column, EvaluateResult& result) const {
+  if (column.score.format != "predictions" || column.predictions.task != Task::Detection) return;
+  const auto silent = static_cast<std::size_t>(
+      std::ranges::count_if(column.predictions.detections, &Detections::empty));
+  if (silent * 2 <= dataset_.images.size()) return;
+  result.warnings.push_back(fmt::format(
+      "{}: no prediction for {} of {} images, which count as missed (--max-images takes fewer)",
+      column.score.file, silent, dataset_.images.size()));
+}
+
 /// Red and blue exchanged costs a classifier points that look like those of its compression.
 void Evaluation::warn_of_colors(const std::vector<Column>& columns, EvaluateResult& result) const {
   const Column* guessed = nullptr;
@@ -350,6 +361,7 @@ EvaluateResult Evaluation::collect(std::vector<Column>& columns) const {
   result.options = options_;
   result.threads = threads_;
   warn_of_colors(columns, result);
+  for (const Column& column : columns) warn_of_silence(column, result);
   for (Column& column : columns) result.models.push_back(std::move(column.score));
   const std::vector<std::string> said = diagnostics_.warnings();
   result.warnings.insert(result.warnings.begin(), said.begin(), said.end());

@@ -72,6 +72,7 @@ class Evaluation {
   void drop_weak(Detections& detections) const;
   [[nodiscard]] std::optional<Difference> measure_difference(const Column& column,
                                                              const Column& baseline) const;
+  void warn_of_silence(const Column& column, EvaluateResult& result) const;
   void warn_of_colors(const std::vector<Column>& columns, EvaluateResult& result) const;
 
   const EvaluateOptions& options_;

@@ -4,6 +4,7 @@
 #include <cctype>
 #include <cmath>
 #include <filesystem>
+#include <ranges>
 #include <set>
 #include <utility>
 
@@ -79,12 +80,12 @@ Result<void> check_schemes(const std::vector<std::string>& schemes) {
     const std::size_t colon = scheme.find(':');
     const bool has_format = colon != std::string::npos;
     VP_RETURN_IF_ERROR(choose_scheme(has_format ? scheme.substr(colon + 1) : scheme));
-    const std::string format = has_format ? scheme.substr(0, colon) : "";
-    std::vector<std::string> words;
-    for (const FormatNames& names : kFormatNames) words.emplace_back(names.word);
-    if (!has_format || std::ranges::find(words, format) != words.end()) continue;
+    const std::string_view format = std::string_view(scheme).substr(0, has_format ? colon : 0);
+    if (!has_format ||
+        std::ranges::find(kFormatNames, format, &FormatNames::word) != kFormatNames.end())
+      continue;
     return fail(ErrorKind::Usage, "no format \"{}\" in \"{}\"; one of {}", format, scheme,
-                fmt::join(words, ", "));
+                fmt::join(kFormatNames | std::views::transform(&FormatNames::word), ", "));
   }
   return {};
 }

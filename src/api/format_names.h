@@ -12,7 +12,7 @@ namespace visionpress {
 struct FormatNames {
   Format format;
   const char* title;      ///< in tables and messages
-  const char* word;       ///< before the colon of "coreml:fp16"
+  std::string_view word;  ///< before the colon of "coreml:fp16"
   const char* extension;  ///< of its files, with the dot
 };
 

@@ -122,7 +122,8 @@ Result<void> check_no_folder(const std::string& path) {
     return fail(ErrorKind::Unsupported,
                 "this is a Core ML package (.mlpackage), which is not read yet; {}", kExpected);
   }
-  return fail(ErrorKind::Io, "this is a folder; {}", kExpected);
+  return fail(ErrorKind::Io, "this is a folder without a model; {}, or an export package",
+              kExpected);
 }
 
 /// A folder that TensorFlow saved a model into.

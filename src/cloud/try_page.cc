@@ -32,8 +32,9 @@ function draw() {
   at("shown").value = Number(at("least").value).toFixed(2);
   const shown = predictions.filter(p => p.probability >= Number(at("least").value));
   const view = at("view"), pen = view.getContext("2d");
+  view.hidden = !image;
   if (image) {
-    view.hidden = false; view.width = image.width; view.height = image.height;
+    view.width = image.width; view.height = image.height;
     pen.drawImage(image, 0, 0);
     pen.lineWidth = Math.max(2, image.width / 250);
     pen.font = Math.max(12, image.width / 45) + "px sans-serif";
@@ -52,7 +53,7 @@ function draw() {
   }
 }
 async function ask(file) {
-  at("note").textContent = "";
+  at("note").textContent = "Looking ...";
   try { image = await createImageBitmap(file); } catch { image = null; }
   predictions = [];
   try {
@@ -60,7 +61,8 @@ async function ask(file) {
     if (at("key").value) headers["Prediction-Key"] = at("key").value;
     const reply = await fetch(route, {method: "POST", headers, body: file});
     const answer = await reply.json();
-    if (reply.ok) predictions = answer.predictions; else at("note").textContent = answer.message;
+    if (reply.ok) predictions = answer.predictions;
+    at("note").textContent = reply.ok ? "" : answer.message;
   } catch (error) { at("note").textContent = String(error); }
   draw();
 }

@@ -190,13 +190,13 @@ class ElementReader {
 Result<std::vector<CocoCategory>> choose_categories(std::vector<CocoCategory> all,
                                                     std::span<const std::string> tags) {
   std::ranges::sort(all, {}, &CocoCategory::id);
+  if (all.empty()) return fail(ErrorKind::Malformed, "no \"categories\", as COCO has them");
   if (tags.empty()) return all;
   std::string names;
   for (const CocoCategory& c : all) names += (names.empty() ? "" : ", ") + c.name;
   for (const std::string& tag : tags) {
     if (std::ranges::find(all, tag, &CocoCategory::name) != all.end()) continue;
-    return fail(ErrorKind::Usage, "no tag \"{}\"; there are {}", tag,
-                names.empty() ? "none" : names);
+    return fail(ErrorKind::Usage, "no tag \"{}\"; there are {}", tag, names);
   }
   std::erase_if(all, [&](const CocoCategory& category) {
     return std::ranges::find(tags, category.name) == tags.end();
