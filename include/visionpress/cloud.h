@@ -192,7 +192,9 @@ struct CloudPredictOptions {
   std::size_t max_images = 0;
   bool store = false;                 ///< let the service keep the images
   float probability = 0.4F;           ///< answers above it are listed
-  std::string save_predictions = {};  ///< COCO results JSON, of all answers; needs `data`
+  /// COCO results JSON, of all answers; needs `data`. A call that fails leaves its answers in
+  /// NAME.partial, where the same call goes on.
+  std::string save_predictions = {};
   bool overwrite = false;
 };
 

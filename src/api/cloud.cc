@@ -11,6 +11,8 @@
 #include "cloud/custom_vision_iterations.h"
 #include "cloud/custom_vision_prediction.h"
 #include "cloud/custom_vision_rules.h"
+#include "cloud/prediction_journal.h"
+#include "cloud/sha1.h"
 #include "eval/dataset.h"
 #include "eval/image.h"
 #include "eval/predictions.h"
@@ -129,19 +131,33 @@ ImagePrediction list_answers(const DatasetImage& image, std::vector<CloudDetecti
   return prediction;
 }
 
-/// One list of answers an image.
-Result<std::vector<std::vector<CloudDetection>>> ask_all(CustomVisionClient& client,
-                                                         const std::string& project_id,
-                                                         const std::vector<DatasetImage>& images,
-                                                         const CloudPredictOptions& options,
-                                                         const Progress& progress) {
-  std::vector<std::vector<CloudDetection>> answers;
+using Answers = std::vector<std::vector<CloudDetection>>;  ///< a list an image
+
+Result<Answers> ask_all(CustomVisionClient& client, const std::string& project_id,
+                        const std::vector<DatasetImage>& images, const CloudPredictOptions& options,
+                        const Progress& progress, PredictionJournal& journal) {
+  Answers answers;
   for (const DatasetImage& image : images) {
     if (progress) progress(answers.size(), images.size(), "predict");
     VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(image.path));
-    VP_ASSIGN_OR_RETURN(std::vector<CloudDetection> seen,
-                        predict_image(client, project_id, options, image.file_name, file.bytes()));
-    answers.push_back(std::move(seen));
+    const std::string content = journal.path().empty() ? "" : hash_sha1(file.bytes());
+    if (const auto* known = journal.find(content)) {
+      answers.push_back(*known);
+      continue;
+    }
+    auto seen = predict_image(client, project_id, options, image.file_name, file.bytes());
+    if (!seen) {
+      Error error = std::move(seen).error();
+      if (!answers.empty() && !journal.path().empty()) {
+        error.message += fmt::format("; {} answers are kept in {}, the same command goes on there",
+                                     answers.size(), journal.path());
+      } else {
+        journal.remove();
+      }
+      return tl::unexpected<Error>(std::move(error));
+    }
+    VP_RETURN_IF_ERROR(journal.add(content, *seen));
+    answers.push_back(std::move(*seen));
   }
   return answers;
 }
@@ -302,8 +318,17 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
   VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
   VP_ASSIGN_OR_RETURN(const std::string project, choose_project(access, options.project, client));
   PredictResult result = name_asked(options);
-  VP_ASSIGN_OR_RETURN(const auto answers,
-                      ask_all(client, project, dataset.images, options, progress));
+  const std::string partial =
+      options.save_predictions.empty() ? "" : options.save_predictions + ".partial";
+  VP_ASSIGN_OR_RETURN(PredictionJournal journal,
+                      PredictionJournal::open(partial, fmt::format("{} {} {}", access.endpoint,
+                                                                   result.task, result.model)));
+  if (journal.size() > 0) {
+    diagnostics.warn(fmt::format("{} answers of an earlier call are taken from {}", journal.size(),
+                                 journal.path()));
+  }
+  VP_ASSIGN_OR_RETURN(const Answers answers,
+                      ask_all(client, project, dataset.images, options, progress, journal));
   for (std::size_t i = 0; i < answers.size(); ++i) {
     result.images.push_back(list_answers(dataset.images[i], answers[i], options.probability));
   }
@@ -312,6 +337,7 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
                         make_predictions(dataset, options.task, answers, diagnostics));
     reserved.reset();
     VP_RETURN_IF_ERROR(save_predictions(predictions, dataset, options.save_predictions, overwrite));
+    journal.remove();
   }
   result.warnings = diagnostics.warnings();
   return result;

@@ -13,8 +13,6 @@
 #include "base/json_text.h"
 
 namespace visionpress {
-namespace {}  // namespace
-
 Result<UploadJournal> UploadJournal::open(const std::string& folder, const std::string& project) {
   UploadJournal journal;
   if (folder.empty()) return journal;
