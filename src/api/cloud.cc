@@ -302,6 +302,20 @@ Result<std::string> choose_project(const CloudAccess& access, const std::string&
   return project.id;
 }
 
+void note_known(const PredictionJournal& journal, Diagnostics& diagnostics) {
+  if (journal.size() == 0) return;
+  diagnostics.warn(fmt::format("{} answers of an earlier call are taken from {}", journal.size(),
+                               journal.path()));
+}
+
+Result<void> save_answers(const Dataset& dataset, const CloudPredictOptions& options,
+                          const Answers& answers, Diagnostics& diagnostics) {
+  VP_ASSIGN_OR_RETURN(const Predictions predictions,
+                      make_predictions(dataset, options.task, answers, diagnostics));
+  return save_predictions(predictions, dataset, options.save_predictions,
+                          options.overwrite ? Overwrite::Allow : Overwrite::Refuse);
+}
+
 }  // namespace
 
 Result<PredictResult> cloud_predict(const CloudAccess& access,
@@ -318,25 +332,20 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
   VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
   VP_ASSIGN_OR_RETURN(const std::string project, choose_project(access, options.project, client));
   PredictResult result = name_asked(options);
-  const std::string partial =
-      options.save_predictions.empty() ? "" : options.save_predictions + ".partial";
-  VP_ASSIGN_OR_RETURN(PredictionJournal journal,
-                      PredictionJournal::open(partial, fmt::format("{} {} {}", access.endpoint,
-                                                                   result.task, result.model)));
-  if (journal.size() > 0) {
-    diagnostics.warn(fmt::format("{} answers of an earlier call are taken from {}", journal.size(),
-                                 journal.path()));
-  }
+  VP_ASSIGN_OR_RETURN(
+      PredictionJournal journal,
+      PredictionJournal::open(
+          options.save_predictions.empty() ? "" : options.save_predictions + ".partial",
+          fmt::format("{} {} {}", access.endpoint, result.task, result.model)));
+  note_known(journal, diagnostics);
   VP_ASSIGN_OR_RETURN(const Answers answers,
                       ask_all(client, project, dataset.images, options, progress, journal));
   for (std::size_t i = 0; i < answers.size(); ++i) {
     result.images.push_back(list_answers(dataset.images[i], answers[i], options.probability));
   }
   if (!options.save_predictions.empty()) {
-    VP_ASSIGN_OR_RETURN(const Predictions predictions,
-                        make_predictions(dataset, options.task, answers, diagnostics));
     reserved.reset();
-    VP_RETURN_IF_ERROR(save_predictions(predictions, dataset, options.save_predictions, overwrite));
+    VP_RETURN_IF_ERROR(save_answers(dataset, options, answers, diagnostics));
     journal.remove();
   }
   result.warnings = diagnostics.warnings();

@@ -4,7 +4,6 @@
 #include <cctype>
 #include <cmath>
 #include <filesystem>
-#include <ranges>
 #include <set>
 #include <utility>
 
@@ -75,6 +74,14 @@ std::string name_file(const std::string& title) {
   return name;
 }
 
+/// The formats' words, for a message.
+std::string list_words() {
+  std::string text;
+  for (const FormatNames& names : kFormatNames)
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", names.word);
+  return text;
+}
+
 Result<void> check_schemes(const std::vector<std::string>& schemes) {
   for (const std::string& scheme : schemes) {
     const std::size_t colon = scheme.find(':');
@@ -85,7 +92,7 @@ Result<void> check_schemes(const std::vector<std::string>& schemes) {
         std::ranges::find(kFormatNames, format, &FormatNames::word) != kFormatNames.end())
       continue;
     return fail(ErrorKind::Usage, "no format \"{}\" in \"{}\"; one of {}", format, scheme,
-                fmt::join(kFormatNames | std::views::transform(&FormatNames::word), ", "));
+                list_words());
   }
   return {};
 }
