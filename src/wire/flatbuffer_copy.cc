@@ -105,7 +105,10 @@ Result<void> FlatbufferCopier::check_known(const Table& table, const TypeTable& 
   const std::size_t vtable_bytes = flatbuffers::ReadScalar<voffset_t>(vtable);
   note_end(vtable, vtable_bytes);
   const auto* begin = static_cast<const std::uint8_t*>(static_cast<const void*>(&table));
-  note_end(begin, flatbuffers::ReadScalar<voffset_t>(vtable + sizeof(voffset_t)));
+  // The verifier takes a vtable of its own length alone, which does not say the table's.
+  const bool says_size = vtable_bytes >= kVtableHeadBytes;
+  note_end(begin, says_size ? flatbuffers::ReadScalar<voffset_t>(vtable + sizeof(voffset_t))
+                            : sizeof(flatbuffers::soffset_t));
   for (std::size_t at = slot_of(type.num_elems); at + sizeof(voffset_t) <= vtable_bytes;
        at += sizeof(voffset_t)) {
     if (flatbuffers::ReadScalar<voffset_t>(vtable + at) != 0) {

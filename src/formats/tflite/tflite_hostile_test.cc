@@ -1,6 +1,10 @@
 #include <algorithm>
 #include <cstring>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
 #include <random>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -34,6 +38,20 @@ void try_everything(Bytes file) {
 }
 
 TEST(TfliteHostile, TheTinyModelItselfOpens) { EXPECT_EQ(outcome(TinyModel{}), "opens"); }
+
+TEST(TfliteHostile, WhatTheFuzzerFoundDoesNotCrash) {
+  std::size_t count = 0;
+  for (const auto& entry :
+       std::filesystem::directory_iterator(VP_SOURCE_DIR "/fuzz/corpus/tflite_reader_fuzz")) {
+    std::ifstream in(entry.path(), std::ios::binary);
+    const std::string text((std::istreambuf_iterator<char>(in)), {});
+    // Of the file's very length, so that a read beyond it is seen.
+    const auto bytes = std::as_bytes(std::span(text));
+    try_everything(std::vector<std::byte>(bytes.begin(), bytes.end()));
+    ++count;
+  }
+  EXPECT_GT(count, 0U);
+}
 
 TEST(TfliteHostile, EveryPrefixIsAnErrorOrAWholeModel) {
   const std::vector<std::byte> file = build_tiny_model();

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstdint>
+#include <cstring>
 #include <limits>
 #include <set>
 #include <string>
@@ -159,7 +160,10 @@ Result<void> TfliteReader::read_quantization(const tfl::Tensor& tensor, const st
     quantization.scales.assign(stored->scale()->begin(), stored->scale()->end());
   }
   if (size_of(stored->zero_point()) > 0) {
-    quantization.zero_points.assign(stored->zero_point()->begin(), stored->zero_point()->end());
+    // The verifier does not ask for their alignment, so they are copied as bytes.
+    quantization.zero_points.resize(stored->zero_point()->size());
+    std::memcpy(quantization.zero_points.data(), stored->zero_point()->Data(),
+                quantization.zero_points.size() * sizeof(std::int64_t));
   }
   quantization.axis = stored->quantized_dimension();
   const std::size_t scales = quantization.scales.size();
