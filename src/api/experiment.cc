@@ -55,6 +55,7 @@ bool is_same_answer(const Predictions& before, const Predictions& now) {
            before.classes.front().predicted == now.classes.front().predicted &&
            is_near(before.classes.front().score, now.classes.front().score);
   }
+  if (before.detections.empty() || now.detections.empty()) return false;
   return std::ranges::equal(before.detections.front(), now.detections.front(),
                             [&](const Detection& a, const Detection& b) {
                               return a.tag == b.tag && is_near(a.score, b.score);

@@ -37,12 +37,16 @@ function draw() {
     view.width = image.width; view.height = image.height;
     pen.drawImage(image, 0, 0);
     pen.lineWidth = Math.max(2, image.width / 250);
-    pen.font = Math.max(12, image.width / 45) + "px sans-serif";
+    const size = Math.max(12, image.width / 45);
+    pen.font = size + "px sans-serif";
     for (const p of shown.filter(p => p.boundingBox)) {
       const b = p.boundingBox, x = b.left * image.width, y = b.top * image.height;
-      pen.strokeStyle = pen.fillStyle = "hsl(" + parseInt(p.tagId.slice(0, 4), 16) % 360 + " 90% 40%)";
+      pen.strokeStyle = pen.fillStyle = "hsl(" + parseInt(p.tagId.slice(0, 8), 16) % 360 + " 90% 35%)";
       pen.strokeRect(x, y, b.width * image.width, b.height * image.height);
-      pen.fillText(p.tagName + " " + p.probability.toFixed(2), x + 4, Math.max(y - 4, 16));
+      const text = p.tagName + " " + p.probability.toFixed(2), line = Math.max(y, size * 1.4);
+      pen.fillRect(x, line - size * 1.4, pen.measureText(text).width + size, size * 1.4);
+      pen.fillStyle = "white";
+      pen.fillText(text, x + size / 2, line - size * 0.4);
     }
   }
   const list = at("list"); list.replaceChildren();

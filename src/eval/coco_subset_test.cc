@@ -151,7 +151,9 @@ TEST(ReadCocoSubset, SaysWhatIsWrongAndWhere) {
       "annotations":[{"id":1,"image_id":9,"category_id":1,"bbox":[0,0,1,1]}]})",
                     {}),
             "annotations[0].image_id: no image has id 9");
-  EXPECT_EQ(message("{}", {}), "no image has a box of these tags that is large enough");
+  EXPECT_EQ(message("{}", {}), "no \"categories\", as COCO has them");
+  EXPECT_EQ(message(R"({"categories":[{"id":1,"name":"cat"}]})", {}),
+            "no image has a box of these tags that is large enough");
 }
 
 }  // namespace
