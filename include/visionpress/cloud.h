@@ -190,8 +190,8 @@ struct CloudPredictOptions {
   std::string data = {};        ///< a data set in place of images
   std::string images = {};      ///< where its images are
   std::size_t max_images = 0;
-  bool store = false;                 ///< let the service keep the images
-  float probability = 0.4F;           ///< answers above it are listed
+  bool store = false;        ///< let the service keep the images
+  float probability = 0.4F;  ///< answers above it are listed
   /// COCO results JSON, of all answers; needs `data`. A call that fails leaves its answers in
   /// NAME.partial, where the same call goes on.
   std::string save_predictions = {};
