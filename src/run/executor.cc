@@ -53,6 +53,7 @@ Result<void> check_runnable(const Graph& graph) {
   }
   if (count > 0) {
     std::vector<std::string> texts;
+    texts.reserve(reasons.size());
     for (const Refused& reason : reasons) {
       texts.push_back(fmt::format("{}: {}", list_layers(reason.layers), reason.why));
     }

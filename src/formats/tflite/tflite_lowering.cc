@@ -20,7 +20,7 @@ using Code = tfl::BuiltinOperator;
 constexpr std::int64_t kLargestWhole = std::int64_t{1} << 24;
 
 template <typename T, typename... Others>
-constexpr bool is_one_of = (std::is_same_v<T, Others> || ...);
+constexpr bool kIsOneOf = (std::is_same_v<T, Others> || ...);
 
 /// Who lowers an operator that does more than compute each element by itself.
 struct OperatorRow {
@@ -106,9 +106,9 @@ bool takes_whole_numbers(const Op& op) {
   if (const auto* reduce = std::get_if<Reduce>(&op)) return reduce->kind != ReduceKind::Mean;
   return std::visit(
       []<typename T>(const T& /*op*/) {
-        return is_one_of<T, Identity, Binary, Concat, Reshape, Squeeze, ExpandDims, Transpose, Pad,
-                         Slice, Split, Gather, GatherNd, Select, Where, Tile, ShapeOf, TopK,
-                         TakeRows>;
+        return kIsOneOf<T, Identity, Binary, Concat, Reshape, Squeeze, ExpandDims, Transpose, Pad,
+                        Slice, Split, Gather, GatherNd, Select, Where, Tile, ShapeOf, TopK,
+                        TakeRows>;
       },
       op);
 }

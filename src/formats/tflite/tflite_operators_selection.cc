@@ -82,9 +82,10 @@ Lowered lower_suppression(const TfliteOperator& source) {
   if (!most || !overlap || !score || !softness)
     return unsupported(source, "its limits are computed");
   if (*softness != 0.0F) return unsupported(source, "it softens scores by overlap");
-  if (*most < 0 || *most > kMostBoxes)
+  if (*most < 0 || *most > kMostBoxes) {
     return fail(ErrorKind::Malformed, "{}: {} takes {} boxes, expected 0..{}", source.path,
                 source.type, *most, kMostBoxes);
+  }
   NonMaxSuppression op;
   op.max_outputs = *most;
   op.iou_threshold = *overlap;

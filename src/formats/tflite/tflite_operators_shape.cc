@@ -326,8 +326,10 @@ Lowered lower_range(const TfliteOperator& source) {
   values.name = source.graph.tensor(source.outputs[0]).name + "/values";
   values.dtype = find_input(source, 0)->dtype;
   values.shape = {static_cast<std::int64_t>(count)};
-  for (double at = 0.0; at < count; ++at)
-    values.literal.push_back(static_cast<float>(*start + at * *step));
+  const auto size = static_cast<std::size_t>(count);
+  values.literal.resize(size);
+  for (std::size_t i = 0; i < size; ++i)
+    values.literal[i] = static_cast<float>(*start + static_cast<double>(i) * *step);
   LoweredOperator result;
   result.op = Identity{};
   result.inputs = {make_value(source, result, std::move(values))};

@@ -91,6 +91,7 @@ class TfliteReader {
   void assign_role(const TfliteOperator& source, std::size_t slot, const Node& node,
                    Weight& weight);
   void mark_signed_bytes(const TfliteOperator& source);
+  void add_nodes(std::size_t index, const TfliteOperator& source, LoweredOperator lowered);
   void add_step(const Node& whole, LoweredStep step);
   void drop_unwritten(std::vector<TensorId>& ids) const;
   Result<std::vector<TensorId>> check_ids(const flatbuffers::Vector<std::int32_t>* ids,
@@ -407,13 +408,21 @@ Result<void> TfliteReader::read_operator(std::size_t index) {
   if (decodes) return {};
   mark_signed_bytes(source);
   VP_ASSIGN_OR_RETURN(LoweredOperator lowered, lower_operator(source));
+  add_nodes(index, source, std::move(lowered));
+  return {};
+}
+
+/// The operator's own node, between those that it needs besides.
+void TfliteReader::add_nodes(std::size_t index, const TfliteOperator& source,
+                             LoweredOperator lowered) {
   Node node;
-  node.name = source.outputs.empty() ? path : graph_.tensor(source.outputs[0]).name;
+  node.name = source.outputs.empty() ? source.path : graph_.tensor(source.outputs[0]).name;
   node.source_type = source.type;
-  node.path = fmt::format("{} \"{}\"", path, node.name);
+  node.path = fmt::format("{} \"{}\"", source.path, node.name);
   node.op = std::move(lowered.op);
   node.inputs = std::move(lowered.inputs);
-  node.outputs = lowered.outputs.empty() ? source.outputs : std::move(lowered.outputs);
+  node.outputs = source.outputs;
+  if (!lowered.outputs.empty()) node.outputs = std::move(lowered.outputs);
   if (std::holds_alternative<Unsupported>(node.op)) drop_unwritten(node.inputs);
   for (Tensor& made : lowered.made) graph_.add_tensor(std::move(made));
   note_uses(index, source, node, lowered.works_on_integers);
@@ -421,7 +430,6 @@ Result<void> TfliteReader::read_operator(std::size_t index) {
   for (LoweredStep& step : lowered.before) add_step(whole, std::move(step));
   graph_.nodes.push_back(std::move(node));
   for (LoweredStep& step : lowered.after) add_step(whole, std::move(step));
-  return {};
 }
 
 /// A part of the operator that `whole` is the node of, under its name.
