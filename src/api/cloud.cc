@@ -148,9 +148,9 @@ Result<Answers> ask_all(CustomVisionClient& client, const std::string& project_i
     auto seen = predict_image(client, project_id, options, image.file_name, file.bytes());
     if (!seen) {
       Error error = std::move(seen).error();
-      if (!answers.empty() && !journal.path().empty()) {
+      if (journal.size() > 0) {
         error.message += fmt::format("; {} answers are kept in {}, the same command goes on there",
-                                     answers.size(), journal.path());
+                                     journal.size(), journal.path());
       } else {
         journal.remove();
       }

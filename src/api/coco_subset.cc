@@ -41,8 +41,7 @@ bool is_safe_name(const std::string& name) {
 }
 
 /// Empty, or what is wrong with the file as this image.
-std::string find_fault(Bytes bytes, const CocoImage& image) {
-  const Result<Image> decoded = decode_image(bytes);
+std::string find_fault(const Result<Image>& decoded, const CocoImage& image) {
   if (!decoded) return decoded.error().message;
   const bool upright = decoded->width == image.width && decoded->height == image.height;
   // An orientation in the file turns the picture that the annotations are of.
@@ -107,10 +106,17 @@ class ImageFetcher {
   [[nodiscard]] Result<void> fetch(HttpClient& client, std::size_t index) {
     const CocoImage& image = subset_.images[index];
     const std::string path = (folder_ / image.file_name).string();
-    if (const auto kept = MappedFile::open(path);
-        kept && find_fault(kept->bytes(), image).empty()) {
-      ++kept_;
-      return {};
+    if (const auto there = MappedFile::open(path)) {
+      const Result<Image> picture = decode_image(there->bytes());
+      if (find_fault(picture, image).empty()) {
+        ++kept_;
+        return {};
+      }
+      // A download that was cut short is replaced, a picture is not.
+      if (picture && !options_.overwrite) {
+        faults_[index] = "is there and is another image; --force overwrites it";
+        return {};
+      }
     }
     if (image.url.empty()) {
       faults_[index] = "no coco_url";
@@ -129,15 +135,9 @@ class ImageFetcher {
       return {};
     }
     const Bytes bytes = std::as_bytes(std::span(reply.body));
-    faults_[index] = find_fault(bytes, image);
+    faults_[index] = find_fault(decode_image(bytes), image);
     if (!faults_[index].empty()) return {};
     std::error_code ignored;  // the file says why, if its folder is not there
-    // A download that was cut short is replaced, a picture is not.
-    const auto there = MappedFile::open(path);
-    if (!options_.overwrite && there && decode_image(there->bytes())) {
-      faults_[index] = "is there and is another image; --force overwrites it";
-      return {};
-    }
     fs::create_directories(fs::path(path).parent_path(), ignored);
     VP_RETURN_IF_ERROR(write_file(path, Overwrite::Allow, bytes));
     ++downloaded_;

@@ -360,11 +360,10 @@ EvaluateResult Evaluation::collect(std::vector<Column>& columns) const {
   result.data = options_.data;
   result.options = options_;
   result.threads = threads_;
+  result.warnings = diagnostics_.warnings();
   warn_of_colors(columns, result);
   for (const Column& column : columns) warn_of_silence(column, result);
   for (Column& column : columns) result.models.push_back(std::move(column.score));
-  const std::vector<std::string> said = diagnostics_.warnings();
-  result.warnings.insert(result.warnings.begin(), said.begin(), said.end());
   for (std::size_t i = 1; i < result.models.size(); ++i) {
     const ModelScore& model = result.models[i];
     if (options_.max_drop && !model.ap_difference && !model.top1_difference) {

@@ -257,12 +257,6 @@ void CloudPoll::wait(const Progress& progress, const std::string& what) {
   next_ = std::min(next_ * 2, kLongest);
 }
 
-std::string text_of(const CloudJson& object, const char* key) {
-  if (!object.is_object()) return {};
-  const auto found = object.find(key);
-  return found != object.end() && found->is_string() ? found->get<std::string>() : std::string();
-}
-
 bool flag_of(const CloudJson& object, const char* key) {
   if (!object.is_object()) return false;
   const auto found = object.find(key);
@@ -293,7 +287,7 @@ Result<std::vector<CloudJson>> objects_of(const CloudJson& answer, const std::st
 }
 
 Result<CloudJson> object_of(CloudJson answer, const std::string& what) {
-  if (text_of(answer, "id").empty()) {
+  if (text_at(answer, "id").empty()) {
     return fail(ErrorKind::Malformed, "{}: the answer is {}, expected an object with an id", what,
                 answer.is_object() ? "an object without an id" : answer.type_name());
   }

@@ -12,6 +12,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_text.h"
 #include "cloud/http_client.h"
 #include "cloud/service_error.h"
 #include "visionpress/cloud.h"
@@ -110,8 +111,8 @@ class CloudPoll {
   std::chrono::milliseconds waited_{0};
 };
 
-/// Fields of answers: empty, 0, false where they are missing, null or of another kind.
-[[nodiscard]] std::string text_of(const CloudJson& object, const char* key);
+/// Fields of answers; false or nothing where they are missing, null or of another kind. Texts:
+/// text_at.
 [[nodiscard]] bool flag_of(const CloudJson& object, const char* key);
 [[nodiscard]] std::optional<double> number_of(const CloudJson& object, const char* key);
 /// errors: Malformed when the answer is no array of objects.

@@ -84,9 +84,9 @@ class Exporter {
     VP_ASSIGN_OR_RETURN(const std::vector<CloudJson> objects, objects_of(answer, call.what));
     std::optional<Export> found;
     for (const CloudJson& json : objects) {
-      if (text_of(json, "platform") != options_.platform) continue;
-      if (text_of(json, "flavor") != options_.flavor) continue;  // null is read as ""
-      Export entry{text_of(json, "status"), text_of(json, "downloadUri"),
+      if (text_at(json, "platform") != options_.platform) continue;
+      if (text_at(json, "flavor") != options_.flavor) continue;  // null is read as ""
+      Export entry{text_at(json, "status"), text_at(json, "downloadUri"),
                    flag_of(json, "newerVersionAvailable")};
       // Of an attempt that failed and a later one, the later counts.
       if (!found || found->status == "Failed") found = std::move(entry);

@@ -53,7 +53,7 @@ std::string strip_quotes(std::string text) {
 }
 
 bool is_same_region(const CloudJson& stored, const CloudJson& wanted) {
-  if (text_of(stored, "tagId") != text_of(wanted, "tagId")) return false;
+  if (text_at(stored, "tagId") != text_at(wanted, "tagId")) return false;
   for (const char* side : {"left", "top", "width", "height"}) {
     constexpr double kSame = 1e-4;  // less than a pixel of the largest image; the service rounds
     const double a = number_of(stored, side).value_or(-1.0);
@@ -164,7 +164,7 @@ class Uploader {
     }
     std::unordered_map<std::string, const CloudJson*> by_name;
     for (const CloudJson& entry : *entries) {
-      by_name.emplace(strip_quotes(text_of(entry, "sourceUrl")), &entry);
+      by_name.emplace(strip_quotes(text_at(entry, "sourceUrl")), &entry);
     }
     for (const UploadImage* image : images) {
       const auto found = by_name.find(image->name);
@@ -176,7 +176,7 @@ class Uploader {
 
   [[nodiscard]] Result<void> settle(const UploadImage& image, const CloudJson& entry, bool last,
                                     std::vector<UploadImage>& again) {
-    const std::string status = text_of(entry, "status");
+    const std::string status = text_at(entry, "status");
     const bool duplicate = status == "OKDuplicate";
     if (status != "OK" && !duplicate) {
       if (is_passing(status) && !last) {
@@ -193,10 +193,10 @@ class Uploader {
     const auto stored = entry.find("image");
     const CloudJson& known = stored == entry.end() ? entry : *stored;
     if (duplicate && note_missing_regions(image, known)) {
-      unfinished_.emplace_back(image.name, text_of(known, "id"));
+      unfinished_.emplace_back(image.name, text_at(known, "id"));
       return {};  // acknowledged when its regions are
     }
-    return journal_.add(image.name, contents_[image.name], text_of(known, "id"));
+    return journal_.add(image.name, contents_[image.name], text_at(known, "id"));
   }
 
   /// An image that was there before may lack regions; its entry says which it has.
@@ -211,7 +211,7 @@ class Uploader {
       const bool has = std::ranges::any_of(
           there, [&](const CloudJson& region) { return is_same_region(region, wanted); });
       if (has) continue;
-      wanted["imageId"] = text_of(stored, "id");
+      wanted["imageId"] = text_at(stored, "id");
       missing_regions_.push_back(std::move(wanted));
       missing = true;
     }

@@ -10,13 +10,13 @@ namespace {
 
 CloudIteration read_iteration(const CloudJson& json) {
   CloudIteration iteration;
-  iteration.id = text_of(json, "id");
-  iteration.name = text_of(json, "name");
-  iteration.status = text_of(json, "status");
-  iteration.created = text_of(json, "created");
-  iteration.published_name = text_of(json, "publishName");
-  iteration.training_type = text_of(json, "trainingType");
-  iteration.error = text_of(json, "trainingErrorDetails");
+  iteration.id = text_at(json, "id");
+  iteration.name = text_at(json, "name");
+  iteration.status = text_at(json, "status");
+  iteration.created = text_at(json, "created");
+  iteration.published_name = text_at(json, "publishName");
+  iteration.training_type = text_at(json, "trainingType");
+  iteration.error = text_at(json, "trainingErrorDetails");
   iteration.exportable = flag_of(json, "exportable");
   iteration.is_default = flag_of(json, "isDefault");
   return iteration;
@@ -89,7 +89,7 @@ Result<CloudTrainResult> start_training(CustomVisionClient& client, const CloudP
     VP_ASSIGN_OR_RETURN(const CloudJson answer, client.call(list_call(project)));
     VP_ASSIGN_OR_RETURN(const std::vector<CloudJson> objects, objects_of(answer, call.what));
     for (const CloudJson& object : objects) {
-      if (!known.contains(text_of(object, "id"))) return object;
+      if (!known.contains(text_at(object, "id"))) return object;
     }
     return std::optional<CloudJson>();
   };
@@ -227,7 +227,7 @@ Result<CloudPerformance> load_performance(CustomVisionClient& client, const Clou
                 {"overlapThreshold", fmt::format("{}", options.overlap)}};
   VP_ASSIGN_OR_RETURN(const CloudJson answer, client.call(call));
   const auto read = [](const CloudJson& json) {
-    return CloudTagPerformance{text_of(json, "name"), number_of(json, "precision"),
+    return CloudTagPerformance{text_at(json, "name"), number_of(json, "precision"),
                                number_of(json, "recall"), number_of(json, "averagePrecision")};
   };
   performance.total = read(answer);

@@ -10,7 +10,7 @@ namespace {
 
 Result<CloudDetection> read_prediction(const CloudJson& json, const std::string& what) {
   CloudDetection seen;
-  seen.tag = text_of(json, "tagName");
+  seen.tag = text_at(json, "tagName");
   const std::optional<double> probability = number_of(json, "probability");
   if (seen.tag.empty() || !probability) {
     return fail(ErrorKind::Malformed, "{}: a prediction has no {}", what,

@@ -10,23 +10,23 @@ namespace {
 
 CloudProject read_project(const CloudJson& json) {
   CloudProject project;
-  project.id = text_of(json, "id");
-  project.name = text_of(json, "name");
-  project.description = text_of(json, "description");
-  project.created = text_of(json, "created");
+  project.id = text_at(json, "id");
+  project.name = text_at(json, "name");
+  project.description = text_at(json, "description");
+  project.created = text_at(json, "created");
   const auto settings = json.find("settings");
   if (settings != json.end()) {
-    project.domain_id = text_of(*settings, "domainId");
-    project.classification_type = text_of(*settings, "classificationType");
+    project.domain_id = text_at(*settings, "domainId");
+    project.classification_type = text_at(*settings, "classificationType");
   }
   return project;
 }
 
 CloudTag read_tag(const CloudJson& json) {
   CloudTag tag;
-  tag.id = text_of(json, "id");
-  tag.name = text_of(json, "name");
-  tag.type = text_of(json, "type");
+  tag.id = text_at(json, "id");
+  tag.name = text_at(json, "name");
+  tag.type = text_at(json, "type");
   constexpr double kMost = 1e15;  // beyond it a double is no count
   tag.images =
       static_cast<std::size_t>(std::clamp(number_of(json, "imageCount").value_or(0), 0.0, kMost));
@@ -58,7 +58,7 @@ Result<CloudJson> find_by_name(const Result<CloudJson>& answer, const std::strin
   if (!answer) return tl::unexpected<Error>(answer.error());
   VP_ASSIGN_OR_RETURN(const std::vector<CloudJson> objects, objects_of(*answer, what));
   for (const CloudJson& object : objects) {
-    if (text_of(object, "name") == name) return object;
+    if (text_at(object, "name") == name) return object;
   }
   return CloudJson();
 }
@@ -83,9 +83,9 @@ Result<std::vector<CloudDomain>> list_domains(CustomVisionClient& client) {
   std::vector<CloudDomain> domains;
   for (const CloudJson& json : objects) {
     CloudDomain domain;
-    domain.id = text_of(json, "id");
-    domain.name = text_of(json, "name");
-    domain.type = text_of(json, "type");
+    domain.id = text_at(json, "id");
+    domain.name = text_at(json, "name");
+    domain.type = text_at(json, "type");
     domain.exportable = flag_of(json, "exportable");
     domain.enabled = flag_of(json, "enabled");
     domains.push_back(std::move(domain));

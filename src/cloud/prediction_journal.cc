@@ -99,6 +99,7 @@ Result<void> PredictionJournal::add(const std::string& content,
     return in_file(fail(ErrorKind::Output, "cannot write: {}", std::strerror(errno)).value(),
                    path_);
   }
+  answers_.try_emplace(content, answers);
   return {};
 }
 

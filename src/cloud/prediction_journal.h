@@ -23,6 +23,7 @@ class PredictionJournal {
                                                       const std::string& asked);
 
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// Images whose answers are in it.
   [[nodiscard]] std::size_t size() const { return answers_.size(); }
   /// content: the image's SHA-1. Null: not there.
   [[nodiscard]] const std::vector<CloudDetection>* find(const std::string& content) const;

@@ -26,6 +26,7 @@ TEST_F(PredictionJournalTest, GoesOnWhereTheSameIsAsked) {
     Result<PredictionJournal> first = open("a");
     ASSERT_TRUE(first->add("one", {{"cat", 0.25, 0.1, 0.2, 0.3, 0.4}}).has_value());
     ASSERT_TRUE(first->add("two", {}).has_value());
+    EXPECT_EQ(first->size(), 2U);
   }
   std::ofstream(path_, std::ios::app) << R"({"content": "three", "ans)";
   for (int i = 0; i < 2; ++i) {  // what was read is written anew
