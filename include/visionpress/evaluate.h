@@ -101,6 +101,17 @@ struct TagScore {
   std::optional<double> ap50 = std::nullopt;  ///< COCO, IoU 0.50
 };
 
+/// Repeated runs of one network on one image.
+struct RunTime {
+  double median_ms = 0.0;
+  double low_ms = 0.0;   ///< lower quartile
+  double high_ms = 0.0;  ///< upper quartile
+  /// Cores that other programs kept busy meanwhile; nothing where the system does not tell.
+  std::optional<double> other_cores = std::nullopt;
+  /// Other programs took cores that the run's threads wanted: the times are too high.
+  bool was_disturbed = false;
+};
+
 /// One column of the table.
 struct ModelScore {
   std::string file = {};
@@ -111,8 +122,7 @@ struct ModelScore {
   std::optional<double> ap = std::nullopt;  ///< mean over tags; detection
   std::optional<double> ap50 = std::nullopt;
   std::optional<double> top1 = std::nullopt;  ///< classification
-  std::optional<double> ms_per_image =
-      std::nullopt;  ///< network alone, median, all threads on one image
+  std::optional<RunTime> run_time = std::nullopt;  ///< network alone, all threads on one image
   std::optional<double> images_per_second =
       std::nullopt;  ///< decoding, resizing, network and NMS, all threads
   std::optional<Difference> ap_difference = std::nullopt;  ///< against the first column

@@ -6,6 +6,7 @@
 #include <filesystem>
 
 #include "api/format_names.h"
+#include "api/run_time.h"
 #include "base/parallel.h"
 #include "eval/bootstrap.h"
 #include "eval/classification.h"
@@ -105,7 +106,7 @@ Result<Column> Evaluation::run_model(const std::string& file) {
   column.score.images_per_second = images_per_second_;
   if (first_input_.size() == runner.preprocess.value_count()) {
     if (progress_) progress_(0, 0, "timing " + file);
-    VP_ASSIGN_OR_RETURN(column.score.ms_per_image,
+    VP_ASSIGN_OR_RETURN(column.score.run_time,
                         measure_run(*runner.executor, first_input_, threads_));
   }
   return column;

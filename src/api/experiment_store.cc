@@ -37,6 +37,27 @@ std::optional<double> number_at(const Json& object, const char* key) {
 
 Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
 
+Json run_time_json(const std::optional<RunTime>& time) {
+  if (!time) return nullptr;
+  return {{"median_ms", time->median_ms},
+          {"low_ms", time->low_ms},
+          {"high_ms", time->high_ms},
+          {"other_cores", or_null(time->other_cores)},
+          {"was_disturbed", time->was_disturbed}};
+}
+
+std::optional<RunTime> read_run_time(const Json& model) {
+  const auto json = model.find("run_time");
+  if (json == model.end() || !json->is_object()) return std::nullopt;
+  const auto median = number_at(*json, "median_ms");
+  const auto low = number_at(*json, "low_ms");
+  const auto high = number_at(*json, "high_ms");
+  if (!median || !low || !high) return std::nullopt;
+  const auto disturbed = json->find("was_disturbed");
+  return RunTime{*median, *low, *high, number_at(*json, "other_cores"),
+                 disturbed != json->end() && disturbed->is_boolean() && disturbed->get<bool>()};
+}
+
 /// What a run says of itself; its figures are made again from the predictions.
 Json model_json(const ModelScore& score) {
   return {{"file", score.file},
@@ -44,7 +65,7 @@ Json model_json(const ModelScore& score) {
           {"format", score.format},
           {"arithmetic", score.arithmetic},
           {"preprocessing", score.preprocessing},
-          {"ms_per_image", or_null(score.ms_per_image)},
+          {"run_time", run_time_json(score.run_time)},
           {"images_per_second", or_null(score.images_per_second)}};
 }
 
@@ -59,7 +80,7 @@ std::optional<ModelScore> read_model(const Json& json) {
   score.format = text_at(json, "format");
   score.arithmetic = text_at(json, "arithmetic");
   score.preprocessing = text_at(json, "preprocessing");
-  score.ms_per_image = number_at(json, "ms_per_image");
+  score.run_time = read_run_time(json);
   score.images_per_second = number_at(json, "images_per_second");
   return score;
 }

@@ -1,7 +1,6 @@
 #include "api/model_runner.h"
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 
 #include "base/error.h"
@@ -155,25 +154,6 @@ Result<std::vector<std::string>> load_labels(const std::string& path) {
   if (labels.empty())
     return in_file(fail(ErrorKind::Malformed, "no labels: the file is empty").value(), path);
   return labels;
-}
-
-Result<double> measure_run(const Executor& executor, std::span<const float> input, int threads) {
-  using Clock = std::chrono::steady_clock;
-  constexpr int kWarmUps = 3;
-  constexpr std::size_t kRuns = 20;
-  constexpr auto kLongest = std::chrono::seconds(3);  // a network of seconds needs no twenty runs
-  VP_ASSIGN_OR_RETURN(Session session, executor.make_session(threads));
-  std::vector<double> times;
-  const Clock::time_point first = Clock::now();
-  for (int i = 0; i < kWarmUps; ++i) VP_RETURN_IF_ERROR(session.run(input));
-  do {
-    const Clock::time_point begin = Clock::now();
-    VP_RETURN_IF_ERROR(session.run(input));
-    times.push_back(std::chrono::duration<double, std::milli>(Clock::now() - begin).count());
-  } while (times.size() < kRuns && Clock::now() - first < kLongest);
-  const auto middle = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 2);
-  std::nth_element(times.begin(), middle, times.end());
-  return *middle;
 }
 
 }  // namespace visionpress

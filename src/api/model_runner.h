@@ -64,8 +64,4 @@ struct FoundLabels {
 /// one.
 [[nodiscard]] Result<std::vector<std::string>> load_labels(const std::string& path);
 
-/// A median of the network alone, in milliseconds. input: one preprocessed image.
-[[nodiscard]] Result<double> measure_run(const Executor& executor, std::span<const float> input,
-                                         int threads);
-
 }  // namespace visionpress

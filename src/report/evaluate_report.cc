@@ -83,6 +83,13 @@ bool has_exports(const EvaluateResult& result) {
       result.models, [](const ModelScore& model) { return model.export_difference.has_value(); });
 }
 
+/// "8.12 ±3 %": the median, and half the interquartile range as a share of it.
+std::string format_run_time(const std::optional<RunTime>& time) {
+  if (!time) return "-";
+  const double half = (time->high_ms - time->low_ms) / 2.0;
+  return fmt::format("{:.2f} ±{:.0f} %", time->median_ms, half / time->median_ms * 100.0);
+}
+
 Table make_table(const EvaluateResult& result) {
   EvaluateTable table(result);
   table.add_row("size", [](const ModelScore& m) {
@@ -111,7 +118,7 @@ Table make_table(const EvaluateResult& result) {
                     [](const ModelScore& m) { return format_difference(m.export_difference); });
     }
   }
-  table.add_row("ms/image", [](const ModelScore& m) { return format_number(m.ms_per_image, 2); });
+  table.add_row("ms/image", [](const ModelScore& m) { return format_run_time(m.run_time); });
   return table.take();
 }
 
@@ -140,6 +147,28 @@ std::string format_common(const char* word, const EvaluateResult& result,
 template <typename Count>
 std::string format_count(Count count, const char* what) {
   return fmt::format("{} {}{}", count, what, count == 1 ? "" : "s");
+}
+
+/// What the figures of the row ms/image are, and whether to believe them; empty where none was
+/// measured.
+std::string describe_run_times(const EvaluateResult& result) {
+  bool is_timed = false;
+  double most = -1.0;
+  for (const ModelScore& model : result.models) {
+    if (!model.run_time) continue;
+    is_timed = true;
+    if (model.run_time->was_disturbed)
+      most = std::max(most, model.run_time->other_cores.value_or(0.0));
+  }
+  if (!is_timed) return {};
+  std::string text =
+      fmt::format("ms/image: network alone, median ± half the interquartile range, {}\n",
+                  format_count(result.threads, "thread"));
+  if (most >= 0.0) {
+    text += fmt::format(
+        "ms/image is too high: the machine was busy, other programs kept {:.1f} cores\n", most);
+  }
+  return text;
 }
 
 std::string format_counts(const EvaluateResult& result) {
@@ -187,13 +216,7 @@ std::string format_notes(const EvaluateResult& result) {
   }
   text += format_common("preprocessing", result, &ModelScore::preprocessing);
   text += format_common("arithmetic", result, &ModelScore::arithmetic);
-  const bool timed =
-      std::any_of(result.models.begin(), result.models.end(),
-                  [](const ModelScore& model) { return model.ms_per_image.has_value(); });
-  if (timed) {
-    text += fmt::format("ms/image: network alone, median, {}\n",
-                        format_count(result.threads, "thread"));
-  }
+  text += describe_run_times(result);
   if (options.max_drop) {
     for (const ModelScore& model : result.models) {
       if (model.within_max_drop) continue;
@@ -205,8 +228,8 @@ std::string format_notes(const EvaluateResult& result) {
 }
 
 Table make_csv_table(const EvaluateResult& result) {
-  Table table{{"file", "bytes", "ap", "ap50", "top1", "ms_per_image", "tag", "truth",
-               "true_positives", "predicted", "precision", "recall", "tag_ap", "tag_ap50",
+  Table table{{"file", "bytes", "ap", "ap50", "top1", "ms_per_image", "ms_low", "ms_high", "tag",
+               "truth", "true_positives", "predicted", "precision", "recall", "tag_ap", "tag_ap50",
                "drop_points", "drop_low", "drop_high"},
               {}};
   constexpr int kCsvDigits = 6;
@@ -218,14 +241,18 @@ Table make_csv_table(const EvaluateResult& result) {
     const auto& difference = model.ap_difference ? model.ap_difference : model.top1_difference;
     return difference ? number(-((*difference).*end)) : std::string();
   };
+  const auto milliseconds = [&](const ModelScore& model, double RunTime::*end) {
+    return model.run_time ? number((*model.run_time).*end) : std::string();
+  };
   for (const ModelScore& m : result.models) {
     for (const TagScore& t : m.tags) {
       table.rows.push_back({m.file, std::to_string(m.bytes), number(m.ap), number(m.ap50),
-                            number(m.top1), number(m.ms_per_image), t.tag, std::to_string(t.truth),
-                            std::to_string(t.true_positives), std::to_string(t.predicted),
-                            number(t.precision), number(t.recall), number(t.ap), number(t.ap50),
-                            drop(m, &Difference::points), drop(m, &Difference::high),
-                            drop(m, &Difference::low)});
+                            number(m.top1), milliseconds(m, &RunTime::median_ms),
+                            milliseconds(m, &RunTime::low_ms), milliseconds(m, &RunTime::high_ms),
+                            t.tag, std::to_string(t.truth), std::to_string(t.true_positives),
+                            std::to_string(t.predicted), number(t.precision), number(t.recall),
+                            number(t.ap), number(t.ap50), drop(m, &Difference::points),
+                            drop(m, &Difference::high), drop(m, &Difference::low)});
     }
   }
   return table;
@@ -237,6 +264,10 @@ JsonValue difference_json(const std::optional<Difference>& difference) {
 }
 
 JsonValue model_json(const ModelScore& model) {
+  const auto time = [&](double RunTime::*end) -> JsonValue {
+    if (!model.run_time) return nullptr;
+    return (*model.run_time).*end;
+  };
   JsonValue tags = JsonValue::array();
   for (const TagScore& tag : model.tags) {
     tags.push_back({{"tag", tag.tag},
@@ -256,7 +287,12 @@ JsonValue model_json(const ModelScore& model) {
           {"ap", number_json(model.ap)},
           {"ap50", number_json(model.ap50)},
           {"top1", number_json(model.top1)},
-          {"ms_per_image", number_json(model.ms_per_image)},
+          {"ms_per_image", time(&RunTime::median_ms)},
+          {"ms_per_image_low", time(&RunTime::low_ms)},
+          {"ms_per_image_high", time(&RunTime::high_ms)},
+          {"ms_per_image_other_cores",
+           number_json(model.run_time ? model.run_time->other_cores : std::nullopt)},
+          {"ms_per_image_disturbed", model.run_time && model.run_time->was_disturbed},
           {"images_per_second", number_json(model.images_per_second)},
           {"ap_difference", difference_json(model.ap_difference)},
           {"top1_difference", difference_json(model.top1_difference)},

@@ -1,14 +1,17 @@
 // Dispatches to the commands; each lives in a file of its own.
 
+#include <algorithm>
 #include <array>
 #include <csignal>
 #include <cstdio>
 #include <exception>
 #include <new>
 #include <string>
+#include <string_view>
 
 #include "command_line.h"
 #include "visionpress/version.h"
+#include "waiting_threads.h"
 
 namespace visionpress {
 namespace {
@@ -54,6 +57,12 @@ Exit run(const Arguments& arguments) {
 }  // namespace visionpress
 
 int main(int argc, char** argv) {
+  // The commands that run networks.
+  constexpr std::array<std::string_view, 4> kRunning = {"evaluate", "experiment", "predict",
+                                                        "serve"};
+  if (argc > 1 && std::ranges::find(kRunning, argv[1]) != kRunning.end()) {
+    visionpress::let_waiting_threads_sleep(argv);
+  }
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write, with its name
   try {
     return static_cast<int>(visionpress::run({argv + 1, argv + argc}));
