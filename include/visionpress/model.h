@@ -18,6 +18,7 @@ struct ValueInfo {
   std::string name = {};
   std::vector<std::int64_t> shape = {};  ///< outermost first; -1 where the file leaves it open
   std::string type = {};                 ///< "float32", "int8", ...
+  bool has_rank = true;  ///< false: the file does not say how many axes there are; shape is empty
 };
 
 struct LayerInfo {

@@ -28,7 +28,7 @@ const char* name_of(WeightRole role) {
 }
 
 ValueInfo describe_value(const Tensor& tensor) {
-  return {tensor.name, tensor.shape, name_of(tensor.dtype)};
+  return {tensor.name, tensor.shape, name_of(tensor.dtype), tensor.has_rank};
 }
 
 std::string describe_image_input(const InputInfo& info) {

@@ -77,4 +77,14 @@ AxisSplit split_at(const Shape& shape, std::size_t axis) {
   return split;
 }
 
+int find_same_axis(const Shape& from, int axis, const Shape& to) {
+  const AxisSplit wanted = split_at(from, static_cast<std::size_t>(axis));
+  for (std::size_t a = 0; a < to.size(); ++a) {
+    const AxisSplit split = split_at(to, a);
+    if (split.channels == wanted.channels && split.inner == wanted.inner)
+      return static_cast<int>(a);
+  }
+  return 0;
+}
+
 }  // namespace visionpress

@@ -48,6 +48,10 @@ struct AxisSplit {
 /// The sizes must be known, the axis must be one of theirs.
 [[nodiscard]] AxisSplit split_at(const Shape& shape, std::size_t axis);
 
+/// The axis of `to` along which the elements lie as they do along `axis` of `from`, a shape of the
+/// same elements; 0 where there is none.
+[[nodiscard]] int find_same_axis(const Shape& from, int axis, const Shape& to);
+
 /// real = scale * (code - zero_point), per tensor (one entry) or along `axis`.
 struct QuantParams {
   std::vector<float> scales = {};
@@ -64,6 +68,7 @@ inline constexpr TensorId kNoTensor = -1;  ///< an optional input that is absent
 struct Tensor {
   std::string name = {};
   Shape shape = {};
+  bool has_rank = true;  ///< false: the file does not say how many axes there are; shape is empty
   DType dtype = DType::Float32;
   std::optional<QuantParams> quantization = std::nullopt;  ///< of activations; weights carry theirs
   std::optional<std::size_t> weight = std::nullopt;        ///< index into Graph::weights

@@ -12,8 +12,8 @@ namespace {
 std::string format_values(const char* what, const std::vector<ValueInfo>& values) {
   std::string text;
   for (const ValueInfo& value : values) {
-    text +=
-        fmt::format("  {:<8} {} {} {}\n", what, value.name, format_shape(value.shape), value.type);
+    text += fmt::format("  {:<8} {} {} {}\n", what, value.name,
+                        value.has_rank ? format_shape(value.shape) : "[?]", value.type);
   }
   return text;
 }
@@ -175,7 +175,9 @@ Table make_weight_table(const ModelInfo& info) {
 JsonValue values_json(const std::vector<ValueInfo>& values) {
   JsonValue json = JsonValue::array();
   for (const ValueInfo& value : values) {
-    json.push_back({{"name", value.name}, {"shape", value.shape}, {"type", value.type}});
+    json.push_back({{"name", value.name},
+                    {"shape", value.has_rank ? JsonValue(value.shape) : JsonValue(nullptr)},
+                    {"type", value.type}});
   }
   return json;
 }

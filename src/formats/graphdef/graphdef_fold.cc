@@ -11,7 +11,8 @@ namespace {
 using Values = std::vector<double>;
 
 bool is_real(DataType dtype) {
-  return dtype == DataType::Float || dtype == DataType::Double || dtype == DataType::Half;
+  return dtype == DataType::Float || dtype == DataType::Double || dtype == DataType::Half ||
+         dtype == DataType::BFloat16;
 }
 
 /// Nothing for functions that no size is computed by.
@@ -37,6 +38,12 @@ std::optional<double> unary(UnaryKind kind, double x) {
       return x * x;
     case UnaryKind::Negate:
       return -x;
+    case UnaryKind::Sigmoid:
+      return 1.0 / (1.0 + std::exp(-x));
+    case UnaryKind::Tanh:
+      return std::tanh(x);
+    case UnaryKind::Sign:
+      return std::isnan(x) ? x : static_cast<double>(x > 0.0) - static_cast<double>(x < 0.0);
     case UnaryKind::Floor:
       return std::floor(x);
     case UnaryKind::Ceil:
@@ -138,6 +145,16 @@ Values fold_binary(BinaryKind kind, const FoldOperand& a, const FoldOperand& b, 
   return result;
 }
 
+/// From the left, as AddN has more than two operands.
+Values fold_many(BinaryKind kind, const std::vector<FoldOperand>& operands, const Shape& shape,
+                 DataType dtype) {
+  Values result = fold_binary(kind, operands[0], operands[1], shape, dtype);
+  for (std::size_t i = 2; i < operands.size(); ++i) {
+    result = fold_binary(kind, {shape, result}, operands[i], shape, dtype);
+  }
+  return result;
+}
+
 Values fold_slice(const Slice& op, const FoldOperand& x, const Shape& shape) {
   Shape whole = x.shape;  // of the result before axes are dropped
   std::vector<std::int64_t> begin(whole.size(), 0);
@@ -188,31 +205,54 @@ std::optional<Values> fold_gather(const FoldOperand& x, const FoldOperand& indic
   return result;
 }
 
-std::optional<Values> fold_reduce(const Reduce& op, const FoldOperand& x) {
-  if (op.axes.size() != x.shape.size() || x.values.empty()) return std::nullopt;
-  double total = op.kind == ReduceKind::Product ? 1.0 : 0.0;
-  for (const double value : x.values) {
-    if (op.kind == ReduceKind::Product) total *= value;
-    if (op.kind == ReduceKind::Sum || op.kind == ReduceKind::Mean) total += value;
-  }
-  // Comparisons would pass over an unknown value.
-  const auto unknown =
-      std::find_if(x.values.begin(), x.values.end(), [](double v) { return std::isnan(v); });
-  const bool compares = op.kind == ReduceKind::Maximum || op.kind == ReduceKind::Minimum;
-  if (compares && unknown != x.values.end()) return Values{*unknown};
-  switch (op.kind) {
+/// One more value of a sum, a product, an extreme; NaN, an unknown value, stays.
+double reduce_step(ReduceKind kind, double total, double value) {
+  if (std::isnan(total) || std::isnan(value)) return std::numeric_limits<double>::quiet_NaN();
+  switch (kind) {
     case ReduceKind::Product:
-    case ReduceKind::Sum:
-      return Values{total};
-    case ReduceKind::Mean:
-      return Values{total / static_cast<double>(x.values.size())};
+      return total * value;
     case ReduceKind::Maximum:
-      return Values{*std::max_element(x.values.begin(), x.values.end())};
+      return std::max(total, value);
     case ReduceKind::Minimum:
-      return Values{*std::min_element(x.values.begin(), x.values.end())};
+      return std::min(total, value);
     default:
-      return std::nullopt;
+      return total + value;
   }
+}
+
+std::optional<Values> fold_reduce(const Reduce& op, const FoldOperand& x, const Shape& shape) {
+  const bool is_mean = op.kind == ReduceKind::Mean;
+  const bool is_known_kind = is_mean || op.kind == ReduceKind::Sum ||
+                             op.kind == ReduceKind::Product || op.kind == ReduceKind::Maximum ||
+                             op.kind == ReduceKind::Minimum;
+  if (!is_known_kind || x.values.empty()) return std::nullopt;
+  std::vector<bool> reduced(x.shape.size(), false);
+  for (const int axis : op.axes) reduced[static_cast<std::size_t>(axis)] = true;
+  Values result(static_cast<std::size_t>(element_count(shape).value_or(0)));
+  std::vector<std::size_t> counts(result.size(), 0);
+  for_each_index(x.shape, [&](std::size_t at, const std::vector<std::int64_t>& index) {
+    std::int64_t place = 0;
+    for (std::size_t axis = 0; axis < index.size(); ++axis) {
+      if (!reduced[axis]) place = place * x.shape[axis] + index[axis];
+    }
+    const auto to = static_cast<std::size_t>(place);
+    result[to] = counts[to] == 0 ? x.values[at] : reduce_step(op.kind, result[to], x.values[at]);
+    ++counts[to];
+  });
+  for (std::size_t i = 0; is_mean && i < result.size(); ++i)
+    result[i] /= static_cast<double>(counts[i]);
+  return result;
+}
+
+Values fold_tile(const FoldOperand& x, const Shape& shape) {
+  Values result(static_cast<std::size_t>(element_count(shape).value_or(0)));
+  for_each_index(shape, [&](std::size_t at, const std::vector<std::int64_t>& index) {
+    std::int64_t place = 0;
+    for (std::size_t axis = 0; axis < index.size(); ++axis)
+      place = place * x.shape[axis] + index[axis] % x.shape[axis];
+    result[at] = x.values[static_cast<std::size_t>(place)];
+  });
+  return result;
 }
 
 Values fold_transpose(const Transpose& op, const FoldOperand& x, const Shape& shape) {
@@ -240,8 +280,8 @@ std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& oper
     return result;
   }
   if (const auto* pair = std::get_if<Binary>(&op)) {
-    if (operands.size() != 2 || pair->kind == BinaryKind::Average) return std::nullopt;
-    return fold_binary(pair->kind, x, operands[1], shape, dtype);
+    if (pair->kind == BinaryKind::Average) return std::nullopt;
+    return fold_many(pair->kind, operands, shape, dtype);
   }
   if (const auto* slice = std::get_if<Slice>(&op)) return fold_slice(*slice, x, shape);
   if (const auto* concat = std::get_if<Concat>(&op)) {
@@ -250,7 +290,8 @@ std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& oper
   if (const auto* transpose = std::get_if<Transpose>(&op)) {
     return fold_transpose(*transpose, x, shape);
   }
-  if (const auto* reduce = std::get_if<Reduce>(&op)) return fold_reduce(*reduce, x);
+  if (const auto* reduce = std::get_if<Reduce>(&op)) return fold_reduce(*reduce, x, shape);
+  if (std::holds_alternative<Tile>(op)) return fold_tile(x, shape);
   if (const auto* gather = std::get_if<Gather>(&op)) {
     return gather->axis == 0 ? fold_gather(x, operands[1]) : std::nullopt;
   }

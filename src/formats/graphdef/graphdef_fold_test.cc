@@ -75,8 +75,29 @@ TEST(Fold, IntegersThatADoubleCannotHoldAreNotComputed) {
   EXPECT_TRUE(fold_vectors(product, {{1e9}, {1e9}}, {1}, DataType::Int64).empty());
 }
 
+TEST(Fold, ReductionsAlongAnAxisLeaveTheOthers) {
+  const std::vector<double> values = {1, 2, 3, 4, 5, 6};
+  const Shape shape = {2, 3};
+  const auto sums =
+      fold(Reduce{ReduceKind::Sum, {0}, false}, {{shape, values}}, {3}, DataType::Float);
+  ASSERT_TRUE(sums);
+  EXPECT_EQ(*sums, (std::vector<double>{5, 7, 9}));
+  const auto means =
+      fold(Reduce{ReduceKind::Mean, {1}, true}, {{shape, values}}, {2, 1}, DataType::Float);
+  ASSERT_TRUE(means);
+  EXPECT_EQ(*means, (std::vector<double>{2, 5}));
+}
+
+TEST(Fold, ATileRepeatsAlongEachAxis) {
+  const std::vector<double> values = {1, 2};
+  const Shape shape = {1, 2};
+  const auto tiled = fold(Tile{{2, 2}}, {{shape, values}}, {2, 4}, DataType::Float);
+  ASSERT_TRUE(tiled);
+  EXPECT_EQ(*tiled, (std::vector<double>{1, 2, 1, 2, 1, 2, 1, 2}));
+}
+
 TEST(Fold, FunctionsThatNoSizeIsComputedByAreLeftToTheRun) {
-  EXPECT_TRUE(fold_vectors(Unary{UnaryKind::Tanh, 0, 0}, {{1}}, {1}, DataType::Float).empty());
+  EXPECT_TRUE(fold_vectors(Unary{UnaryKind::Elu, 0, 0}, {{1}}, {1}, DataType::Float).empty());
 }
 
 }  // namespace

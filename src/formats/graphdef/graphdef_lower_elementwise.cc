@@ -66,7 +66,18 @@ constexpr std::array kBinary = std::to_array<BinaryRow>({
     {"LogicalOr", BinaryKind::LogicalOr, true},
 });
 
-bool is_real(DataType type) { return type == DataType::Float || type == DataType::Half; }
+bool is_real(DataType type) {
+  return type == DataType::Float || type == DataType::Double || type == DataType::Half ||
+         type == DataType::BFloat16;
+}
+
+/// Types whose values travel as floats.
+bool is_number(DataType type) {
+  return is_real(type) || type == DataType::Bool || type == DataType::UInt8 ||
+         type == DataType::Int8 || type == DataType::Int16 || type == DataType::UInt16 ||
+         type == DataType::Int32 || type == DataType::UInt32 || type == DataType::Int64 ||
+         type == DataType::UInt64;
+}
 
 Result<void> lower_unary(NodeLowering& node, UnaryKind kind) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
@@ -194,10 +205,10 @@ Result<void> lower_cast(NodeLowering& node) {
     return node.finish(Binary{BinaryKind::NotEqual, FusedActivation::None}, {&x, &zero}, x.shape,
                        wanted);
   }
-  if (wanted == DataType::Half && x.dtype != DataType::Half) {
-    return node.refuse("it rounds values to float16");
-  }
-  if (is_real(x.dtype) && !is_real(wanted) && wanted != DataType::Double) {
+  const bool rounds = wanted == DataType::Half || wanted == DataType::BFloat16;
+  if (rounds && x.dtype != wanted) return node.refuse("it rounds values to " + name_of(wanted));
+  if (!is_number(wanted)) return node.refuse("its result is " + name_of(wanted));
+  if (is_real(x.dtype) && !is_real(wanted)) {
     return node.finish(Unary{UnaryKind::Truncate, 0, 0}, {&x}, x.shape, wanted);
   }
   VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(node.lowering(), x));
@@ -205,10 +216,11 @@ Result<void> lower_cast(NodeLowering& node) {
   if (known != nullptr) {
     value.stored.reset();
     if (x.stored) value.id = kNoTensor;
-    value.known = *known;
+    std::vector<double> values = *known;
     if (wanted == DataType::Float) {
-      for (double& v : *value.known) v = static_cast<double>(static_cast<float>(v));
+      for (double& v : values) v = static_cast<double>(static_cast<float>(v));
     }
+    value.known = std::make_shared<const std::vector<double>>(std::move(values));
   }
   value.dtype = wanted;
   return node.forward(value);

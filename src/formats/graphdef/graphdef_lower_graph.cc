@@ -14,6 +14,8 @@ bool is_placeholder(const GraphNode& node) {
   return node.op == "Placeholder" || node.op == "PlaceholderV2";
 }
 
+bool is_image_type(DataType dtype) { return dtype == DataType::Float || dtype == DataType::UInt8; }
+
 /// Nodes that check or order others and give nothing to compute with.
 bool is_dropped(const GraphNode& node) { return node.op == "NoOp" || node.op == "Assert"; }
 
@@ -121,8 +123,53 @@ std::string unknown_reason(std::string_view op) {
   return "the operator is not known";
 }
 
+/// inputs: data, predicate. outputs: data where the predicate is false, where it is true. A known
+/// predicate (a PlaceholderWithDefault that says whether the network is trained) settles which.
+Result<void> lower_switch(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const auto predicate, node.find_number(1));
+  if (!predicate) return node.refuse(unknown_reason(node.node().op));
+  Value never;
+  never.is_dead = true;
+  const std::size_t taken = *predicate != 0.0 ? 1 : 0;
+  node.set_output(taken, node.input(0));
+  node.set_output(1 - taken, std::move(never));
+  return {};
+}
+
+/// outputs: the one input that was computed, and which it was.
+Result<void> lower_merge(NodeLowering& node) {
+  std::optional<std::size_t> found;
+  std::size_t computed = 0;
+  for (std::size_t i = 0; i < node.input_count(); ++i) {
+    if (node.input(i).is_dead) continue;
+    found = i;
+    ++computed;
+  }
+  if (computed != 1 || computed == node.input_count())
+    return node.refuse(unknown_reason(node.node().op));
+  node.set_output(0, node.input(*found));
+  node.set_output(1, make_known({}, {static_cast<double>(*found)}, DataType::Int32));
+  return {};
+}
+
+/// Whether the node reads from the branch of a condition that is not taken; so are its results
+/// then.
+bool is_on_dead_branch(NodeLowering& node) {
+  if (node.node().op == "Merge") return false;
+  bool dead = false;
+  for (std::size_t i = 0; i < node.input_count() && !dead; ++i) dead = node.input(i).is_dead;
+  if (!dead) return false;
+  const std::size_t outputs = node.lowering().reader_counts[node.index()].size();
+  Value never;
+  never.is_dead = true;
+  for (std::size_t k = 0; k < std::max<std::size_t>(outputs, 1); ++k) node.set_output(k, never);
+  return true;
+}
+
 Result<void> check_inputs(NodeLowering& node) {
   for (const NodeInput& input : node.node().inputs) {
+    if (is_loop_edge(node.lowering().nodes, node.node(), input)) continue;
     const std::size_t outputs = node.lowering().values[input.node].size();
     if (static_cast<std::size_t>(input.output) < outputs) continue;
     const GraphNode& source = node.lowering().nodes.nodes[input.node];
@@ -137,66 +184,105 @@ Result<void> check_inputs(NodeLowering& node) {
 /// has, and room is made for each. Real graphs split thousands of times at the most.
 constexpr std::size_t kMostFurtherOutputs = std::size_t{1} << 18U;
 
+/// Marks what gives results: read by no node, nor waited for by one that does more than order
+/// others (the branches of a condition order their constants by an Identity that nothing reads).
+void find_outputs(Lowering& lowering) {
+  const std::vector<GraphNode>& nodes = lowering.nodes.nodes;
+  std::vector<bool> is_read(nodes.size(), false);
+  std::vector<bool> is_awaited(nodes.size(), false);
+  for (const GraphNode& node : nodes) {
+    for (const NodeInput& input : node.inputs) is_read[input.node] = true;
+    for (const std::size_t before : node.controls)
+      is_awaited[before] = is_awaited[before] || !is_dropped(node);
+  }
+  bool found = false;
+  for (const bool awaited_too : {false, true}) {
+    lowering.is_output.assign(nodes.size(), false);
+    for (std::size_t i = 0; i < nodes.size() && !found; ++i) {
+      const bool gives =
+          !is_dropped(nodes[i]) && !is_placeholder(nodes[i]) && nodes[i].op != "Const";
+      lowering.is_output[i] = gives && !is_read[i] && (awaited_too || !is_awaited[i]);
+    }
+    found = std::find(lowering.is_output.begin(), lowering.is_output.end(), true) !=
+            lowering.is_output.end();
+    if (found) return;
+  }
+}
+
+/// Counts a reader of each of a live node's inputs. further: outputs behind the first so far.
+Result<void> count_reader(Lowering& lowering, const GraphNode& node, std::size_t& further) {
+  for (const NodeInput& input : node.inputs) {
+    std::vector<std::size_t>& counts = lowering.reader_counts[input.node];
+    // A node has few outputs; a number beyond that is refused where it is read.
+    constexpr int kMostOutputs = 1 << 12;
+    const auto output = static_cast<std::size_t>(std::min(input.output, kMostOutputs));
+    if (counts.size() <= output) {
+      further += output + 1 - std::max<std::size_t>(counts.size(), 1);
+      counts.resize(output + 1, 0);
+    }
+    if (further > kMostFurtherOutputs) {
+      return fail_at(ErrorKind::Malformed, node.message.offset(),
+                     "{}: with its inputs, more than {} outputs of nodes are read beside the first",
+                     node.path, kMostFurtherOutputs);
+    }
+    ++counts[output];
+  }
+  return {};
+}
+
 /// Which nodes the outputs need, and how often each of their outputs is read by one of those.
 /// errors: Malformed beyond kMostFurtherOutputs.
 Result<std::vector<bool>> find_live(Lowering& lowering) {
   const std::vector<GraphNode>& nodes = lowering.nodes.nodes;
-  std::vector<bool> is_read(nodes.size(), false);
-  for (const GraphNode& node : nodes) {
-    for (const NodeInput& input : node.inputs) is_read[input.node] = true;
-  }
-  std::vector<bool> live(nodes.size(), false);
-  std::size_t further = 0;
-  lowering.is_output.assign(nodes.size(), false);
+  find_outputs(lowering);
   lowering.reader_counts.assign(nodes.size(), {});
-  for (auto at = lowering.nodes.order.rbegin(); at != lowering.nodes.order.rend(); ++at) {
-    const GraphNode& node = nodes[*at];
-    const bool gives = !is_dropped(node) && !is_placeholder(node) && node.op != "Const";
-    lowering.is_output[*at] = gives && !is_read[*at];
-    live[*at] = live[*at] || lowering.is_output[*at];
-    if (!live[*at]) continue;
+  std::vector<bool> live = lowering.is_output;
+  std::vector<std::size_t> open;
+  for (std::size_t i = 0; i < nodes.size(); ++i) {
+    if (live[i]) open.push_back(i);
+  }
+  std::size_t further = 0;
+  while (!open.empty()) {
+    const GraphNode& node = nodes[open.back()];
+    open.pop_back();
+    VP_RETURN_IF_ERROR(count_reader(lowering, node, further));
     for (const NodeInput& input : node.inputs) {
+      if (live[input.node]) continue;
       live[input.node] = true;
-      std::vector<std::size_t>& counts = lowering.reader_counts[input.node];
-      // A node has few outputs; a number beyond that is refused where it is read.
-      constexpr int kMostOutputs = 1 << 12;
-      const auto output = static_cast<std::size_t>(std::min(input.output, kMostOutputs));
-      if (counts.size() <= output) {
-        further += output + 1 - std::max<std::size_t>(counts.size(), 1);
-        counts.resize(output + 1, 0);
-      }
-      if (further > kMostFurtherOutputs) {
-        return fail_at(
-            ErrorKind::Malformed, node.message.offset(),
-            "{}: with its inputs, more than {} outputs of nodes are read beside the first",
-            node.path, kMostFurtherOutputs);
-      }
-      ++counts[output];
+      open.push_back(input.node);
     }
   }
   return live;
 }
 
-/// Channels of an input whose rank is open: those of the first kernel.
-Result<std::int64_t> guess_channels(const Lowering& lowering) {
-  const auto resolve = [&](std::size_t at) {
-    const GraphNode* node = &lowering.nodes.nodes[at];
-    while (node->op == "Identity" && node->inputs.size() == 1) {
-      node = &lowering.nodes.nodes[node->inputs[0].node];
-    }
-    return node;
-  };
+/// The Const that a kernel comes from, through what keeps its shape: copies, and what a compressed
+/// weight is decoded by.
+const GraphNode& find_kernel_source(const Lowering& lowering, std::size_t at) {
+  constexpr std::array kKeepShape =
+      std::to_array<std::string_view>({"Identity", "Cast", "Dequantize", "StopGradient"});
+  const GraphNode* node = &lowering.nodes.nodes[at];
+  // Nodes are sorted, so that this ends.
+  while (!node->inputs.empty() &&
+         std::find(kKeepShape.begin(), kKeepShape.end(), node->op) != kKeepShape.end()) {
+    node = &lowering.nodes.nodes[node->inputs[0].node];
+  }
+  return *node;
+}
+
+/// Channels of an image input whose rank is open: those of the first kernel; nothing where no
+/// convolution reads a constant kernel.
+Result<std::optional<std::int64_t>> guess_channels(const Lowering& lowering) {
   for (const std::size_t at : lowering.nodes.order) {
     const GraphNode& node = lowering.nodes.nodes[at];
     if ((node.op != "Conv2D" && node.op != "DepthwiseConv2dNative") || node.inputs.size() != 2) {
       continue;
     }
-    const GraphNode* kernel = resolve(node.inputs[1].node);
-    if (kernel->op != "Const") continue;
-    VP_ASSIGN_OR_RETURN(const StoredTensor tensor, read_const(*kernel));
+    const GraphNode& kernel = find_kernel_source(lowering, node.inputs[1].node);
+    if (kernel.op != "Const") continue;
+    VP_ASSIGN_OR_RETURN(const StoredTensor tensor, read_const(kernel));
     if (tensor.shape.size() == 4) return tensor.shape[2];
   }
-  return 3;
+  return std::optional<std::int64_t>();
 }
 
 /// Height and width that the file leaves open become the ones asked for.
@@ -234,46 +320,60 @@ void describe_input(Graph& graph, const GraphNode& node, const Shape& shape) {
   graph.input_info.channels = pixels(shape[3]);
 }
 
-Result<void> lower_placeholder(NodeLowering& node) {
-  Lowering& lowering = node.lowering();
-  Value value;
-  VP_ASSIGN_OR_RETURN(value.dtype, read_type_attr(node.node(), "dtype", DataType::Float));
-  if (value.dtype != DataType::Float && value.dtype != DataType::UInt8) {
-    return fail_at(ErrorKind::Unsupported, node.node().message.offset(),
-                   "{}: the input is {}; images as float32 or uint8 are run", node.node().path,
-                   name_of(value.dtype));
-  }
+/// The shape that a Placeholder says; of an image whose rank it leaves open, four axes.
+Result<std::optional<Shape>> placeholder_shape(const NodeLowering& node, DataType dtype,
+                                               const Lowering& lowering) {
   VP_ASSIGN_OR_RETURN(auto shape, read_shape_attr(node.node(), "shape"));
+  if (!is_image_type(dtype)) return shape;
   // TensorFlow 1 wrote an unknown shape as one without axes.
-  if (!shape || shape->empty()) {
-    VP_ASSIGN_OR_RETURN(const std::int64_t channels, guess_channels(lowering));
-    shape = Shape{-1, -1, -1, channels};
-  }
-  if (shape->size() == 4) VP_RETURN_IF_ERROR(set_input_size(lowering, node.node(), *shape));
-  Tensor tensor;
-  tensor.name = node.node().name;
-  tensor.shape = *shape;
-  describe_input(lowering.graph, node.node(), *shape);
-  if (shape->front() == -1) shape->front() = 1;
-  value.shape = std::move(*shape);
-  value.id = lowering.graph.add_tensor(std::move(tensor));
-  lowering.graph.inputs = {value.id};
-  node.set_output(0, std::move(value));
-  return {};
+  if (shape && !shape->empty()) return shape;
+  shape.reset();
+  VP_ASSIGN_OR_RETURN(const auto channels, guess_channels(lowering));
+  if (channels) shape = Shape{-1, -1, -1, *channels};
+  return shape;
 }
 
-Result<void> check_placeholders(const Lowering& lowering, const std::vector<bool>& live) {
-  std::vector<std::string> paths;
-  for (std::size_t i = 0; i < live.size(); ++i) {
-    const GraphNode& node = lowering.nodes.nodes[i];
-    if (live[i] && is_placeholder(node)) paths.push_back(node.path);
+Result<void> lower_placeholder(NodeLowering& node) {
+  Lowering& lowering = node.lowering();
+  Graph& graph = lowering.graph;
+  Value value;
+  VP_ASSIGN_OR_RETURN(value.dtype, read_type_attr(node.node(), "dtype", DataType::Float));
+  VP_ASSIGN_OR_RETURN(auto shape, placeholder_shape(node, value.dtype, lowering));
+  const bool is_image = node.index() == lowering.image_input;
+  if (is_image && shape && shape->size() == 4)
+    VP_RETURN_IF_ERROR(set_input_size(lowering, node.node(), *shape));
+  Tensor tensor;
+  tensor.name = node.node().name;
+  tensor.has_rank = shape.has_value();
+  tensor.shape = shape.value_or(Shape());
+  if (!is_image_type(value.dtype)) tensor.dtype = dtype_of(value.dtype);
+  if (is_image) describe_input(graph, node.node(), tensor.shape);
+  if (shape && !shape->empty() && shape->front() == -1) shape->front() = 1;
+  value.shape = std::move(shape);
+  value.id = graph.add_tensor(std::move(tensor));
+  graph.inputs.insert(is_image ? graph.inputs.begin() : graph.inputs.end(), value.id);
+  node.set_output(0, std::move(value));
+  if (is_image_type(node.lowering().values[node.index()][0].dtype)) return {};
+  return node.refuse_input();
+}
+
+/// The input that pixels go into: of the Placeholders that the outputs depend on the first of four
+/// axes or of an open rank, else the first of floats, else the first.
+Result<void> choose_image_input(Lowering& lowering, const std::vector<bool>& live) {
+  std::size_t best = 0;
+  for (const std::size_t at : lowering.nodes.order) {
+    const GraphNode& node = lowering.nodes.nodes[at];
+    if (!live[at] || !is_placeholder(node)) continue;
+    VP_ASSIGN_OR_RETURN(const DataType dtype, read_type_attr(node, "dtype", DataType::Float));
+    VP_ASSIGN_OR_RETURN(const auto shape, read_shape_attr(node, "shape"));
+    const bool may_be_image = !shape || shape->empty() || shape->size() == 4;
+    const std::size_t fitness = is_image_type(dtype) ? (may_be_image ? 3 : 2) : 1;
+    if (fitness <= best) continue;
+    best = fitness;
+    lowering.image_input = at;
   }
-  if (paths.size() == 1) return {};
-  if (paths.empty()) {
-    return fail(ErrorKind::Malformed, "the graph has no Placeholder that its outputs depend on");
-  }
-  return fail(ErrorKind::Unsupported, "the graph has {} inputs ({} and {}), expected one image",
-              paths.size(), paths[0], paths[1]);
+  if (best > 0) return {};
+  return fail(ErrorKind::Malformed, "the graph has no Placeholder that its outputs depend on");
 }
 
 /// What nobody reads, each under its node's own name.
@@ -307,7 +407,9 @@ void drop_unread(Graph& graph) {
   for (const TensorId id : graph.outputs) is_read[static_cast<std::size_t>(id)] = true;
   std::vector<Node> kept;
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    // What a loop hands to its next round is read by a node in front of it.
     const bool is_needed =
+        node->source_type == "NextIteration" || node->source_type == "RefNextIteration" ||
         std::any_of(node->outputs.begin(), node->outputs.end(),
                     [&](TensorId id) { return is_read[static_cast<std::size_t>(id)]; });
     if (!is_needed) continue;
@@ -332,13 +434,17 @@ void mark_fixed(Lowering& lowering) {
 
 Result<void> lower_node(NodeLowering& node) {
   VP_RETURN_IF_ERROR(check_inputs(node));
+  if (is_on_dead_branch(node)) return {};
   const std::string& op = node.node().op;
+  if (op == "Switch") return lower_switch(node);
+  if (op == "Merge") return lower_merge(node);
   if (op == "Const") return lower_const(node);
   if (op == "Dequantize") return lower_dequantize(node);
   if (is_placeholder(node.node())) return lower_placeholder(node);
   VP_ASSIGN_OR_RETURN(const bool done, lower_elementwise(node));
   if (done) return {};
-  for (const auto rows : {spatial_rows(), shape_rows(), slice_rows(), selection_rows()}) {
+  for (const auto rows :
+       {spatial_rows(), shape_rows(), slice_rows(), selection_rows(), batch_rows()}) {
     const auto row =
         std::find_if(rows.begin(), rows.end(), [&](const OperatorRow& r) { return op == r.op; });
     if (row != rows.end()) return row->lower(node);
@@ -348,14 +454,15 @@ Result<void> lower_node(NodeLowering& node) {
 
 Result<void> lower_graph(Lowering& lowering) {
   VP_ASSIGN_OR_RETURN(const std::vector<bool> live, find_live(lowering));
-  VP_RETURN_IF_ERROR(check_placeholders(lowering, live));
+  VP_RETURN_IF_ERROR(choose_image_input(lowering, live));
   for (const std::size_t at : lowering.nodes.order) {
     if (!live[at]) continue;
     NodeLowering node(lowering, at);
     VP_RETURN_IF_ERROR(lower_node(node));
     std::int64_t known = 0;
+    // What a node only passes on is shared with what it came from.
     for (const Value& value : lowering.values[at])
-      known += value.known ? std::ssize(*value.known) : 0;
+      known += value.known.use_count() == 1 ? std::ssize(*value.known) : 0;
     VP_RETURN_IF_ERROR(node.count_made(known));
   }
   VP_RETURN_IF_ERROR(collect_outputs(lowering));

@@ -152,10 +152,12 @@ Result<void> lower_top_k(NodeLowering& node) {
   const bool fits =
       !x.shape->empty() && op.k >= 0 && op.k <= (x.shape->back() < 0 ? 1 << 24 : x.shape->back());
   if (!fits) return malformed(node, fmt::format("the {} largest of {}", op.k, to_string(*x.shape)));
+  VP_ASSIGN_OR_RETURN(const DataType index_type,
+                      read_type_attr(node.node(), "index_type", DataType::Int32));
   Shape shape = *x.shape;
   shape.back() = op.k;
   VP_ASSIGN_OR_RETURN(std::vector<Value> results,
-                      node.apply_many(op, {&x}, {shape, shape}, {x.dtype, DataType::Int32}));
+                      node.apply_many(op, {&x}, {shape, shape}, {x.dtype, index_type}));
   node.set_output(0, std::move(results[0]));
   node.set_output(1, std::move(results[1]));
   return {};

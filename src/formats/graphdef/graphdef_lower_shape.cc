@@ -244,7 +244,7 @@ Result<void> lower_shape_of(NodeLowering& node) {
     return node.forward(make_known({rank}, std::move(sizes), dtype));
   }
   VP_ASSIGN_OR_RETURN(Value value, node.apply(ShapeOf{}, {&x}, Shape{rank}, dtype));
-  value.known = std::move(sizes);
+  value.known = std::make_shared<const std::vector<double>>(std::move(sizes));
   const Shape& input = node.lowering().graph.tensor(node.lowering().graph.inputs[0]).shape;
   const bool input_is_open = std::any_of(input.begin() + (input.empty() ? 0 : 1), input.end(),
                                          [](std::int64_t size) { return size < 0; });
@@ -265,7 +265,9 @@ Result<void> lower_size(NodeLowering& node) {
   Value& x = node.input(0);
   const auto count = x.shape ? element_count(*x.shape) : std::nullopt;
   if (!count) return node.refuse_computed(0, "its input's size is not known");
-  return node.forward(make_known({}, {static_cast<double>(*count)}, DataType::Int32));
+  VP_ASSIGN_OR_RETURN(const DataType dtype,
+                      read_type_attr(node.node(), "out_type", DataType::Int32));
+  return node.forward(make_known({}, {static_cast<double>(*count)}, dtype));
 }
 
 /// A constant of one value. errors: Malformed beyond kMostFilled elements.
@@ -352,6 +354,17 @@ constexpr std::array kReduce = std::to_array<ReduceRow>({{"Mean", ReduceKind::Me
                                                          {"ArgMax", ReduceKind::ArgMax},
                                                          {"ArgMin", ReduceKind::ArgMin}});
 
+Shape reduced_shape(const Shape& from, const Reduce& reduce) {
+  Shape shape;
+  for (std::size_t axis = 0; axis < from.size(); ++axis) {
+    const bool gone =
+        std::binary_search(reduce.axes.begin(), reduce.axes.end(), static_cast<int>(axis));
+    if (!gone) shape.push_back(from[axis]);
+    if (gone && reduce.keep_dims) shape.push_back(1);
+  }
+  return shape;
+}
+
 Result<void> lower_reduce(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
   const auto* row = std::find_if(kReduce.begin(), kReduce.end(),
@@ -371,15 +384,12 @@ Result<void> lower_reduce(NodeLowering& node) {
   std::sort(reduce.axes.begin(), reduce.axes.end());
   reduce.axes.erase(std::unique(reduce.axes.begin(), reduce.axes.end()), reduce.axes.end());
   if (reduce.axes.empty() && !is_index) return node.forward(x);
-  Shape shape;
-  for (std::size_t axis = 0; axis < x.shape->size(); ++axis) {
-    const bool gone =
-        std::binary_search(reduce.axes.begin(), reduce.axes.end(), static_cast<int>(axis));
-    if (!gone) shape.push_back((*x.shape)[axis]);
-    if (gone && reduce.keep_dims) shape.push_back(1);
+  Shape shape = reduced_shape(*x.shape, reduce);
+  DataType dtype = x.dtype;
+  if (is_index) {
+    VP_ASSIGN_OR_RETURN(dtype, read_type_attr(node.node(), "output_type", DataType::Int64));
   }
-  return node.finish(std::move(reduce), {&x}, std::move(shape),
-                     is_index ? DataType::Int64 : x.dtype);
+  return node.finish(std::move(reduce), {&x}, std::move(shape), dtype);
 }
 
 constexpr std::array kRows = std::to_array<OperatorRow>({

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <numeric>
 
 #include "base/error.h"
 #include "formats/graphdef/graphdef_fold.h"
@@ -42,6 +43,9 @@ Result<std::vector<double>> load_constant_values(const StoredConstant& constant)
   return values;
 }
 
+/// Values of all constants that are made while reading.
+constexpr std::int64_t kMostMade = std::int64_t{1} << 25;
+
 bool has_unknown(const std::vector<double>& values) {
   return std::any_of(values.begin(), values.end(), [](double v) { return std::isnan(v); });
 }
@@ -52,10 +56,11 @@ Result<const std::vector<double>*> load_known(Lowering& lowering, Value& value) 
   if (!value.known && value.stored) {
     const StoredConstant& constant = lowering.constants[*value.stored];
     if (constant.tensor.count > kMostKnown) return nullptr;
-    VP_ASSIGN_OR_RETURN(value.known, load_constant_values(constant));
+    VP_ASSIGN_OR_RETURN(std::vector<double> values, load_constant_values(constant));
+    value.known = std::make_shared<const std::vector<double>>(std::move(values));
     lowering.made_values += constant.tensor.count;
   }
-  return value.known ? &*value.known : nullptr;
+  return value.known.get();
 }
 
 tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what) {
@@ -72,7 +77,7 @@ Value make_known(Shape shape, std::vector<double> values, DataType dtype) {
   Value value;
   value.dtype = dtype;
   value.shape = std::move(shape);
-  value.known = std::move(values);
+  value.known = std::make_shared<const std::vector<double>>(std::move(values));
   return value;
 }
 
@@ -179,13 +184,13 @@ TensorId NodeLowering::add_tensor(const std::optional<Shape>& shape, DataType dt
                                   std::size_t output) {
   Tensor tensor;
   tensor.name = output == 0 ? node_.name : fmt::format("{}:{}", node_.name, output);
+  tensor.has_rank = shape.has_value();
   tensor.shape = shape.value_or(Shape());
   tensor.dtype = dtype_of(dtype);
   return lowering_.graph.add_tensor(std::move(tensor));
 }
 
 Result<void> NodeLowering::count_made(std::int64_t values) {
-  constexpr std::int64_t kMostMade = std::int64_t{1} << 25;
   // Each count is of one constant, far below 2^62, and the first one beyond is the last.
   lowering_.made_values += values;
   if (lowering_.made_values <= kMostMade) return {};
@@ -218,37 +223,46 @@ Result<TensorId> NodeLowering::literal_of(Value& value) {
   return value.id;
 }
 
+std::size_t NodeLowering::weight_of(std::size_t stored) {
+  Graph& graph = lowering_.graph;
+  StoredConstant& constant = lowering_.constants[stored];
+  if (constant.weight) return *constant.weight;
+  Weight weight;
+  weight.name = constant.name;
+  weight.layer = node_.name;
+  weight.path = constant.path;
+  weight.layer_group = index_;
+  weight.stored.shape = constant.tensor.shape;
+  weight.stored.payload = constant.tensor.payload;
+  if (constant.code) {
+    weight.stored.code = *constant.code;
+  } else {
+    weight.stored.code.encoding = float_encoding(constant.tensor.dtype);
+    weight.stored.code.bits = constant.tensor.dtype == DataType::Half ? 16 : 32;
+  }
+  constant.weight = graph.weights.size();
+  graph.weights.push_back(std::move(weight));
+  lowering_.weight_nodes.push_back(constant.node);
+  return *constant.weight;
+}
+
+void NodeLowering::note_use(std::size_t index, const Use& use, int channel_axis) {
+  Weight& weight = lowering_.graph.weights[index];
+  if (use.role >= weight.role) return;
+  weight.role = use.role;
+  weight.channel_axis = channel_axis;
+  weight.layer = node_.name;
+  weight.layer_group = index_;
+}
+
 Result<TensorId> NodeLowering::tensor_of(Value& value, const Use& use) {
   if (value.id != kNoTensor) return value.id;
   Graph& graph = lowering_.graph;
   if (value.stored && is_weight(lowering_.constants[*value.stored])) {
+    const std::size_t index = weight_of(*value.stored);
+    const Shape& stored = graph.weights[index].stored.shape;
+    note_use(index, use, find_same_axis(*value.shape, use.channel_axis, stored));
     StoredConstant& constant = lowering_.constants[*value.stored];
-    if (!constant.weight) {
-      Weight weight;
-      weight.name = constant.name;
-      weight.layer = node_.name;
-      weight.path = constant.path;
-      weight.layer_group = index_;
-      weight.stored.shape = constant.tensor.shape;
-      weight.stored.payload = constant.tensor.payload;
-      if (constant.code) {
-        weight.stored.code = *constant.code;
-      } else {
-        weight.stored.code.encoding = float_encoding(constant.tensor.dtype);
-        weight.stored.code.bits = constant.tensor.dtype == DataType::Half ? 16 : 32;
-      }
-      constant.weight = graph.weights.size();
-      graph.weights.push_back(std::move(weight));
-      lowering_.weight_nodes.push_back(constant.node);
-    }
-    Weight& weight = graph.weights[*constant.weight];
-    if (use.role < weight.role) {
-      weight.role = use.role;
-      const bool is_same = *value.shape == weight.stored.shape;
-      weight.channel_axis = is_same ? use.channel_axis : 0;
-      weight.layer = node_.name;
-      weight.layer_group = index_;
-    }
     for (const auto& [shape, id] : constant.tensors) {
       if (shape == *value.shape) return id;
     }
@@ -260,6 +274,10 @@ Result<TensorId> NodeLowering::tensor_of(Value& value, const Use& use) {
     constant.tensors.emplace_back(*value.shape, id);
     return id;
   }
+  if (value.origin) {
+    const auto axis = static_cast<std::size_t>(use.channel_axis);
+    note_use(weight_of(*value.origin), use, axis < value.order.size() ? value.order[axis] : 0);
+  }
   return literal_of(value);
 }
 
@@ -270,21 +288,61 @@ bool any_needs_size(const std::vector<Value*>& operands) {
                      [](const Value* v) { return v->needs_input_size; });
 }
 
-/// The values of an operator on constants, where all are known and few.
-Result<std::optional<std::vector<double>>> try_fold(Lowering& lowering, const Op& op,
-                                                    const std::vector<Value*>& operands,
-                                                    const std::optional<Shape>& shape,
-                                                    DataType dtype) {
-  std::optional<std::vector<double>> nothing;
+/// Whether the operand's values can be had, without reading them. At most half of what count_made
+/// allows is spent on constants that are computed because they are there.
+bool is_foldable(const Lowering& lowering, const Value& operand) {
+  if (!operand.shape) return false;
+  if (operand.known) return true;
+  if (!operand.stored) return false;
+  const std::int64_t count = lowering.constants[*operand.stored].tensor.count;
+  return count <= kMostKnown ||
+         (count <= kMostFolded && lowering.made_values + count <= kMostMade / 2);
+}
+
+/// The values of an operator on constants, where all are known and not too many.
+Result<KnownValues> try_fold(Lowering& lowering, const Op& op, const std::vector<Value*>& operands,
+                             const std::optional<Shape>& shape, DataType dtype) {
+  const KnownValues nothing;
   const auto count = shape ? element_count(*shape) : std::nullopt;
-  if (!count || *count > kMostKnown || operands.empty()) return nothing;
+  if (!count || *count > kMostFolded || operands.empty()) return nothing;
+  if (*count > kMostKnown && lowering.made_values + *count > kMostMade / 2) return nothing;
+  const bool foldable = std::all_of(operands.begin(), operands.end(), [&](const Value* operand) {
+    return is_foldable(lowering, *operand);
+  });
+  if (!foldable) return nothing;
+  std::vector<KnownValues> values;
   std::vector<FoldOperand> known;
   for (Value* operand : operands) {
-    VP_ASSIGN_OR_RETURN(const std::vector<double>* values, load_known(lowering, *operand));
-    if (values == nullptr || !operand->shape) return nothing;
-    known.push_back({*operand->shape, *values});
+    VP_ASSIGN_OR_RETURN(const std::vector<double>* small, load_known(lowering, *operand));
+    if (small != nullptr) {
+      values.push_back(operand->known);
+    } else {
+      VP_ASSIGN_OR_RETURN(std::vector<double> large,
+                          load_constant_values(lowering.constants[*operand->stored]));
+      values.push_back(std::make_shared<const std::vector<double>>(std::move(large)));
+    }
+    known.push_back({*operand->shape, *values.back()});
   }
-  return fold(op, known, *shape, dtype);
+  auto result = fold(op, known, *shape, dtype);
+  if (!result) return nothing;
+  return std::make_shared<const std::vector<double>>(std::move(*result));
+}
+
+/// Where the elements of a folded result lie in the stored weight that they come from.
+void trace_origin(const Lowering& lowering, const Op& op, const Value& operand, Value& result) {
+  std::vector<int> order = operand.order;
+  if (operand.stored && is_weight(lowering.constants[*operand.stored])) {
+    result.origin = operand.stored;
+    const bool is_same = operand.shape == lowering.constants[*operand.stored].tensor.shape;
+    order.resize(is_same ? operand.shape->size() : 0);
+    std::iota(order.begin(), order.end(), 0);
+  } else {
+    result.origin = operand.origin;
+  }
+  const auto* transpose = std::get_if<Transpose>(&op);
+  if (transpose == nullptr || order.empty()) return;
+  for (const int axis : transpose->permutation)
+    result.order.push_back(order[static_cast<std::size_t>(axis)]);
 }
 
 }  // namespace
@@ -307,7 +365,10 @@ Result<std::vector<Value>> NodeLowering::apply_many(Op op, const std::vector<Val
   }
   if (shapes.size() == 1) {
     VP_ASSIGN_OR_RETURN(results[0].known, try_fold(lowering_, op, operands, shapes[0], dtypes[0]));
-    if (results[0].known && !has_unknown(*results[0].known)) return results;
+    if (results[0].known && !has_unknown(*results[0].known)) {
+      trace_origin(lowering_, op, *operands[0], results[0]);
+      return results;
+    }
   }
   std::vector<TensorId> inputs;
   for (Value* operand : operands) {
@@ -379,6 +440,19 @@ Result<void> NodeLowering::refuse(std::string why) {
     set_output(k, std::move(value));
   }
   lowering_.graph.nodes.push_back(std::move(node));
+  return {};
+}
+
+Result<void> NodeLowering::refuse_input() {
+  Value value = lowering_.values[index_].front();
+  Node node =
+      make_node(Unsupported{fmt::format("the input is {}; images as float32 or uint8 are run",
+                                        name_of(value.dtype))},
+                {value.id});
+  value.id = add_tensor(value.shape, value.dtype, 0);
+  node.outputs = {value.id};
+  lowering_.graph.nodes.push_back(std::move(node));
+  set_output(0, std::move(value));
   return {};
 }
 

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <span>
 #include <string>
@@ -18,12 +19,17 @@
 
 namespace visionpress::graphdef {
 
-/// Constants of more elements are not computed with.
+/// Sizes and other numbers that lowerings ask for are among fewer elements than these.
 inline constexpr std::int64_t kMostKnown = 4096;
+/// Constants of more elements are not computed with: 32 MiB as they are held here, twice the
+/// largest kernel of networks that run on phones.
+inline constexpr std::int64_t kMostFolded = std::int64_t{1} << 22;
 /// Sizes beyond this are no image's; it keeps sums and products of a few of them inside 63 bits.
 inline constexpr std::int64_t kLargestSize = std::int64_t{1} << 31;
 /// Why a node is refused whose result's shape cannot be said.
 inline constexpr const char* kUnknownRank = "the rank of its input is not known";
+
+using KnownValues = std::shared_ptr<const std::vector<double>>;
 
 /// One output of a node. A constant has no tensor until a node of the graph reads it.
 struct Value {
@@ -32,11 +38,16 @@ struct Value {
   TensorId id = kNoTensor;
   /// Index of the stored constant it is, maybe in another shape.
   std::optional<std::size_t> stored = std::nullopt;
-  /// Values, row-major, where they are known; of integers NaN stands for one that is not.
-  std::optional<std::vector<double>> known = std::nullopt;
+  /// Values, row-major, where they are known; of integers NaN stands for one that is not. Copies of
+  /// a value share them.
+  KnownValues known = nullptr;
+  /// The stored weight whose elements these are in another order, so that it is known for what
+  /// reads them; `order`: which of its axes each axis is, empty where that cannot be said.
+  std::optional<std::size_t> origin = std::nullopt;
+  std::vector<int> order = {};
   /// Computed from sizes that depend on the input's, which the file leaves open.
   bool needs_input_size = false;
-  bool is_dead = false;  ///< nothing the graph computes with (NoOp, Assert)
+  bool is_dead = false;  ///< of the branch of a condition that is not taken: never computed
 };
 
 /// What a constant does in the node that reads it.
@@ -69,6 +80,7 @@ struct Lowering {
   std::vector<std::vector<std::size_t>> reader_counts = {};
   std::vector<bool> is_output = {};                                      ///< by node
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;  ///< height, width
+  std::size_t image_input = 0;   ///< the node whose value pixels are
   std::int64_t made_values = 0;  ///< of constants, without those that the file spells out
 };
 
@@ -127,6 +139,8 @@ class NodeLowering {
   Result<void> forward(const Value& value);
   /// The node as one that cannot be run; it still opens and is carried by every rewrite.
   Result<void> refuse(std::string why);
+  /// Output 0, an input of the graph of a type that is not run, as a node that cannot be run.
+  Result<void> refuse_input();
   /// The same because input i has to be a constant: `why`, or that it depends on the input's size.
   Result<void> refuse_computed(std::size_t i, std::string why);
 
@@ -134,6 +148,10 @@ class NodeLowering {
   [[nodiscard]] Node make_node(Op op, std::vector<TensorId> inputs) const;
   [[nodiscard]] TensorId add_tensor(const std::optional<Shape>& shape, DataType dtype,
                                     std::size_t output);
+  /// The index of the stored constant's weight, which is added where the graph has none yet.
+  [[nodiscard]] std::size_t weight_of(std::size_t stored);
+  /// A weight is what its most important reader makes of it.
+  void note_use(std::size_t weight, const Use& use, int channel_axis);
   /// tensor_of where the value is no weight of the file: its numbers lie in the graph.
   [[nodiscard]] Result<TensorId> literal_of(Value& value);
 
@@ -170,6 +188,7 @@ struct OperatorRow {
 [[nodiscard]] std::span<const OperatorRow> shape_rows();
 [[nodiscard]] std::span<const OperatorRow> slice_rows();
 [[nodiscard]] std::span<const OperatorRow> selection_rows();
+[[nodiscard]] std::span<const OperatorRow> batch_rows();
 /// Elementwise operators and those that only pass values on; false: the node is none of them.
 [[nodiscard]] Result<bool> lower_elementwise(NodeLowering& node);
 

@@ -83,7 +83,11 @@ Result<void> link_inputs(NodeList& list, GraphNode& node) {
                      "{}: reads {}, which is no node of the graph", node.path, quote(text));
     }
     input.node = found->second;
-    if (!is_control) node.inputs.push_back(input);
+    if (is_control) {
+      node.controls.push_back(input.node);
+    } else {
+      node.inputs.push_back(input);
+    }
   }
   return {};
 }
@@ -98,7 +102,7 @@ tl::unexpected<Error> fail_cycle(const NodeList& list, const std::vector<std::si
     seen[at] = true;
     trail.push_back(at);
     for (const NodeInput& input : list.nodes[at].inputs) {
-      if (waiting[input.node] == 0) continue;
+      if (waiting[input.node] == 0 || is_loop_edge(list, list.nodes[at], input)) continue;
       at = input.node;
       break;
     }
@@ -120,8 +124,11 @@ Result<void> sort_nodes(NodeList& list) {
   std::vector<std::size_t> waiting(count, 0);
   std::vector<std::vector<std::size_t>> readers(count);
   for (std::size_t i = 0; i < count; ++i) {
-    waiting[i] = list.nodes[i].inputs.size();
-    for (const NodeInput& input : list.nodes[i].inputs) readers[input.node].push_back(i);
+    for (const NodeInput& input : list.nodes[i].inputs) {
+      if (is_loop_edge(list, list.nodes[i], input)) continue;
+      ++waiting[i];
+      readers[input.node].push_back(i);
+    }
   }
   std::priority_queue<std::size_t, std::vector<std::size_t>, std::greater<>> ready;
   for (std::size_t i = 0; i < count; ++i) {
@@ -159,6 +166,12 @@ Result<T> placed(Result<T> value, const GraphNode& node) {
 }
 
 }  // namespace
+
+bool is_loop_edge(const NodeList& list, const GraphNode& reader, const NodeInput& input) {
+  const std::string& source = list.nodes[input.node].op;
+  return (reader.op == "Merge" || reader.op == "RefMerge") &&
+         (source == "NextIteration" || source == "RefNextIteration");
+}
 
 Result<NodeList> read_nodes(const ProtobufMessage& graph) {
   NodeList list;

@@ -20,7 +20,7 @@
 
 namespace visionpress::graphdef {
 
-/// Where a node's input comes from. "^name" inputs only order nodes and are not listed.
+/// Where a node's input comes from.
 struct NodeInput {
   std::size_t node = 0;  ///< index into NodeList::nodes
   int output = 0;        ///< "name:2" reads output 2
@@ -32,6 +32,7 @@ struct GraphNode {
   std::string op = {};    ///< "Conv2D"
   std::string path = {};  ///< `node[12] "Conv2D_3"`, the index in the file
   std::vector<NodeInput> inputs = {};
+  std::vector<std::size_t> controls = {};  ///< nodes of "^name" inputs, which only order nodes
   /// The NodeDef with its fields; frames().back() is its own place in the file.
   ProtobufMessage message = {};
   /// AttrValue by key.
@@ -42,10 +43,16 @@ struct GraphNode {
 struct NodeList {
   std::vector<GraphNode> nodes = {};
   std::map<std::string, std::size_t, std::less<>> by_name = {};
-  /// Indices into `nodes`, each after everything it reads; the file's order where that is one.
+  /// Indices into `nodes`, each after everything it reads but for loop edges; the file's order
+  /// where that is one.
   std::vector<std::size_t> order = {};
   std::int64_t producer = 0;  ///< versions.producer; 0 where absent
 };
+
+/// Whether the input closes a loop of TensorFlow 1: a Merge that reads what NextIteration hands to
+/// the next round. Such an input orders nothing.
+[[nodiscard]] bool is_loop_edge(const NodeList& list, const GraphNode& reader,
+                                const NodeInput& input);
 
 /// Reads the nodes of one GraphDef message and sorts them.
 /// errors: Malformed with the node's path: a name used twice, an input that no node has, a cycle,

@@ -138,10 +138,20 @@ TEST(GraphDefReader, TwoNodesOfOneNameAreRefused) {
             "node[2] \"a\": node[1] has the same name");
 }
 
-TEST(GraphDefReader, TwoInputsAreNamed) {
-  EXPECT_EQ(error_of(graph_file(
-                {image(), placeholder("other", {1}), node_def("a", "Add", {"image", "other"})})),
-            "the graph has 2 inputs (node[0] \"image\" and node[1] \"other\"), expected one image");
+TEST(GraphDefReader, OfSeveralInputsTheImageComesFirst) {
+  const Graph graph = graph_of(graph_file(
+      {placeholder("other", {1}), image(),
+       node_def("is_training", "Placeholder", {}, {{"dtype", type_value(DataType::Bool)}}),
+       node_def("a", "Add", {"other", "image"}),
+       node_def("out", "Dropout", {"a", "is_training"})}));
+  ASSERT_EQ(graph.inputs.size(), 3U);
+  EXPECT_EQ(graph.tensor(graph.inputs[0]).name, "image");
+  EXPECT_EQ(graph.tensor(graph.inputs[1]).name, "other");
+  EXPECT_EQ(graph.tensor(graph.inputs[2]).name, "is_training");
+  EXPECT_EQ(graph.tensor(graph.inputs[2]).dtype, DType::Bool);
+  ASSERT_EQ(graph.nodes.size(), 3U);
+  EXPECT_EQ(std::get<Unsupported>(graph.nodes[0].op).why,
+            "the input is bool; images as float32 or uint8 are run");
 }
 
 TEST(GraphDefReader, APlaceholderThatNothingReadsIsNoInput) {
@@ -216,9 +226,27 @@ TEST(GraphDefReader, EverySpellingOfAConstantIsRead) {
   EXPECT_EQ(literal_of(const_node("k", DataType::Half, half)), (std::vector<float>{0.5F, 0.5F}));
   const Message wide = tensor_proto(DataType::Int64, {2}).varint(10, 7).varint(10, 8);
   EXPECT_EQ(literal_of(const_node("k", DataType::Int64, wide)), (std::vector<float>{7, 8}));
+  const Message brain = tensor_proto(DataType::BFloat16, {2}).varint(13, 0x3fc0);
+  EXPECT_EQ(literal_of(const_node("k", DataType::BFloat16, brain)),
+            (std::vector<float>{1.5F, 1.5F}));
+  const Message words = tensor_proto(DataType::UInt32, {2}).varint(16, 9);
+  EXPECT_EQ(literal_of(const_node("k", DataType::UInt32, words)), (std::vector<float>{9, 9}));
+  const Message shorts = tensor_proto(DataType::UInt16, {2}).varint(7, 60000);
+  EXPECT_EQ(literal_of(const_node("k", DataType::UInt16, shorts)),
+            (std::vector<float>{60000, 60000}));
   const Message truth = tensor_proto(DataType::Bool, {2}).varint(11, 1).varint(11, 0);
   EXPECT_EQ(literal_of(const_node("k", DataType::Bool, truth)), (std::vector<float>{1, 0}));
   EXPECT_EQ(literal_of(int_const("k", {-4, 5})), (std::vector<float>{-4, 5}));
+}
+
+TEST(GraphDefReader, AConstantOfATypeThatIsNotReadIsCarried) {
+  constexpr auto kComplex = static_cast<DataType>(8);
+  Message tensor = tensor_proto(kComplex, {1});
+  const std::vector<float> parts = {1.0F, 2.0F};
+  tensor.bytes(4, view_bytes(std::span<const float>(parts)));
+  const Graph graph =
+      graph_of_one(node_def("out", "Bessel", {"image", "k"}), {const_node("k", kComplex, tensor)});
+  EXPECT_EQ(graph.nodes.size(), 1U);
 }
 
 TEST(GraphDefReader, PackedFloatsInOnePieceAreBorrowed) {
@@ -329,6 +357,72 @@ TEST(GraphDefReader, ChecksThatCannotRunAreDroppedWithWhatOnlyTheyRead) {
   EXPECT_EQ(graph.tensor(graph.outputs[0]).name, "out");
 }
 
+TEST(GraphDefReader, ACastToATypeThatRoundsIsRefused) {
+  const Graph graph = graph_of_one(
+      node_def("out", "Cast", {"image"},
+               {{"SrcT", type_value(DataType::Float)}, {"DstT", type_value(DataType::BFloat16)}}));
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  EXPECT_EQ(std::get<Unsupported>(graph.nodes[0].op).why, "it rounds values to bfloat16");
+}
+
+TEST(GraphDefReader, ArgMaxGivesTheTypeThatItSays) {
+  const Graph graph = graph_of_one(
+      node_def("out", "Cast", {"index"},
+               {{"SrcT", type_value(DataType::Int32)}, {"DstT", type_value(DataType::Float)}}),
+      {int_scalar("axis", 3), node_def("index", "ArgMax", {"image", "axis"},
+                                       {{"output_type", type_value(DataType::Int32)}})});
+  EXPECT_EQ(graph.nodes.size(), 2U);
+}
+
+TEST(GraphDefReader, AKernelBehindATransposeIsThatWeightWithItsChannels) {
+  const std::vector<float> values(5000, 0.5F);
+  Message order = tensor_proto(DataType::Int32, {4});
+  const std::vector<std::int32_t> axes = {2, 3, 1, 0};
+  order.bytes(4, view_bytes(std::span<const std::int32_t>(axes)));
+  const Graph graph = graph_of_one(
+      conv_node("out", "image", "k"),
+      {float_const("stored", {100, 2, 5, 5}, values), const_node("order", DataType::Int32, order),
+       node_def("k", "Transpose", {"stored", "order"})});
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<Conv2d>(graph.nodes[0].op));
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].role, WeightRole::Kernel);
+  EXPECT_EQ(graph.weights[0].channel_axis, 0);
+}
+
+TEST(GraphDefReader, AnOpenRankOfTheInputIsAnImageWithTheChannelsOfTheFirstKernel) {
+  const Message open =
+      node_def("image", "Placeholder", {}, {{"dtype", type_value(DataType::Float)}});
+  const std::vector<std::uint16_t> halves(10, float_to_half(0.25F));
+  Message tensor = tensor_proto(DataType::Half, {1, 1, 5, 2});
+  tensor.bytes(4, view_bytes(std::span<const std::uint16_t>(halves)));
+  const std::vector<Attr> to_float = {{"SrcT", type_value(DataType::Half)},
+                                      {"DstT", type_value(DataType::Float)}};
+  const Graph graph = graph_of(
+      graph_file({open, const_node("k/half", DataType::Half, tensor),
+                  node_def("k", "Cast", {"k/half"}, to_float), conv_node("out", "image", "k")}));
+  EXPECT_EQ(graph.tensor(graph.inputs[0]).shape, (Shape{-1, -1, -1, 5}));
+}
+
+TEST(GraphDefReader, AnOpenRankWithoutAConvolutionStaysOpen) {
+  const Message open = node_def("x", "Placeholder", {}, {{"dtype", type_value(DataType::Float)}});
+  const Graph graph = graph_of(
+      graph_file({open, float_const("k", {2, 1}, {1, 2}), node_def("out", "MatMul", {"x", "k"})}));
+  EXPECT_FALSE(graph.tensor(graph.inputs[0]).has_rank);
+  EXPECT_FALSE(graph.tensor(graph.outputs[0]).has_rank);
+}
+
+TEST(GraphDefReader, AKernelBehindExpandDimsKeepsItsChannels) {
+  const Graph graph =
+      graph_of_one(conv_node("out", "image", "k"),
+                   {float_const("stored", {1, 2, 3}, {1, 2, 3, 4, 5, 6}), int_scalar("first", 0),
+                    node_def("k", "ExpandDims", {"stored", "first"})});
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].stored.shape, (Shape{1, 2, 3}));
+  EXPECT_EQ(graph.weights[0].channel_axis, 2);
+  EXPECT_EQ(graph.tensor(graph.nodes[0].inputs[1]).shape, (Shape{1, 1, 2, 3}));
+}
+
 /// A detector's first layers.
 Buffer small_file() {
   return graph_file({image(), float_const("k", {1, 1, 2, 1}, {1, 2}),
@@ -406,7 +500,7 @@ TEST(GraphDefReader, AFewBytesNeverBecomeGigabytesOfConstants) {
             "most 33554432 are made");
 }
 
-TEST(GraphDefReader, CopiesOfAFilledConstantAreCountedToo) {
+TEST(GraphDefReader, CopiesOfAFilledConstantShareItsValues) {
   std::vector<Message> nodes = {placeholder("image", {1, 2, 2, 1}),
                                 int_const("shape", {1, 1, 1, 1 << 22}), splat_const("one", {}),
                                 node_def("copy0", "Fill", {"shape", "one"})};
@@ -415,10 +509,7 @@ TEST(GraphDefReader, CopiesOfAFilledConstantAreCountedToo) {
         node_def("copy" + std::to_string(i + 1), "Identity", {"copy" + std::to_string(i)}));
   }
   nodes.push_back(node_def("add", "Add", {"image", "copy9"}));
-  const auto model = try_read(graph_file(nodes));
-  ASSERT_FALSE(model);
-  EXPECT_TRUE(model.error().message.starts_with("node[10] \"copy7\": 33554437 values"))
-      << model.error().message;
+  EXPECT_TRUE(try_read(graph_file(nodes)));
 }
 
 TEST(GraphDefReader, AFewBytesNeverBecomeMillionsOfOutputs) {

@@ -58,7 +58,9 @@ constexpr std::uint32_t kInt = 7;  ///< int32, int16, int8, uint8, quint8
 constexpr std::uint32_t kString = 8;
 constexpr std::uint32_t kInt64 = 10;
 constexpr std::uint32_t kBool = 11;
-constexpr std::uint32_t kHalf = 13;  ///< one varint a half: its 16 bits
+constexpr std::uint32_t kHalf = 13;  ///< float16, bfloat16: one varint each, its 16 bits
+constexpr std::uint32_t kUInt32 = 16;
+constexpr std::uint32_t kUInt64 = 17;
 }  // namespace tensor_field
 
 /// types.proto, enum DataType; the ones that are read or named.
@@ -77,8 +79,13 @@ enum class DataType : std::uint8_t {
   QUInt8 = 12,
   QInt32 = 13,
   BFloat16 = 14,
+  QInt16 = 15,
+  QUInt16 = 16,
+  UInt16 = 17,
   Half = 19,
   Resource = 20,
+  UInt32 = 22,
+  UInt64 = 23,
 };
 
 }  // namespace visionpress::graphdef

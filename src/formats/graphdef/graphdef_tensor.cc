@@ -24,7 +24,14 @@ std::uint32_t values_field(DataType type) {
     case DataType::QInt8:
     case DataType::QUInt8:
     case DataType::QInt32:
+    case DataType::QInt16:
+    case DataType::QUInt16:
+    case DataType::UInt16:
       return tensor_field::kInt;
+    case DataType::UInt32:
+      return tensor_field::kUInt32;
+    case DataType::UInt64:
+      return tensor_field::kUInt64;
     case DataType::Int64:
       return tensor_field::kInt64;
     case DataType::Bool:
@@ -76,6 +83,11 @@ Result<std::vector<std::uint64_t>> read_varints(const ProtobufField& field) {
                  "field {}: a packed number is cut short or too long", field.number);
 }
 
+/// The upper half of a float32.
+float bfloat16_to_float(std::uint16_t bits) {
+  return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
+}
+
 Result<void> load_payload(const StoredTensor& tensor, std::vector<double>& values) {
   switch (tensor.dtype) {
     case DataType::Float:
@@ -92,7 +104,23 @@ Result<void> load_payload(const StoredTensor& tensor, std::vector<double>& value
       load_elements<std::int64_t>(tensor.payload, values);
       return {};
     case DataType::Int16:
+    case DataType::QInt16:
       load_elements<std::int16_t>(tensor.payload, values);
+      return {};
+    case DataType::UInt16:
+    case DataType::QUInt16:
+      load_elements<std::uint16_t>(tensor.payload, values);
+      return {};
+    case DataType::UInt32:
+      load_elements<std::uint32_t>(tensor.payload, values);
+      return {};
+    case DataType::UInt64:
+      load_elements<std::uint64_t>(tensor.payload, values);
+      return {};
+    case DataType::BFloat16:
+      for (std::size_t at = 0; at < tensor.payload.size(); at += 2) {
+        values.push_back(bfloat16_to_float(load_le<std::uint16_t>(tensor.payload, at)));
+      }
       return {};
     case DataType::Int8:
     case DataType::QInt8:
@@ -120,8 +148,12 @@ Result<void> load_field(const ProtobufField& field, DataType type, std::vector<d
   const auto add_varint = [&](std::uint64_t bits) {
     if (type == DataType::Half) {
       values.push_back(half_to_float(static_cast<std::uint16_t>(bits)));
+    } else if (type == DataType::BFloat16) {
+      values.push_back(bfloat16_to_float(static_cast<std::uint16_t>(bits)));
     } else if (type == DataType::Int64) {
       values.push_back(static_cast<double>(std::bit_cast<std::int64_t>(bits)));
+    } else if (type == DataType::UInt32 || type == DataType::UInt64) {
+      values.push_back(static_cast<double>(bits));
     } else {
       values.push_back(static_cast<std::int32_t>(static_cast<std::uint32_t>(bits)));
     }
@@ -213,6 +245,7 @@ Result<void> choose_payload(ValueFields found, StoredTensor& tensor) {
   if (found.contents.size() != 1) return {};
   const ProtobufField& content = found.contents.front();
   if (found.packed == 0) {
+    if (element_bytes(tensor.dtype) == 0) return {};  // elements of a type that is not read
     VP_RETURN_IF_ERROR(check_content(tensor, content));
     tensor.payload = content.content;
   } else if (found.others == 0 && tensor.dtype == DataType::Float &&
@@ -254,7 +287,7 @@ Result<std::vector<double>> load_values(const StoredTensor& tensor, const std::s
   const auto load = [&]() -> Result<void> {
     if (!tensor.payload.empty()) return load_payload(tensor, values);
     const std::uint32_t wanted = values_field(tensor.dtype);
-    if (wanted == 0 || tensor.dtype == DataType::BFloat16) {
+    if (wanted == 0) {
       return fail_at(ErrorKind::Unsupported, tensor.offset, "values of type {} are not read",
                      name_of(tensor.dtype));
     }
@@ -313,6 +346,16 @@ std::string name_of(DataType type) {
       return "qint32";
     case DataType::BFloat16:
       return "bfloat16";
+    case DataType::QInt16:
+      return "qint16";
+    case DataType::QUInt16:
+      return "quint16";
+    case DataType::UInt16:
+      return "uint16";
+    case DataType::UInt32:
+      return "uint32";
+    case DataType::UInt64:
+      return "uint64";
     case DataType::Half:
       return "float16";
     case DataType::Resource:
@@ -326,7 +369,14 @@ std::string name_of(DataType type) {
 std::size_t element_bytes(DataType type) {
   switch (type) {
     case DataType::BFloat16:
+    case DataType::QInt16:
+    case DataType::QUInt16:
+    case DataType::UInt16:
       return 2;
+    case DataType::UInt32:
+      return 4;
+    case DataType::UInt64:
+      return 8;
     case DataType::QInt8:
     case DataType::QUInt8:
       return 1;

@@ -1,0 +1,95 @@
+// Conditions and loops of TensorFlow 1: Switch and Merge, Enter, NextIteration and Exit.
+
+#include <memory>
+
+#include <gtest/gtest.h>
+
+#include "formats/graphdef/graphdef_build_testonly.h"
+#include "formats/graphdef/graphdef_reader.h"
+
+namespace visionpress {
+namespace {
+
+using graphdef::DataType;
+
+Graph graph_of(const ByteBuffer& file) {
+  Diagnostics diagnostics;
+  const auto model = read_graphdef(file, {}, diagnostics);
+  EXPECT_TRUE(model) << model.error().to_string();
+  return model ? (*model)->graph() : Graph();
+}
+
+Message image() { return placeholder("image", {-1, 4, 4, 2}); }
+
+Message bool_const(const std::string& name, bool value) {
+  return const_node(name, DataType::Bool,
+                    tensor_proto(DataType::Bool, {}).varint(11, value ? 1 : 0));
+}
+
+/// Dropout as TensorFlow 1 wrote it: the branch that is taken in training draws random numbers.
+std::vector<Message> dropout() {
+  return {node_def("split", "Switch", {"is_training", "is_training"}),
+          node_def("split/t", "Identity", {"split:1"}),
+          node_def("split/f", "Identity", {"split"}),
+          node_def("data", "Switch", {"image", "is_training"}),
+          float_const("two", {}, {2.0F}),
+          node_def("random", "RandomUniform", {"data:1", "^split/t"}),
+          node_def("scaled", "Mul", {"random", "two"}),
+          node_def("plain", "Identity", {"data", "^split/f"}),
+          node_def("merge", "Merge", {"plain", "scaled"}),
+          node_def("out", "Relu", {"merge"})};
+}
+
+TEST(GraphDefBranches, AKnownConditionLeavesTheBranchThatIsTaken) {
+  std::vector<Message> nodes = {image(), bool_const("no", false),
+                                node_def("is_training", "PlaceholderWithDefault", {"no"})};
+  for (Message& node : dropout()) nodes.push_back(std::move(node));
+  const Graph graph = graph_of(graph_file(nodes));
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<Unary>(graph.nodes[0].op));
+  EXPECT_EQ(graph.nodes[0].inputs, graph.inputs);
+  ASSERT_EQ(graph.outputs.size(), 1U);
+  EXPECT_EQ(graph.tensor(graph.outputs[0]).name, "out");
+}
+
+TEST(GraphDefBranches, AConditionOfAnInputIsListedWithBothBranches) {
+  std::vector<Message> nodes = {
+      image(), node_def("is_training", "Placeholder", {}, {{"dtype", type_value(DataType::Bool)}})};
+  for (Message& node : dropout()) nodes.push_back(std::move(node));
+  const Graph graph = graph_of(graph_file(nodes));
+  std::vector<std::string> types;
+  for (const Node& node : graph.nodes) types.push_back(node.source_type);
+  EXPECT_EQ(types, (std::vector<std::string>{"Placeholder", "Switch", "RandomUniform", "Mul",
+                                             "Merge", "Relu"}));
+  ASSERT_EQ(graph.outputs.size(), 1U);  // not what only orders the branches' constants
+}
+
+TEST(GraphDefBranches, ALoopOpensAndKeepsTheWeightsOfItsBody) {
+  const Graph graph = graph_of(graph_file(
+      {image(), node_def("enter", "Enter", {"image"}),
+       node_def("merge", "Merge", {"enter", "next"}), node_def("cond", "LoopCond", {"merge"}),
+       node_def("switch", "Switch", {"merge", "cond"}),
+       float_const("k", {1, 1, 2, 2}, {1, 2, 3, 4}), conv_node("body", "switch:1", "k"),
+       node_def("next", "NextIteration", {"body"}), node_def("exit", "Exit", {"switch"}),
+       node_def("out", "Relu", {"exit"})}));
+  std::vector<std::string> types;
+  for (const Node& node : graph.nodes) types.push_back(node.source_type);
+  EXPECT_EQ(types, (std::vector<std::string>{"Enter", "Merge", "LoopCond", "Switch", "Conv2D",
+                                             "NextIteration", "Exit", "Relu"}));
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].role, WeightRole::Kernel);
+}
+
+TEST(GraphDefBranches, ARoundThatNoNextIterationClosesIsACycle) {
+  Diagnostics diagnostics;
+  const ByteBuffer file = graph_file({image(), node_def("enter", "Enter", {"image"}),
+                                      node_def("merge", "Merge", {"enter", "back"}),
+                                      node_def("back", "Identity", {"merge"})});
+  const auto model = read_graphdef(file, {}, diagnostics);
+  ASSERT_FALSE(model);
+  EXPECT_EQ(model.error().message,
+            "node[2] \"merge\": the graph has a cycle: \"merge\" reads \"back\" reads \"merge\"");
+}
+
+}  // namespace
+}  // namespace visionpress
