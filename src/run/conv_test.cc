@@ -308,6 +308,54 @@ TEST(Conv, AFirstLayerIsSummedInTheOrderOfTheNamedRuntime) {
   }
 }
 
+// A reader may show a stored weight in another shape, or make a kernel of one value.
+TEST(Conv, AKernelCountsInTheShapeInWhichItIsRead) {
+  const std::vector<float> kernel = random_values(27 * 4, 8);
+  const std::vector<float> input = random_values(300, 9);
+  std::vector<RunResult> results;
+  for (const bool is_view : {false, true}) {
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId x = test.add_input({1, 10, 10, 3});
+    Conv2d op;
+    op.kernel_layout = KernelLayout::Hwio;
+    op.padding.rule = PadRule::SameUpper;
+    TensorId weight = test.add_weight(is_view ? Shape{9, 12} : Shape{3, 3, 3, 4}, kernel);
+    if (is_view) {
+      Tensor view = test.graph.tensor(weight);
+      view.shape = {3, 3, 3, 4};
+      weight = test.graph.add_tensor(std::move(view));
+    }
+    test.add_node(op, {x, weight});
+    results.push_back(run_graph(test, input));
+  }
+  EXPECT_EQ(results[0].values, results[1].values);
+}
+
+/// max(conv, slope * conv), each layer by itself where its parts are outputs.
+std::vector<float> run_maximum(float slope, BinaryKind kind, bool shows_parts) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 7, 5, 3});
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Hwio;
+  op.padding.rule = PadRule::SameUpper;
+  const TensorId y =
+      test.add_node(op, {x, test.add_weight({3, 3, 3, 4}, random_values(27 * 4, 10))});
+  const TensorId scaled = test.add_node(Binary{BinaryKind::Multiply, FusedActivation::None},
+                                        {test.add_literal({}, {slope}), y});
+  const TensorId out = test.add_node(Binary{kind, FusedActivation::None}, {y, scaled});
+  test.graph.outputs =
+      shows_parts ? std::vector<TensorId>{out, y, scaled} : std::vector<TensorId>{out};
+  return run_graph(test, random_values(105, 11)).values;
+}
+
+TEST(Conv, TheLargerOfItAndAMultipleIsThatForEverySlope) {
+  for (const float slope : {0.0F, 0.1F, 1.0F, 1.5F, 2.0F, -0.5F}) {
+    for (const BinaryKind kind : {BinaryKind::Maximum, BinaryKind::Minimum}) {
+      EXPECT_EQ(run_maximum(slope, kind, false), run_maximum(slope, kind, true)) << slope;
+    }
+  }
+}
+
 // Leaky ReLU as two layers, and a pool behind it, both taken over by the convolution.
 RunResult run_block(std::int64_t in, std::int64_t out, Arithmetic arithmetic, bool shows_parts) {
   TestGraph test(Layout::ChannelsLast);

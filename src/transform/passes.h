@@ -8,6 +8,11 @@
 
 namespace visionpress {
 
+/// Constants as later passes and the builder take them: each weight in the shape in which it is
+/// read (a file may store it in another one, behind a Reshape), each kernel a weight.
+/// errors: of the decoder.
+[[nodiscard]] Result<void> settle_constants(OwnedGraph& owned);
+
 /// Copies go: their readers read what was copied. An output keeps its own name; one that is an
 /// input or a constant under another name stays a copy.
 void remove_identities(OwnedGraph& owned);

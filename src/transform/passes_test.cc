@@ -162,6 +162,55 @@ TEST(FuseLeakyRelu, ASlopeAboveOneIsNoLeakyRelu) {
   EXPECT_EQ(owned.graph.nodes.size(), 3U);
 }
 
+/// The constant in another shape, as a reader shows what stands behind a Reshape.
+TensorId show_as(TestGraph& test, TensorId constant, Shape shape) {
+  Tensor view = test.graph.tensor(constant);
+  view.shape = std::move(shape);
+  return test.graph.add_tensor(std::move(view));
+}
+
+TEST(SettleConstants, AConstantHasTheShapeInWhichItIsRead) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 6, 6, 3});
+  const TensorId stored = test.add_weight({6}, {1, 2, 3, 4, 5, 6});
+  const TensorId product =
+      test.add_node(Binary{BinaryKind::Multiply}, {x, show_as(test, stored, {1, 6, 1, 1})});
+  test.add_node(Binary{BinaryKind::Add}, {product, show_as(test, stored, {6, 1})});
+  const std::vector<float> input = random_values(kInput, 16);
+  OwnedGraph owned = copy_of(test);
+  ASSERT_TRUE(settle_constants(owned));
+  for (const Node& node : owned.graph.nodes) {
+    const Tensor& constant = owned.graph.tensor(node.inputs[1]);
+    EXPECT_EQ(owned.graph.weights[*constant.weight].stored.shape, constant.shape);
+  }
+  EXPECT_EQ(run_owned(owned, input), run_graph(test, input, Arithmetic::Float).values);
+}
+
+TEST(SettleConstants, CodesAChannelAreDecodedBeforeTheyAreShownInAnotherShape) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 6, 6, 3});
+  const TensorId stored = test.add_int8_weight({2, 3}, {1, 2, 3, 4, 5, 6}, {0.5F, 0.25F});
+  test.add_node(Binary{BinaryKind::Multiply}, {x, show_as(test, stored, {1, 6, 1, 1})});
+  const std::vector<float> input = random_values(kInput, 17);
+  OwnedGraph owned = copy_of(test);
+  ASSERT_TRUE(settle_constants(owned));
+  const Tensor& constant = owned.graph.tensor(owned.graph.nodes[0].inputs[1]);
+  EXPECT_EQ(owned.graph.weights[*constant.weight].stored.code.encoding, Encoding::Float32);
+  EXPECT_EQ(run_owned(owned, input), run_graph(test, input, Arithmetic::Float).values);
+}
+
+TEST(SettleConstants, AKernelThatAReaderMadeBecomesAWeight) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 6, 6, 3});
+  test.add_node(tensorflow_conv(),
+                {x, test.add_literal({3, 3, 3, 4}, std::vector<float>(108, 0.25F))});
+  const std::vector<float> input = random_values(kInput, 18);
+  OwnedGraph owned = copy_of(test);
+  ASSERT_TRUE(settle_constants(owned));
+  EXPECT_TRUE(owned.graph.tensor(owned.graph.nodes[0].inputs[1]).weight);
+  EXPECT_EQ(run_owned(owned, input), run_graph(test, input, Arithmetic::Float).values);
+}
+
 TEST(FuseActivation, ARelu6GoesIntoTheConvolutionThatItAloneReads) {
   ConvGraph test;
   test.add_node(Unary{UnaryKind::Relu6}, {test.y});

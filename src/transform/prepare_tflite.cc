@@ -33,6 +33,7 @@ Result<OwnedGraph> prepare_for_tflite(const Graph& graph, const PrepareOptions& 
   owned.graph = graph;
   remove_dead_nodes(owned);
   VP_RETURN_IF_ERROR(set_shapes(owned, options.input_shape));
+  VP_RETURN_IF_ERROR(settle_constants(owned));
   remove_identities(owned);
   VP_RETURN_IF_ERROR(fold_constants(owned));
   VP_RETURN_IF_ERROR(fold_batch_norm(owned));

@@ -11,9 +11,36 @@ namespace visionpress {
 namespace {
 
 /// Sizes are 32-bit in the file, and every one of them must be known.
-Result<void> check_shapes(const Graph& graph) {
+Result<void> check_shape(const Tensor& tensor) {
   constexpr std::int64_t kLargest = (std::int64_t{1} << 31) - 1;
+  for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
+    const std::int64_t size = tensor.shape[axis];
+    if (size > kLargest || size < -1 || (size < 0 && axis > 0)) {
+      return fail(ErrorKind::Unsupported, "\"{}\" has shape {}, axis {} must be known", tensor.name,
+                  to_string(tensor.shape), axis);
+    }
+  }
+  return {};
+}
+
+/// What the passes promise of a constant.
+Result<void> check_weight(const Tensor& tensor, const Weight& weight) {
+  const auto count = element_count(weight.stored.shape);
+  if (weight.stored.code.encoding != Encoding::Float32 || !count ||
+      weight.stored.payload.size() != static_cast<std::size_t>(*count) * sizeof(float)) {
+    return fail(ErrorKind::Internal, "{}: a new file takes float32 weights, this is not one",
+                weight.path);
+  }
+  if (tensor.shape != weight.stored.shape) {
+    return fail(ErrorKind::Internal, "{}: {} is read as {}, a new file holds one shape",
+                weight.path, to_string(weight.stored.shape), to_string(tensor.shape));
+  }
+  return {};
+}
+
+Result<void> check_tensors(const Graph& graph) {
   std::vector<TensorId> used = graph.inputs;
+  used.insert(used.end(), graph.outputs.begin(), graph.outputs.end());
   for (const Node& node : graph.nodes) {
     used.insert(used.end(), node.inputs.begin(), node.inputs.end());
     used.insert(used.end(), node.outputs.begin(), node.outputs.end());
@@ -21,26 +48,8 @@ Result<void> check_shapes(const Graph& graph) {
   for (const TensorId id : used) {
     if (id == kNoTensor) continue;
     const Tensor& tensor = graph.tensor(id);
-    for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
-      const std::int64_t size = tensor.shape[axis];
-      if (size > kLargest || size < -1 || (size < 0 && axis > 0)) {
-        return fail(ErrorKind::Unsupported, "\"{}\" has shape {}, axis {} must be known",
-                    tensor.name, to_string(tensor.shape), axis);
-      }
-    }
-  }
-  return {};
-}
-
-Result<void> check_weights(const Graph& graph) {
-  for (const Weight& weight : graph.weights) {
-    const auto count = element_count(weight.stored.shape);
-    if (weight.stored.payload.empty()) continue;
-    if (weight.stored.code.encoding != Encoding::Float32 || !count ||
-        weight.stored.payload.size() != static_cast<std::size_t>(*count) * sizeof(float)) {
-      return fail(ErrorKind::Internal, "{}: a new file takes float32 weights, this is not one",
-                  weight.path);
-    }
+    VP_RETURN_IF_ERROR(check_shape(tensor));
+    if (tensor.weight) VP_RETURN_IF_ERROR(check_weight(tensor, graph.weights[*tensor.weight]));
   }
   return {};
 }
@@ -52,8 +61,7 @@ Result<FilePieces> build_tflite(const Graph& graph) {
     return fail(ErrorKind::Unsupported,
                 "its images are laid out channels first, TFLite wants channels last");
   }
-  VP_RETURN_IF_ERROR(check_shapes(graph));
-  VP_RETURN_IF_ERROR(check_weights(graph));
+  VP_RETURN_IF_ERROR(check_tensors(graph));
   tflite::NewModel model(graph);
   for (const TensorId id : graph.inputs) (void)model.file_tensor(id);
   std::string refused;

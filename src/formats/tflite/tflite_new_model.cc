@@ -76,7 +76,7 @@ std::size_t NewModel::add_buffer(Bytes payload) {
 
 Shape NewModel::sizes_of(TensorId id) const {
   const Tensor& tensor = graph_.tensor(id);
-  Shape shape = tensor.weight ? graph_.weights[*tensor.weight].stored.shape : tensor.shape;
+  Shape shape = tensor.shape;
   if (!shape.empty() && shape[0] < 0) shape[0] = 1;
   return shape;
 }

@@ -73,12 +73,17 @@ Result<void> set_transposed_geometry(const Conv2d& op, ConvSpec& spec) {
 
 }  // namespace
 
-Result<ConvSpec> conv_spec(const Conv2d& op, const BuildContext& context) {
-  const Shape& x = context.inputs[0].dims;
-  if (context.inputs.size() < 2 || context.inputs[1].weight == nullptr) {
+Result<Shape> kernel_shape(const BuildContext& context) {
+  const Tensor* kernel = context.inputs.size() < 2 ? nullptr : context.inputs[1].tensor;
+  if (kernel == nullptr || !kernel->is_constant()) {
     return fail(ErrorKind::Unsupported, "its kernel is not a constant");
   }
-  const Shape& k = context.inputs[1].weight->stored.shape;
+  return kernel->shape;
+}
+
+Result<ConvSpec> conv_spec(const Conv2d& op, const BuildContext& context) {
+  const Shape& x = context.inputs[0].dims;
+  VP_ASSIGN_OR_RETURN(const Shape k, kernel_shape(context));
   if (x.size() != 4 || k.size() != 4 || !element_count(k)) {
     return fail(ErrorKind::Malformed, "input {} and kernel {} need four axes each", to_string(x),
                 to_string(k));

@@ -7,6 +7,10 @@
 
 namespace visionpress {
 
+/// The shape in which the operator reads its kernel, inputs[1]; the stored weight behind it may lie
+/// in another one. errors: Unsupported when the kernel is not a constant.
+[[nodiscard]] Result<Shape> kernel_shape(const BuildContext& context);
+
 /// The geometry of a convolution over context.inputs[0] with the kernel in inputs[1], without the
 /// arithmetic. A depthwise kernel (groups 0) gets its groups. errors: Malformed.
 [[nodiscard]] Result<ConvSpec> conv_spec(const Conv2d& op, const BuildContext& context);

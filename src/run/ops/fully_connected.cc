@@ -50,11 +50,8 @@ void reorder_columns(std::vector<float>& kernel, const Shape& x, std::size_t out
 
 // The product's sizes; the kernel is [columns, inner..] or [inner, columns].
 Result<HybridRows> rows_of(const FullyConnected& op, const BuildContext& context) {
-  if (context.inputs.size() < 2 || context.inputs[1].weight == nullptr) {
-    return fail(ErrorKind::Unsupported, "its kernel is not a constant");
-  }
   const Shape& x = context.inputs[0].dims;
-  const Shape& k = context.inputs[1].weight->stored.shape;
+  VP_ASSIGN_OR_RETURN(const Shape k, kernel_shape(context));
   const auto count = element_count(k);
   if (k.size() < 2 || (op.kernel_is_in_out && k.size() > 2) || !count || *count <= 0) {
     return fail(ErrorKind::Malformed, "kernel {} needs two axes", to_string(k));
