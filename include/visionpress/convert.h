@@ -26,8 +26,20 @@ struct ConvertOptions {
   Compatibility compatibility = Compatibility::Current;
   /// Width and height of the image input, in pixels, where the file leaves them open.
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
+  bool check = true;       ///< run the file once beside its source before it is kept
   bool overwrite = false;  ///< an existing output; the input is never written
   int threads = 0;         ///< 0: one a core. The result does not depend on it
+};
+
+/// What running the new file once beside its source showed. The picture is made here and always the
+/// same; differences are shares of an output's range, the largest of all outputs.
+struct ConversionCheck {
+  bool done = false;
+  std::string not_done_because = {};  ///< the source cannot be run here; empty where not asked for
+  double difference = 0.0;            ///< of the float32 form; at most 0.001, else there is no file
+  /// Of weights in fewer bits, with the runtime's own arithmetic; empty without a scheme.
+  std::optional<double> scheme_difference = std::nullopt;
+  double seconds = 0.0;
 };
 
 struct ConvertResult {
@@ -41,11 +53,12 @@ struct ConvertResult {
   std::size_t layers_before = 0;        ///< nodes that compute, constants left out
   std::size_t layers_after = 0;         ///< operators of the new file
   std::vector<WeightRow> weights = {};  ///< of the scheme; empty without one
+  ConversionCheck check = {};
   std::vector<std::string> warnings = {};
 };
 
-/// Converts, writes beside the output, reads that back and compares it with what was meant, then
-/// renames.
+/// Converts, writes beside the output, reads that back and compares it with what was meant, runs it
+/// once beside its source, then renames.
 /// errors: Usage (unknown scheme, output is the input, an input size that the file leaves open, a
 /// file that is TFLite already), Io, Malformed, Unsupported (all operators that TFLite lacks in one
 /// message), Output.

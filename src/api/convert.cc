@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
+#include <cmath>
 #include <cstring>
 #include <filesystem>
 #include <memory>
 
+#include "api/check_conversion.h"
 #include "api/encode_weights.h"
 #include "api/format_names.h"
 #include "api/open_model.h"
@@ -13,6 +16,7 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
+#include "codecs/not_finite.h"
 #include "formats/tflite/tflite_builder.h"
 #include "formats/tflite/tflite_reader.h"
 #include "transform/prepare_tflite.h"
@@ -96,13 +100,13 @@ bool equals_pieces(Bytes written, const std::vector<Bytes>& pieces, int threads)
 }
 
 /// The written file must be what was meant, byte for byte, and our own reader must accept it.
-Result<std::size_t> verify_pieces(const std::string& path, const std::vector<Bytes>& pieces,
+Result<OpenedModel> verify_pieces(const std::string& path, const std::vector<Bytes>& pieces,
                                   int threads) {
-  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
+  VP_ASSIGN_OR_RETURN(OpenedModel written, open_model(path));
   if (!equals_pieces(written.file.bytes(), pieces, threads)) {
     return fail(ErrorKind::Internal, "the bytes read back differ from those written");
   }
-  return written.graph().nodes.size();
+  return written;
 }
 
 ByteBuffer join(const std::vector<Bytes>& pieces) {
@@ -153,12 +157,16 @@ class Converter {
  private:
   [[nodiscard]] Result<void> check_output() const;
   /// The graph as TFLite takes it; borrows from the model.
-  [[nodiscard]] Result<OwnedGraph> prepare(const OpenedModel& model) const;
+  [[nodiscard]] Result<OwnedGraph> prepare(const OpenedModel& model);
   [[nodiscard]] Result<std::vector<PlannedWeight>> plan_weights(const SourceModel& model,
                                                                 const Scheme& scheme) const;
   void add_rows(std::vector<Encoded> all);
-  Result<void> write_float(const FilePieces& file);
-  Result<void> write_compressed(const FilePieces& file, const Scheme& scheme);
+  Result<void> write_float(const Graph& source, const FilePieces& file);
+  Result<void> write_compressed(const Graph& source, const FilePieces& file, const Scheme& scheme);
+  /// Runs the float32 form beside the source. errors: Internal where they disagree.
+  Result<void> check(const Graph& source, const Graph& written);
+  /// What weights in fewer bits change, said and not judged.
+  Result<void> measure(const Graph& source, const std::string& path);
   Result<OutputFile> create_output() const {
     return OutputFile::create(result_.output,
                               options_.overwrite ? Overwrite::Allow : Overwrite::Refuse);
@@ -171,15 +179,94 @@ class Converter {
 
   const ConvertOptions& options_;
   int threads_;
+  Shape input_shape_ = {};  ///< of the one input, all sizes known
   ConvertResult result_ = {};
 };
 
-Result<void> Converter::write_float(const FilePieces& file) {
+/// Adds the time from its making to its end.
+class Stopwatch {
+ public:
+  explicit Stopwatch(double& seconds) : seconds_(seconds) {}
+  Stopwatch(const Stopwatch&) = delete;
+  Stopwatch& operator=(const Stopwatch&) = delete;
+  ~Stopwatch() {
+    seconds_ += std::chrono::duration<double>(std::chrono::steady_clock::now() - begin_).count();
+  }
+
+ private:
+  double& seconds_;
+  std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
+};
+
+std::string describe(const OutputDifference& difference) {
+  if (!difference.other_form.empty()) return difference.other_form;
+  if (std::isinf(difference.share)) {
+    return fmt::format(
+        "output \"{}\" holds numbers where its source has none, or none where it has",
+        difference.output);
+  }
+  return fmt::format("output \"{}\" differs by {:.2g} of its range, {} is the most",
+                     difference.output, difference.share, kMostConvertedDifference);
+}
+
+Result<void> Converter::check(const Graph& source, const Graph& written) {
+  if (!options_.check) return {};
+  const Stopwatch watch(result_.check.seconds);
+  const auto outcome = compare_conversion(source, written, input_shape_, threads_);
+  if (!outcome) {
+    return fail(ErrorKind::Internal,
+                "{}: not written, since its source runs here and it does not: {}", result_.output,
+                outcome.error().message);
+  }
+  if (!outcome->not_done_because.empty()) {
+    result_.check.not_done_because = outcome->not_done_because;
+    result_.warnings.push_back(fmt::format("not checked, since the source cannot be run here: {}",
+                                           outcome->not_done_because));
+    return {};
+  }
+  if (!outcome->difference.other_form.empty() ||
+      outcome->difference.share > kMostConvertedDifference) {
+    return fail(ErrorKind::Internal,
+                "{}: not written, since run here beside its source {}; --no-check writes it",
+                result_.output, describe(outcome->difference));
+  }
+  result_.check.done = true;
+  result_.check.difference = outcome->difference.share;
+  if (outcome->not_finite > 0) {
+    result_.warnings.push_back(
+        fmt::format("{} of {} values that the network gives on the picture of the check are NaN or "
+                    "infinite, in its source too",
+                    outcome->not_finite, outcome->values));
+  }
+  return {};
+}
+
+Result<void> Converter::measure(const Graph& source, const std::string& path) {
+  if (!result_.check.done) return {};
+  const Stopwatch watch(result_.check.seconds);
+  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
+  VP_ASSIGN_OR_RETURN(const ConversionOutcome outcome,
+                      measure_conversion(source, written.graph(), input_shape_, threads_));
+  if (outcome.difference.other_form.empty() && std::isfinite(outcome.difference.share)) {
+    result_.check.scheme_difference = outcome.difference.share;
+    return {};
+  }
+  // How many boxes are found may change with the weights; numbers should stay numbers.
+  if (!outcome.difference.other_form.empty()) return {};
+  result_.warnings.push_back(
+      fmt::format("with weights as {} output \"{}\" holds NaN or infinity on the picture of the "
+                  "check, which its source does not",
+                  options_.weights, outcome.difference.output));
+  return {};
+}
+
+Result<void> Converter::write_float(const Graph& source, const FilePieces& file) {
   VP_ASSIGN_OR_RETURN(OutputFile output, create_output());
   VP_RETURN_IF_ERROR(output.write(file.pieces));
-  const auto layers = verify_pieces(output.temporary_path(), file.pieces, threads_);
-  if (!layers) return not_written(layers.error());
-  result_.layers_after = *layers;
+  const auto written = verify_pieces(output.temporary_path(), file.pieces, threads_);
+  if (!written) return not_written(written.error());
+  result_.layers_after = written->graph().nodes.size();
+  VP_RETURN_IF_ERROR(check(source, written->graph()));
   for (const Bytes piece : file.pieces) result_.bytes_after += piece.size();
   return output.commit();
 }
@@ -207,9 +294,11 @@ void Converter::add_rows(std::vector<Encoded> all) {
   }
 }
 
-Result<void> Converter::write_compressed(const FilePieces& file, const Scheme& scheme) {
+Result<void> Converter::write_compressed(const Graph& source, const FilePieces& file,
+                                         const Scheme& scheme) {
   VP_ASSIGN_OR_RETURN(const FloatModel model, open_pieces(file.pieces));
   const Graph& graph = model.source->graph();
+  VP_RETURN_IF_ERROR(check(source, graph));
   VP_ASSIGN_OR_RETURN(const std::vector<PlannedWeight> plan, plan_weights(*model.source, scheme));
   VP_ASSIGN_OR_RETURN(std::vector<Encoded> all, encode_all(graph, plan, scheme, threads_));
   RewriteOptions rewrite;
@@ -222,6 +311,8 @@ Result<void> Converter::write_compressed(const FilePieces& file, const Scheme& s
   if (auto verified = verify_written(output.temporary_path(), graph, all); !verified) {
     return not_written(verified.error());
   }
+  if (auto measured = measure(source, output.temporary_path()); !measured)
+    return not_written(measured.error());
   result_.layers_after = graph.nodes.size();
   for (const Bytes piece : pieces.pieces) result_.bytes_after += piece.size();
   add_rows(std::move(all));
@@ -244,13 +335,13 @@ Result<void> Converter::check_output() const {
   return {};
 }
 
-Result<OwnedGraph> Converter::prepare(const OpenedModel& model) const {
+Result<OwnedGraph> Converter::prepare(const OpenedModel& model) {
   // First the size: what follows from an open one is no fault of the operators.
-  VP_ASSIGN_OR_RETURN(const Shape shape, choose_input_shape(model.graph(), options_));
+  VP_ASSIGN_OR_RETURN(input_shape_, choose_input_shape(model.graph(), options_));
   VP_RETURN_IF_ERROR(check_operators(model.graph()));
   const Shape& declared = model.graph().tensor(model.graph().inputs[0]).shape;
   PrepareOptions prepare;
-  prepare.input_shape = shape;
+  prepare.input_shape = input_shape_;
   prepare.open_batch = !declared.empty() && declared[0] < 0;
   prepare.fuse_leaky_relu = options_.compatibility == Compatibility::Current;
   prepare.threads = threads_;
@@ -292,10 +383,12 @@ Result<ConvertResult> Converter::convert() {
   result_.layers_before = model.graph().nodes.size();
   result_.warnings = model.warnings;
   warn_of_package(model, result_.warnings);
+  if (std::string odd = describe_not_finite(model.graph()); !odd.empty())
+    result_.warnings.push_back(std::move(odd));
   if (scheme == nullptr) {
-    VP_RETURN_IF_ERROR(write_float(*file));
+    VP_RETURN_IF_ERROR(write_float(model.graph(), *file));
   } else {
-    VP_RETURN_IF_ERROR(write_compressed(*file, *scheme));
+    VP_RETURN_IF_ERROR(write_compressed(model.graph(), *file, *scheme));
   }
   return std::move(result_);
 }

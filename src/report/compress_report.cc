@@ -82,12 +82,34 @@ JsonValue make_json(const CompressResult& result) {
           {"warnings", result.warnings}};
 }
 
+/// What running it beside its source showed; empty where that was not done.
+std::string format_check(const ConversionCheck& check) {
+  if (!check.done) return {};
+  std::string text = "  run beside its source: outputs ";
+  text += check.difference == 0.0 ? "equal"
+                                  : fmt::format("within {:.1g} of their range", check.difference);
+  if (check.scheme_difference)
+    text += fmt::format(", the new weights change them by {:.2g}", *check.scheme_difference);
+  return text + fmt::format("; {:.2f} s\n", check.seconds);
+}
+
+JsonValue check_json(const ConversionCheck& check) {
+  const bool finite = check.scheme_difference && std::isfinite(*check.scheme_difference);
+  return {{"done", check.done},
+          {"not_done_because",
+           check.not_done_because.empty() ? JsonValue(nullptr) : JsonValue(check.not_done_because)},
+          {"difference", check.done ? JsonValue(check.difference) : JsonValue(nullptr)},
+          {"scheme_difference", finite ? JsonValue(*check.scheme_difference) : JsonValue(nullptr)},
+          {"seconds", check.seconds}};
+}
+
 std::string format_line(const ConvertResult& result) {
   return fmt::format("{}: {} -> {} ({:.1f}%)  {} to {}, {}, {} layers to {}  -> {}\n",
                      base_name(result.input), format_bytes(result.bytes_before),
                      format_bytes(result.bytes_after),
                      share(result.bytes_after, result.bytes_before), result.from, result.to,
-                     result.scheme, result.layers_before, result.layers_after, result.output);
+                     result.scheme, result.layers_before, result.layers_after, result.output) +
+         format_check(result.check);
 }
 
 JsonValue make_json(const ConvertResult& result) {
@@ -100,6 +122,7 @@ JsonValue make_json(const ConvertResult& result) {
           {"bytes_after", result.bytes_after},
           {"layers_before", result.layers_before},
           {"layers_after", result.layers_after},
+          {"check", check_json(result.check)},
           {"weights", weights_json(result.weights)},
           {"warnings", result.warnings}};
 }

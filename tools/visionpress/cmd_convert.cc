@@ -19,6 +19,9 @@ void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
           "tf-1.12: operators and 8-bit tensors as TensorFlow 1.12's converter wrote them")
       ->group(kMore)
       ->default_str("current");
+  app.add_flag_callback(
+      "--no-check", [&options] { options.check = false; },
+      "Keep the file without running it once beside its source");
   app.add_flag("--table", table, "With --weights: a row a weight under the result line");
   add_threads(app, options.threads);
 }

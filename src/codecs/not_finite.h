@@ -1,0 +1,26 @@
+#pragma once
+
+// Weights that hold NaN or infinity: a network with one gives NaN for every picture that reaches
+// it.
+
+#include <cstddef>
+#include <string>
+
+#include "model/graph.h"
+
+namespace visionpress {
+
+struct NotFiniteCount {
+  std::size_t nan = 0;
+  std::size_t infinite = 0;
+};
+
+/// Counts among stored floats; of codes among their scales, offsets and table entries.
+/// cost: one read of the payload.
+[[nodiscard]] NotFiniteCount count_not_finite(const WeightRef& stored);
+
+/// One line that names the weights of a graph which hold NaN or infinity, the first few with their
+/// counts; empty where all are finite.
+[[nodiscard]] std::string describe_not_finite(const Graph& graph);
+
+}  // namespace visionpress
