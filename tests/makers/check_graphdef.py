@@ -34,12 +34,14 @@ def sinks(graph):
 
 
 def run_tensorflow(graph, given):
-    """returns: all outputs of all sinks."""
+    """returns: all outputs of all sinks. TensorFlow's own rewriter is off: it takes max(x, 2x) behind a convolution for a leaky ReLU."""
+    config = tf1.ConfigProto()
+    config.graph_options.rewrite_options.disable_meta_optimizer = True
     with tf1.Graph().as_default() as built:
         tf1.import_graph_def(graph, name="")
         source = next(node.name for node in graph.node if node.op == "Placeholder")
         wanted = [tensor for name in sinks(graph) for tensor in built.get_operation_by_name(name).outputs]
-        with tf1.Session(graph=built) as session:
+        with tf1.Session(graph=built, config=config) as session:
             kind = built.get_tensor_by_name(f"{source}:0").dtype.as_numpy_dtype
             return session.run(wanted, {f"{source}:0": given.astype(kind)})
 
@@ -189,6 +191,58 @@ def stored_types(make):
     tf1.identity(x, name="out")
 
 
+def constant_forms(make):
+    """Constants behind what changes their shape or type, of one value for all, read in two shapes."""
+    x = make.image(1, 8, 8, 4)
+    factor = tf1.constant(make.random.normal(0, 1, 8).astype(np.float32))
+    x = x * tf1.reshape(factor, [1, 8, 1, 1]) + tf1.expand_dims(factor, 1)
+    kernel = tf1.transpose(tf1.constant(make.random.normal(0, 0.3, (6, 4, 3, 3)).astype(np.float32)), [2, 3, 1, 0])
+    x = tf1.nn.conv2d(x, kernel, [1, 1, 1, 1], "SAME") + tf1.tile(tf1.constant([0.25]), [6])
+    x = tf1.nn.conv2d(x, tf1.fill([2, 2, 6, 5], 0.125), [1, 1, 1, 1], "VALID")
+    x = tf1.nn.conv2d(x, tf1.constant(0.5, shape=[1, 1, 5, 4]), [1, 1, 1, 1], "VALID")
+    large = tf1.constant(make.random.normal(0, 0.1, (64, 4, 5, 5)).astype(np.float32))
+    x = tf1.nn.conv2d(x, tf1.transpose(large, [2, 3, 1, 0]), [1, 1, 1, 1], "SAME")
+    doubled = tf1.cast(tf1.constant(make.random.normal(0, 1, (64, 3))), tf.float32)
+    tf1.matmul(tf1.reduce_mean(x, [1, 2]), tf1.squeeze(tf1.expand_dims(doubled, 0), [0]), name="out")
+
+
+def slopes(make):
+    """max(x, a * x) is a leaky ReLU for a of 0 to 1 alone."""
+    x = make.conv(make.image(1, 6, 6, 3), 5)
+    results = [operator(x, slope * x) for slope in (0.1, 1.0, 2.0, -0.5, np.float32([0.1, 0.5, 1.5, -1, 2]))
+               for operator in (tf1.maximum, tf1.minimum)]
+    tf1.concat([tf1.nn.bias_add(y, make.normal(5)) for y in results] + [tf1.nn.leaky_relu(x, 2.0)], 3, name="all")
+
+
+def group_norm(make):
+    x = make.conv(make.image(1, 8, 6, 3), 8)
+    y = tf1.reshape(x, [1, 8, 6, 2, 4])
+    mean, variance = tf1.nn.moments(y, [1, 2, 4], keepdims=True)
+    scale = tf1.reshape(make.normal(8), [1, 1, 1, 2, 4]) * tf1.rsqrt(variance + 1e-3)
+    tf1.reshape(y * scale + (tf1.reshape(make.normal(8), [1, 1, 1, 2, 4]) - mean * scale), [1, 8, 6, 8], name="out")
+
+
+def conv1d(make):
+    x = tf1.nn.conv1d(tf1.reshape(make.image(1, 8, 8, 3), [1, 64, 3]), make.normal(5, 3, 7), 1, "SAME")
+    tf1.nn.relu(x + make.normal(7), name="out")
+
+
+def dilated(make):
+    """As TensorFlow 1 wrote dilated convolutions."""
+    x = tf1.space_to_batch_nd(make.image(1, 9, 10, 3), [2, 3], [[2, 1], [3, 2]])
+    x = tf1.nn.bias_add(make.conv(x, 5, 3, 1, "VALID"), make.normal(5))
+    tf1.batch_to_space(x, [2, 3], [[0, 1], [0, 1]], name="out")
+
+
+def dropout(make):
+    """A condition that the file settles: not in training."""
+    tf1.disable_control_flow_v2()
+    x = make.conv(make.image(1, 6, 6, 3), 4)
+    training = tf1.placeholder_with_default(False, [], name="is_training")
+    x = tf1.cond(training, lambda: tf1.nn.dropout(x, 0.5), lambda: tf1.identity(x) * 2.0)
+    tf1.nn.relu(x, name="out")
+
+
 def ssd(make):
     """Scores, boxes around priors, suppression, and what remains."""
     x = tf1.nn.relu(make.conv(make.image(1, 16, 16, 3), 8, 3, 2))
@@ -210,6 +264,9 @@ def ssd(make):
 PIECES = [("later detector", later_detector, (1, 32, 32, 3), ()), ("SqueezeNet", squeeze_net, (1, 33, 33, 3), ()),
           ("ShuffleNet", shuffle_net, (1, 24, 24, 3), ()), ("style", style, (1, 20, 26, 3), (20, 26)),
           ("elementwise", elementwise, (1, 6, 5, 4), ()), ("shapes", shapes, (1, 8, 8, 4), ()),
+          ("constant forms", constant_forms, (1, 8, 8, 4), ()), ("slopes", slopes, (1, 6, 6, 3), ()),
+          ("group normalization", group_norm, (1, 8, 6, 3), ()), ("conv1d", conv1d, (1, 8, 8, 3), ()),
+          ("dilated", dilated, (1, 9, 10, 3), ()), ("dropout", dropout, (1, 6, 6, 3), ()),
           ("stored types", stored_types, (1, 9, 9, 3), ()), ("SSD", ssd, (1, 16, 16, 3), ())]
 
 
@@ -249,6 +306,8 @@ REAL = [("reference detector", "reference-detector/model.pb", (1, 416, 416, 3), 
         ("fruit", "custom-vision/fruit.pb", (1, 227, 227, 3), ()),
         ("currency", "custom-vision/currency.pb", (1, 227, 227, 3), ()),
         ("starry night", "other/starry_night.pb", (1, 240, 320, 3), (240, 320))]
+REAL += [(f"case {name}", f"../cases/tf-{name}.pb", (1, 32, 32, 3), ())
+         for name in ("const-reshaped-factor", "conv1d", "max-alpha2", "space-to-batch")]
 
 
 def main():

@@ -13,13 +13,19 @@ DEMO = os.path.join(ROOT, "demo")
 
 
 class Judge:
-    def __init__(self, description):
+    def __init__(self, description, count=None, seed=None):
+        """count, seed: of a judge of random cases, how many it judges where the command line does not say, and the first one's seed."""
         parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
         parser.add_argument("--tool", required=True, help="the visionpress program")
         parser.add_argument("--probe", default="", help="the program run_probe of the same build, where the judge runs tensors through it")
         parser.add_argument("--shared", default="", help="folder with models/ and data/; where absent only demo/ is judged")
         parser.add_argument("--only", default="", help="judge only the files whose name (as in \"demo linear-8 hybrid\") contains this")
+        if count is not None:
+            parser.add_argument("--count", type=int, default=count, help="how many random cases to judge")
+            parser.add_argument("--seed", type=int, default=seed, help="of the first of them; the others follow")
         options = parser.parse_args()
+        if count is not None:
+            self.count, self.seed = options.count, options.seed
         self.tool, self.only = os.path.abspath(options.tool), options.only
         self.probe = os.path.abspath(options.probe) if options.probe else self.tool
         self.shared = options.shared if options.shared and os.path.isdir(os.path.join(options.shared, "models")) else None
