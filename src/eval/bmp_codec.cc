@@ -29,7 +29,7 @@ struct BmpHead {
   std::uint32_t colors = 0;
 };
 
-Result<BmpHead> read_head(Bytes bytes) {
+Result<BmpHead> read_head(Bytes bytes, const DecodeLimits& limits) {
   if (bytes.size() < 54) {
     return fail(ErrorKind::Malformed, "BMP: the file is cut short: {} bytes, its head has 54",
                 bytes.size());
@@ -47,7 +47,7 @@ Result<BmpHead> read_head(Bytes bytes) {
     return fail_at(ErrorKind::Malformed, 18, "BMP: the image is {}x{} pixels", width, height);
   }
   const auto rows = static_cast<std::uint64_t>(std::abs(static_cast<std::int64_t>(height)));
-  VP_RETURN_IF_ERROR(check_image_size(static_cast<std::uint64_t>(width), rows));
+  VP_RETURN_IF_ERROR(check_image_size(static_cast<std::uint64_t>(width), rows, limits.max_pixels));
   head.width = width;
   head.height = static_cast<int>(rows);
   head.top_down = height < 0;
@@ -92,12 +92,12 @@ Result<Palette> read_palette(Bytes bytes, const BmpHead& head) {
 }  // namespace
 
 Result<ImageSize> read_bmp_size(Bytes bytes) {
-  VP_ASSIGN_OR_RETURN(const BmpHead head, read_head(bytes));
+  VP_ASSIGN_OR_RETURN(const BmpHead head, read_head(bytes, {}));
   return ImageSize{head.width, head.height};
 }
 
-Result<Image> decode_bmp(Bytes bytes) {
-  VP_ASSIGN_OR_RETURN(const BmpHead head, read_head(bytes));
+Result<Image> decode_bmp(Bytes bytes, const DecodeLimits& limits) {
+  VP_ASSIGN_OR_RETURN(const BmpHead head, read_head(bytes, limits));
   if (head.bits != 8 && head.bits != 24 && head.bits != 32) {
     return fail_at(ErrorKind::Unsupported, 28, "BMP: {} bits a pixel, only 8, 24 and 32 are read",
                    head.bits);
@@ -119,8 +119,12 @@ Result<Image> decode_bmp(Bytes bytes) {
                    "BMP: the file is cut short: its pixels need {} bytes, {} are left", all_bytes,
                    bytes.size() - std::min(head.pixels_at, bytes.size()));
   }
+  VP_RETURN_IF_ERROR(check_decode_bytes(
+      static_cast<std::uint64_t>(head.width) * static_cast<std::uint64_t>(head.height) * 3,
+      limits));
   Image image = make_image(head.width, head.height);
   for (int y = 0; y < head.height; ++y) {
+    if (is_stopped(limits)) return fail_stopped(limits);
     const int stored_y = head.top_down ? y : head.height - 1 - y;
     const Bytes row =
         bytes.subspan(head.pixels_at + static_cast<std::size_t>(stored_y) * row_bytes, row_bytes);

@@ -16,6 +16,9 @@ namespace visionpress {
 /// Orientation in a TIFF structure ("II*\0" or "MM\0*" first, IFD0 wherever it says).
 [[nodiscard]] std::optional<int> find_tiff_orientation(Bytes tiff);
 
+/// True for the orientations that exchange width and height.
+[[nodiscard]] constexpr bool is_turned_aside(int orientation) { return orientation >= 5; }
+
 /// Turns the picture upright: the inverse of what `orientation` says the camera did.
 [[nodiscard]] Image apply_orientation(Image image, int orientation);
 

@@ -38,16 +38,16 @@ Result<ImageSize> read_stored_size(Bytes bytes, ImageFormat format) {
   return fail_no_image(bytes);
 }
 
-Result<Image> decode_stored(Bytes bytes, ImageFormat format) {
+Result<Image> decode_stored(Bytes bytes, ImageFormat format, const DecodeLimits& limits) {
   switch (format) {
     case ImageFormat::Jpeg:
-      return decode_jpeg(bytes);
+      return decode_jpeg(bytes, limits);
     case ImageFormat::Png:
-      return decode_png(bytes);
+      return decode_png(bytes, limits);
     case ImageFormat::Bmp:
-      return decode_bmp(bytes);
+      return decode_bmp(bytes, limits);
     case ImageFormat::Webp:
-      return decode_webp(bytes);
+      return decode_webp(bytes, limits);
     case ImageFormat::Unknown:
       break;
   }
@@ -73,26 +73,51 @@ ImageFormat find_image_format(Bytes bytes) {
   return ImageFormat::Unknown;
 }
 
-Result<void> check_image_size(std::uint64_t width, std::uint64_t height) {
+Result<void> check_image_size(std::uint64_t width, std::uint64_t height, std::uint64_t max_pixels) {
   if (width == 0 || height == 0) {
     return fail(ErrorKind::Malformed, "the image is {}x{} pixels", width, height);
   }
-  if (width > kMaxImagePixels || height > kMaxImagePixels / width) {
+  if (width > max_pixels || height > max_pixels / width) {
     return fail(ErrorKind::Unsupported, "the image is {}x{} pixels, at most {} are read", width,
-                height, kMaxImagePixels);
+                height, max_pixels);
   }
   return {};
 }
 
-Result<Image> decode_image(Bytes bytes) {
-  const ImageFormat format = find_image_format(bytes);
-  VP_ASSIGN_OR_RETURN(Image image, decode_stored(bytes, format));
-  return apply_orientation(std::move(image), find_orientation(bytes, format));
+Result<void> check_decode_bytes(std::uint64_t needed, const DecodeLimits& limits) {
+  if (needed <= limits.max_bytes) return {};
+  return fail(ErrorKind::Unsupported, "decoding the image takes {} bytes, at most {} are spent",
+              needed, limits.max_bytes);
 }
 
-Result<Image> load_image(const std::string& path) {
+bool is_stopped(const DecodeLimits& limits) {
+  if (limits.cancelled != nullptr && limits.cancelled->load(std::memory_order_relaxed)) return true;
+  return limits.deadline && std::chrono::steady_clock::now() >= *limits.deadline;
+}
+
+tl::unexpected<Error> fail_stopped(const DecodeLimits& limits) {
+  const bool cancelled = limits.cancelled != nullptr && limits.cancelled->load();
+  return fail(ErrorKind::Unsupported, "decoding the image was {}",
+              cancelled ? "cancelled" : "not done by its deadline");
+}
+
+Result<Image> decode_image(Bytes bytes, const DecodeLimits& limits) {
+  const ImageFormat format = find_image_format(bytes);
+  const int orientation = find_orientation(bytes, format);
+  if (is_turned_aside(orientation)) {
+    VP_ASSIGN_OR_RETURN(const ImageSize size, read_stored_size(bytes, format));
+    const auto pixels =
+        static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
+    VP_RETURN_IF_ERROR(check_decode_bytes(pixels * 3 * 2, limits));  // stored and upright
+  }
+  VP_ASSIGN_OR_RETURN(Image image, decode_stored(bytes, format, limits));
+  if (is_stopped(limits)) return fail_stopped(limits);
+  return apply_orientation(std::move(image), orientation);
+}
+
+Result<Image> load_image(const std::string& path, const DecodeLimits& limits) {
   VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
-  Result<Image> image = decode_image(file.bytes());
+  Result<Image> image = decode_image(file.bytes(), limits);
   if (!image) return in_file(std::move(image).error(), path);
   return image;
 }
@@ -107,7 +132,7 @@ Result<ImageSize> load_image_size(const std::string& path) {
 Result<ImageSize> read_image_size(Bytes bytes) {
   const ImageFormat format = find_image_format(bytes);
   VP_ASSIGN_OR_RETURN(ImageSize size, read_stored_size(bytes, format));
-  if (find_orientation(bytes, format) >= 5) std::swap(size.width, size.height);
+  if (is_turned_aside(find_orientation(bytes, format))) std::swap(size.width, size.height);
   return size;
 }
 

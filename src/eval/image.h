@@ -2,7 +2,10 @@
 
 // Images as 8-bit RGB, whatever file they came from.
 
+#include <atomic>
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -31,8 +34,33 @@ struct ImageSize {
   int height = 0;
 };
 
-/// Larger images are refused, so that a few hostile bytes cannot ask for gigabytes.
+/// Pixels of the largest picture that is read: 268 million. Phones' largest photographs have 200
+/// million (16320x12240), and WebP's largest picture (16383x16383) fits.
 constexpr std::uint64_t kMaxImagePixels = std::uint64_t{1} << 28;
+
+/// Memory that decoding may take. 200 million pixels of a progressive JPEG without subsampling,
+/// the most expensive kind, take 1.8 GB.
+constexpr std::uint64_t kMaxDecodeBytes = std::uint64_t{1} << 31;
+
+/// Scans of a JPEG. libjpeg's progressive script has 10 (6 for grey), mozjpeg's best ones below 20.
+constexpr int kMaxJpegScans = 100;
+
+/// Scans of a JPEG times its pixels: libjpeg's 10 scans of the largest picture, since time grows
+/// with both. At 18 ns (measured for scans that hold nothing) that is 48 seconds.
+constexpr std::uint64_t kMaxScanPixels = 10 * kMaxImagePixels;
+
+/// What decoding of one picture may cost. The first four give the same answer on every machine;
+/// the last two end the work from outside, within a tenth of a second for JPEG, PNG and BMP. WebP
+/// is asked between pieces of its file, and a picture of one colour has only one (0.9 s for the
+/// largest).
+struct DecodeLimits {
+  std::uint64_t max_pixels = kMaxImagePixels;
+  std::uint64_t max_bytes = kMaxDecodeBytes;  ///< the pixels and what the decoder needs beside them
+  int max_scans = kMaxJpegScans;
+  std::uint64_t max_scan_pixels = kMaxScanPixels;
+  std::optional<std::chrono::steady_clock::time_point> deadline = std::nullopt;
+  const std::atomic<bool>* cancelled = nullptr;  ///< borrowed; true ends the work
+};
 
 /// A black image. width, height: positive, their product at most kMaxImagePixels.
 [[nodiscard]] Image make_image(int width, int height);
@@ -40,12 +68,13 @@ constexpr std::uint64_t kMaxImagePixels = std::uint64_t{1} << 28;
 /// Decodes a JPEG, PNG, BMP or WebP file (told apart by content) and turns it as its EXIF
 /// orientation says. Alpha is dropped, 16-bit samples keep their high byte, as in Pillow's
 /// `ImageOps.exif_transpose(Image.open(path)).convert("RGB")`.
-/// errors: Io when it cannot be read, Malformed when it is no image or is cut short, Unsupported
-/// for kinds we do not read (animated WebP, compressed BMP) and for more than kMaxImagePixels.
-[[nodiscard]] Result<Image> load_image(const std::string& path);
+/// errors: Io when it cannot be read, Malformed when it is not an image or is cut short,
+/// Unsupported for kinds we do not read (animated WebP, compressed BMP), for what exceeds the
+/// limits, and when the deadline has passed or the work was cancelled (the caller knows which).
+[[nodiscard]] Result<Image> load_image(const std::string& path, const DecodeLimits& limits = {});
 
 /// The same from memory; errors name no file.
-[[nodiscard]] Result<Image> decode_image(Bytes bytes);
+[[nodiscard]] Result<Image> decode_image(Bytes bytes, const DecodeLimits& limits = {});
 
 /// Size after orientation, from the file's head alone. errors: as load_image.
 [[nodiscard]] Result<ImageSize> load_image_size(const std::string& path);

@@ -13,13 +13,24 @@ enum class ImageFormat : std::uint8_t { Unknown, Jpeg, Png, Bmp, Webp };
 /// Told by the first bytes.
 [[nodiscard]] ImageFormat find_image_format(Bytes bytes);
 
-/// errors: Malformed, Unsupported above kMaxImagePixels. Both sides are positive afterwards.
-[[nodiscard]] Result<void> check_image_size(std::uint64_t width, std::uint64_t height);
+/// errors: Malformed, Unsupported above max_pixels. Both sides are positive afterwards.
+[[nodiscard]] Result<void> check_image_size(std::uint64_t width, std::uint64_t height,
+                                            std::uint64_t max_pixels = kMaxImagePixels);
 
-[[nodiscard]] Result<Image> decode_jpeg(Bytes bytes);
-[[nodiscard]] Result<Image> decode_png(Bytes bytes);
-[[nodiscard]] Result<Image> decode_bmp(Bytes bytes);
-[[nodiscard]] Result<Image> decode_webp(Bytes bytes);
+/// needed: bytes that the pixels and the decoder will take at the same time. errors: Unsupported.
+[[nodiscard]] Result<void> check_decode_bytes(std::uint64_t needed, const DecodeLimits& limits);
+
+/// True when the deadline has passed or the work was cancelled. cost: a look at the clock.
+[[nodiscard]] bool is_stopped(const DecodeLimits& limits);
+
+/// The error of a picture whose decoding `is_stopped`.
+[[nodiscard]] tl::unexpected<Error> fail_stopped(const DecodeLimits& limits);
+
+/// errors of all: Malformed, Unsupported.
+[[nodiscard]] Result<Image> decode_jpeg(Bytes bytes, const DecodeLimits& limits);
+[[nodiscard]] Result<Image> decode_png(Bytes bytes, const DecodeLimits& limits);
+[[nodiscard]] Result<Image> decode_bmp(Bytes bytes, const DecodeLimits& limits);
+[[nodiscard]] Result<Image> decode_webp(Bytes bytes, const DecodeLimits& limits);
 
 [[nodiscard]] Result<ImageSize> read_jpeg_size(Bytes bytes);
 [[nodiscard]] Result<ImageSize> read_png_size(Bytes bytes);

@@ -1,13 +1,19 @@
 #include "eval/image.h"
 
+#include <atomic>
+#include <chrono>
+#include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <string>
+#include <thread>
 
 #include <gtest/gtest.h>
+#include <jpeglib.h>
 #include <webp/encode.h>
 
+#include "base/shared_testonly.h"
 #include "eval/exif.h"
 #include "eval/image_codecs.h"
 
@@ -91,8 +97,48 @@ std::vector<std::byte> with_jpeg_exif(std::vector<std::byte> file,
   return file;
 }
 
-std::string error_of(Bytes bytes) {
-  const Result<Image> image = decode_image(bytes);
+/// libjpeg's standard progressive script: 10 scans.
+std::vector<std::byte> make_progressive_jpeg(const Image& image) {
+  jpeg_compress_struct info = {};
+  jpeg_error_mgr errors = {};
+  info.err = jpeg_std_error(&errors);
+  jpeg_create_compress(&info);
+  unsigned char* encoded = nullptr;
+  unsigned long size = 0;
+  jpeg_mem_dest(&info, &encoded, &size);
+  info.image_width = static_cast<JDIMENSION>(image.width);
+  info.image_height = static_cast<JDIMENSION>(image.height);
+  info.input_components = 3;
+  info.in_color_space = JCS_RGB;
+  jpeg_set_defaults(&info);
+  jpeg_simple_progression(&info);
+  jpeg_start_compress(&info, TRUE);
+  while (info.next_scanline < info.image_height) {
+    JSAMPROW row = const_cast<JSAMPROW>(image.row(static_cast<int>(info.next_scanline)));
+    jpeg_write_scanlines(&info, &row, 1);
+  }
+  jpeg_finish_compress(&info);
+  jpeg_destroy_compress(&info);
+  const Bytes view = std::as_bytes(std::span(encoded, size));
+  std::vector<std::byte> bytes(view.begin(), view.end());
+  std::free(encoded);
+  return bytes;
+}
+
+/// The file with its last scan repeated so often.
+std::vector<std::byte> with_more_scans(const std::vector<std::byte>& file, int more) {
+  const std::string_view text = view_text(file);
+  const std::size_t end = text.rfind("\xff\xd9");
+  const std::size_t last = text.rfind("\xff\xda");
+  std::string longer(text.substr(0, end));
+  for (int i = 0; i < more; ++i) longer += text.substr(last, end - last);
+  longer += text.substr(end);
+  const Bytes view = std::as_bytes(std::span(longer));
+  return {view.begin(), view.end()};
+}
+
+std::string error_of(Bytes bytes, const DecodeLimits& limits = {}) {
+  const Result<Image> image = decode_image(bytes, limits);
   return image ? "decoded" : image.error().to_string();
 }
 
@@ -230,6 +276,93 @@ TEST(ImageTest, WhatIsNoImageIsNamedAsSuch) {
   EXPECT_EQ(error_of(std::as_bytes(std::span("hello, world"))),
             "0x0: not an image: expected JPEG, PNG, BMP or WebP");
   EXPECT_EQ(error_of({}), "the file is empty, expected an image");
+}
+
+TEST(DecodeLimitsTest, AJpegOfManyScansIsRefusedBeforeAnyOfThemIsDecoded) {
+  const auto begin = std::chrono::steady_clock::now();
+  const auto file = with_more_scans(make_progressive_jpeg(make_image(1024, 1024)), 26190);
+  EXPECT_EQ(error_of(file), "JPEG: 26200 scans of 1024x1024 pixels, at most 100 are read");
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(2));
+}
+
+TEST(DecodeLimitsTest, ThePublicCaseOfManyScansIsRefused) {
+  VP_SKIP_WITHOUT_SHARED();
+  const std::string path = find_shared_folder() + "/cases/progressive-scan-bomb-2048.jpg";
+  EXPECT_EQ(load_image(path).error().to_string(),
+            path + ": JPEG: 2502 scans of 2048x2048 pixels, at most 100 are read");
+}
+
+TEST(DecodeLimitsTest, AnOrdinaryProgressiveJpegIsRead) {
+  const auto file = make_progressive_jpeg(make_pattern(64, 48));
+  EXPECT_TRUE(decode_image(file));
+  EXPECT_TRUE(decode_image(with_more_scans(file, 90)));  // 100 scans
+  DecodeLimits limits;
+  limits.max_scan_pixels = std::uint64_t{64} * 48 * 10;
+  EXPECT_TRUE(decode_image(file, limits));
+  limits.max_scan_pixels -= 1;
+  EXPECT_EQ(error_of(file, limits), "JPEG: 10 scans of 64x48 pixels, at most 9 are read");
+}
+
+TEST(DecodeLimitsTest, MemoryIsBoundedWithWhatTheDecoderNeeds) {
+  // 64x48, subsampled 2x2: 48 + 12 + 12 blocks of 128 bytes beside the pixels.
+  const auto progressive = make_progressive_jpeg(make_pattern(64, 48));
+  DecodeLimits limits;
+  limits.max_bytes = 64 * 48 * 3 + 72 * 128;
+  EXPECT_TRUE(decode_image(progressive, limits));
+  limits.max_bytes -= 1;
+  EXPECT_EQ(error_of(progressive, limits),
+            "decoding the image takes 18432 bytes, at most 18431 are spent");
+  limits.max_bytes = 64 * 48 * 3;
+  EXPECT_TRUE(decode_image(*encode_jpeg(make_pattern(64, 48), 90), limits));
+  EXPECT_TRUE(decode_image(*encode_png(make_pattern(64, 48)), limits));
+  EXPECT_FALSE(decode_image(make_webp(make_pattern(64, 48)), limits));
+  // The upright copy of a picture on its side stands beside the stored one.
+  EXPECT_FALSE(
+      decode_image(with_jpeg_exif(*encode_jpeg(make_pattern(64, 48), 90), make_tiff(6)), limits));
+}
+
+TEST(DecodeLimitsTest, PixelsAreBoundedInEachFormat) {
+  DecodeLimits limits;
+  limits.max_pixels = 5 * 3 - 1;
+  const Image pattern = make_pattern(5, 3);
+  for (const std::vector<std::byte>& file :
+       {*encode_png(pattern), *encode_jpeg(pattern, 90), make_webp(pattern),
+        make_bmp(5, 3, 32, {}, std::vector<std::uint8_t>(60))}) {
+    EXPECT_EQ(error_of(file, limits), "the image is 5x3 pixels, at most 14 are read");
+  }
+}
+
+TEST(DecodeLimitsTest, ADeadlineAndAFlagEndTheWorkInEachFormat) {
+  const std::atomic<bool> cancelled{true};
+  DecodeLimits flagged;
+  flagged.cancelled = &cancelled;
+  DecodeLimits late;
+  late.deadline = std::chrono::steady_clock::now() - std::chrono::seconds(1);
+  const Image pattern = make_pattern(5, 3);
+  for (const std::vector<std::byte>& file :
+       {*encode_png(pattern), *encode_jpeg(pattern, 90), make_progressive_jpeg(pattern),
+        make_webp(pattern), make_bmp(5, 3, 32, {}, std::vector<std::uint8_t>(60))}) {
+    EXPECT_EQ(error_of(file, flagged), "decoding the image was cancelled");
+    EXPECT_EQ(error_of(file, late), "decoding the image was not done by its deadline");
+  }
+}
+
+TEST(DecodeLimitsTest, AFlagSetMeanwhileEndsTheWorkWithinASecond) {
+  // 90 scans more: some ten seconds of work.
+  const auto file = with_more_scans(make_progressive_jpeg(make_image(4096, 2048)), 90);
+  std::atomic<bool> cancelled{false};
+  DecodeLimits limits;
+  limits.cancelled = &cancelled;
+  std::chrono::steady_clock::time_point set;
+  std::jthread other([&] {
+    std::this_thread::sleep_for(std::chrono::milliseconds(200));
+    set = std::chrono::steady_clock::now();
+    cancelled = true;
+  });
+  EXPECT_EQ(error_of(file, limits), "decoding the image was cancelled");
+  const auto end = std::chrono::steady_clock::now();
+  other.join();
+  EXPECT_LT(end - set, std::chrono::seconds(1));
 }
 
 TEST(ExifTest, TurnsThePictureEachOfTheEightWays) {

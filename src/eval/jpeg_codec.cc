@@ -1,6 +1,7 @@
 // JPEG by libjpeg-turbo with its default settings (accurate integer DCT, smooth chroma upsampling),
 // which are also Pillow's.
 
+#include <algorithm>
 #include <array>
 #include <csetjmp>
 #include <cstdio>
@@ -67,26 +68,93 @@ void cmyk_row_to_rgb(const std::uint8_t* cmyk, std::uint8_t* rgb, int width) {
 struct JpegRead {
   jpeg_decompress_struct info = {};
   JpegErrors errors = {};
+  jpeg_progress_mgr progress = {};
+  DecodeLimits limits = {};
+  Bytes bytes = {};
   Image image = {};
   std::vector<std::uint8_t> cmyk = {};
-  Result<void> size = {};
+  Result<void> accepted = {};
   bool pixels = true;
+  bool stopped = false;  ///< left because of the limits' deadline or flag
 };
 
-/// Never inlined: the strings of its message have no place in a frame that setjmp returns to.
-[[gnu::noinline]] bool accept_size(JpegRead& read) {
-  read.size = check_image_size(read.info.image_width, read.info.image_height);
-  return read.size.has_value();
+/// How many scans (SOS markers, FF DA) the file has from `at` on, which is a marker's place or
+/// lies in a scan's data. There FF is followed by 0, by a restart marker (D0 to D7), or it begins
+/// the next marker. cost: one look at each byte.
+std::uint64_t count_scans(Bytes bytes, std::size_t at) {
+  std::uint64_t scans = 0;
+  while (true) {
+    const auto found =
+        std::find(bytes.begin() + static_cast<std::ptrdiff_t>(at), bytes.end(), std::byte{0xff});
+    at = static_cast<std::size_t>(found - bytes.begin()) + 1;
+    if (bytes.size() < at + 1) return scans;
+    const int type = std::to_integer<int>(bytes[at]);
+    if (type == 0xd9) return scans;
+    if (type == 0 || type == 0x01 || type == 0xff || (type >= 0xd0 && type <= 0xd8)) continue;
+    if (type == 0xda) ++scans;
+    if (bytes.size() < at + 3) return scans;
+    const std::size_t length = std::to_integer<std::size_t>(bytes[at + 1]) * 256 +
+                               std::to_integer<std::size_t>(bytes[at + 2]);
+    at = std::min(at + 1 + length, bytes.size());  // the length counts itself
+  }
 }
 
-bool read_jpeg(JpegRead& read, Bytes bytes) {
+Result<void> check_scans(std::uint64_t scans, const JpegRead& read) {
+  const std::uint64_t pixels = std::uint64_t{read.info.image_width} * read.info.image_height;
+  const std::uint64_t by_size = read.limits.max_scan_pixels / pixels;
+  const auto most = std::min(static_cast<std::uint64_t>(read.limits.max_scans), by_size);
+  if (scans <= most) return {};
+  return fail(ErrorKind::Unsupported, "JPEG: {} scans of {}x{} pixels, at most {} are read", scans,
+              read.info.image_width, read.info.image_height, most);
+}
+
+/// A file of several scans is kept as coefficients, 128 bytes a block, until the last one is in.
+std::uint64_t count_decode_bytes(jpeg_decompress_struct& info) {
+  const std::uint64_t pixels = std::uint64_t{info.image_width} * info.image_height;
+  std::uint64_t bytes = pixels * 3;
+  if (jpeg_has_multiple_scans(&info) == FALSE) return bytes;
+  constexpr std::uint64_t kBlockBytes = DCTSIZE2 * sizeof(JCOEF);
+  for (int i = 0; i < info.num_components; ++i) {
+    const jpeg_component_info& component = info.comp_info[i];
+    bytes += std::uint64_t{component.width_in_blocks} * component.height_in_blocks * kBlockBytes;
+  }
+  return bytes;
+}
+
+Result<void> check_limits(JpegRead& read) {
+  VP_RETURN_IF_ERROR(
+      check_image_size(read.info.image_width, read.info.image_height, read.limits.max_pixels));
+  if (!read.pixels) return {};
+  VP_RETURN_IF_ERROR(check_decode_bytes(count_decode_bytes(read.info), read.limits));
+  if (jpeg_has_multiple_scans(&read.info) == FALSE) return {};
+  return check_scans(count_scans(read.bytes, 2), read);
+}
+
+/// Never inlined: the strings of its message have no place in a frame that setjmp returns to.
+[[gnu::noinline]] bool accept(JpegRead& read) {
+  read.accepted = check_limits(read);
+  return read.accepted.has_value();
+}
+
+// Called for each row of blocks that is taken in or given out.
+void look_at_limits(j_common_ptr info) {
+  auto& read = *static_cast<JpegRead*>(info->client_data);
+  if (!is_stopped(read.limits)) return;
+  read.stopped = true;
+  std::longjmp(read.errors.jump, 1);
+}
+
+bool read_jpeg(JpegRead& read) {
   if (setjmp(read.errors.jump) != 0) return false;  // NOLINT(cert-err52-cpp): libjpeg's way out
   jpeg_create_decompress(&read.info);
+  read.info.client_data = &read;
+  read.progress.progress_monitor = look_at_limits;
+  read.info.progress = &read.progress;
   jpeg_mem_src(&read.info,
-               static_cast<const unsigned char*>(static_cast<const void*>(bytes.data())),
-               bytes.size());
+               static_cast<const unsigned char*>(static_cast<const void*>(read.bytes.data())),
+               read.bytes.size());
   jpeg_read_header(&read.info, TRUE);
-  if (!accept_size(read)) return true;
+  if (!accept(read)) return true;
   if (!read.pixels) {
     read.image.width = static_cast<int>(read.info.image_width);
     read.image.height = static_cast<int>(read.info.image_height);
@@ -107,18 +175,21 @@ bool read_jpeg(JpegRead& read, Bytes bytes) {
   return true;
 }
 
-Result<Image> run_jpeg(Bytes bytes, bool pixels) {
+Result<Image> run_jpeg(Bytes bytes, bool pixels, const DecodeLimits& limits) {
   JpegRead read;
   read.pixels = pixels;
+  read.limits = limits;
+  read.bytes = bytes;
   set_errors(read.info.err, read.errors);
-  const bool done = read_jpeg(read, bytes);
+  const bool done = read_jpeg(read);
   jpeg_destroy_decompress(&read.info);
+  if (read.stopped) return fail_stopped(limits);
   if (!done) {
     const bool cut = read.errors.base.msg_code == JWRN_JPEG_EOF;
     return fail(ErrorKind::Malformed, "JPEG: {}{}", cut ? "the file is cut short: " : "",
                 read.errors.message.data());
   }
-  VP_RETURN_IF_ERROR(read.size);
+  VP_RETURN_IF_ERROR(read.accepted);
   return std::move(read.image);
 }
 
@@ -151,10 +222,12 @@ bool write_jpeg(JpegWrite& write, const Image& image, int quality) {
 
 }  // namespace
 
-Result<Image> decode_jpeg(Bytes bytes) { return run_jpeg(bytes, true); }
+Result<Image> decode_jpeg(Bytes bytes, const DecodeLimits& limits) {
+  return run_jpeg(bytes, true, limits);
+}
 
 Result<ImageSize> read_jpeg_size(Bytes bytes) {
-  VP_ASSIGN_OR_RETURN(const Image image, run_jpeg(bytes, false));
+  VP_ASSIGN_OR_RETURN(const Image image, run_jpeg(bytes, false, {}));
   return ImageSize{image.width, image.height};
 }
 

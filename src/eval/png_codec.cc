@@ -20,12 +20,14 @@ struct PngState {
   png_structp png = nullptr;
   png_infop info = nullptr;
   Bytes bytes = {};
+  DecodeLimits limits = {};
   std::size_t at = 0;
   bool cut = false;
+  bool stopped = false;  ///< left because of the limits' deadline or flag
   std::array<char, 200> message = {};
   Image image = {};
   std::vector<png_bytep> rows = {};
-  Result<void> size = {};
+  Result<void> accepted = {};
   std::vector<std::byte> written = {};
 };
 
@@ -57,14 +59,29 @@ void flush_nothing(png_structp /*png*/) {}
 
 /// Never inlined: the strings of its message have no place in a frame that setjmp returns to.
 [[gnu::noinline]] bool accept_size(PngState& state, png_uint_32 width, png_uint_32 height) {
-  state.size = check_image_size(width, height);
-  return state.size.has_value();
+  state.accepted = check_image_size(width, height, state.limits.max_pixels);
+  if (state.accepted) {
+    state.accepted = check_decode_bytes(std::uint64_t{width} * height * 3, state.limits);
+  }
+  return state.accepted.has_value();
+}
+
+// Called after each row of each pass.
+void look_at_limits(png_structp png, png_uint_32 /*row*/, int /*pass*/) {
+  auto& state = *static_cast<PngState*>(png_get_error_ptr(png));
+  if (!is_stopped(state.limits)) return;
+  state.stopped = true;
+  png_longjmp(png, 1);
 }
 
 bool read_png(PngState& state) {
   if (setjmp(png_jmpbuf(state.png)) != 0) return false;  // NOLINT(cert-err52-cpp): libpng's way out
   png_set_read_fn(state.png, &state, read_some);
   png_set_user_limits(state.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // checked below
+  // A negative count stands for all chunks but those that make the pixels (IHDR, PLTE, tRNS, IDAT,
+  // IEND): text and colour profiles are never unpacked, however much they would grow.
+  png_set_keep_unknown_chunks(state.png, PNG_HANDLE_CHUNK_NEVER, nullptr, -1);
+  png_set_read_status_fn(state.png, look_at_limits);
   png_read_info(state.png, state.info);
   const png_uint_32 width = png_get_image_width(state.png, state.info);
   const png_uint_32 height = png_get_image_height(state.png, state.info);
@@ -104,19 +121,21 @@ bool write_png(PngState& state, const Image& image) {
 
 }  // namespace
 
-Result<Image> decode_png(Bytes bytes) {
+Result<Image> decode_png(Bytes bytes, const DecodeLimits& limits) {
   PngState state;
   state.bytes = bytes;
+  state.limits = limits;
   state.png = png_create_read_struct(PNG_LIBPNG_VER_STRING, &state, leave, ignore_warning);
   if (state.png == nullptr) return fail(ErrorKind::Internal, "PNG: libpng does not start");
   state.info = png_create_info_struct(state.png);
   const bool done = state.info != nullptr && read_png(state);
   png_destroy_read_struct(&state.png, &state.info, nullptr);
+  if (state.stopped) return fail_stopped(limits);
   if (!done) {
     return fail_at(ErrorKind::Malformed, state.at, "PNG: {}{}", state.message.data(),
                    state.cut ? fmt::format(" after {} bytes", bytes.size()) : "");
   }
-  VP_RETURN_IF_ERROR(state.size);
+  VP_RETURN_IF_ERROR(state.accepted);
   return std::move(state.image);
 }
 
