@@ -198,8 +198,9 @@ Result<void> Evaluation::detect(const ModelRunner& runner, const std::vector<int
           detection.tag = tags[static_cast<std::size_t>(detection.tag)];
           if (detection.tag >= 0) kept.push_back(detection);
         }
-        // Boxes are in shares of the picture, and the truth is in pixels of the annotation's
-        // frame.
+        // Boxes are in shares of the network's input, and the truth is in pixels of the
+        // annotation's frame, which is the whole picture.
+        place_in_picture(part.placement, kept);
         const DatasetImage& image = dataset_.images[part.image];
         scale_to_pixels(kept, image.width, image.height);
         return {};

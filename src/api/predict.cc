@@ -122,7 +122,8 @@ Result<void> draw_copy(const Image& image, ImagePrediction& prediction,
 std::vector<Prediction> find_things(const ModelRunner& runner, const SeenPart& part,
                                     const PredictOptions& options) {
   if (options.top == 0 && runner.task == ModelTask::Classification) return {};
-  return read_output(runner, *part.outputs, {part.pixels->width, part.pixels->height},
+  return read_output(runner, *part.outputs,
+                     {{part.pixels->width, part.pixels->height}, part.placement},
                      {.probability = options.probability,
                       .nms_iou = options.nms_iou,
                       .max_detections = options.max_detections,

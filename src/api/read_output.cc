@@ -15,12 +15,13 @@ std::string name_class(const ModelRunner& runner, std::size_t index) {
 }
 
 std::vector<Prediction> find_boxes(const ModelRunner& runner, const OutputView& output,
-                                   const ImageSize& size, const ReadOutputOptions& options) {
+                                   const Seen& seen, const ReadOutputOptions& options) {
   Detections found = decode_yolo(runner.grid, output.values,
                                  {.probability = options.probability,
                                   .nms_iou = options.nms_iou,
                                   .max_detections = options.max_detections});
-  scale_to_pixels(found, size.width, size.height);
+  place_in_picture(seen.placement, found);
+  scale_to_pixels(found, seen.size.width, seen.size.height);
   std::vector<Prediction> predictions;
   for (const Detection& d : found) {
     predictions.push_back({name_class(runner, static_cast<std::size_t>(d.tag)), d.score, d.x, d.y,
@@ -53,11 +54,11 @@ std::vector<Prediction> find_classes(const ModelRunner& runner, const OutputView
 }  // namespace
 
 std::vector<Prediction> read_output(const ModelRunner& runner,
-                                    const std::vector<OutputView>& outputs, const ImageSize& size,
+                                    const std::vector<OutputView>& outputs, const Seen& seen,
                                     const ReadOutputOptions& options) {
   const OutputView& output = outputs[runner.output_index];
-  return runner.task == ModelTask::Detection ? find_boxes(runner, output, size, options)
-                                             : find_classes(runner, output, size, options.top);
+  return runner.task == ModelTask::Detection ? find_boxes(runner, output, seen, options)
+                                             : find_classes(runner, output, seen.size, options.top);
 }
 
 }  // namespace visionpress

@@ -18,11 +18,16 @@ struct ReadOutputOptions {
   std::size_t top = 0;             ///< classes of a classifier; 0: all
 };
 
+/// What of which image the network was given.
+struct Seen {
+  ImageSize size = {};       ///< the upright image's
+  Placement placement = {};  ///< of the network's input in it
+};
+
 /// Strongest first; boxes in pixels, not cut to the image. runner.task is not Raw.
-/// width, height: the upright image's.
 [[nodiscard]] std::vector<Prediction> read_output(const ModelRunner& runner,
                                                   const std::vector<OutputView>& outputs,
-                                                  const ImageSize& size,
+                                                  const Seen& seen,
                                                   const ReadOutputOptions& options);
 
 }  // namespace visionpress

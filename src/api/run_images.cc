@@ -23,9 +23,10 @@ Result<void> run_image(const ModelRunner& runner, const std::string& path, std::
   const std::vector<ImageView> parts =
       parts_of ? parts_of(index, image) : std::vector<ImageView>{view_image(image)};
   for (std::size_t i = 0; i < parts.size(); ++i) {
-    apply_preprocess(runner.preprocess, parts[i], worker.input);
+    const Placement placement = apply_preprocess(runner.preprocess, parts[i], worker.input);
     VP_RETURN_IF_ERROR(worker.session.run(worker.input));
-    VP_RETURN_IF_ERROR(on_part({index, i, &image, worker.input, &worker.session.outputs()}));
+    VP_RETURN_IF_ERROR(
+        on_part({index, i, &image, placement, worker.input, &worker.session.outputs()}));
   }
   return {};
 }

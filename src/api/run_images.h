@@ -18,6 +18,7 @@ struct SeenPart {
   std::size_t image = 0;
   std::size_t part = 0;
   const Image* pixels = nullptr;
+  Placement placement = {};  ///< of the network's input in the part (the whole image, or a crop)
   std::span<const float> input = {};
   const std::vector<OutputView>* outputs = nullptr;
 };

@@ -105,13 +105,13 @@ class SessionPool {
                   size.width, size.height, kLongestSide);
     }
     VP_ASSIGN_OR_RETURN(const Image image, decode_image(bytes));
-    apply_preprocess(runner_.preprocess, view_image(image), input);
+    const Placement placement = apply_preprocess(runner_.preprocess, view_image(image), input);
     if (const auto ran = session.run(input); !ran) {
       return fail(ErrorKind::Internal, "{}", ran.error().message);
     }
     std::vector<EndpointPrediction> found;
-    for (Prediction& p :
-         read_output(runner_, session.outputs(), {image.width, image.height}, options_)) {
+    for (Prediction& p : read_output(runner_, session.outputs(),
+                                     {{image.width, image.height}, placement}, options_)) {
       if (!std::isfinite(p.probability)) continue;  // JSON has no word for it
       EndpointPrediction prediction{std::move(p.tag), p.probability, std::nullopt};
       if (runner_.task == ModelTask::Detection) {

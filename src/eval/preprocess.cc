@@ -96,43 +96,65 @@ Result<void> choose_range(const InputInfo& input, const PreprocessOptions& optio
   return {};
 }
 
+/// A rectangle of a picture, in its pixels.
+struct Part {
+  int x = 0;
+  int y = 0;
+  int width = 0;
+  int height = 0;
+};
+
 /// The largest centred part with the proportions of width x height.
-ImageView view_center(const ImageView& image, int width, int height) {
-  const std::int64_t by_width = static_cast<std::int64_t>(image.width) * height / width;
-  int part_width = image.width;
-  int part_height = image.height;
-  if (by_width <= image.height) {
-    part_height = std::max(static_cast<int>(by_width), 1);
+Part find_center(int image_width, int image_height, int width, int height) {
+  const std::int64_t by_width = static_cast<std::int64_t>(image_width) * height / width;
+  Part part;
+  part.width = image_width;
+  part.height = image_height;
+  if (by_width <= image_height) {
+    part.height = std::max(static_cast<int>(by_width), 1);
   } else {
-    part_width =
-        std::max(static_cast<int>(static_cast<std::int64_t>(image.height) * width / height), 1);
+    part.width =
+        std::max(static_cast<int>(static_cast<std::int64_t>(image_height) * width / height), 1);
   }
   // w / 2 - crop / 2, each rounded down: the scripts' crop_center.
-  const int x = std::max(image.width / 2 - part_width / 2, 0);
-  const int y = std::max(image.height / 2 - part_height / 2, 0);
-  return view_part(image, x, y, part_width, part_height);
+  part.x = std::max(image_width / 2 - part.width / 2, 0);
+  part.y = std::max(image_height / 2 - part.height / 2, 0);
+  return part;
 }
 
-/// The centred width x height of a picture at least as large.
-ImageView crop_center(const ImageView& image, int width, int height) {
-  return view_part(image, image.width / 2 - width / 2, image.height / 2 - height / 2, width,
-                   height);
+ImageView view_part(const ImageView& image, const Part& part) {
+  return view_part(image, part.x, part.y, part.width, part.height);
 }
+
+/// What is left of a placement when only `part` of its width x height pixels is shown.
+Placement place_part(const Placement& whole, const Part& part, int width, int height) {
+  return {whole.x + whole.width * part.x / width, whole.y + whole.height * part.y / height,
+          whole.width * part.width / width, whole.height * part.height / height};
+}
+
+/// The network's input as pixels, and what part of the picture they are.
+struct Resized {
+  Image image = {};
+  Placement placement = {};
+};
 
 Image resize_by(const Preprocess& how, const ImageView& image, int width, int height) {
   return how.antialias ? resize_image(image, width, height, how.filter)
                        : resize_plain_bilinear(image, width, height);
 }
 
-/// A copy of the centred part.
-Image cut_center(const Image& image, int width, int height) {
-  const ImageView part = crop_center(view_image(image), width, height);
-  Image cut = make_image(width, height);
-  for (int y = 0; y < height; ++y) std::copy_n(part.row(y), width * 3, cut.row(y));
+/// The centred part of the input's size of a picture at least as large, which shows `placement`.
+Resized cut_center(const Preprocess& how, const Image& image, const Placement& placement) {
+  const Part part = {image.width / 2 - how.width / 2, image.height / 2 - how.height / 2, how.width,
+                     how.height};
+  const ImageView view = view_part(view_image(image), part);
+  Resized cut = {make_image(how.width, how.height),
+                 place_part(placement, part, image.width, image.height)};
+  for (int y = 0; y < how.height; ++y) std::copy_n(view.row(y), how.width * 3, cut.image.row(y));
   return cut;
 }
 
-Image resize_as_scripts(const Preprocess& how, ImageView image) {
+Resized resize_as_scripts(const Preprocess& how, ImageView image) {
   Image smaller;
   if (std::max(image.width, image.height) >= kScriptLongerSide) {
     const bool tall = image.height > image.width;
@@ -145,30 +167,37 @@ Image resize_as_scripts(const Preprocess& how, ImageView image) {
   }
   // Inputs above 256 cannot be cut out of the script's square; it grows with them.
   const int square = std::max({kScriptSquare, how.width, how.height});
-  return cut_center(resize_by(how, view_center(image, 1, 1), square, square), how.width,
-                    how.height);
+  const Part center = find_center(image.width, image.height, 1, 1);
+  return cut_center(how, resize_by(how, view_part(image, center), square, square),
+                    place_part({}, center, image.width, image.height));
 }
 
-Image resize_shorter_side(const Preprocess& how, const ImageView& image) {
+Resized resize_shorter_side(const Preprocess& how, const ImageView& image) {
   const double scale = std::max(static_cast<double>(how.width) / image.width,
                                 static_cast<double>(how.height) / image.height);
   const int width = std::max(static_cast<int>(std::lround(image.width * scale)), how.width);
   const int height = std::max(static_cast<int>(std::lround(image.height * scale)), how.height);
-  return cut_center(resize_by(how, image, width, height), how.width, how.height);
+  return cut_center(how, resize_by(how, image, width, height), {});
 }
 
-Image resize_by_rule(const Preprocess& how, const ImageView& image) {
+Resized resize_center(const Preprocess& how, const ImageView& image) {
+  const Part center = find_center(image.width, image.height, how.width, how.height);
+  return {resize_by(how, view_part(image, center), how.width, how.height),
+          place_part({}, center, image.width, image.height)};
+}
+
+Resized resize_by_rule(const Preprocess& how, const ImageView& image) {
   switch (how.rule) {
     case ResizeRule::Stretch:
       break;
     case ResizeRule::CenterCrop:
-      return resize_by(how, view_center(image, how.width, how.height), how.width, how.height);
+      return resize_center(how, image);
     case ResizeRule::CenterCrop256:
       return resize_as_scripts(how, image);
     case ResizeRule::ShorterSideCrop:
       return resize_shorter_side(how, image);
   }
-  return resize_by(how, image, how.width, how.height);
+  return {resize_by(how, image, how.width, how.height), {}};
 }
 
 std::uint8_t luminance(const std::uint8_t* rgb) {  // ITU-R 601, Pillow's fixed point
@@ -252,14 +281,24 @@ std::string describe(const Preprocess& preprocess) {
                             fmt::join(preprocess.std, ", "));
 }
 
-void apply_preprocess(const Preprocess& preprocess, const ImageView& image, std::span<float> out) {
-  const Image resized = resize_by_rule(preprocess, image);
+void place_in_picture(const Placement& placement, std::span<Detection> detections) {
+  for (Detection& detection : detections) {
+    detection.x = placement.x + detection.x * placement.width;
+    detection.y = placement.y + detection.y * placement.height;
+    detection.width *= placement.width;
+    detection.height *= placement.height;
+  }
+}
+
+Placement apply_preprocess(const Preprocess& preprocess, const ImageView& image,
+                           std::span<float> out) {
+  const Resized resized = resize_by_rule(preprocess, image);
   const ValueTables tables = make_tables(preprocess);
-  const std::size_t pixels = resized.rgb.size() / 3;
-  const std::uint8_t* from = resized.rgb.data();
+  const std::size_t pixels = resized.image.rgb.size() / 3;
+  const std::uint8_t* from = resized.image.rgb.data();
   if (preprocess.color == ColorOrder::Gray) {
     for (std::size_t i = 0; i < pixels; ++i) out[i] = tables[0][luminance(from + i * 3)];
-    return;
+    return resized.placement;
   }
   const bool planar = preprocess.layout == Layout::ChannelsFirst;
   const std::size_t pixel_step = planar ? 1 : 3;
@@ -270,6 +309,7 @@ void apply_preprocess(const Preprocess& preprocess, const ImageView& image, std:
     float* to = out.data() + c * channel_step;
     for (std::size_t i = 0; i < pixels; ++i) to[i * pixel_step] = table[channel[i * 3]];
   }
+  return resized.placement;
 }
 
 }  // namespace visionpress

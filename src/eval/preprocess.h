@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "eval/detection.h"
 #include "eval/resize.h"
 #include "model/graph.h"
 #include "model/input_info.h"
@@ -45,6 +46,20 @@ struct Preprocess {
   }
 };
 
+/// The part of a picture that the network's input shows, in shares of the picture: its top-left
+/// corner and size. The whole picture is {0, 0, 1, 1}; less where a rule cuts some off, and it
+/// would pass the picture's edges where a rule adds a border. The input's own edges are the part's
+/// edges, so a box goes back by one factor and one shift for each axis.
+struct Placement {
+  double x = 0.0;
+  double y = 0.0;
+  double width = 1.0;
+  double height = 1.0;
+};
+
+/// Boxes in shares of the network's input become boxes in shares of the picture.
+void place_in_picture(const Placement& placement, std::span<Detection> detections);
+
 /// What the package around a model says about its kind, for what the model's own file leaves open.
 struct PackageHint {
   std::optional<ResizeRule> rule = std::nullopt;
@@ -69,7 +84,8 @@ struct PackageHint {
 [[nodiscard]] std::string describe(const Preprocess& preprocess);
 
 /// The picture as the network's input. out: preprocess.value_count() values in its layout (batch
-/// 1).
-void apply_preprocess(const Preprocess& preprocess, const ImageView& image, std::span<float> out);
+/// 1). returns: what part of the picture they show, exact but for the pixels that filters blend.
+[[nodiscard]] Placement apply_preprocess(const Preprocess& preprocess, const ImageView& image,
+                                         std::span<float> out);
 
 }  // namespace visionpress

@@ -1,6 +1,9 @@
 #include "eval/preprocess.h"
 
 #include <algorithm>
+#include <cmath>
+#include <random>
+#include <tuple>
 
 #include <gtest/gtest.h>
 
@@ -86,10 +89,10 @@ TEST(PreprocessTest, ValuesLieInTheGraphsLayoutAndOrder) {
   input.std = {2.0F};
   std::vector<float> out(6);
   auto how = choose_preprocess(input, Layout::ChannelsFirst, PreprocessUse::Detector, {});
-  apply_preprocess(*how, view_image(image), out);
+  std::ignore = apply_preprocess(*how, view_image(image), out);
   EXPECT_EQ(out, (std::vector<float>{14.5F, 29.5F, 9.0F, 24.0F, 3.5F, 18.5F}));
   how = choose_preprocess(input, Layout::ChannelsLast, PreprocessUse::Detector, {});
-  apply_preprocess(*how, view_image(image), out);
+  std::ignore = apply_preprocess(*how, view_image(image), out);
   EXPECT_EQ(out, (std::vector<float>{14.5F, 9.0F, 3.5F, 29.5F, 24.0F, 18.5F}));
 }
 
@@ -100,7 +103,7 @@ TEST(PreprocessTest, GrayIsTheLuminance) {
   input.channels = 1;
   const auto how = choose_preprocess(input, Layout::ChannelsFirst, PreprocessUse::Classifier, {});
   std::vector<float> out(1);
-  apply_preprocess(*how, view_image(image), out);
+  std::ignore = apply_preprocess(*how, view_image(image), out);
   EXPECT_EQ(out[0], 76.0F);
 }
 
@@ -116,10 +119,88 @@ TEST(PreprocessTest, CropsTakeTheMiddle) {
     options.rule = rule;
     const auto how = choose_preprocess(make_input(4, 4), Layout::ChannelsFirst,
                                        PreprocessUse::Classifier, options);
-    apply_preprocess(*how, view_image(image), out);
+    std::ignore = apply_preprocess(*how, view_image(image), out);
     EXPECT_EQ(std::vector<float>(out.begin(), out.begin() + 4),
               (std::vector<float>{30.0F, 40.0F, 50.0F, 60.0F}));
   }
+}
+
+/// Red and green tell where in the picture a pixel lies: shares of its width and height, times 255.
+Image make_map(int width, int height) {
+  Image image = make_image(width, height);
+  for (int y = 0; y < height; ++y) {
+    for (int x = 0; x < width; ++x) {
+      std::uint8_t* p = image.row(y) + std::ptrdiff_t{x} * 3;
+      p[0] = static_cast<std::uint8_t>(std::lround((x + 0.5) / width * 255));
+      p[1] = static_cast<std::uint8_t>(std::lround((y + 0.5) / height * 255));
+    }
+  }
+  return image;
+}
+
+/// The largest difference between where the input's pixels come from and where the placement puts
+/// them, in shares. Only pixels whose filters reach no edge of the picture are looked at.
+double find_worst_place(const Preprocess& how, const Placement& placement,
+                        std::span<const float> input, double margin) {
+  double worst = 0.0;
+  for (int y = 0; y < how.height; ++y) {
+    for (int x = 0; x < how.width; ++x) {
+      const double across = placement.x + (x + 0.5) / how.width * placement.width;
+      const double down = placement.y + (y + 0.5) / how.height * placement.height;
+      if (std::min({across, down, 1 - across, 1 - down}) < margin) continue;
+      const auto at = static_cast<std::size_t>((y * how.width + x) * 3);
+      worst = std::max(
+          {worst, std::abs(input[at] / 255.0 - across), std::abs(input[at + 1] / 255.0 - down)});
+    }
+  }
+  return worst;
+}
+
+TEST(PlacementTest, EveryInputPixelLiesWhereThePlacementPutsItUnderEveryRule) {
+  std::mt19937 random(7);
+  std::uniform_int_distribution<int> side(20, 250);
+  for (int round = 0; round < 40; ++round) {
+    // The second kind is shrunk to 1600 by the scripts' rule.
+    const int factor = round % 4 == 3 ? 10 : 1;
+    const Image image = make_map(side(random) * factor, side(random));
+    const InputInfo input = make_input(side(random), side(random));
+    for (const ResizeRule rule : {ResizeRule::Stretch, ResizeRule::CenterCrop,
+                                  ResizeRule::CenterCrop256, ResizeRule::ShorterSideCrop}) {
+      for (const ResizeFilter filter : {ResizeFilter::Bilinear, ResizeFilter::Nearest}) {
+        PreprocessOptions options;
+        options.rule = rule;
+        options.filter = filter;
+        const auto how =
+            choose_preprocess(input, Layout::ChannelsLast, PreprocessUse::Detector, options);
+        std::vector<float> out(how->value_count());
+        const Placement placement = apply_preprocess(*how, view_image(image), out);
+        // Two roundings to 8 bits for each of at most two filters, and nearest takes a pixel up to
+        // half a pixel away, of the smallest of the pictures in between.
+        const double smallest = std::min({image.width, image.height, how->width, how->height});
+        const double tolerance = 3.0 / 255 + 1.0 / smallest;
+        EXPECT_LT(find_worst_place(*how, placement, out, 2.0 / smallest), tolerance)
+            << image.width << "x" << image.height << " to " << how->width << "x" << how->height
+            << ": " << describe(*how);
+      }
+    }
+  }
+}
+
+TEST(PlacementTest, ABoxGoesBackThroughWhatWasCut) {
+  // 600x400 under a centre crop: columns 100 to 500.
+  Image image = make_image(600, 400);
+  PreprocessOptions options;
+  options.rule = ResizeRule::CenterCrop;
+  const auto how =
+      choose_preprocess(make_input(32, 32), Layout::ChannelsLast, PreprocessUse::Detector, options);
+  std::vector<float> out(how->value_count());
+  Detections boxes = {{0, 1.0, 0.25, 0.5, 0.5, 0.25}};
+  place_in_picture(apply_preprocess(*how, view_image(image), out), boxes);
+  scale_to_pixels(boxes, image.width, image.height);
+  EXPECT_NEAR(boxes[0].x, 200, 1e-9);
+  EXPECT_NEAR(boxes[0].y, 200, 1e-9);
+  EXPECT_NEAR(boxes[0].width, 200, 1e-9);
+  EXPECT_NEAR(boxes[0].height, 100, 1e-9);
 }
 
 TEST(PreprocessTest, TheScriptsRuleWorksOnEverySize) {
@@ -130,7 +211,7 @@ TEST(PreprocessTest, TheScriptsRuleWorksOnEverySize) {
        std::vector<std::pair<int, int>>{{1, 1}, {3, 500}, {1700, 2}}) {
     Image image = make_image(width, height);
     std::ranges::fill(image.rgb, std::uint8_t{77});
-    apply_preprocess(*how, view_image(image), out);
+    std::ignore = apply_preprocess(*how, view_image(image), out);
     EXPECT_EQ(out.front(), 77.0F);
     EXPECT_EQ(out.back(), 77.0F);
   }
