@@ -8,6 +8,9 @@ namespace visionpress {
 namespace {
 
 constexpr std::string_view kExifPrefix{"Exif\0\0", 6};
+constexpr std::string_view kXmpPrefix{"http://ns.adobe.com/xap/1.0/\0", 29};
+// Keyword, then: not compressed.
+constexpr std::string_view kPngXmpPrefix{"XML:com.adobe.xmp\0\0", 19};
 
 std::uint32_t load_be32(Bytes bytes, std::size_t at) {
   return __builtin_bswap32(load_le<std::uint32_t>(bytes, at));
@@ -17,14 +20,22 @@ std::uint16_t load_be16(Bytes bytes, std::size_t at) {
   return __builtin_bswap16(load_le<std::uint16_t>(bytes, at));
 }
 
+/// Where a file tells which way up it is: EXIF's TIFF structure, and Adobe's XMP, a text.
+struct Hints {
+  Bytes tiff = {};
+  Bytes xmp = {};
+};
+
 /// The TIFF part of an EXIF payload, with or without the "Exif" prefix.
 Bytes skip_exif_prefix(Bytes payload) {
   return view_text(payload).starts_with(kExifPrefix) ? payload.subspan(kExifPrefix.size())
                                                      : payload;
 }
 
-/// JPEG: FF D8, then segments FF type length16 (which counts itself); EXIF is in an APP1 (E1).
-std::optional<Bytes> find_jpeg_exif(Bytes file) {
+/// JPEG: FF D8, then segments FF type length16 (which counts itself); EXIF and XMP are in an APP1
+/// (E1) each.
+Hints find_jpeg_hints(Bytes file) {
+  Hints hints;
   std::size_t at = 2;
   while (file.size() >= at + 4 && std::to_integer<int>(file[at]) == 0xff) {
     const int type = std::to_integer<int>(file[at + 1]);
@@ -36,41 +47,67 @@ std::optional<Bytes> find_jpeg_exif(Bytes file) {
       at += 2;
       continue;
     }
-    if (type == 0xda || type == 0xd9) return std::nullopt;  // the picture itself, or its end
+    if (type == 0xda || type == 0xd9) break;  // the picture itself, or its end
     const std::size_t length = load_be16(file, at + 2);
-    if (length < 2 || length > file.size() - at - 2) return std::nullopt;
+    if (length < 2 || length > file.size() - at - 2) break;
     const Bytes payload = file.subspan(at + 4, length - 2);
-    if (type == 0xe1 && view_text(payload).starts_with(kExifPrefix)) {
-      return payload.subspan(kExifPrefix.size());
+    if (type == 0xe1 && view_text(payload).starts_with(kExifPrefix) && hints.tiff.empty()) {
+      hints.tiff = payload.subspan(kExifPrefix.size());
+    }
+    if (type == 0xe1 && view_text(payload).starts_with(kXmpPrefix)) {
+      hints.xmp = payload.subspan(kXmpPrefix.size());
     }
     at += 2 + length;
   }
-  return std::nullopt;
+  return hints;
 }
 
-/// PNG: 8 bytes, then chunks length32 type32 data crc32; "eXIf" holds the TIFF structure.
-std::optional<Bytes> find_png_exif(Bytes file) {
+/// PNG: 8 bytes, then chunks length32 type32 data crc32; "eXIf" holds the TIFF structure, an "iTXt"
+/// the XMP.
+Hints find_png_hints(Bytes file) {
+  Hints hints;
   std::size_t at = 8;
   while (file.size() >= at && file.size() - at >= 12) {
     const std::size_t length = load_be32(file, at);
-    if (length > file.size() - at - 12) return std::nullopt;
+    if (length > file.size() - at - 12) break;
     const std::string_view type = view_text(file.subspan(at + 4, 4));
-    if (type == "eXIf") return skip_exif_prefix(file.subspan(at + 8, length));
+    const Bytes data = file.subspan(at + 8, length);
+    if (type == "eXIf" && hints.tiff.empty()) hints.tiff = skip_exif_prefix(data);
+    if (type == "iTXt" && view_text(data).starts_with(kPngXmpPrefix)) {
+      hints.xmp = data.subspan(kPngXmpPrefix.size());
+    }
     at += 12 + length;
   }
-  return std::nullopt;
+  return hints;
 }
 
 /// WebP: "RIFF" size "WEBP", then chunks type32 length32 data, padded to even lengths.
-std::optional<Bytes> find_webp_exif(Bytes file) {
+Hints find_webp_hints(Bytes file) {
+  Hints hints;
   std::size_t at = 12;
   while (file.size() >= at && file.size() - at >= 8) {
     const std::size_t length = load_le<std::uint32_t>(file, at + 4);
-    if (length > file.size() - at - 8) return std::nullopt;
-    if (view_text(file.subspan(at, 4)) == "EXIF") {
-      return skip_exif_prefix(file.subspan(at + 8, length));
+    if (length > file.size() - at - 8) break;
+    const std::string_view type = view_text(file.subspan(at, 4));
+    if (type == "EXIF" && hints.tiff.empty()) {
+      hints.tiff = skip_exif_prefix(file.subspan(at + 8, length));
     }
+    if (type == "XMP ") hints.xmp = file.subspan(at + 8, length);
     at += 8 + length + (length & 1U);
+  }
+  return hints;
+}
+
+/// tiff:Orientation="6", or <tiff:Orientation>6</tiff:Orientation>: what Pillow looks for.
+std::optional<int> find_xmp_orientation(std::string_view text) {
+  constexpr std::string_view kName = "tiff:Orientation";
+  for (std::size_t at = text.find(kName); at != std::string_view::npos;
+       at = text.find(kName, at + 1)) {
+    std::string_view rest = text.substr(at + kName.size());
+    const std::size_t skipped = rest.starts_with("=\"") ? 2 : rest.starts_with(">") ? 1 : 0;
+    rest.remove_prefix(skipped);
+    if (skipped == 0 || rest.empty() || rest[0] < '0' || rest[0] > '9') continue;
+    return rest[0] - '0';
   }
   return std::nullopt;
 }
@@ -122,11 +159,13 @@ std::optional<int> find_tiff_orientation(Bytes tiff) {
 }
 
 int find_orientation(Bytes file, ImageFormat format) {
-  std::optional<Bytes> tiff;
-  if (format == ImageFormat::Jpeg) tiff = find_jpeg_exif(file);
-  if (format == ImageFormat::Png) tiff = find_png_exif(file);
-  if (format == ImageFormat::Webp) tiff = find_webp_exif(file);
-  return tiff ? find_tiff_orientation(*tiff).value_or(1) : 1;
+  Hints hints;
+  if (format == ImageFormat::Jpeg) hints = find_jpeg_hints(file);
+  if (format == ImageFormat::Png) hints = find_png_hints(file);
+  if (format == ImageFormat::Webp) hints = find_webp_hints(file);
+  std::optional<int> found = find_tiff_orientation(hints.tiff);
+  if (!found) found = find_xmp_orientation(view_text(hints.xmp));
+  return found && *found >= 1 && *found <= 8 ? *found : 1;
 }
 
 Image apply_orientation(Image image, int orientation) {

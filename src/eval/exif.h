@@ -1,6 +1,6 @@
 #pragma once
 
-// Just enough of EXIF to learn which way up a picture is.
+// Just enough of EXIF and XMP to learn which way up a picture is.
 
 #include <optional>
 
@@ -9,8 +9,8 @@
 
 namespace visionpress {
 
-/// Orientation 1..8 (EXIF 2.3, tag 0x0112), 1 where the file has none or a broken one: EXIF is a
-/// hint, and a picture with a bad one is still a picture.
+/// Orientation 1..8: EXIF's (2.3, tag 0x0112), else XMP's (tiff:Orientation), 1 where the file has
+/// none or a broken one: these are hints, and a picture with a bad one is still a picture.
 [[nodiscard]] int find_orientation(Bytes file, ImageFormat format);
 
 /// Orientation in a TIFF structure ("II*\0" or "MM\0*" first, IFD0 wherever it says).

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "eval/exif.h"
+#include "eval/foreign_file.h"
 #include "eval/image_codecs.h"
 
 namespace visionpress {
@@ -19,6 +20,10 @@ constexpr int kJpegQuality = 92;
 
 tl::unexpected<Error> fail_no_image(Bytes bytes) {
   if (bytes.empty()) return fail(ErrorKind::Malformed, "the file is empty, expected an image");
+  if (const std::string name = name_foreign_file(bytes); !name.empty()) {
+    return fail(ErrorKind::Unsupported, "{}, which is not read: expected JPEG, PNG, BMP or WebP",
+                name);
+  }
   return fail_at(ErrorKind::Malformed, 0, "not an image: expected JPEG, PNG, BMP or WebP");
 }
 

@@ -187,8 +187,8 @@ TEST(BmpTest, SaysHowManyBytesAreMissing) {
 }
 
 TEST(BmpTest, RefusesWhatItDoesNotRead) {
-  EXPECT_EQ(error_of(make_bmp(2, 2, 4, {}, {})),
-            "0x1c: BMP: 4 bits a pixel, only 8, 24 and 32 are read");
+  EXPECT_EQ(error_of(make_bmp(2, 2, 5, {}, {})),
+            "0x1c: BMP: 5 bits a pixel, only 1, 4, 8, 16, 24 and 32 are read");
   EXPECT_EQ(error_of(make_bmp(0, 2, 24, {}, {})), "0x12: BMP: the image is 0x2 pixels");
   EXPECT_EQ(error_of(make_bmp(1 << 30, 1 << 30, 24, {}, {})),
             "the image is 1073741824x1073741824 pixels, at most 268435456 are read");
@@ -363,6 +363,31 @@ TEST(DecodeLimitsTest, AFlagSetMeanwhileEndsTheWorkWithinASecond) {
   const auto end = std::chrono::steady_clock::now();
   other.join();
   EXPECT_LT(end - set, std::chrono::seconds(1));
+}
+
+TEST(ImageTest, FilesOfOtherKindsAreNamedAsWhatTheyAre) {
+  const auto name = [](const std::string& text) {
+    return error_of(std::as_bytes(std::span(text)));
+  };
+  const std::string rest = ", which is not read: expected JPEG, PNG, BMP or WebP";
+  const std::string zero(1, '\0');
+  EXPECT_EQ(name("GIF89a1234567"), "a GIF" + rest);
+  EXPECT_EQ(name("II*" + zero + "12345678"), "a TIFF, or a camera's raw file" + rest);
+  EXPECT_EQ(name("MM" + zero + "*12345678"), "a TIFF, or a camera's raw file" + rest);
+  EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypheic1234mif1heic"),
+            "HEIC (an iPhone's photograph)" + rest);
+  EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypmif11234mif1heic"),
+            "HEIC (an iPhone's photograph)" + rest);
+  EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypmif11234mif1avif"), "AVIF" + rest);
+  EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypavif1234"), "AVIF" + rest);
+  EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypisom1234"), "a video (MP4, QuickTime)" + rest);
+  EXPECT_EQ(name("\xff\x0a 1234"), "JPEG XL" + rest);
+  EXPECT_EQ(name("%PDF-1.7\n"), "a PDF" + rest);
+  EXPECT_EQ(name("\n\n  <!DOCTYPE html><html>"), "an HTML page" + rest);
+  EXPECT_EQ(name("<?xml version=\"1.0\"?>\n<svg xmlns="), "SVG (a drawing, not pixels)" + rest);
+  EXPECT_EQ(name("P6\n2 2\n255\n"), "a portable anymap (PPM, PGM, PBM)" + rest);
+  EXPECT_EQ(name("PK\3\4"), "a ZIP archive" + rest);
+  EXPECT_EQ(name("<"), "0x0: not an image: expected JPEG, PNG, BMP or WebP");
 }
 
 TEST(ExifTest, TurnsThePictureEachOfTheEightWays) {

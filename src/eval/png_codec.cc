@@ -1,5 +1,6 @@
 // PNG by libpng's full interface: its simplified one would apply gamma, which Pillow does not.
 
+#include <algorithm>
 #include <array>
 #include <csetjmp>
 #include <cstring>
@@ -27,6 +28,7 @@ struct PngState {
   std::array<char, 200> message = {};
   Image image = {};
   std::vector<png_bytep> rows = {};
+  std::vector<std::uint8_t> grey16 = {};  ///< rows of 16-bit samples, big endian
   Result<void> accepted = {};
   std::vector<std::byte> written = {};
 };
@@ -57,13 +59,27 @@ void write_some(png_structp png, png_bytep from, std::size_t count) {
 
 void flush_nothing(png_structp /*png*/) {}
 
+bool is_grey16(const PngState& state) {
+  return png_get_color_type(state.png, state.info) == PNG_COLOR_TYPE_GRAY &&
+         png_get_bit_depth(state.png, state.info) == 16;
+}
+
 /// Never inlined: the strings of its message have no place in a frame that setjmp returns to.
 [[gnu::noinline]] bool accept_size(PngState& state, png_uint_32 width, png_uint_32 height) {
   state.accepted = check_image_size(width, height, state.limits.max_pixels);
   if (state.accepted) {
-    state.accepted = check_decode_bytes(std::uint64_t{width} * height * 3, state.limits);
+    const int pixel_bytes = is_grey16(state) ? 3 + 2 : 3;
+    state.accepted = check_decode_bytes(std::uint64_t{width} * height * pixel_bytes, state.limits);
   }
   return state.accepted.has_value();
+}
+
+/// Pillow keeps 16-bit grey as whole numbers and cuts them at 255 when it makes RGB of them.
+void cut_grey16(PngState& state) {
+  std::uint8_t* to = state.image.rgb.data();
+  for (std::size_t i = 0; i < state.grey16.size(); i += 2, to += 3) {
+    std::fill_n(to, 3, state.grey16[i] == 0 ? state.grey16[i + 1] : std::uint8_t{255});
+  }
 }
 
 // Called after each row of each pass.
@@ -88,22 +104,29 @@ bool read_png(PngState& state) {
   if (!accept_size(state, width, height)) return true;
   const int color = png_get_color_type(state.png, state.info);
   const int depth = png_get_bit_depth(state.png, state.info);
+  const bool grey16 = is_grey16(state);
   if (color == PNG_COLOR_TYPE_PALETTE) png_set_palette_to_rgb(state.png);
-  if ((color & PNG_COLOR_MASK_COLOR) == 0) {
+  if ((color & PNG_COLOR_MASK_COLOR) == 0 && !grey16) {
     if (depth < 8) png_set_expand_gray_1_2_4_to_8(state.png);
     png_set_gray_to_rgb(state.png);
   }
-  if (depth == 16) png_set_strip_16(state.png);
+  if (depth == 16 && !grey16) png_set_strip_16(state.png);
   png_set_strip_alpha(state.png);
   png_set_interlace_handling(state.png);
   png_read_update_info(state.png, state.info);
-  if (png_get_rowbytes(state.png, state.info) != static_cast<std::size_t>(width) * 3) {
-    png_error(state.png, "rows are not 8-bit RGB after conversion");
+  const std::size_t row_bytes = static_cast<std::size_t>(width) * (grey16 ? 2 : 3);
+  if (png_get_rowbytes(state.png, state.info) != row_bytes) {
+    png_error(state.png, "rows have another size after conversion");
   }
   state.image = make_image(static_cast<int>(width), static_cast<int>(height));
+  if (grey16) state.grey16.resize(row_bytes * height);
   state.rows.resize(height);
-  for (png_uint_32 y = 0; y < height; ++y) state.rows[y] = state.image.row(static_cast<int>(y));
+  for (png_uint_32 y = 0; y < height; ++y) {
+    state.rows[y] =
+        grey16 ? state.grey16.data() + y * row_bytes : state.image.row(static_cast<int>(y));
+  }
   png_read_image(state.png, state.rows.data());
+  if (grey16) cut_grey16(state);
   return true;
 }
 

@@ -172,6 +172,12 @@ ImageView view_part(const ImageView& view, int x, int y, int width, int height) 
 
 Image resize_image(const ImageView& source, int width, int height, ResizeFilter filter) {
   if (filter == ResizeFilter::Nearest) return resize_nearest(source, width, height);
+  constexpr int kVeryHigh = 100;  // Pillow's own limit
+  if (source.height / kVeryHigh >= source.width && source.height > source.width * kVeryHigh &&
+      height < source.height && width != source.width) {
+    const Image lower = resize_image(source, source.width, height, filter);
+    return resize_image(view_image(lower), width, height, filter);
+  }
   Image narrowed;
   ImageView rows = source;
   if (width != source.width) {

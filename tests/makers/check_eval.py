@@ -11,6 +11,8 @@ import io
 import json
 import os
 import random
+import struct
+import zlib
 
 import numpy as np
 from PIL import Image, ImageOps
@@ -78,6 +80,24 @@ def judge_resizing(judge, pictures):
             judge.case(f"resize {filter_name} {name}", check)
 
 
+def judge_random_resizing(judge, count):
+    """Sizes from 1 up, enlarged and shrunk, each side by itself, so that both orders of the two passes are met."""
+    rng = random.Random(11)
+    for seed in range(count):
+        def side():
+            return rng.choice([1, 2, 3, rng.randint(4, 40), rng.randint(4, 300)])
+        source, target = (side(), side()), (side(), side())
+
+        def check(seed=seed, source=source, target=target):
+            picture = Image.fromarray(np.random.default_rng(seed).integers(0, 256, (source[1], source[0], 3), np.uint8))
+            path = save(judge, picture, "random.png")
+            for name, resampling in FILTERS.items():
+                ours = read_raw(judge, "resize", path, name, *map(str, target), judge.path("resized.raw"))
+                worst = difference(ours, np.asarray(picture.resize(target, resampling)))
+                assert worst == 0, f"{name}: {worst} grey levels from Pillow"
+        judge.case(f"resize {source[0]}x{source[1]} to {target[0]}x{target[1]}", check)
+
+
 def judge_plain_resizing(judge):
     def check():
         path = save(judge, smooth(61, 47, 3), "plain.png")
@@ -113,12 +133,137 @@ def judge_formats(judge):
     rgba.putalpha(picture.convert("L"))
     judge.case("webp alpha", check_equal, judge, save(judge, rgba, "alpha.webp", lossless=True, exact=True))
     judge.case("webp lossy", check_equal, judge, save(judge, picture, "lossy.webp", quality=80), 1)
+    judge.case("webp lossy alpha", check_equal, judge, save(judge, rgba, "lossy-alpha.webp", quality=80, exact=True), 1)
     for subsampling in [0, 1, 2]:
         path = save(judge, picture, f"s{subsampling}.jpg", quality=85, subsampling=subsampling)
         judge.case(f"jpeg subsampling {subsampling}", check_equal, judge, path, 1)
     judge.case("jpeg progressive", check_equal, judge, save(judge, picture, "progressive.jpg", progressive=True), 1)
     judge.case("jpeg grey", check_equal, judge, save(judge, picture.convert("L"), "grey.jpg"), 1)
     judge.case("jpeg cmyk", check_equal, judge, save(judge, picture.convert("CMYK"), "cmyk.jpg", quality=95), 1)
+
+
+def png_chunk(kind, data):
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def make_png(width, height, depth, color, rng, chunks=b""):
+    """Random samples; for 16-bit grey, small ones too."""
+    channels = {0: 1, 2: 3, 3: 1, 4: 2, 6: 4}[color]
+    rows = []
+    for _ in range(height):
+        row = rng.integers(0, 256, (width * channels * depth + 7) // 8, np.uint8)
+        if color == 0 and depth == 16:
+            row[::2] *= rng.integers(0, 2, len(row) // 2, np.uint8)
+        rows.append(b"\0" + row.tobytes())
+    head = struct.pack(">IIBBBBB", width, height, depth, color, 0, 0, 0)
+    return (b"\x89PNG\r\n\x1a\n" + png_chunk(b"IHDR", head) + chunks + png_chunk(b"IDAT", zlib.compress(b"".join(rows))) +
+            png_chunk(b"IEND", b""))
+
+
+def judge_png_kinds(judge):
+    """Every colour type and depth, with and without transparency, gamma, and a palette that is too short."""
+    rng = np.random.default_rng(3)
+    depths = {0: [1, 2, 4, 8, 16], 2: [8, 16], 3: [1, 2, 4, 8], 4: [8, 16], 6: [8, 16]}
+    transparent = {0: struct.pack(">H", 1), 2: struct.pack(">HHH", 1, 2, 3), 3: b"\0\x80"}
+    for color in depths:
+        for depth in depths[color]:
+            palette = png_chunk(b"PLTE", rng.integers(0, 256, 3 << depth, np.uint8).tobytes()) if color == 3 else b""
+            kinds = {"": palette, "gamma": png_chunk(b"gAMA", struct.pack(">I", 100000)) + palette}
+            if color in transparent:
+                kinds["transparency"] = palette + png_chunk(b"tRNS", transparent[color])
+            if color == 3 and depth > 1:
+                kinds["short palette"] = png_chunk(b"PLTE", rng.integers(0, 256, 9, np.uint8).tobytes())
+            for name, chunks in kinds.items():
+                path = judge.path(f"kind{color}_{depth}_{name.replace(' ', '_')}.png")
+                with open(path, "wb") as file:
+                    file.write(make_png(19, 7, depth, color, rng, chunks))
+                judge.case(f"png colour type {color}, {depth} bits {name}", check_equal, judge, path)
+
+
+def make_bmp(width, height, bits, pixels, *, palette=b"", compression=0, masks=(), colors=0, core=False):
+    if core:
+        head = struct.pack("<IHHHH", 12, width, height, 1, bits)
+    else:
+        head = struct.pack("<IiiHHIIiiII", 40, width, height, 1, bits, compression, len(pixels), 0, 0, colors, 0)
+    head += b"".join(struct.pack("<I", mask) for mask in masks) + palette
+    return struct.pack("<2sIII", b"BM", 14 + len(head) + len(pixels), 0, 14 + len(head)) + head + pixels
+
+
+def encode_rle(indices, nibbles):
+    """Rows of palette indices as runs, copied stretches, ends of rows, and a row that is skipped."""
+    out = b""
+    for y, row in enumerate(indices):
+        step = 6 if nibbles else 5  # Pillow 12.3.0 loses the last of an odd number of copied nibbles
+        for x in range(0, len(row), step):
+            part = row[x:x + step].tolist()
+            if len(part) == step and (x // step + y) % 2:
+                stored = bytes(a << 4 | b for a, b in zip(part[::2], part[1::2])) if nibbles else bytes(part)
+                out += bytes([0, len(part)]) + stored + b"\0" * (len(stored) % 2)
+            else:
+                for index in part:
+                    out += bytes([1, index << 4 if nibbles else index])
+        out += b"\0\0"
+    return out + b"\0\1"
+
+
+def judge_bmp_kinds(judge):
+    rng = np.random.default_rng(4)
+    width, height = 19, 7
+
+    def rows(bits):
+        stride = (width * bits + 31) // 32 * 4
+        return rng.integers(0, 256, stride * height, np.uint8).tobytes()
+
+    def colors(count, size=4):
+        return b"".join(rng.integers(0, 256, 3, np.uint8).tobytes() + b"\0" * (size - 3) for _ in range(count))
+    files = {f"{bits} bits": make_bmp(width, height, bits, rows(bits), palette=colors(1 << bits)) for bits in [1, 4, 8]}
+    files |= {f"{bits} bits": make_bmp(width, height, bits, rows(bits)) for bits in [16, 24, 32]}
+    files |= {f"{bits} bits top-down": make_bmp(width, -height, bits, rows(bits)) for bits in [16, 24, 32]}
+    files["OS/2 8 bits"] = make_bmp(width, height, 8, rows(8), palette=colors(256, 3), core=True)
+    files["OS/2 24 bits"] = make_bmp(width, height, 24, rows(24), core=True)
+    files["8 bits, short palette"] = make_bmp(width, height, 8, rows(8), palette=colors(5), colors=5)
+    for bits, masks in [(16, (0xf800, 0x7e0, 0x1f)), (16, (0x7c00, 0x3e0, 0x1f)), (32, (0xff0000, 0xff00, 0xff)),
+                        (32, (0xff000000, 0xff0000, 0xff00)), (32, (0xff000000, 0xff00, 0xff)), (32, (0, 0, 0))]:
+        files[f"{bits} bits, masks {masks[0]:x} {masks[1]:x}"] = make_bmp(width, height, bits, rows(bits), compression=3,
+                                                                         masks=masks)
+    indices = rng.integers(0, 16, (height, width), np.uint8)
+    for bits, compression in [(8, 1), (4, 2)]:
+        files[f"RLE{bits}"] = make_bmp(width, height, bits, encode_rle(indices, bits == 4), palette=colors(1 << bits),
+                                       compression=compression)
+    for name, data in files.items():
+        path = judge.path("kind.bmp")
+
+        def check(path=path, data=data):
+            with open(path, "wb") as file:
+                file.write(data)
+            return check_equal(judge, path)
+        judge.case(f"bmp {name}", check)
+
+
+def judge_jpeg_colors(judge):
+    """Adobe's marker says what four (and three) components are: its last byte is the transform."""
+    picture = smooth(53, 37, 1)
+    path = save(judge, picture.convert("CMYK"), "transform.jpg", quality=95)
+    with open(path, "rb") as file:
+        data = file.read()
+    at = data.index(b"Adobe") + 11
+    for transform, name in [(0, "CMYK"), (2, "YCCK")]:
+        def check(transform=transform):
+            with open(path, "wb") as file:
+                file.write(data[:at] + bytes([transform]) + data[at + 1:])
+            return check_equal(judge, path, 1)
+        judge.case(f"jpeg {name} by Adobe's transform {transform}", check)
+    judge.case("jpeg RGB", check_equal, judge, save(judge, picture, "rgb.jpg", quality=95, keep_rgb=True), 1)
+
+
+def judge_xmp(judge):
+    """Where EXIF says nothing, XMP's orientation counts."""
+    picture = smooth(21, 13, 2)
+    for form in ['tiff:Orientation="6"', "<tiff:Orientation>8</tiff:Orientation>"]:
+        xmp = f'<x:xmpmeta xmlns:x="adobe:ns:meta/"><rdf:Description {form}/></x:xmpmeta>'.encode()
+        for name, options in [("jpg", {"quality": 95}), ("webp", {"lossless": True})]:
+            path = save(judge, picture, f"xmp.{name}", xmp=xmp, **options)
+            judge.case(f"xmp {form} {name}", check_equal, judge, path, 1 if name == "jpg" else 0)
 
 
 def judge_orientations(judge):
@@ -213,8 +358,13 @@ def main():
         worst = [judge.case(f"photograph {os.path.basename(path)}", check_equal, judge, path, 1) for path in photographs]
         print("largest difference of a photograph to Pillow:", max((w for w in worst if w is not None), default="none"), "grey levels")
     judge_resizing(judge, pictures)
+    judge_random_resizing(judge, 100)
     judge_plain_resizing(judge)
     judge_formats(judge)
+    judge_png_kinds(judge)
+    judge_bmp_kinds(judge)
+    judge_jpeg_colors(judge)
+    judge_xmp(judge)
     judge_orientations(judge)
     judge_average_precision(judge, 200)
     judge.close()
