@@ -3,6 +3,8 @@
 /// Runs a model on images that nobody labelled.
 
 #include <cstdint>
+#include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -38,36 +40,48 @@ struct Prediction {
   double height = 0.0;
 };
 
+/// One output tensor of the network, for models that are neither detector nor classifier.
+struct RawOutput {
+  std::string name = {};
+  std::vector<std::int64_t> shape = {};
+  double minimum = 0.0;  ///< this and the next two: of the finite values; 0 where there are none
+  double maximum = 0.0;
+  double mean = 0.0;
+  std::size_t not_finite = 0;  ///< values that are NaN or infinite
+};
+
 struct ImagePrediction {
   std::string file = {};
   int width = 0;  ///< of the upright image (EXIF orientation applied)
   int height = 0;
   std::vector<Prediction> predictions = {};  ///< strongest first
+  std::vector<RawOutput> outputs = {};       ///< task "raw"
   std::string drawn = {};                    ///< the copy with boxes, where asked for
-};
-
-/// One output tensor of the network, for models that are neither detector nor classifier.
-struct RawOutput {
-  std::string name = {};
-  std::vector<std::int64_t> shape = {};
-  double minimum = 0.0;
-  double maximum = 0.0;
-  double mean = 0.0;
+  /// Why the image could not be read; then all of the above but `file` is empty.
+  std::optional<Error> error = std::nullopt;
 };
 
 struct PredictResult {
   std::string model = {};
-  std::string task = {};  ///< "detection", "classification", "raw"
+  std::string task = {};         ///< "detection", "classification", "raw"
+  std::string raw_because = {};  ///< task "raw": why the outputs are neither boxes nor classes
   std::string arithmetic = {};
   std::string preprocessing = {};
   std::vector<ImagePrediction> images = {};
-  std::vector<std::vector<RawOutput>> raw = {};  ///< task "raw": one entry an image
   std::vector<std::string> warnings = {};
 };
 
-/// errors: Io, Malformed, Unsupported of the model and images, each naming its file; Output.
+/// Called for each image in the order of the result, as soon as it and all before it are done; the
+/// result's other images may be empty yet. From one thread at a time.
+using OnPrediction = std::function<void(const PredictResult& result, std::size_t image)>;
+
+/// Looks at each image. images: files, or folders, which stand for the JPEG, PNG, BMP and WebP
+/// files in them, by name. An image that cannot be read does not end the call: its entry says why.
+/// errors: Io, Malformed, Unsupported of the model, naming its file; Output, where a copy or a
+/// tensor cannot be written.
 [[nodiscard]] Result<PredictResult> predict(const std::string& model,
                                             const std::vector<std::string>& images,
-                                            const PredictOptions& options);
+                                            const PredictOptions& options,
+                                            const OnPrediction& on_prediction = {});
 
 }  // namespace visionpress

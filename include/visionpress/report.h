@@ -36,6 +36,10 @@ enum class Detail : std::uint8_t { Summary, Full };
 /// Text Full adds a row a layer and a weight.
 [[nodiscard]] std::string format_report(const ModelInfo& info, ReportForm form, Detail detail);
 [[nodiscard]] std::string format_report(const PredictResult& result, ReportForm form);
+/// What the text form has of one image, and what it ends with: for results that are shown as they
+/// come. An image that could not be read has no text.
+[[nodiscard]] std::string format_image_text(const PredictResult& result, std::size_t image);
+[[nodiscard]] std::string format_last_text(const PredictResult& result);
 /// Markdown begins with the original project's layout: a format a column, a scheme a row.
 [[nodiscard]] std::string format_report(const ExperimentResult& result, ReportForm form);
 [[nodiscard]] std::string format_report(const CocoSubsetResult& result, ReportForm form);

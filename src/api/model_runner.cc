@@ -10,6 +10,8 @@
 namespace visionpress {
 namespace {
 
+constexpr int kSqueezeNetSide = 227;  // of Custom Vision's classifiers, 2018 to 2020
+
 /// NAME_labels.txt, with the scheme's part of NAME and without, then labels.txt, in the model's
 /// folder.
 std::string find_label_file(const std::string& model) {
@@ -40,16 +42,49 @@ std::size_t count_classes(const Shape& shape) {
   return classes;
 }
 
+/// True when the graph's one output is a sum that nothing was done to: the last convolution of a
+/// head, and not a feature map behind its activation.
+bool ends_linearly(const Graph& graph) {
+  TensorId wanted = graph.outputs.front();
+  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
+    if (std::ranges::find(node->outputs, wanted) == node->outputs.end()) continue;
+    const Op& op = node->op;
+    if (const auto* conv = std::get_if<Conv2d>(&op)) {
+      return conv->activation == FusedActivation::None;
+    }
+    const auto* binary = std::get_if<Binary>(&op);
+    const bool bias = binary != nullptr && binary->kind == BinaryKind::Add &&
+                      binary->activation == FusedActivation::None && node->inputs.size() == 2 &&
+                      graph.tensor(node->inputs[1]).is_constant();
+    const bool moves = std::holds_alternative<Reshape>(op) || std::holds_alternative<Squeeze>(op) ||
+                       std::holds_alternative<ExpandDims>(op) ||
+                       std::holds_alternative<Transpose>(op) ||
+                       std::holds_alternative<Identity>(op);
+    if (!bias && !moves) return false;
+    wanted = node->inputs.front();
+  }
+  return false;
+}
+
+/// Custom Vision's head: the one output, with a cell for each 32x32 pixels of the input, five
+/// anchors, and as many classes as there are labels. Where nobody names labels, and for a label
+/// file of another count (which the caller refuses), the last convolution must show it.
+std::optional<YoloGrid> find_head(const Graph& graph, const std::vector<OutputView>& outputs,
+                                  std::size_t label_count) {
+  if (outputs.size() != 1) return std::nullopt;
+  const std::optional<YoloGrid> grid = find_yolo_grid(outputs.front().shape, 0, graph.layout);
+  const InputInfo& input = graph.input_info;
+  if (!grid || !is_grid_of(*grid, input.width, input.height)) return std::nullopt;
+  const bool fits = label_count != 0 && static_cast<std::size_t>(grid->classes) == label_count;
+  if (!fits && !ends_linearly(graph)) return std::nullopt;
+  return grid;
+}
+
 /// Fills task, output_index, grid and class_count from the shapes of a run's outputs.
 void recognize_task(const std::vector<OutputView>& outputs, std::size_t label_count,
                     ModelRunner& runner) {
-  const Layout layout = runner.model.graph().layout;
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    std::optional<YoloGrid> grid = find_yolo_grid(outputs[i].shape, label_count, layout);
-    if (!grid) grid = find_yolo_grid(outputs[i].shape, 0, layout);
-    if (!grid) continue;
+  if (const auto grid = find_head(runner.model.graph(), outputs, label_count)) {
     runner.task = ModelTask::Detection;
-    runner.output_index = i;
     runner.grid = *grid;
     runner.class_count = static_cast<std::size_t>(grid->classes);
     return;
@@ -64,6 +99,9 @@ void recognize_task(const std::vector<OutputView>& outputs, std::size_t label_co
     runner.class_count = classes;
     return;
   }
+  runner.raw_because = "neither a Custom Vision detector's grid of boxes nor one value for each ";
+  runner.raw_because +=
+      label_count > 0 ? fmt::format("of {} labels", label_count) : std::string("class");
 }
 
 Result<void> check_label_count(const ModelRunner& runner, const FoundLabels& found,
@@ -78,8 +116,22 @@ Result<void> check_label_count(const ModelRunner& runner, const FoundLabels& fou
                  found.file.empty() ? path : found.file);
 }
 
+/// Says what the input is where it can be no image, whatever its size: a vector, a table, a row.
+Result<void> check_image_input(const Graph& graph) {
+  if (graph.inputs.empty()) return {};
+  const Tensor& input = graph.tensor(graph.inputs.front());
+  const bool is_fixed = std::ranges::all_of(input.shape, [](std::int64_t n) { return n >= 0; });
+  const InputInfo& info = graph.input_info;
+  if (!is_fixed || (info.width > 1 && info.height > 1)) return {};
+  return fail(ErrorKind::Unsupported,
+              "input \"{}\" is {} {}, which is not an image: expected height, width and 1 or 3 "
+              "channels",
+              input.name, name_of(input.dtype), to_string(input.shape));
+}
+
 Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerOptions& options) {
   const Graph& graph = runner.model.graph();
+  VP_RETURN_IF_ERROR(check_image_input(graph));
   ExecutorOptions executor_options;
   executor_options.arithmetic = options.arithmetic;
   executor_options.threads = options.threads;
@@ -104,8 +156,15 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
                                : options.package;
   VP_ASSIGN_OR_RETURN(runner.preprocess, choose_preprocess(graph.input_info, graph.layout, use,
                                                            options.preprocess, hint));
+  // Custom Vision's exports take 0..255: known by their package, their boxes, or their 227 pixels.
+  const bool export_kind = runner.task == ModelTask::Detection || !hint.source.empty() ||
+                           runner.preprocess.width == kSqueezeNetSide;
+  if (runner.preprocess.mean.empty() && !export_kind && !tells_range(graph)) {
+    runner.preprocess.range_is_guess = true;
+    runner.model.warnings.emplace_back(kRangeGuess);
+  }
   if (runner.preprocess.value_count() != count) {
-    return fail(ErrorKind::Unsupported, "the input {} is no image of {}x{}",
+    return fail(ErrorKind::Unsupported, "the input {} is not an image of {}x{}",
                 to_string(runner.executor->input_shape()), runner.preprocess.width,
                 runner.preprocess.height);
   }

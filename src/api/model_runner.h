@@ -26,8 +26,8 @@ struct RunnerOptions {
 
 /// What the outputs mean.
 enum class ModelTask : std::uint8_t {
-  Detection,       ///< one output is a grid of boxes
-  Classification,  ///< one output has a value a class
+  Detection,       ///< the one output is a grid of Custom Vision's boxes
+  Classification,  ///< one output has one value for each class
   Raw,             ///< anything else
 };
 
@@ -40,6 +40,7 @@ struct ModelRunner {
   OpenedModel model = {};
   std::optional<Executor> executor = std::nullopt;  ///< always there after `create`
   ModelTask task = ModelTask::Raw;
+  std::string raw_because = {};          ///< Raw: why the outputs are neither boxes nor classes
   std::size_t output_index = 0;          ///< the output that `task` reads
   YoloGrid grid = {};                    ///< Detection
   std::size_t class_count = 0;           ///< Detection and Classification

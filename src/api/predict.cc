@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
+#include <cctype>
+#include <cmath>
 #include <filesystem>
-#include <numeric>
 #include <set>
 
 #include "api/model_runner.h"
@@ -17,6 +18,52 @@
 
 namespace visionpress {
 namespace {
+
+namespace fs = std::filesystem;
+
+bool has_picture_name(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  constexpr std::array<std::string_view, 5> kNames = {".jpg", ".jpeg", ".png", ".bmp", ".webp"};
+  // "._x.jpg" is what macOS leaves beside x.jpg.
+  return std::ranges::find(kNames, extension) != kNames.end() &&
+         !path.filename().string().starts_with(".");
+}
+
+/// The pictures that stand in a folder, by name.
+Result<std::vector<std::string>> list_pictures(const std::string& folder) {
+  std::error_code code;
+  std::vector<std::string> pictures;
+  fs::directory_iterator at(folder, code);
+  for (; !code && at != fs::directory_iterator(); at.increment(code)) {
+    std::error_code ignored;
+    if (!at->is_directory(ignored) && has_picture_name(at->path())) {
+      pictures.push_back(at->path().string());
+    }
+  }
+  if (code) return in_file(fail(ErrorKind::Io, "{}", code.message()).value(), folder);
+  if (pictures.empty()) {
+    return in_file(fail(ErrorKind::Io, "no JPEG, PNG, BMP or WebP file in this folder").value(),
+                   folder);
+  }
+  std::ranges::sort(pictures);
+  return pictures;
+}
+
+Result<std::vector<std::string>> expand_folders(const std::vector<std::string>& given) {
+  std::vector<std::string> images;
+  for (const std::string& path : given) {
+    std::error_code ignored;
+    if (!fs::is_directory(path, ignored)) {
+      images.push_back(path);
+      continue;
+    }
+    VP_ASSIGN_OR_RETURN(const std::vector<std::string> pictures, list_pictures(path));
+    images.insert(images.end(), pictures.begin(), pictures.end());
+  }
+  return images;
+}
 
 /// Where an image's copy goes.
 std::string name_copy(const std::string& image, const PredictOptions& options) {
@@ -77,14 +124,21 @@ Result<void> check(const std::vector<std::string>& images, const PredictOptions&
 std::vector<RawOutput> summarize(const std::vector<OutputView>& outputs) {
   std::vector<RawOutput> raw;
   for (const OutputView& output : outputs) {
-    RawOutput summary{output.name, output.shape, 0.0, 0.0, 0.0};
-    if (!output.values.empty()) {
-      const auto [least, most] = std::minmax_element(output.values.begin(), output.values.end());
-      const double sum = std::accumulate(output.values.begin(), output.values.end(), 0.0);
-      summary.minimum = *least;
-      summary.maximum = *most;
-      summary.mean = sum / static_cast<double>(output.values.size());
+    RawOutput summary;
+    summary.name = output.name;
+    summary.shape = output.shape;
+    summary.not_finite = count_not_finite(output.values);
+    const std::size_t finite = output.values.size() - summary.not_finite;
+    double sum = 0.0;
+    bool first = true;
+    for (const float value : output.values) {
+      if (!std::isfinite(value)) continue;
+      summary.minimum = first ? value : std::min<double>(summary.minimum, value);
+      summary.maximum = first ? value : std::max<double>(summary.maximum, value);
+      sum += value;
+      first = false;
     }
+    if (finite > 0) summary.mean = sum / static_cast<double>(finite);
     raw.push_back(std::move(summary));
   }
   return raw;
@@ -131,14 +185,14 @@ std::vector<Prediction> find_things(const ModelRunner& runner, const SeenPart& p
 }
 
 PredictResult describe_run(const std::string& model, const ModelRunner& runner,
-                           std::size_t image_count) {
+                           const std::vector<std::string>& images) {
   PredictResult result;
   result.model = model;
   result.arithmetic = runner.executor->arithmetic_name();
   result.preprocessing = describe(runner.preprocess);
   result.warnings = list_warnings(runner);
-  result.images.resize(image_count);
-  result.raw.resize(image_count);
+  result.raw_because = runner.raw_because;
+  for (const std::string& image : images) result.images.push_back({.file = image});
   constexpr std::array<const char*, 3> kTasks = {"detection", "classification", "raw"};
   result.task = kTasks[static_cast<std::size_t>(runner.task)];
   return result;
@@ -155,10 +209,73 @@ Result<void> prepare_drawing(const std::string& model, const ModelRunner& runner
   return make_folder(options.draw);
 }
 
+/// What is seen in each image, on its way into the result.
+class Seeing {
+ public:
+  Seeing(const ModelRunner& runner, const PredictOptions& options,
+         const OnPrediction& on_prediction, PredictResult& result)
+      : runner_(runner),
+        options_(options),
+        on_prediction_(on_prediction),
+        result_(result),
+        done_(result.images.size()),
+        not_finite_(result.images.size()) {}
+
+  /// Called for several images at the same time.
+  Result<void> look_at(const SeenPart& part) {
+    ImagePrediction& image = result_.images[part.image];
+    image.width = part.pixels->width;
+    image.height = part.pixels->height;
+    for (const OutputView& output : *part.outputs) {
+      not_finite_[part.image] += count_not_finite(output.values);
+    }
+    if (runner_.task == ModelTask::Raw) {
+      image.outputs = summarize(*part.outputs);
+    } else {
+      image.predictions = find_things(runner_, part, options_);
+    }
+    VP_RETURN_IF_ERROR(save_tensors(runner_, part, options_));
+    return options_.draw.empty() ? Result<void>() : draw_copy(*part.pixels, image, options_);
+  }
+
+  /// The rest is called from one thread at a time.
+  void note_bad(std::size_t image, const Error& error) {
+    result_.images[image].error = in_file(error, result_.images[image].file).value();
+  }
+
+  void finish(std::size_t image) {
+    done_[image] = true;
+    while (next_ < done_.size() && done_[next_]) {
+      if (on_prediction_) on_prediction_(result_, next_);
+      ++next_;
+    }
+  }
+
+  /// Says which images the network had no numbers for.
+  void warn_of_not_finite() {
+    for (std::size_t i = 0; i < not_finite_.size(); ++i) {
+      if (not_finite_[i] == 0) continue;
+      result_.warnings.push_back(
+          fmt::format("{}: {} of the network's output values are NaN or infinite",
+                      result_.images[i].file, not_finite_[i]));
+    }
+  }
+
+ private:
+  const ModelRunner& runner_;
+  const PredictOptions& options_;
+  const OnPrediction& on_prediction_;
+  PredictResult& result_;
+  std::vector<bool> done_;
+  std::vector<std::size_t> not_finite_;  ///< for each image: such values of all outputs
+  std::size_t next_ = 0;
+};
+
 }  // namespace
 
-Result<PredictResult> predict(const std::string& model, const std::vector<std::string>& images,
-                              const PredictOptions& options) {
+Result<PredictResult> predict(const std::string& model, const std::vector<std::string>& given,
+                              const PredictOptions& options, const OnPrediction& on_prediction) {
+  VP_ASSIGN_OR_RETURN(const std::vector<std::string> images, expand_folders(given));
   VP_RETURN_IF_ERROR(check(images, options));
   VP_RETURN_IF_ERROR(check_outputs(model, images, options));
   const int threads = options.threads > 0 ? options.threads : default_thread_count();
@@ -169,22 +286,16 @@ Result<PredictResult> predict(const std::string& model, const std::vector<std::s
                                                   .crops = false,
                                                   .threads = threads}));
   VP_RETURN_IF_ERROR(prepare_drawing(model, runner, options));
-  PredictResult result = describe_run(model, runner, images.size());
-  const auto on_part = [&](const SeenPart& part) -> Result<void> {
-    ImagePrediction& image = result.images[part.image];
-    image.file = images[part.image];
-    image.width = part.pixels->width;
-    image.height = part.pixels->height;
-    if (runner.task == ModelTask::Raw) {
-      result.raw[part.image] = summarize(*part.outputs);
-    } else {
-      image.predictions = find_things(runner, part, options);
-    }
-    VP_RETURN_IF_ERROR(save_tensors(runner, part, options));
-    return options.draw.empty() ? Result<void>() : draw_copy(*part.pixels, image, options);
-  };
-  VP_RETURN_IF_ERROR(
-      run_images(runner, images, {}, on_part, {.threads = threads, .progress = {}, .what = model}));
+  PredictResult result = describe_run(model, runner, images);
+  Seeing seeing(runner, options, on_prediction, result);
+  VP_RETURN_IF_ERROR(run_images(
+      runner, images, {}, [&](const SeenPart& part) { return seeing.look_at(part); },
+      {.threads = threads,
+       .progress = {},
+       .what = model,
+       .on_bad = [&](std::size_t image, const Error& error) { seeing.note_bad(image, error); },
+       .on_done = [&](std::size_t image) { seeing.finish(image); }}));
+  seeing.warn_of_not_finite();
   return result;
 }
 

@@ -53,6 +53,11 @@ std::vector<Prediction> find_classes(const ModelRunner& runner, const OutputView
 
 }  // namespace
 
+std::size_t count_not_finite(std::span<const float> values) {
+  return static_cast<std::size_t>(
+      std::ranges::count_if(values, [](float value) { return !std::isfinite(value); }));
+}
+
 std::vector<Prediction> read_output(const ModelRunner& runner,
                                     const std::vector<OutputView>& outputs, const Seen& seen,
                                     const ReadOutputOptions& options) {

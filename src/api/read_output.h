@@ -3,6 +3,7 @@
 // What a model's outputs say of an image, in words: the same for files and for requests.
 
 #include <cstddef>
+#include <span>
 #include <vector>
 
 #include "api/model_runner.h"
@@ -23,6 +24,9 @@ struct Seen {
   ImageSize size = {};       ///< the upright image's
   Placement placement = {};  ///< of the network's input in it
 };
+
+/// How many values are NaN or infinite: a sound network gives none.
+[[nodiscard]] std::size_t count_not_finite(std::span<const float> values);
 
 /// Strongest first; boxes in pixels, not cut to the image. runner.task is not Raw.
 [[nodiscard]] std::vector<Prediction> read_output(const ModelRunner& runner,

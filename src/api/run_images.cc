@@ -17,9 +17,8 @@ struct Worker {
   std::vector<float> input;
 };
 
-Result<void> run_image(const ModelRunner& runner, const std::string& path, std::size_t index,
+Result<void> run_image(const ModelRunner& runner, const Image& image, std::size_t index,
                        const PartsOf& parts_of, const OnPart& on_part, Worker& worker) {
-  VP_ASSIGN_OR_RETURN(const Image image, load_image(path));
   const std::vector<ImageView> parts =
       parts_of ? parts_of(index, image) : std::vector<ImageView>{view_image(image)};
   for (std::size_t i = 0; i < parts.size(); ++i) {
@@ -54,14 +53,22 @@ Result<void> run_images(const ModelRunner& runner, const std::vector<std::string
   std::optional<Error> first_error;
   const auto work = [&](Worker& worker) {
     for (std::size_t i = next++; i < paths.size() && i < failed_at.load(); i = next++) {
-      auto ran = run_image(runner, paths[i], i, parts_of, on_part, worker);
+      const Result<Image> image = load_image(paths[i]);
+      Result<void> ran;
+      if (image) {
+        ran = run_image(runner, *image, i, parts_of, on_part, worker);
+      } else if (!options.on_bad) {
+        ran = tl::unexpected<Error>(image.error());
+      }
       const std::scoped_lock lock(mutex);
+      if (!image && options.on_bad) options.on_bad(i, image.error());
       if (!ran && i < failed_at.load()) {
         failed_at = i;
         first_error = std::move(ran).error();
         if (first_error->file.empty()) first_error->file = paths[i];
       }
       ++done;
+      if (options.on_done && ran) options.on_done(i);
       if (options.progress) options.progress(done, paths.size(), options.what);
     }
   };

@@ -32,6 +32,12 @@ struct RunImagesOptions {
   int threads = 1;
   Progress progress = {};
   std::string what = {};  ///< said with the progress
+  /// Called, from one thread at a time, for an image that cannot be decoded, which is then passed
+  /// over. Not set: such an image ends the run.
+  std::function<void(std::size_t image, const Error& error)> on_bad = {};
+  /// Called, from one thread at a time, when nothing more comes of an image that has not ended the
+  /// run.
+  std::function<void(std::size_t image)> on_done = {};
 };
 
 /// Decodes, preprocesses and runs every image. errors: that of the first image in order that has

@@ -102,6 +102,14 @@ std::optional<YoloGrid> find_yolo_grid(const Shape& shape, std::size_t label_cou
   return grid ? grid : make_grid(sizes, label_count, other);
 }
 
+bool is_grid_of(const YoloGrid& grid, int input_width, int input_height) {
+  constexpr int kStride = 32;
+  const auto fits = [](int cells, int pixels) {
+    return cells == pixels / kStride || cells == (pixels + kStride - 1) / kStride;
+  };
+  return fits(grid.rows, input_height) && fits(grid.columns, input_width);
+}
+
 Detections suppress_overlaps(Detections candidates, double iou) {
   std::ranges::stable_sort(candidates, std::ranges::greater{}, &Detection::score);
   Detections kept;

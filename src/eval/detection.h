@@ -48,6 +48,11 @@ constexpr std::array<std::array<double, 2>, kYoloAnchors> kYoloAnchorSizes = {
 [[nodiscard]] std::optional<YoloGrid> find_yolo_grid(const Shape& shape, std::size_t label_count,
                                                      Layout layout);
 
+/// True when the grid has a cell for each 32x32 pixels of the network's input (a rest counts as one
+/// more, or as none): the backbone halves its input five times. Other networks' outputs that have
+/// the channels, such as a picture's, do not.
+[[nodiscard]] bool is_grid_of(const YoloGrid& grid, int input_width, int input_height);
+
 struct DecodeOptions {
   double probability = 0.005;        ///< only scores above it
   double nms_iou = 0.45;             ///< overlap above which the weaker box of a tag is dropped

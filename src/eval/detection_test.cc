@@ -25,6 +25,20 @@ TEST(YoloGridTest, OtherOutputsAreNoGrid) {
   EXPECT_TRUE(find_yolo_grid({1, 35, 13, 13}, 0, Layout::ChannelsFirst));
 }
 
+TEST(YoloGridTest, AGridHasACellForEach32PixelsOfTheInput) {
+  const auto grid = find_yolo_grid({1, 35, 13, 12}, 2, Layout::ChannelsFirst);
+  EXPECT_TRUE(is_grid_of(*grid, 384, 416));
+  EXPECT_TRUE(is_grid_of(*grid, 383, 416));   // "same" padding rounds up
+  EXPECT_TRUE(is_grid_of(*grid, 400, 420));   // "valid" pooling rounds down
+  EXPECT_FALSE(is_grid_of(*grid, 416, 384));  // sides exchanged
+  EXPECT_FALSE(is_grid_of(*grid, 192, 208));  // 16 pixels a cell
+  // A style network gives a picture: [1, 480, 640, 3], of which 480 = 5 * (5 + 91) looks like
+  // boxes.
+  const auto picture = find_yolo_grid({1, 480, 640, 3}, 0, Layout::ChannelsLast);
+  ASSERT_TRUE(picture);
+  EXPECT_FALSE(is_grid_of(*picture, 640, 480));
+}
+
 TEST(YoloTest, OneCellDecodesAsTheFormulaSays) {
   const auto grid = find_yolo_grid({1, 30, 2, 3}, 1, Layout::ChannelsFirst);
   ASSERT_TRUE(grid);

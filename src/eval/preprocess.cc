@@ -270,13 +270,41 @@ Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout, Prep
   return chosen;
 }
 
+bool scales_its_input(const Graph& graph) {
+  if (graph.inputs.empty()) return false;
+  const TensorId input = graph.inputs.front();
+  const auto first = std::ranges::find_if(graph.nodes, [&](const Node& node) {
+    return std::ranges::find(node.inputs, input) != node.inputs.end();
+  });
+  if (first == graph.nodes.end()) return false;
+  if (std::holds_alternative<BatchNorm>(first->op)) return true;
+  const auto* binary = std::get_if<Binary>(&first->op);
+  if (binary == nullptr) return false;
+  const bool scales = binary->kind == BinaryKind::Add || binary->kind == BinaryKind::Subtract ||
+                      binary->kind == BinaryKind::Multiply || binary->kind == BinaryKind::Divide;
+  return scales && std::ranges::all_of(first->inputs, [&](TensorId id) {
+           return id == input || (id != kNoTensor && graph.tensor(id).is_constant());
+         });
+}
+
+bool tells_range(const Graph& graph) {
+  const InputInfo& info = graph.input_info;
+  if (!info.mean.empty() || !info.std.empty() || graph.inputs.empty()) return true;
+  // Core ML's image inputs are pixels; what is done to them stands in the file.
+  if (graph.format == Format::CoreMl && info.color_order) return true;
+  const DType dtype = graph.tensor(graph.inputs.front()).dtype;
+  const bool is_float = dtype == DType::Float32 || dtype == DType::Float16;
+  return !is_float || scales_its_input(graph);
+}
+
 std::string describe(const Preprocess& preprocess) {
   constexpr std::array<const char*, 3> kColors = {"RGB", "BGR", "grey"};
   std::string text = fmt::format(
       "{} to {}x{}, {} ({}); {} ({}); ", name_of_rule(preprocess.rule), preprocess.width,
       preprocess.height, name_of_filter(preprocess), preprocess.rule_source,
       kColors[static_cast<std::size_t>(preprocess.color)], preprocess.color_source);
-  if (preprocess.mean.empty()) return text + "0..255";
+  if (preprocess.mean.empty())
+    return text + (preprocess.range_is_guess ? "0..255 (guess)" : "0..255");
   return text + fmt::format("(pixel - [{}]) / [{}]", fmt::join(preprocess.mean, ", "),
                             fmt::join(preprocess.std, ", "));
 }

@@ -38,6 +38,9 @@ struct Preprocess {
       {};  ///< who said so: "asked for", "Core ML image input", "kind of export"
   std::string color_source = {};
   bool color_is_guess = false;  ///< neither the file nor an option says it
+  /// Pixels are given as 0..255 since neither the file nor an option nor the kind of export says
+  /// otherwise.
+  bool range_is_guess = false;
 
   [[nodiscard]] int channels() const { return color == ColorOrder::Gray ? 1 : 3; }
   [[nodiscard]] std::size_t value_count() const {
@@ -67,6 +70,11 @@ struct PackageHint {
   std::string source = {};  ///< "Custom Vision classification, exporter 2.1"
 };
 
+/// Of pixels whose scaling is a guess: what else may be right, and how to find out.
+inline constexpr const char* kRangeGuess =
+    "nothing says how pixels are scaled, so 0..255 is a guess; evaluate --find-preprocessing tries "
+    "others (-1..1: --mean 127.5 --std 127.5; 0..1: --mean 0 --std 255)";
+
 /// Chooses from the options, then from what the file says, then from the package it came in, then
 /// from the kind of export:
 /// detectors are stretched bilinearly; BGR where the file names no order. Classifiers 224 or 227
@@ -79,6 +87,14 @@ struct PackageHint {
                                                    PreprocessUse use,
                                                    const PreprocessOptions& options,
                                                    const PackageHint& package = {});
+
+/// Whether a network's first step adds to its input or scales it by constants: it then takes pixels
+/// as they are.
+[[nodiscard]] bool scales_its_input(const Graph& graph);
+
+/// Whether the file tells how pixels are scaled: by numbers, by taking images or bytes as its
+/// input, or since the network scales them itself.
+[[nodiscard]] bool tells_range(const Graph& graph);
 
 /// One line: "stretched to 416x416, bilinear; BGR (Core ML image input); 0..255".
 [[nodiscard]] std::string describe(const Preprocess& preprocess);

@@ -163,7 +163,8 @@ TEST(PlacementTest, EveryInputPixelLiesWhereThePlacementPutsItUnderEveryRule) {
     // The second kind is shrunk to 1600 by the scripts' rule.
     const int factor = round % 4 == 3 ? 10 : 1;
     const Image image = make_map(side(random) * factor, side(random));
-    const InputInfo input = make_input(side(random), side(random));
+    InputInfo input = make_input(side(random), side(random));
+    input.color_order = ColorOrder::Rgb;
     for (const ResizeRule rule : {ResizeRule::Stretch, ResizeRule::CenterCrop,
                                   ResizeRule::CenterCrop256, ResizeRule::ShorterSideCrop}) {
       for (const ResizeFilter filter : {ResizeFilter::Bilinear, ResizeFilter::Nearest}) {

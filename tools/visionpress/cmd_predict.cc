@@ -1,12 +1,53 @@
 #include "command_line.h"
+#include "progress.h"
 #include "visionpress/predict.h"
 
 namespace visionpress {
+namespace {
+
+/// Text is printed image by image; the other forms are one document, so they show progress.
+class PredictionPrinter {
+ public:
+  explicit PredictionPrinter(const OutputOptions& output) : output_(output) {
+    meter_.emplace(output.quiet || output.form == ReportForm::Text);
+  }
+
+  void show(const PredictResult& result, std::size_t image) {
+    if (output_.form != ReportForm::Text) {
+      meter_->update(image + 1, result.images.size(), result.model);
+      return;
+    }
+    const Exit exit = print_result(format_image_text(result, image));
+    if (printed_ == Exit::Done) printed_ = exit;
+  }
+
+  /// What is left to print. Images that could not be read are named last.
+  Exit finish(const PredictResult& result) {
+    meter_.reset();
+    print_warnings(result.warnings, output_);
+    const Exit exit =
+        print_result(output_.form == ReportForm::Text ? format_last_text(result)
+                                                      : format_report(result, output_.form));
+    if (printed_ == Exit::Done) printed_ = exit;
+    Exit bad = Exit::Done;
+    for (const ImagePrediction& image : result.images) {
+      if (image.error) bad = report_error(*image.error);
+    }
+    return printed_ == Exit::Done ? bad : printed_;
+  }
+
+ private:
+  const OutputOptions& output_;
+  std::optional<ProgressMeter> meter_ = std::nullopt;
+  Exit printed_ = Exit::Done;
+};
+
+}  // namespace
 
 Exit run_predict(const Arguments& arguments) {
   CommandLine line("predict", "Says what a model sees in images.",
                    "  visionpress predict model.mlmodel photo.jpg\n"
-                   "  visionpress predict model.tflite *.jpg --draw seen\n"
+                   "  visionpress predict model.tflite photos --draw seen\n"
                    "  visionpress predict model.tflite photo.jpg --json --probability 0.2");
   std::string model;
   std::vector<std::string> images;
@@ -14,7 +55,7 @@ Exit run_predict(const Arguments& arguments) {
   OutputOptions output;
   CLI::App& app = line.app();
   app.add_option("FILE", model, kModelHelp)->required();
-  app.add_option("IMAGE", images, "JPEG, PNG, BMP or WebP files")->required();
+  app.add_option("IMAGE", images, "JPEG, PNG, BMP or WebP files, or folders of them")->required();
   app.add_option("--draw", options.draw,
                  "Write copies of the images with the boxes drawn in to this folder")
       ->type_name("DIR");
@@ -49,10 +90,12 @@ Exit run_predict(const Arguments& arguments) {
   add_run_options(line, options.arithmetic, options.preprocess);
   if (const auto exit = line.parse(arguments)) return *exit;
 
-  const auto result = predict(model, images, options);
+  PredictionPrinter printer(output);
+  const auto result =
+      predict(model, images, options,
+              [&](const PredictResult& so_far, std::size_t image) { printer.show(so_far, image); });
   if (!result) return report_error(result.error());
-  print_warnings(result->warnings, output);
-  return print_result(format_report(*result, output.form));
+  return printer.finish(*result);
 }
 
 }  // namespace visionpress
