@@ -42,8 +42,9 @@ struct WeightInfo {
 struct SchemeFit {
   std::string name = {};
   std::string help = {};
-  std::size_t weights = 0;       ///< how many it would replace
-  std::uint64_t file_bytes = 0;  ///< estimated size of the result
+  std::size_t weights = 0;          ///< how many it would replace
+  std::uint64_t file_bytes = 0;     ///< of the model that `compress` would write
+  std::string cannot_because = {};  ///< not empty: `compress` refuses, and why
 };
 
 /// The Custom Vision export that a model came in. Texts are empty where the manifest has none.
@@ -78,8 +79,9 @@ struct ModelInfo {
   std::vector<std::string> warnings = {};
 };
 
-/// Reads a model file and says what is in it; the weights themselves are not decoded.
-/// errors: Io, Malformed, Unsupported (a file that is no model says what it seems to be).
+/// Reads a model file and says what is in it. The weights' values are looked at (some fit no
+/// scheme), not encoded. errors: Io, Malformed, Unsupported (a file that is no model says what it
+/// seems to be).
 [[nodiscard]] Result<ModelInfo> inspect(const std::string& file);
 /// The same with the width and height of an image input whose size the file leaves open.
 [[nodiscard]] Result<ModelInfo> inspect(

@@ -33,8 +33,11 @@ enum class Detail : std::uint8_t { Summary, Full };
 /// As CompressResult; without a scheme there are no rows.
 [[nodiscard]] std::string format_report(const ConvertResult& result, ReportForm form,
                                         Detail detail);
-/// Text Full adds a row a layer and a weight.
+/// Text Full adds a row a layer and a weight. Csv and Markdown are a row a weight.
 [[nodiscard]] std::string format_report(const ModelInfo& info, ReportForm form, Detail detail);
+/// Several files in one document: an array in Json, one table in Csv and Markdown.
+[[nodiscard]] std::string format_report(const std::vector<ModelInfo>& infos, ReportForm form,
+                                        Detail detail);
 [[nodiscard]] std::string format_report(const PredictResult& result, ReportForm form);
 /// What the text form has of one image, and what it ends with: for results that are shown as they
 /// come. An image that could not be read has no text.
@@ -54,6 +57,12 @@ enum class Detail : std::uint8_t { Summary, Full };
 [[nodiscard]] std::string format_report(const CloudTrainResult& result, ReportForm form);
 [[nodiscard]] std::string format_report(const CloudPerformance& performance, ReportForm form);
 [[nodiscard]] std::string format_report(const CloudExportResult& result, ReportForm form);
+
+/// Text out of a file, such as a warning of a result, on one line: control characters, line breaks
+/// and marks that reorder text are written as \n, \u001b and so on, bytes that are no UTF-8 as
+/// \xNN. The reports do so themselves. `allowed`: characters that stay.
+[[nodiscard]] std::string escape_unprintable_text(std::string_view text,
+                                                  std::string_view allowed = "");
 
 /// "44.12 MB": 10^6 bytes; below that "12.3 kB" and "812 bytes".
 [[nodiscard]] std::string format_bytes(std::uint64_t bytes);

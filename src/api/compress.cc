@@ -8,6 +8,7 @@
 #include "api/format_names.h"
 #include "api/open_model.h"
 #include "api/plan.h"
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
@@ -35,9 +36,7 @@ std::string default_output(const OpenedModel& model, const CompressOptions& opti
 }
 
 std::string lower_extension(const std::string& path) {
-  std::string extension = fs::path(path).extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension;
+  return ascii_lower(fs::path(path).extension().native());
 }
 
 /// An archive's model goes back into an archive where the output is named so.
@@ -84,27 +83,58 @@ Result<void> check_output(const OpenedModel& model, const CompressOptions& optio
   return {};
 }
 
+/// The bytes of the new model. Without a change they are the input's own: a format's writer may
+/// keep the meaning and not the bytes.
+Result<FilePieces> make_pieces(const OpenedModel& model, const CompressOptions& options,
+                               const std::vector<WeightEdit>& edits) {
+  if (!edits.empty()) return model.source->rewrite(edits, rewrite_options(options));
+  FilePieces pieces;
+  pieces.pieces.push_back(model.bytes());
+  return pieces;
+}
+
+/// A file that would grow stays as it is: what little its weights lose takes more room around them.
+Result<FilePieces> make_smaller_pieces(const OpenedModel& model, const CompressOptions& options,
+                                       std::vector<Encoded>& all) {
+  VP_ASSIGN_OR_RETURN(FilePieces pieces, make_pieces(model, options, list_edits(all)));
+  const std::uint64_t bytes = count_bytes(pieces);
+  const bool changes = !list_edits(all).empty();
+  if (!changes || bytes < model.bytes().size()) return pieces;
+  for (Encoded& encoded : all) {
+    if (!encoded.row.kept_because.empty()) continue;
+    encoded.row.to = encoded.row.from;
+    encoded.row.bytes_after = encoded.row.bytes_before;
+    encoded.row.snr_db = encoded.row.max_steps = std::nullopt;
+    encoded.row.channel_snr_db = encoded.row.lost_share = std::nullopt;
+    encoded.row.weak_because.clear();
+    encoded.row.kept_because =
+        fmt::format("the file would not shrink: {} bytes, not {}", bytes, model.bytes().size());
+  }
+  return make_pieces(model, options, {});
+}
+
+Result<void> write_pieces(const OpenedModel& model, const CompressResult& result,
+                          const FilePieces& pieces, bool changed, OutputFile& file) {
+  if (!model.package || !model.package->is_archive || !is_archive_wanted(result.output)) {
+    return file.write(pieces.pieces);
+  }
+  const Bytes source = model.package->file.bytes();
+  if (!changed) return file.write({&source, 1});
+  const auto archive = replace_model(source, model.package->package, pieces.pieces);
+  if (!archive) return in_file(archive.error(), result.input);
+  const Bytes bytes = *archive;
+  return file.write({&bytes, 1});
+}
+
 Result<void> write_model(const OpenedModel& model, const CompressOptions& options,
-                         const std::vector<Encoded>& all, CompressResult& result) {
+                         std::vector<Encoded>& all, CompressResult& result) {
   VP_ASSIGN_OR_RETURN(
       OutputFile file,
       OutputFile::create(result.output, options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
-  const std::vector<WeightEdit> edits = list_edits(all);
-  const IntegerForm form = options.integer_storage == IntegerStorage::WeightOnly
-                               ? IntegerForm::WeightOnly
-                               : IntegerForm::DynamicRange;
-  const auto pieces = model.source->rewrite(edits, {.integer_form = form});
+  const auto pieces = make_smaller_pieces(model, options, all);
   if (!pieces) return in_file(pieces.error(), options.input);
-  for (const Bytes piece : pieces->pieces) result.bytes_after += piece.size();
-  if (model.package && model.package->is_archive && is_archive_wanted(result.output)) {
-    const auto archive =
-        replace_model(model.package->file.bytes(), model.package->package, pieces->pieces);
-    if (!archive) return in_file(archive.error(), options.input);
-    const Bytes bytes = *archive;
-    VP_RETURN_IF_ERROR(file.write({&bytes, 1}));
-  } else {
-    VP_RETURN_IF_ERROR(file.write(pieces->pieces));
-  }
+  result.bytes_after = count_bytes(*pieces);
+  VP_RETURN_IF_ERROR(write_pieces(model, result, *pieces, !list_edits(all).empty(), file));
   if (auto verified = verify_written(file.temporary_path(), model.graph(), all); !verified) {
     // A file of ours that we cannot read back is our own fault, whatever the reader calls it.
     return fail(ErrorKind::Internal, "{}: not written, since reading it back failed: {}",
@@ -177,13 +207,7 @@ Result<CompressResult> compress(const CompressOptions& options) {
   auto all = encode_all(model.graph(), *plan, *scheme, threads);
   if (!all) return in_file(all.error(), options.input);
   VP_RETURN_IF_ERROR(write_model(model, options, *all, result));
-  for (Encoded& encoded : *all) {
-    if (encoded.saturated > 0) {
-      result.warnings.push_back(fmt::format("{}: {} values beyond +-65504 became +-65504",
-                                            encoded.row.name, encoded.saturated));
-    }
-    result.weights.push_back(std::move(encoded.row));
-  }
+  for (Encoded& encoded : *all) result.weights.push_back(std::move(encoded.row));
   add_notes(*plan, result);
   return result;
 }

@@ -16,7 +16,6 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
-#include "codecs/not_finite.h"
 #include "formats/tflite/tflite_builder.h"
 #include "formats/tflite/tflite_reader.h"
 #include "transform/prepare_tflite.h"
@@ -102,7 +101,7 @@ bool equals_pieces(Bytes written, const std::vector<Bytes>& pieces, int threads)
 /// The written file must be what was meant, byte for byte, and our own reader must accept it.
 Result<OpenedModel> verify_pieces(const std::string& path, const std::vector<Bytes>& pieces,
                                   int threads) {
-  VP_ASSIGN_OR_RETURN(OpenedModel written, open_model(path));
+  VP_ASSIGN_OR_RETURN(OpenedModel written, open_model(path, {.check_values = false}));
   if (!equals_pieces(written.file.bytes(), pieces, threads)) {
     return fail(ErrorKind::Internal, "the bytes read back differ from those written");
   }
@@ -244,7 +243,7 @@ Result<void> Converter::check(const Graph& source, const Graph& written) {
 Result<void> Converter::measure(const Graph& source, const std::string& path) {
   if (!result_.check.done) return {};
   const Stopwatch watch(result_.check.seconds);
-  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
+  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path, {.check_values = false}));
   VP_ASSIGN_OR_RETURN(const ConversionOutcome outcome,
                       measure_conversion(source, written.graph(), input_shape_, threads_));
   if (outcome.difference.other_form.empty() && std::isfinite(outcome.difference.share)) {
@@ -285,13 +284,7 @@ Result<std::vector<PlannedWeight>> Converter::plan_weights(const SourceModel& mo
 }
 
 void Converter::add_rows(std::vector<Encoded> all) {
-  for (Encoded& encoded : all) {
-    if (encoded.saturated > 0) {
-      result_.warnings.push_back(fmt::format("{}: {} values beyond +-65504 became +-65504",
-                                             encoded.row.name, encoded.saturated));
-    }
-    result_.weights.push_back(std::move(encoded.row));
-  }
+  for (Encoded& encoded : all) result_.weights.push_back(std::move(encoded.row));
 }
 
 Result<void> Converter::write_compressed(const Graph& source, const FilePieces& file,
@@ -383,8 +376,6 @@ Result<ConvertResult> Converter::convert() {
   result_.layers_before = model.graph().nodes.size();
   result_.warnings = model.warnings;
   warn_of_package(model, result_.warnings);
-  if (std::string odd = describe_not_finite(model.graph()); !odd.empty())
-    result_.warnings.push_back(std::move(odd));
   if (scheme == nullptr) {
     VP_RETURN_IF_ERROR(write_float(model.graph(), *file));
   } else {

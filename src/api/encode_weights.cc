@@ -10,6 +10,7 @@
 #include "api/open_model.h"
 #include "base/error.h"
 #include "codecs/decode.h"
+#include "codecs/weight_values.h"
 
 namespace visionpress {
 namespace {
@@ -36,6 +37,41 @@ WeightRow describe_row(const Weight& weight, const PlannedWeight& planned) {
   return row;
 }
 
+std::string describe_loss(const WeightRow& row, bool is_depthwise, std::size_t channels) {
+  std::string text;
+  const auto add = [&text](const std::string& part) { text += (text.empty() ? "" : ", ") + part; };
+  if (row.snr_db && *row.snr_db < kWeakSnrDb) {
+    add(fmt::format("SNR {:.1f} dB", *row.snr_db));
+  } else if (row.channel_snr_db && *row.channel_snr_db < kWeakChannelSnrDb) {
+    add(fmt::format("SNR {:.1f} dB in the middle one of its {} channels", *row.channel_snr_db,
+                    channels));
+  }
+  if (row.lost_share && *row.lost_share > kWeakLostShare) {
+    add(fmt::format("{:.0f} % of its values are lost", 100.0 * *row.lost_share));
+  }
+  if (is_depthwise) add("a depthwise kernel with one scale for all channels");
+  return text;
+}
+
+Result<void> measure_codes(const Weight& weight, FloatView floats, const WeightRef& encoded,
+                           const PlannedWeight& planned, WeightRow& row) {
+  const bool is_linear = encoded.code.encoding == Encoding::Linear;
+  const auto axis = static_cast<std::size_t>(weight.channel_axis);
+  const bool has_channels = weight.stored.shape.size() > 1 && axis < weight.stored.shape.size();
+  const auto channels =
+      has_channels ? static_cast<std::size_t>(weight.stored.shape[axis]) : std::size_t{1};
+  if (is_linear) {
+    VP_ASSIGN_OR_RETURN(
+        const ChannelError error,
+        measure_channels(floats, encoded, weight.channel_axis, planned.encode.threads));
+    row.channel_snr_db = error.median_snr_db;
+    row.lost_share = error.lost_share;
+  }
+  const bool one_scale = is_linear && encoded.code.scales.size() == 1 && channels > 1;
+  row.weak_because = describe_loss(row, one_scale && planned.is_depthwise, channels);
+  return {};
+}
+
 Result<Encoded> encode_weight(const Weight& weight, const PlannedWeight& planned,
                               const Scheme& scheme, std::vector<float>& scratch) {
   Encoded encoded;
@@ -47,16 +83,17 @@ Result<Encoded> encode_weight(const Weight& weight, const PlannedWeight& planned
   EncodeOptions encode = planned.encode;
   encode.error = &error;
   auto value = scheme.encode(*floats, weight.stored.shape, encode);
-  // To the encoder a value that is not finite is a wrong argument; to the user it is a fault of the
-  // file.
-  if (!value) return fail(ErrorKind::Malformed, "{}: {}", weight.path, value.error().message);
+  if (!value) {
+    encoded.row.kept_because = value.error().message;
+    return encoded;
+  }
   encoded.value = std::move(*value);
   const WeightRef view = encoded.value.view();
   encoded.row.to = describe(view.code);
   encoded.row.bytes_after = stored_bytes(view);
   encoded.row.snr_db = error.snr_db;
   encoded.row.max_steps = error.max_steps;
-  encoded.saturated = error.saturated;
+  VP_RETURN_IF_ERROR(measure_codes(weight, *floats, view, planned, encoded.row));
   return encoded;
 }
 
@@ -177,7 +214,7 @@ std::vector<WeightEdit> list_edits(const std::vector<Encoded>& all) {
 
 Result<void> verify_written(const std::string& path, const Graph& source,
                             const std::vector<Encoded>& all) {
-  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
+  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path, {.check_values = false}));
   const Graph& graph = written.graph();
   if (graph.weights.size() != source.weights.size() || graph.nodes.size() != source.nodes.size()) {
     return fail(ErrorKind::Internal, "written with {} layers and {} weights, meant with {} and {}",

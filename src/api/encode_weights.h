@@ -21,12 +21,12 @@ namespace visionpress {
 struct Encoded {
   WeightRow row = {};
   EncodedWeight value = {};
-  std::size_t saturated = 0;  ///< values that did not fit the new type's range
 };
 
 /// Encodes what the plan says, one weight after the other with all threads on each: one scratch
-/// buffer is then enough for the whole model. plan: one entry a weight of the graph.
-/// errors: Malformed for values that are not finite, with the weight's path.
+/// buffer is then enough for the whole model. A weight that a codec cannot take stays as it is.
+/// plan: one entry a weight of the graph.
+/// errors: Malformed where a stored weight cannot be decoded, with its path.
 [[nodiscard]] Result<std::vector<Encoded>> encode_all(const Graph& graph,
                                                       std::vector<PlannedWeight> plan,
                                                       const Scheme& scheme, int threads);

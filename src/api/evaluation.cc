@@ -7,6 +7,7 @@
 
 #include "api/format_names.h"
 #include "api/run_time.h"
+#include "base/ascii.h"
 #include "base/parallel.h"
 #include "eval/bootstrap.h"
 #include "eval/classification.h"
@@ -35,9 +36,7 @@ Result<void> check_numbers(const EvaluateOptions& options) {
 }
 
 bool is_predictions(const std::string& file) {
-  std::string extension = std::filesystem::path(file).extension().string();
-  for (char& c : extension) c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  return extension == ".json";
+  return ascii_lower(std::filesystem::path(file).extension().native()) == ".json";
 }
 
 Evaluation::Evaluation(const EvaluateOptions& options, const Progress& progress)

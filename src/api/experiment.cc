@@ -1,7 +1,6 @@
 #include "visionpress/experiment.h"
 
 #include <algorithm>
-#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -13,6 +12,7 @@
 #include "api/format_names.h"
 #include "api/open_model.h"
 #include "api/plan.h"
+#include "base/ascii.h"
 #include "base/error.h"
 #include "cloud/sha1.h"
 #include "codecs/scheme.h"
@@ -66,9 +66,8 @@ bool is_same_answer(const Predictions& before, const Predictions& now) {
 std::string name_file(const std::string& title) {
   std::string name;
   for (const char c : title) {
-    const auto byte = static_cast<unsigned char>(c);
-    const bool plain = std::isalnum(byte) != 0 || c == '.' || c == '_';
-    if (plain) name += static_cast<char>(std::tolower(byte));
+    const bool plain = is_ascii_alnum(c) || c == '.' || c == '_';
+    if (plain) name += ascii_lower(c);
     if (!plain && !name.empty() && name.back() != '-') name += '-';
   }
   while (name.ends_with('-')) name.pop_back();

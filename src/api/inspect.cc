@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <filesystem>
 
 #include "api/format_names.h"
@@ -44,21 +45,21 @@ std::string describe_image_input(const InputInfo& info) {
   return text;
 }
 
-/// What each scheme would leave of the file, by the codecs' own estimates.
+/// What each scheme would leave of the file, by its own plan and the format's own writer.
 Result<std::vector<SchemeFit>> estimate_schemes(const OpenedModel& model) {
   std::vector<SchemeFit> fits;
   if (model.is_saved_model()) return fits;  // `compress` writes none
   for (const Scheme& scheme : all_schemes()) {
     VP_ASSIGN_OR_RETURN(const auto plan, make_plan(*model.source, scheme, {}));
-    SchemeFit fit{std::string(scheme.name), std::string(scheme.help), 0, model.bytes().size()};
-    for (std::size_t i = 0; i < plan.size(); ++i) {
-      if (!plan[i].kept_because.empty()) continue;
-      const WeightRef& stored = model.graph().weights[i].stored;
-      ++fit.weights;
-      const std::uint64_t shrunk =
-          fit.file_bytes + scheme.estimate_bytes(stored.shape, plan[i].encode);
-      const std::uint64_t gone = stored_bytes(stored);
-      fit.file_bytes = shrunk > gone ? shrunk - gone : 0;
+    SchemeFit fit{.name = std::string(scheme.name), .help = std::string(scheme.help)};
+    fit.weights = static_cast<std::size_t>(std::ranges::count_if(
+        plan, [](const PlannedWeight& weight) { return weight.kept_because.empty(); }));
+    const std::uint64_t source_bytes = model.bytes().size();
+    if (const auto bytes = measure_plan(*model.source, scheme, plan, source_bytes); !bytes) {
+      fit.cannot_because = bytes.error().message;
+    } else {
+      fit.file_bytes = bytes->value_or(source_bytes);
+      if (!*bytes) fit.weights = 0;
     }
     fits.push_back(std::move(fit));
   }

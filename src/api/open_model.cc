@@ -1,12 +1,14 @@
 #include "api/open_model.h"
 
-#include <array>
+#include <algorithm>
 #include <filesystem>
 #include <optional>
 #include <string_view>
 
+#include "api/file_kind.h"
 #include "base/error.h"
 #include "cloud/zip_archive.h"
+#include "codecs/not_finite.h"
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
 #include "formats/graphdef/saved_model.h"
@@ -17,22 +19,6 @@ namespace {
 
 constexpr std::string_view kExpected =
     "expected a Core ML .mlmodel, a TensorFlow Lite .tflite or a TensorFlow .pb file";
-
-/// Beginnings of files that people hand over in place of a model.
-struct Signature {
-  std::string_view magic;
-  std::string_view what;
-};
-constexpr std::array<Signature, 8> kOtherFiles = {{
-    {"PK\x03\x04", "a ZIP archive inside another; unpack it and name the model inside"},
-    {"\x89HDF", "a Keras HDF5 file; convert it to TensorFlow Lite first"},
-    {"\xff\xd8\xff", "a JPEG image"},
-    {"\x89PNG", "a PNG image"},
-    {"RIFF", "a RIFF (WebP) image"},
-    {"\x80\x02", "a Python pickle (PyTorch); export it to Core ML or TensorFlow Lite first"},
-    {"{", "JSON text"},
-    {"<", "an XML or HTML text"},
-}};
 
 /// Field numbers of the top level of a protobuf message, in the file's order, until it stops making
 /// sense.
@@ -88,10 +74,8 @@ Result<Kind> identify(Bytes bytes) {
   if (bytes.empty()) return fail(ErrorKind::Malformed, "the file is empty; {}", kExpected);
   const std::string_view text = view_text(bytes.first(std::min<std::size_t>(bytes.size(), 16)));
   if (text.size() >= 8 && text.substr(4, 4) == "TFL3") return Kind::TfLite;
-  for (const Signature& other : kOtherFiles) {
-    if (text.starts_with(other.magic)) {
-      return fail(ErrorKind::Unsupported, "this is {}; {}", other.what, kExpected);
-    }
+  if (const std::string other = name_other_file(bytes); !other.empty()) {
+    return fail(ErrorKind::Unsupported, "this is {}; {}", other, kExpected);
   }
   const std::vector<std::uint64_t> fields = list_top_fields(bytes);
   const bool has_core_ml_type = std::any_of(fields.begin(), fields.end(),
@@ -103,10 +87,18 @@ Result<Kind> identify(Bytes bytes) {
       return fail(ErrorKind::Unsupported, "this is an ONNX model, which is not read yet; {}",
                   kExpected);
     }
+    if (!has_core_ml_type && is_saved_model_graph(bytes)) {
+      return fail(ErrorKind::Unsupported,
+                  "this is the saved_model.pb of a TensorFlow SavedModel, whose weights lie in the "
+                  "folder variables beside it; name the folder that holds both");
+    }
     return Kind::CoreMl;
   }
   if (has_core_ml_type && fields.front() == 2) return Kind::CoreMl;  // version 0 is not written
   if (looks_like_graphdef(bytes)) return Kind::GraphDef;
+  if (const std::string damage = describe_damage(bytes); !damage.empty()) {
+    return fail(ErrorKind::Malformed, "no model: {}; {}", damage, kExpected);
+  }
   std::string head;
   for (const char c : text.substr(0, 8)) {
     head += fmt::format("{}{:02x}", head.empty() ? "" : " ", static_cast<unsigned char>(c));
@@ -121,6 +113,14 @@ Result<void> check_no_folder(const std::string& path) {
   if (fs::exists(path + "/Manifest.json", error)) {
     return fail(ErrorKind::Unsupported,
                 "this is a Core ML package (.mlpackage), which is not read yet; {}", kExpected);
+  }
+  const std::vector<std::string> models = list_model_files(path);
+  if (models.size() > 1) {
+    constexpr std::size_t kShown = 10;
+    const auto shown =
+        models.begin() + static_cast<std::ptrdiff_t>(std::min(kShown, models.size()));
+    return fail(ErrorKind::Io, "this folder holds {} models, name one of them: {}{}", models.size(),
+                fmt::join(models.begin(), shown, ", "), models.size() > kShown ? ", ..." : "");
   }
   return fail(ErrorKind::Io, "this is a folder without a model; {}, or an export package",
               kExpected);
@@ -174,7 +174,28 @@ Result<std::unique_ptr<SourceModel>> read_source(OpenedModel& model, const std::
     return read_saved_model(folder, {options.input_size}, diagnostics);
   }
   VP_ASSIGN_OR_RETURN(const Kind kind, identify(model.bytes()));
-  return read_as(kind, model.bytes(), options, diagnostics);
+  auto source = read_as(kind, model.bytes(), options, diagnostics);
+  if (source || source.error().kind != ErrorKind::Malformed) return source;
+  // What broke the file says more than where it broke.
+  if (const std::string damage = describe_damage(model.bytes()); !damage.empty()) {
+    source.error().message += "; " + damage;
+  }
+  return source;
+}
+
+/// An archive that is no export is named for what it is.
+Result<OpenedPackage> open_archive(MappedFile file, Diagnostics& diagnostics) {
+  const std::string path = file.path();
+  auto package = open_package(std::move(file), diagnostics);
+  // What a Core ML package holds looks like a model file and is one of its parts.
+  const bool is_whole =
+      package && package->package.model_entry.find(".mlpackage/") == std::string::npos;
+  if (is_whole) return package;
+  VP_ASSIGN_OR_RETURN(const MappedFile again, MappedFile::open(path));
+  if (const std::string what = name_archive(again.bytes()); !what.empty()) {
+    return fail(ErrorKind::Unsupported, "this is {}; {}", what, kExpected);
+  }
+  return package;
 }
 
 /// A size that was asked for is the file's own where the file has one.
@@ -201,7 +222,9 @@ Result<OpenedModel> open_model(const std::string& path, const OpenOptions& optio
     if (auto checked = check_no_folder(path); !checked) return in_file(checked.error(), path);
     VP_ASSIGN_OR_RETURN(model.file, MappedFile::open(path));
     if (is_zip(model.file.bytes())) {
-      VP_ASSIGN_OR_RETURN(model.package, open_package(std::move(model.file), diagnostics));
+      auto package = open_archive(std::move(model.file), diagnostics);
+      if (!package) return in_file(package.error(), path);
+      model.package = std::move(*package);
     }
   }
   auto source = read_source(model, path, options, diagnostics);
@@ -209,6 +232,11 @@ Result<OpenedModel> open_model(const std::string& path, const OpenOptions& optio
   model.source = std::move(*source);
   if (auto fits = check_input_size(model.graph(), options); !fits)
     return in_file(fits.error(), path);
+  if (options.check_values) {
+    if (std::string odd = describe_not_finite(model.graph()); !odd.empty()) {
+      diagnostics.warn(std::move(odd));
+    }
+  }
   model.warnings = diagnostics.warnings();
   return model;
 }

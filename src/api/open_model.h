@@ -34,6 +34,8 @@ struct OpenedModel {
 struct OpenOptions {
   /// Height and width of the image input, for files that leave them open (TensorFlow graphs).
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
+  /// Warns of weights that hold NaN or infinity: a pass over all values.
+  bool check_values = true;
 };
 
 /// Opens a model file, or the model of a Custom Vision export: a ZIP archive or a folder

@@ -1,5 +1,7 @@
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,11 +16,24 @@ namespace visionpress {
 struct PlannedWeight {
   std::string kept_because = {};  ///< empty: it is encoded
   bool is_small_already =
-      false;  ///< kept because it is stored in as few bits as asked, or in codes
+      false;                  ///< kept because it is stored in as few bits as asked, or in codes
+  bool is_depthwise = false;  ///< the kernel of a convolution in groups
   EncodeOptions encode = {};
 };
 
-/// One entry a weight of the graph.
+[[nodiscard]] std::uint64_t count_bytes(const FilePieces& pieces);
+
+[[nodiscard]] RewriteOptions rewrite_options(const CompressOptions& options);
+
+/// The size of the file that `compress` would write by this plan, by the format's own writer and
+/// without encoding; nothing where the file stays as it is: where no weight is to
+/// change, or it would not shrink.
+/// errors: of the writer.
+[[nodiscard]] Result<std::optional<std::uint64_t>> measure_plan(
+    const SourceModel& model, const Scheme& scheme, const std::vector<PlannedWeight>& plan,
+    std::uint64_t source_bytes);
+
+/// One entry a weight of the graph. Reads the values: some do not fit the scheme.
 /// errors: Usage when a name to keep matches no layer and no weight, with the nearest names.
 [[nodiscard]] Result<std::vector<PlannedWeight>> make_plan(const SourceModel& model,
                                                            const Scheme& scheme,

@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include "base/printable.h"
+
 namespace visionpress {
 
 std::string Error::to_string() const {
@@ -8,10 +10,7 @@ std::string Error::to_string() const {
   if (offset) text += fmt::format("{:#x}: ", *offset);
   text += message;
   // A file's own strings reach messages; a line break in one must not make two lines of it.
-  for (char& c : text) {
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7f) c = '?';
-  }
-  return text;
+  return escape_unprintable(text);
 }
 
 }  // namespace visionpress

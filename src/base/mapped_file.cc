@@ -1,7 +1,14 @@
 #include "base/mapped_file.h"
 
+#include <algorithm>
+#include <array>
+#include <atomic>
 #include <cerrno>
+#include <csignal>
 #include <cstring>
+#include <functional>
+#include <mutex>
+#include <string_view>
 #include <utility>
 
 #include <fcntl.h>
@@ -10,8 +17,78 @@
 #include <unistd.h>
 
 #include "base/error.h"
+#include "visionpress/process.h"
 
 namespace visionpress {
+namespace {
+
+/// A mapping that the handler of SIGBUS must know. Written under the mutex, read by the handler.
+struct Mapping {
+  std::atomic<const std::byte*> begin = nullptr;
+  std::atomic<std::size_t> bytes = 0;
+  std::array<char, 256> path = {};  ///< its end, where it is longer
+};
+
+// More files than are ever open at once (a set of images is opened one by one); a mapping that
+// finds no place is not guarded.
+constexpr std::size_t kMostMappings = 256;
+std::array<Mapping, kMostMappings> mappings;
+std::mutex mappings_mutex;
+
+void note_mapping(const std::byte* begin, std::size_t bytes, const std::string& path) {
+  const std::lock_guard<std::mutex> lock(mappings_mutex);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin != nullptr) continue;
+    const std::size_t most = mapping.path.size() - 1;
+    const std::string_view end =
+        std::string_view(path).substr(path.size() > most ? path.size() - most : 0);
+    mapping.path.fill('\0');
+    std::copy(end.begin(), end.end(), mapping.path.begin());
+    mapping.bytes = bytes;
+    mapping.begin = begin;
+    return;
+  }
+}
+
+void forget_mapping(const std::byte* begin) {
+  const std::lock_guard<std::mutex> lock(mappings_mutex);
+  for (Mapping& mapping : mappings) {
+    if (mapping.begin == begin) mapping.begin = nullptr;
+  }
+}
+
+void write_text(const char* text) {
+  // Nothing can be done about a message that cannot be written.
+  [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, std::strlen(text));
+}
+
+/// Calls only what a handler of signals may.
+void end_for_lost_input(int signal, siginfo_t* info, void* /*context*/) {
+  const auto* at = static_cast<const std::byte*>(info->si_addr);
+  for (const Mapping& mapping : mappings) {
+    const std::byte* begin = mapping.begin;
+    if (begin == nullptr || std::less<>()(at, begin)) continue;
+    if (!std::less<>()(at, begin + mapping.bytes)) continue;
+    write_text("visionpress: ");
+    write_text(mapping.path.data());
+    write_text(": the file became shorter, or could not be read, while it was in use\n");
+    constexpr int kInput = 3;
+    ::_exit(kInput);
+  }
+  // None of ours: what would have happened without a handler.
+  ::signal(signal, SIG_DFL);
+  ::raise(signal);
+}
+
+}  // namespace
+
+void end_on_lost_input() {
+  struct sigaction action = {};
+  action.sa_sigaction = end_for_lost_input;
+  action.sa_flags = SA_SIGINFO;
+  ::sigemptyset(&action.sa_mask);
+  ::sigaction(SIGBUS, &action, nullptr);
+}
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
   // Opening a pipe would wait for its writer; regular files do not know the flag.
@@ -37,9 +114,12 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
       const int reason = errno;
       ::close(fd);
       file.size_ = 0;
-      return in_file(fail(ErrorKind::Io, "cannot map: {}", std::strerror(reason)).value(), path);
+      // Too little memory is no fault of the file.
+      const ErrorKind kind = reason == ENOMEM ? ErrorKind::Internal : ErrorKind::Io;
+      return in_file(fail(kind, "cannot map: {}", std::strerror(reason)).value(), path);
     }
     file.data_ = static_cast<const std::byte*>(data);
+    note_mapping(file.data_, file.size_, path);
   }
   ::close(fd);
   return file;
@@ -59,7 +139,9 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
 
 MappedFile::~MappedFile() {
   // munmap takes a non-const pointer for historical reasons; the mapping is read-only.
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+  if (data_ == nullptr) return;
+  forget_mapping(data_);
+  ::munmap(const_cast<std::byte*>(data_), size_);
 }
 
 }  // namespace visionpress

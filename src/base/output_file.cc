@@ -5,15 +5,21 @@
 #include <climits>
 #include <cstring>
 #include <filesystem>
+#include <mutex>
+#include <random>
+#include <set>
+#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "base/descriptor.h"
 #include "base/error.h"
 
 namespace visionpress {
@@ -26,12 +32,49 @@ tl::unexpected<Error> output_error(const std::string& path, const char* what, in
 /// Where an open file without a name can be reached.
 std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
-/// A file without a name in the folder of `path`: whatever ends the program, nothing is left of it.
-/// returns: -1 where there are no such files, or where they could not be named later.
-int open_nameless(const std::string& path) {
+std::string folder_of(const std::string& path) {
   const std::string folder = std::filesystem::path(path).parent_path().string();
-  const int fd =
-      ::open(folder.empty() ? "." : folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
+  return folder.empty() ? "." : folder;
+}
+
+// Every temporary file has such a name, whatever the output's own: short enough for any folder, and
+// known again when a later run cleans up.
+constexpr std::string_view kTemporary = ".visionpress-";
+constexpr std::size_t kRandomLetters = 6;  // mkostemp's
+
+bool is_temporary_name(std::string_view name) {
+  return name.starts_with(kTemporary) && name.size() == kTemporary.size() + kRandomLetters;
+}
+
+/// Held by whoever writes a temporary file, until it is renamed or the program ends, however it
+/// ends. A file that nobody holds is nobody's.
+bool lock_file(int fd) { return ::flock(fd, LOCK_EX | LOCK_NB) == 0; }
+
+/// Removes what killed runs left in a folder; each folder once in a run, since outputs may be many.
+void remove_stale(const std::string& folder) {
+  static std::mutex mutex;
+  static std::set<std::string> cleaned;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!cleaned.insert(folder).second) return;
+  }
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    if (!is_temporary_name(at->path().filename().native())) continue;
+    const Descriptor file(::open(at->path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
+    struct stat info = {};
+    if (file.get() >= 0 && ::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode) &&
+        lock_file(file.get())) {
+      ::unlink(at->path().c_str());
+    }
+  }
+}
+
+/// A file without a name in the folder: whatever ends the program, nothing is left of it.
+/// returns: -1 where there are no such files, or where they could not be named later.
+int open_nameless(const std::string& folder) {
+  const int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
   if (fd >= 0 && ::access(descriptor_path(fd).c_str(), F_OK) != 0) {
     ::close(fd);
     return -1;
@@ -45,11 +88,47 @@ bool name_file(int fd, const std::string& name) {
                   AT_SYMLINK_FOLLOW) == 0;
 }
 
+/// A name that no other run uses; as mkostemp's.
+std::string make_temporary_name(const std::string& folder) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  std::random_device random;
+  std::string name = folder + "/" + std::string(kTemporary);
+  for (std::size_t i = 0; i < kRandomLetters; ++i) name += kLetters[random() % kLetters.size()];
+  return name;
+}
+
+/// An open temporary file, and its name; -1 with errno where there can be none.
+int open_temporary(const std::string& folder, std::string& name) {
+  for (;;) {
+    name = folder + "/" + std::string(kTemporary) + std::string(kRandomLetters, 'X');
+    const int fd = ::mkostemp(name.data(), O_CLOEXEC);
+    if (fd < 0) return fd;
+    // Where files cannot be locked, no other run takes it for a stale one either.
+    const bool locked = lock_file(fd) || errno != EWOULDBLOCK;
+    struct stat info = {};
+    // Between its making and its locking another run may have removed it.
+    if (locked && ::fstat(fd, &info) == 0 && info.st_nlink > 0) return fd;
+    ::close(fd);
+  }
+}
+
+/// Gives the new file the permissions of the one it replaces, and its owner where that is allowed.
+void take_over_mode(int fd, const struct stat& old) {
+  struct stat own = {};
+  if (::fstat(fd, &own) == 0 && (own.st_uid != old.st_uid || own.st_gid != old.st_gid)) {
+    // Only the superuser may give files away; else the new file is of who wrote it.
+    [[maybe_unused]] const int refused = ::fchown(fd, old.st_uid, old.st_gid);
+  }
+  constexpr mode_t kPermissions = 0777;
+  ::fchmod(fd, old.st_mode & kPermissions);
+}
+
 }  // namespace
 
 Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwrite) {
   struct stat info = {};
-  if (::stat(path.c_str(), &info) == 0) {
+  const bool exists = ::stat(path.c_str(), &info) == 0;
+  if (exists) {
     if (!S_ISREG(info.st_mode)) {
       return in_file(fail(ErrorKind::Output, "exists and is not a regular file").value(), path);
     }
@@ -58,6 +137,7 @@ Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwri
                      path);
     }
   }
+  const struct stat replaced = info;
   // Renaming onto a link would replace the link itself, be it /dev/stdout.
   if (::lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
     return in_file(
@@ -66,23 +146,26 @@ Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwri
   OutputFile file;
   file.path_ = path;
   file.overwrite_ = overwrite;
-  file.fd_ = open_nameless(path);
+  const std::string folder = folder_of(path);
+  remove_stale(folder);
+  file.fd_ = open_nameless(folder);
   if (file.fd_ >= 0) {
+    lock_file(file.fd_);
     file.readable_ = descriptor_path(file.fd_);
-    return file;
+  } else {
+    file.fd_ = open_temporary(folder, file.temporary_);
+    if (file.fd_ < 0) {
+      const int reason = errno;
+      file.temporary_.clear();
+      return output_error(path, "cannot create", reason);
+    }
+    // mkostemp makes private files; a result should have the permissions any new file gets.
+    const mode_t mask = ::umask(0);
+    ::umask(mask);
+    ::fchmod(file.fd_, 0666 & ~mask);
+    file.readable_ = file.temporary_;
   }
-  file.temporary_ = path + ".XXXXXX";
-  file.fd_ = ::mkostemp(file.temporary_.data(), O_CLOEXEC);
-  if (file.fd_ < 0) {
-    const int reason = errno;
-    file.temporary_.clear();
-    return output_error(path, "cannot create", reason);
-  }
-  // mkostemp makes private files; a result should have the permissions any new file gets.
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  ::fchmod(file.fd_, 0666 & ~mask);
-  file.readable_ = file.temporary_;
+  if (exists) take_over_mode(file.fd_, replaced);
   return file;
 }
 
@@ -139,8 +222,9 @@ Result<void> OutputFile::give_name() {
     return output_error(path_, "cannot name the finished file", errno);
   }
   // A name of its own first, since only a rename can replace a file.
-  for (int attempt = 0; temporary_.empty(); ++attempt) {
-    const std::string name = fmt::format("{}.{}.{}", path_, ::getpid(), attempt);
+  const std::string folder = folder_of(path_);
+  while (temporary_.empty()) {
+    const std::string name = make_temporary_name(folder);
     if (name_file(fd_, name)) {
       temporary_ = name;
     } else if (errno != EEXIST) {
@@ -155,13 +239,10 @@ Result<void> OutputFile::give_name() {
 }
 
 Result<void> OutputFile::commit() {
-  if (temporary_.empty()) {
-    // A file that has to be open to get its name shows late write errors when a copy is closed.
-    if (::close(::dup(fd_)) != 0) return output_error(path_, "cannot close", errno);
-    return give_name();
-  }
-  const int fd = std::exchange(fd_, -1);
-  if (::close(fd) != 0) return output_error(path_, "cannot close", errno);
+  // Late write errors show when a copy is closed; the file itself stays open, and so locked, until
+  // it has its name.
+  if (::close(::dup(fd_)) != 0) return output_error(path_, "cannot close", errno);
+  if (temporary_.empty()) return give_name();
   if (overwrite_ == Overwrite::Refuse) {
     // link refuses an existing name, so a file that appeared since `create` is not lost.
     if (::link(temporary_.c_str(), path_.c_str()) == 0) {

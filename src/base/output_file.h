@@ -11,7 +11,10 @@ namespace visionpress {
 enum class Overwrite { Refuse, Allow };
 
 /// A file that gets its name from `commit`, when it is whole; without a commit nothing is left.
-/// Where the file system has files without a name, that holds even for a program that is killed.
+/// Where the file system has files without a name, that holds even for a program that is killed;
+/// elsewhere (and for an instant while a file is replaced) a killed program may leave a file named
+/// .visionpress-XXXXXX, which the next program that writes into the folder removes.
+/// A file that is replaced keeps its permissions; a new one gets what the umask says.
 class OutputFile {
  public:
   /// errors: Output when the target exists and `overwrite` refuses, when it is a symbolic link or

@@ -1,13 +1,19 @@
 #include "base/output_file.h"
 
+#include <climits>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include "base/mapped_file.h"
+#include "visionpress/process.h"
 
 namespace visionpress {
 namespace {
@@ -95,6 +101,49 @@ TEST_F(OutputFileTest, ASymbolicLinkIsNeitherFollowedNorReplaced) {
   EXPECT_EQ(entries(), 2U);
 }
 
+unsigned mode_of(const std::string& path) {
+  struct stat info = {};
+  EXPECT_EQ(::stat(path.c_str(), &info), 0);
+  return info.st_mode & 07777U;
+}
+
+TEST_F(OutputFileTest, AReplacedFileKeepsItsPermissionsAndANewOneGetsTheUmasks) {
+  const mode_t old_mask = ::umask(027);
+  const std::string path = folder_ / "a";
+  ASSERT_TRUE(write_file(path, Overwrite::Refuse, {}));
+  EXPECT_EQ(mode_of(path), 0640U);
+  for (const unsigned mode : {0600U, 0444U, 0775U}) {
+    ASSERT_EQ(::chmod(path.c_str(), mode), 0);
+    ASSERT_TRUE(write_file(path, Overwrite::Allow, {}));
+    EXPECT_EQ(mode_of(path), mode);
+  }
+  ::umask(old_mask);
+}
+
+TEST_F(OutputFileTest, WhatAKilledRunLeftIsGoneAfterTheNext) {
+  // A folder is cleaned once in a program, so the first output into it does so.
+  std::ofstream(folder_ / ".visionpress-dead01") << "half";
+  std::ofstream(folder_ / ".visionpress-notes") << "theirs";  // no temporary's name
+  std::ofstream(folder_ / "model.tflite.visionpress-dead01") << "theirs";
+  const std::string held = folder_ / ".visionpress-alive1";  // of a run that goes on
+  std::ofstream(held) << "half";
+  const int fd = ::open(held.c_str(), O_RDWR);
+  ASSERT_EQ(::flock(fd, LOCK_EX | LOCK_NB), 0);
+  ASSERT_TRUE(write_file(folder_ / "a", Overwrite::Refuse, {}));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / ".visionpress-dead01"));
+  EXPECT_TRUE(std::filesystem::exists(held));
+  EXPECT_EQ(entries(), 4U);
+  ::close(fd);
+}
+
+TEST_F(OutputFileTest, ANameAsLongAsTheFileSystemTakesCanBeReplaced) {
+  const std::string path = folder_ / std::string(NAME_MAX, 'n');
+  ASSERT_TRUE(write_file(path, Overwrite::Refuse, {}));
+  const auto again = write_file(path, Overwrite::Allow, {});
+  EXPECT_TRUE(again) << again.error().to_string();
+  EXPECT_EQ(entries(), 1U);
+}
+
 TEST_F(OutputFileTest, AnEmptyFileMapsToAnEmptyView) {
   const std::string path = folder_ / "empty";
   ASSERT_TRUE(write_file(path, Overwrite::Refuse, {}));
@@ -102,6 +151,20 @@ TEST_F(OutputFileTest, AnEmptyFileMapsToAnEmptyView) {
   ASSERT_TRUE(mapped);
   EXPECT_TRUE(mapped->bytes().empty());
   EXPECT_FALSE(MappedFile::open(folder_));
+}
+
+TEST_F(OutputFileTest, AnInputCutShortWhileItIsMappedEndsAProgramThatAskedForItWithCodeThree) {
+  const std::string path = folder_ / "input";
+  const std::vector<std::byte> bytes(1 << 16, std::byte{1});
+  ASSERT_TRUE(write_file(path, Overwrite::Refuse, bytes));
+  const auto read_cut_file = [&] {
+    end_on_lost_input();
+    const auto mapped = MappedFile::open(path);
+    std::filesystem::resize_file(path, 100);
+    const auto last = std::to_integer<int>(mapped->bytes().back());
+    std::exit(last);
+  };
+  EXPECT_EXIT(read_cut_file(), testing::ExitedWithCode(3), "input: the file became shorter");
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/json_text.h"
 
@@ -69,7 +70,7 @@ Result<std::string> read_endpoint(std::string_view text) {
 }
 
 Result<std::string> read_key(std::string_view key, const char* name) {
-  while (!key.empty() && std::isspace(static_cast<unsigned char>(key.back())) != 0) {
+  while (!key.empty() && is_ascii_space(key.back())) {
     key.remove_suffix(1);
   }
   const bool is_plain =

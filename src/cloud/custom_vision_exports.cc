@@ -1,8 +1,8 @@
 #include "cloud/custom_vision_exports.h"
 
 #include <algorithm>
-#include <cctype>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "cloud/zip_archive.h"
@@ -113,8 +113,8 @@ std::string name_package(const CloudIteration& iteration, const CloudExportOptio
 
 /// Platform and flavor become part of a file's name and of an address.
 Result<void> check_word(const char* what, const std::string& word) {
-  const bool is_word = std::ranges::all_of(
-      word, [](unsigned char c) { return c < 0x80 && (std::isalnum(c) != 0 || c == '_'); });
+  const bool is_word =
+      std::ranges::all_of(word, [](char c) { return is_ascii_alnum(c) || c == '_'; });
   if (is_word) return {};
   return fail(ErrorKind::Usage, "{} \"{}\": expected letters and digits", what, word);
 }

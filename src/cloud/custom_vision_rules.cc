@@ -1,6 +1,6 @@
 #include "cloud/custom_vision_rules.h"
 
-#include <cctype>
+#include "base/ascii.h"
 
 namespace visionpress {
 
@@ -9,7 +9,7 @@ bool is_uuid(std::string_view text) {
   if (text.size() != kLength) return false;
   for (std::size_t i = 0; i < kLength; ++i) {
     const bool dash = i == 8 || i == 13 || i == 18 || i == 23;
-    if (dash ? text[i] != '-' : std::isxdigit(static_cast<unsigned char>(text[i])) == 0) {
+    if (dash ? text[i] != '-' : !is_hex_digit(text[i])) {
       return false;
     }
   }

@@ -8,6 +8,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/json_text.h"
 #include "cloud/sha1.h"
@@ -167,9 +168,7 @@ Result<void> find_manifest(const Source& source, const std::vector<std::string>&
   manifest.label_file = text_at(object, "LabelFileName");
   manifest.metadata_file = text_at(object, "MetadataPropsFileName");
   manifest.model_sha1 = text_at(object, "ModelFileSHA1");
-  for (char& c : manifest.model_sha1) {
-    c = static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
+  manifest.model_sha1 = ascii_lower(manifest.model_sha1);
   return check_version(manifest, package.manifest_entry);
 }
 
@@ -332,6 +331,12 @@ bool is_package_folder(const std::string& path) {
   // TensorFlow's own folders hold other .pb files besides.
   if (std::ranges::find(names, kSavedModel) != names.end()) return false;
   return std::ranges::count_if(names, is_model_name) == 1;
+}
+
+std::vector<std::string> list_model_files(const std::string& path) {
+  std::vector<std::string> names = FolderSource(path).list();
+  std::erase_if(names, [](const std::string& name) { return !is_model_name(name); });
+  return names;
 }
 
 Result<OpenedPackage> open_package(MappedFile archive, Diagnostics& diagnostics) {

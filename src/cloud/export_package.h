@@ -61,6 +61,9 @@ struct OpenedPackage {
 /// True for a folder that holds a manifest or one model file. Nothing is checked yet.
 [[nodiscard]] bool is_package_folder(const std::string& path);
 
+/// The model files of a folder and of the folders in it, by their names, sorted.
+[[nodiscard]] std::vector<std::string> list_model_files(const std::string& path);
+
 /// Opens an archive or a folder. An unexpected SHA-1 is a warning: real packages have it.
 /// errors: Io; Malformed, Unsupported as ZipArchive::open; Malformed for a manifest that is no JSON
 /// or names what is not there; Unsupported for an exporter above version 2, for TensorFlow.js, and

@@ -1,7 +1,6 @@
 #include "cloud/http_client.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cmath>
 #include <string_view>
@@ -9,6 +8,8 @@
 #include <utility>
 
 #include <fmt/format.h>
+
+#include "base/ascii.h"
 
 namespace visionpress {
 namespace {
@@ -59,9 +60,7 @@ bool HttpClient::pause(int attempt, const HttpReply& reply) {
 std::optional<seconds> find_asked_wait(const HttpReply& reply) {
   if (reply.retry_after) return reply.retry_after;
   if (reply.status != 429 && reply.is_answer()) return std::nullopt;
-  std::string text = reply.body;
-  std::ranges::transform(text, text.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string text = ascii_lower(reply.body);
   constexpr std::string_view kWords = "retry after ";
   const std::size_t at = text.find(kWords);
   if (at == std::string::npos) return std::nullopt;
@@ -78,8 +77,7 @@ std::string encode_url_part(std::string_view text) {
   std::string encoded;
   for (const char c : text) {
     const auto byte = static_cast<unsigned char>(c);
-    const bool plain =
-        (byte < 0x80 && std::isalnum(byte) != 0) || c == '-' || c == '.' || c == '_' || c == '~';
+    const bool plain = is_ascii_alnum(c) || c == '-' || c == '.' || c == '_' || c == '~';
     encoded += plain ? std::string(1, c) : fmt::format("%{:02X}", byte);
   }
   return encoded;

@@ -14,10 +14,17 @@ namespace {
 
 // Options: none. A half has no scale, so axis and symmetry mean nothing here.
 
-// Estimate.
+// Outline.
 
-std::size_t estimate_fp16(const Shape& shape, const EncodeOptions& /*options*/) {
-  return static_cast<std::size_t>(element_count(shape).value_or(0)) * 2;
+WeightCode half_code() {
+  WeightCode code;
+  code.encoding = Encoding::Float16;
+  code.bits = 16;
+  return code;
+}
+
+WeightCode outline_fp16(const Shape& /*shape*/, const EncodeOptions& /*options*/) {
+  return half_code();
 }
 
 // Encode.
@@ -27,8 +34,7 @@ Result<EncodedWeight> encode_fp16(FloatView weights, const Shape& shape,
   VP_ASSIGN_OR_RETURN(const std::size_t count, check_encode_input(weights, shape));
   EncodedWeight encoded;
   encoded.shape = shape;
-  encoded.code.encoding = Encoding::Float16;
-  encoded.code.bits = 16;
+  encoded.code = half_code();
   encoded.codes = ByteBuffer(count * 2);
   std::vector<ErrorSums> pieces((count + kSumPiece - 1) / kSumPiece);
   parallel_for(pieces.size(), options.threads, [&](std::size_t i) {
@@ -60,7 +66,7 @@ Scheme fp16_scheme() {
       .floating = true,
       .min_elements = 0,
       .encode = encode_fp16,
-      .estimate_bytes = estimate_fp16,
+      .outline = outline_fp16,
   };
 }
 

@@ -27,19 +27,25 @@ Result<AxisSplit> read_layout(const Shape& shape, const EncodeOptions& options) 
   return split_at(shape, static_cast<std::size_t>(options.channel_axis));
 }
 
-// Estimate.
+// Outline.
 
-std::size_t estimate_linear(const Shape& shape, const EncodeOptions& options) {
-  const auto count = static_cast<std::size_t>(element_count(shape).value_or(0));
+WeightCode outline_linear(const Shape& shape, const EncodeOptions& options) {
   const auto layout = read_layout(shape, options);
-  const std::size_t scales = layout ? layout->channels : 1;
-  return count + scales * sizeof(float) * (options.symmetric ? 1 : 2);
+  const std::size_t channels = layout ? layout->channels : 1;
+  WeightCode code;
+  code.encoding = Encoding::Linear;
+  code.bits = 8;
+  code.is_signed = options.symmetric;
+  code.axis = channels > 1 ? options.channel_axis : 0;
+  code.scales.assign(channels, 1.0F);
+  if (!options.symmetric) code.offsets.assign(channels, 0.0F);
+  return code;
 }
 
-std::size_t estimate_linear_tensor(const Shape& shape, const EncodeOptions& options) {
+WeightCode outline_linear_tensor(const Shape& shape, const EncodeOptions& options) {
   EncodeOptions whole = options;
   whole.per_channel = false;
-  return estimate_linear(shape, whole);
+  return outline_linear(shape, whole);
 }
 
 // Encode.
@@ -243,7 +249,7 @@ Scheme linear8_scheme() {
       .floating = false,
       .min_elements = 1024,
       .encode = encode_linear8,
-      .estimate_bytes = estimate_linear,
+      .outline = outline_linear,
   };
 }
 
@@ -255,7 +261,7 @@ Scheme linear8_tensor_scheme() {
       .floating = false,
       .min_elements = 1024,
       .encode = encode_linear8_tensor,
-      .estimate_bytes = estimate_linear_tensor,
+      .outline = outline_linear_tensor,
   };
 }
 

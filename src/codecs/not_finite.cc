@@ -29,14 +29,6 @@ void add(const std::vector<float>& values, NotFiniteCount& count) {
   }
 }
 
-std::string describe(const NotFiniteCount& count) {
-  std::string text;
-  if (count.nan > 0) text = fmt::format("{} NaN", count.nan);
-  if (count.infinite > 0)
-    text += fmt::format("{}{} infinite", text.empty() ? "" : ", ", count.infinite);
-  return text;
-}
-
 }  // namespace
 
 NotFiniteCount count_not_finite(const WeightRef& stored) {
@@ -58,6 +50,14 @@ NotFiniteCount count_not_finite(const WeightRef& stored) {
   add(stored.code.offsets, count);
   add(stored.code.table, count);
   return count;
+}
+
+std::string describe(const NotFiniteCount& count) {
+  std::string text;
+  if (count.nan > 0) text = fmt::format("{} NaN", count.nan);
+  if (count.infinite > 0)
+    text += fmt::format("{}{} infinite", text.empty() ? "" : ", ", count.infinite);
+  return text;
 }
 
 std::string describe_not_finite(const Graph& graph) {

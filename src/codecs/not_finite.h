@@ -19,6 +19,9 @@ struct NotFiniteCount {
 /// cost: one read of the payload.
 [[nodiscard]] NotFiniteCount count_not_finite(const WeightRef& stored);
 
+/// "2 NaN, 1 infinite"; empty where there is none.
+[[nodiscard]] std::string describe(const NotFiniteCount& count);
+
 /// One line that names the weights of a graph which hold NaN or infinity, the first few with their
 /// counts; empty where all are finite.
 [[nodiscard]] std::string describe_not_finite(const Graph& graph);

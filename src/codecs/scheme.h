@@ -44,8 +44,9 @@ struct Scheme {
   /// errors: InvalidArgument for NaN or infinity, and where `shape` does not fit them.
   Result<EncodedWeight> (*encode)(FloatView weights, const Shape& shape,
                                   const EncodeOptions& options);
-  /// Bytes of the encoded weight: codes and scales.
-  std::size_t (*estimate_bytes)(const Shape& shape, const EncodeOptions& options);
+  /// The code that `encode` gives weights of this shape, but for its values: scales are 1.
+  /// For the size of a file that is not made.
+  WeightCode (*outline)(const Shape& shape, const EncodeOptions& options);
 };
 
 [[nodiscard]] std::span<const Scheme> all_schemes();

@@ -130,7 +130,7 @@ TEST(SchemeTest, NamesAreUniqueAndFound) {
   EXPECT_EQ(find_scheme(""), nullptr);
 }
 
-TEST(SchemeTest, EstimatesAreTheBytesOfTheResult) {
+TEST(SchemeTest, OutlinesHaveTheFormOfTheResult) {
   for (const Scheme& scheme : all_schemes()) {
     for (const Shape& shape : kShapes) {
       for (const bool symmetric : {false, true}) {
@@ -138,9 +138,16 @@ TEST(SchemeTest, EstimatesAreTheBytesOfTheResult) {
         options.symmetric = symmetric;
         const EncodedWeight encoded =
             encode(scheme.name.data(), make_weights(shape), shape, options);
-        const std::size_t bytes =
-            encoded.codes.size() + 4 * (encoded.code.scales.size() + encoded.code.offsets.size());
-        EXPECT_EQ(scheme.estimate_bytes(shape, options), bytes) << scheme.name;
+        const WeightCode outline = scheme.outline(shape, options);
+        EXPECT_EQ(outline.encoding, encoded.code.encoding);
+        EXPECT_EQ(outline.bits, encoded.code.bits);
+        EXPECT_EQ(outline.is_signed, encoded.code.is_signed);
+        EXPECT_EQ(outline.axis, encoded.code.axis);
+        EXPECT_EQ(outline.scales.size(), encoded.code.scales.size()) << scheme.name;
+        EXPECT_EQ(outline.offsets.size(), encoded.code.offsets.size()) << scheme.name;
+        EXPECT_EQ(encoded.codes.size() * 8,
+                  static_cast<std::size_t>(element_count(shape).value_or(0)) *
+                      static_cast<std::size_t>(outline.bits));
       }
     }
   }

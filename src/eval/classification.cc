@@ -1,19 +1,16 @@
 #include "eval/classification.h"
 
 #include <algorithm>
-#include <cctype>
 #include <unordered_map>
 
+#include "base/ascii.h"
 #include "base/error.h"
 
 namespace visionpress {
 namespace {
 
 std::string fold_name(const std::string& name) {
-  std::string folded;
-  for (const char c : name) {
-    folded += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
-  }
+  const std::string folded = ascii_lower(name);
   const std::size_t first = folded.find_first_not_of(" \t\r\n");
   if (first == std::string::npos) return {};
   return folded.substr(first, folded.find_last_not_of(" \t\r\n") - first + 1);

@@ -2,11 +2,12 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <string_view>
 
 #include <fmt/format.h>
+
+#include "base/ascii.h"
 
 namespace visionpress {
 namespace {
@@ -68,7 +69,7 @@ constexpr std::array<Glyph, 42> kFont = {{
 }};
 
 const Glyph& find_glyph(char c) {
-  const char upper = static_cast<char>(std::toupper(static_cast<unsigned char>(c)));
+  const char upper = ascii_upper(c);
   const auto* found = std::find_if(
       kFont.begin(), kFont.end(), [upper](const Glyph& glyph) { return glyph.character == upper; });
   return found != kFont.end() ? *found : kFont.back();

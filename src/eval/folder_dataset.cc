@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
+#include "base/ascii.h"
 #include "eval/dataset_parts.h"
 
 namespace visionpress {
@@ -15,9 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 
 bool has_image_name(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string extension = ascii_lower(path.extension().native());
   constexpr std::array<std::string_view, 5> kNames = {".jpg", ".jpeg", ".png", ".bmp", ".webp"};
   return std::ranges::find(kNames, extension) != kNames.end();
 }

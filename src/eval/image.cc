@@ -2,11 +2,11 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <filesystem>
 #include <string_view>
 #include <utility>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "eval/exif.h"
@@ -142,9 +142,7 @@ Result<ImageSize> read_image_size(Bytes bytes) {
 }
 
 Result<void> save_image(const Image& image, const std::string& path, Overwrite overwrite) {
-  std::string extension = std::filesystem::path(path).extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string extension = ascii_lower(std::filesystem::path(path).extension().native());
   std::vector<std::byte> bytes;
   if (extension == ".png") {
     VP_ASSIGN_OR_RETURN(bytes, encode_png(image));

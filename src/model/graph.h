@@ -33,7 +33,7 @@ struct Graph {
   Format format = Format::CoreMl;
   Layout layout = Layout::ChannelsFirst;
   std::string format_version = {};  ///< "specification version 3", "schema version 3"
-  std::string producer = {};        ///< description or author the file gives; may be empty
+  std::string producer = {};        ///< the tool that wrote the file, where it says
   std::vector<Tensor> tensors = {};
   std::vector<Node> nodes = {};  ///< in an order in which they can run
   std::vector<Weight> weights = {};

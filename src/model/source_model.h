@@ -21,6 +21,8 @@ struct FormatLimits {
   /// the one that was written to float32's rounding of these.
   bool linear_by_range = false;
   bool float16_by_layer = false;  ///< kernel and bias must have the same floating type
+  /// Halves of fewer elements are not worth what the format puts around them.
+  std::size_t float16_least_elements = 0;
 };
 
 /// How an 8-bit kernel is stored in formats that have more than one way.
@@ -53,6 +55,13 @@ class SourceModel {
 
   [[nodiscard]] virtual const Graph& graph() const = 0;
   [[nodiscard]] virtual FormatLimits limits() const = 0;
+  /// Bytes that the file gains around a weight of this code, its scales and codes not counted: what
+  /// decides whether the code pays. Close, not exact.
+  [[nodiscard]] virtual std::uint64_t estimate_overhead(std::size_t /*weight_index*/,
+                                                        const WeightCode& /*code*/,
+                                                        const RewriteOptions& /*options*/) const {
+    return 0;
+  }
   /// The file with these weights replaced and nothing else changed; no edits: the same file
   /// (protobuf: the same bytes; flatbuffers: the same structure). Pieces borrow from the mapped
   /// source, from the edits' codes and from the result itself.

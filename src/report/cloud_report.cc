@@ -100,7 +100,7 @@ std::string format_upload(const CloudUploadResult& result) {
   add(result.clamped, "boxes cut to their image");
   add(result.crowds, "boxes around crowds left out");
   for (const CloudUploadFailure& failure : result.failures) {
-    text += fmt::format("not there: {}: {}\n", failure.file, failure.reason);
+    text += fmt::format("not there: {}: {}\n", shown(failure.file), shown(failure.reason));
   }
   return text;
 }

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cmath>
 
 #include <fmt/format.h>
@@ -20,18 +21,81 @@ double share(std::uint64_t part, std::uint64_t whole) {
 /// A layer that a converter fused of several is named by all of them: "a/Relu;a/BiasAdd;a/Conv2D".
 std::string first_name(const std::string& layer) { return layer.substr(0, layer.find(';')); }
 
+/// What the codes cost, in one sentence.
+struct Judgement {
+  std::size_t changed = 0;
+  std::vector<const WeightRow*> weak = {};  ///< the worst first
+  bool one_scale = false;                   ///< a scale for each channel would mend some of them
+};
+
+Judgement judge(const std::vector<WeightRow>& rows) {
+  Judgement judgement;
+  for (const WeightRow& row : rows) {
+    if (!row.kept_because.empty()) continue;
+    ++judgement.changed;
+    if (row.weak_because.empty()) continue;
+    judgement.weak.push_back(&row);
+    judgement.one_scale =
+        judgement.one_scale || (row.to == "linear-8-tensor" && row.shape.size() > 1);
+  }
+  std::ranges::stable_sort(judgement.weak, [](const WeightRow* a, const WeightRow* b) {
+    return a->snr_db.value_or(0.0) < b->snr_db.value_or(0.0);
+  });
+  return judgement;
+}
+
+std::string describe(const Judgement& judgement) {
+  constexpr std::size_t kShown = 5;
+  if (judgement.changed == 0) return "no weight was changed";
+  if (judgement.weak.empty()) {
+    return fmt::format("every changed weight keeps an SNR of {:.0f} dB or more", kWeakSnrDb);
+  }
+  std::string names;
+  for (std::size_t i = 0; i < std::min(kShown, judgement.weak.size()); ++i) {
+    const WeightRow& row = *judgement.weak[i];
+    names +=
+        fmt::format("{}{} ({})", i == 0 ? "" : ", ", shown(first_name(row.name)), row.weak_because);
+  }
+  if (judgement.weak.size() > kShown) {
+    names += fmt::format(" and {} more", judgement.weak.size() - kShown);
+  }
+  return fmt::format(
+      "{} of {} changed weights lost much (limit: an SNR of {:.0f} dB): {}; "
+      "evaluate the file{}",
+      judgement.weak.size(), judgement.changed, kWeakSnrDb, names,
+      judgement.one_scale ? ", or take linear-8, which has a scale for each channel"
+                          : ", or leave them with --keep");
+}
+
+std::string format_judgement(const std::vector<WeightRow>& rows) {
+  return rows.empty() ? "" : fmt::format("  judgement: {}\n", describe(judge(rows)));
+}
+
+JsonValue judgement_json(const std::vector<WeightRow>& rows) {
+  const Judgement judgement = judge(rows);
+  JsonValue weak = JsonValue::array();
+  for (const WeightRow* row : judgement.weak) weak.push_back(row->name);
+  return {{"good", judgement.weak.empty()},
+          {"snr_limit_db", kWeakSnrDb},
+          {"channel_snr_limit_db", kWeakChannelSnrDb},
+          {"lost_limit", kWeakLostShare},
+          {"weak", weak},
+          {"text", describe(judgement)}};
+}
+
 std::string format_line(const CompressResult& result) {
   std::string line =
-      fmt::format("{}: {} -> {} ({:.1f}%)  {}, {} of {} tensors", base_name(result.input),
+      fmt::format("{}: {} -> {} ({:.1f}%)  {}, {} of {} tensors", shown(base_name(result.input)),
                   format_bytes(result.bytes_before), format_bytes(result.bytes_after),
                   share(result.bytes_after, result.bytes_before), result.scheme,
                   result.changed_count(), result.weights.size());
   if (const WeightRow* worst = result.worst()) {
-    line += std::isinf(*worst->snr_db) ? "  every value exact"
-                                       : fmt::format("  worst layer SNR {:.1f} dB ({})",
-                                                     *worst->snr_db, first_name(worst->layer));
+    line += std::isinf(*worst->snr_db)
+                ? "  every value exact"
+                : fmt::format("  worst layer SNR {:.1f} dB ({})", *worst->snr_db,
+                              shown(first_name(worst->layer)));
   }
-  return line + fmt::format("  -> {}\n", result.output);
+  return line + fmt::format("  -> {}\n", shown(result.output));
 }
 
 Table make_table(const std::vector<WeightRow>& weights) {
@@ -46,11 +110,14 @@ Table make_table(const std::vector<WeightRow>& weights) {
   return table;
 }
 
+/// JSON has no infinity: an exact weight has "exact" in place of its SNR.
+JsonValue snr_json(const std::optional<double>& snr_db) {
+  return snr_db && std::isinf(*snr_db) ? JsonValue("exact") : number_json(snr_db);
+}
+
 JsonValue weights_json(const std::vector<WeightRow>& rows) {
   JsonValue weights = JsonValue::array();
   for (const WeightRow& row : rows) {
-    // JSON has no infinity: an exact weight has "exact" in place of its SNR.
-    const bool exact = row.snr_db && std::isinf(*row.snr_db);
     weights.push_back({{"name", row.name},
                        {"layer", row.layer},
                        {"shape", row.shape},
@@ -58,8 +125,12 @@ JsonValue weights_json(const std::vector<WeightRow>& rows) {
                        {"to", row.to},
                        {"bytes_before", row.bytes_before},
                        {"bytes_after", row.bytes_after},
-                       {"snr_db", exact ? JsonValue("exact") : number_json(row.snr_db)},
+                       {"snr_db", snr_json(row.snr_db)},
                        {"max_steps", number_json(row.max_steps)},
+                       {"channel_snr_db", snr_json(row.channel_snr_db)},
+                       {"lost_share", number_json(row.lost_share)},
+                       {"weak_because", row.weak_because.empty() ? JsonValue(nullptr)
+                                                                 : JsonValue(row.weak_because)},
                        {"kept_because", row.kept_because.empty() ? JsonValue(nullptr)
                                                                  : JsonValue(row.kept_because)}});
   }
@@ -78,6 +149,7 @@ JsonValue make_json(const CompressResult& result) {
           {"changed", result.changed_count()},
           {"worst_snr_db", has_snr ? JsonValue(*worst->snr_db) : JsonValue(nullptr)},
           {"worst_layer", has_snr ? JsonValue(worst->layer) : JsonValue(nullptr)},
+          {"judgement", judgement_json(result.weights)},
           {"weights", weights_json(result.weights)},
           {"warnings", result.warnings}};
 }
@@ -105,10 +177,11 @@ JsonValue check_json(const ConversionCheck& check) {
 
 std::string format_line(const ConvertResult& result) {
   return fmt::format("{}: {} -> {} ({:.1f}%)  {} to {}, {}, {} layers to {}  -> {}\n",
-                     base_name(result.input), format_bytes(result.bytes_before),
+                     shown(base_name(result.input)), format_bytes(result.bytes_before),
                      format_bytes(result.bytes_after),
                      share(result.bytes_after, result.bytes_before), result.from, result.to,
-                     result.scheme, result.layers_before, result.layers_after, result.output) +
+                     result.scheme, result.layers_before, result.layers_after,
+                     shown(result.output)) +
          format_check(result.check);
 }
 
@@ -123,6 +196,7 @@ JsonValue make_json(const ConvertResult& result) {
           {"layers_before", result.layers_before},
           {"layers_after", result.layers_after},
           {"check", check_json(result.check)},
+          {"judgement", judgement_json(result.weights)},
           {"weights", weights_json(result.weights)},
           {"warnings", result.warnings}};
 }
@@ -135,7 +209,7 @@ std::string format_weights(const T& result, ReportForm form, Detail detail) {
           [&] { return make_table(result.weights); })) {
     return *text;
   }
-  std::string text = format_line(result);
+  std::string text = format_line(result) + format_judgement(result.weights);
   if (detail == Detail::Full) text += format_text(make_table(result.weights), Alignment::Words);
   return text;
 }

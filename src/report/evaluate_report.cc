@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <charconv>
 #include <filesystem>
 
 #include <fmt/format.h>
@@ -172,7 +173,8 @@ std::string describe_run_times(const EvaluateResult& result) {
 }
 
 std::string format_counts(const EvaluateResult& result) {
-  std::string text = fmt::format("{}: {}", result.data, format_count(result.images, "image"));
+  std::string text =
+      fmt::format("{}: {}", shown(result.data), format_count(result.images, "image"));
   if (result.boxes > 0)
     text += fmt::format(", {} {}", result.boxes, result.boxes == 1 ? "box" : "boxes");
   if (result.clamped_boxes > 0)
@@ -221,7 +223,7 @@ std::string format_notes(const EvaluateResult& result) {
     for (const ModelScore& model : result.models) {
       if (model.within_max_drop) continue;
       text += fmt::format("{}: falls short of the first by more than {:g} points\n",
-                          base_name(model.file), *options.max_drop);
+                          shown(base_name(model.file)), *options.max_drop);
     }
   }
   return text;
@@ -306,7 +308,12 @@ JsonValue make_json(const EvaluateResult& result) {
   JsonValue models = JsonValue::array();
   for (const ModelScore& model : result.models) models.push_back(model_json(model));
   // Floats are widened through their shortest text, so that 0.4F reads 0.4.
-  const auto shortest = [](float value) { return std::stod(fmt::format("{}", value)); };
+  const auto shortest = [](float value) {
+    const std::string text = fmt::format("{}", value);
+    double widened = 0.0;
+    std::from_chars(text.data(), text.data() + text.size(), widened);
+    return widened;
+  };
   return {{"task", result.task == Task::Detection ? "detection" : "classification"},
           {"data", result.data},
           {"images", result.images},

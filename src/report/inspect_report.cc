@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <map>
+#include <span>
 
 #include <fmt/format.h>
 
@@ -12,7 +13,7 @@ namespace {
 std::string format_values(const char* what, const std::vector<ValueInfo>& values) {
   std::string text;
   for (const ValueInfo& value : values) {
-    text += fmt::format("  {:<8} {} {} {}\n", what, value.name,
+    text += fmt::format("  {:<8} {} {} {}\n", what, shown(value.name),
                         value.has_rank ? format_shape(value.shape) : "[?]", value.type);
   }
   return text;
@@ -21,7 +22,7 @@ std::string format_values(const char* what, const std::vector<ValueInfo>& values
 /// "9 convolution, 8 batchnorm", the most frequent first.
 std::string count_types(const std::vector<LayerInfo>& layers) {
   std::map<std::string, std::size_t> counts;
-  for (const LayerInfo& layer : layers) ++counts[layer.type];
+  for (const LayerInfo& layer : layers) ++counts[shown(layer.type)];
   std::vector<std::pair<std::string, std::size_t>> sorted(counts.begin(), counts.end());
   std::stable_sort(sorted.begin(), sorted.end(),
                    [](const auto& a, const auto& b) { return a.second > b.second; });
@@ -93,6 +94,7 @@ std::string format_package(const ModelInfo& info) {
     if (!package.exporter_version.empty()) text += ", exporter " + package.exporter_version;
     if (!package.exported_date.empty()) text += ", " + package.exported_date.substr(0, kDay);
   }
+  text = shown(text);
   if (package.sha1_matches) text += *package.sha1_matches ? ", SHA-1 right" : ", SHA-1 wrong";
   return text + "\n";
 }
@@ -113,25 +115,41 @@ std::string format_refused(const ModelInfo& info) {
   for (const auto& [why, layers] : reasons) {
     if (layers.size() > kShown) {
       text += fmt::format("  {:<8} {} layers cannot be run (--layers names them): {}\n", "",
-                          layers.size(), why);
+                          layers.size(), shown(why));
       continue;
     }
     for (const LayerInfo* layer : layers) {
-      text +=
-          fmt::format("  {:<8} \"{}\" ({}) cannot be run: {}\n", "", layer->name, layer->type, why);
+      text += fmt::format("  {:<8} \"{}\" ({}) cannot be run: {}\n", "", shown(layer->name),
+                          shown(layer->type), shown(why));
     }
   }
   return text;
 }
 
+/// What the author says of a Core ML model.
+std::string format_description(const std::map<std::string, std::string>& metadata) {
+  const auto find = [&metadata](const char* key) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? std::string() : found->second;
+  };
+  const std::string about = find("shortDescription");
+  const std::string author = find("author");
+  std::string text;
+  if (!about.empty()) text += fmt::format("  {:<8} {}\n", "about", shown(about));
+  if (!author.empty()) text += fmt::format("  {:<8} {}\n", "author", shown(author));
+  return text;
+}
+
 std::string format_summary(const ModelInfo& info) {
   constexpr std::size_t kIndent = 11;  // of what follows the word at the beginning of a line
-  std::string text = fmt::format("{}: {}, {}, {}\n", base_name(info.file), info.format,
-                                 info.format_version, format_bytes(info.bytes));
+  std::string text = fmt::format("{}: {}, {}, {}\n", shown(base_name(info.file)), info.format,
+                                 shown(info.format_version), format_bytes(info.bytes));
   text += format_package(info);
-  if (!info.producer.empty()) text += fmt::format("  {:<8} {}\n", "producer", info.producer);
+  if (!info.producer.empty()) text += fmt::format("  {:<8} {}\n", "producer", shown(info.producer));
+  text += format_description(info.metadata);
   text += format_values("input", info.inputs);
-  if (!info.image_input.empty()) text += fmt::format("  {:<8} {}\n", "image", info.image_input);
+  if (!info.image_input.empty())
+    text += fmt::format("  {:<8} {}\n", "image", shown(info.image_input));
   text += format_values("output", info.outputs);
   text += fmt::format(
       "  {:<8} {}\n", "layers",
@@ -140,13 +158,16 @@ std::string format_summary(const ModelInfo& info) {
   text += format_weights(info);
   if (!info.labels.empty()) {
     text += fmt::format("  {:<8} {}\n", "labels",
-                        wrap(fmt::format("{} ({}): {}", info.labels.size(), info.labels_source,
-                                         list_some(info.labels)),
+                        wrap(shown(fmt::format("{} ({}): {}", info.labels.size(),
+                                               info.labels_source, list_some(info.labels))),
                              kIndent));
   }
   for (const SchemeFit& fit : info.schemes) {
-    text += fmt::format("  {:<8} {:<16} about {}, {} of {} tensors\n", "scheme", fit.name,
-                        format_bytes(fit.file_bytes), fit.weights, info.weights.size());
+    const std::string size = fit.cannot_because.empty()
+                                 ? fmt::format("{}, {} of {} tensors", format_bytes(fit.file_bytes),
+                                               fit.weights, info.weights.size())
+                                 : "cannot be written: " + shown(fit.cannot_because);
+    text += fmt::format("  {:<8} {:<16} {}\n", "scheme", fit.name, size);
   }
   return text;
 }
@@ -168,6 +189,23 @@ Table make_weight_table(const ModelInfo& info) {
   for (const WeightInfo& weight : info.weights) {
     table.rows.push_back({weight.name, weight.layer, weight.role, format_shape(weight.shape),
                           weight.encoding, std::to_string(weight.bytes), weight.fixed_because});
+  }
+  return table;
+}
+
+/// For programs: every row says which file it is of.
+Table make_file_table(std::span<const ModelInfo> infos) {
+  Table table;
+  for (const ModelInfo& info : infos) {
+    Table weights = make_weight_table(info);
+    if (table.header.empty()) {
+      table.header = std::move(weights.header);
+      table.header.insert(table.header.begin(), "file");
+    }
+    for (auto& row : weights.rows) {
+      row.insert(row.begin(), info.file);
+      table.rows.push_back(std::move(row));
+    }
   }
   return table;
 }
@@ -220,8 +258,12 @@ JsonValue make_json(const ModelInfo& info) {
   }
   JsonValue schemes = JsonValue::array();
   for (const SchemeFit& fit : info.schemes) {
+    const bool can = fit.cannot_because.empty();
     schemes.push_back(
-        {{"name", fit.name}, {"weights", fit.weights}, {"file_bytes", fit.file_bytes}});
+        {{"name", fit.name},
+         {"weights", fit.weights},
+         {"file_bytes", can ? JsonValue(fit.file_bytes) : JsonValue(nullptr)},
+         {"cannot_because", can ? JsonValue(nullptr) : JsonValue(fit.cannot_because)}});
   }
   return {
       {"file", info.file},
@@ -247,7 +289,9 @@ JsonValue make_json(const ModelInfo& info) {
 std::string format_report(const ModelInfo& info, ReportForm form, Detail detail) {
   if (auto text = format_unless_text(
           form, Alignment::Words, [&] { return make_json(info); },
-          [&] { return make_weight_table(info); })) {
+          [&] {
+            return make_file_table({&info, 1});
+          })) {
     return *text;
   }
   std::string text = format_summary(info);
@@ -256,9 +300,25 @@ std::string format_report(const ModelInfo& info, ReportForm form, Detail detail)
     text += format_text(make_layer_table(info), Alignment::Words);
     text += '\n';
     text += format_text(make_weight_table(info), Alignment::Words);
-    for (const auto& [key, value] : info.metadata) text += fmt::format("\n{}: {}", key, value);
+    for (const auto& [key, value] : info.metadata)
+      text += fmt::format("\n{}: {}", shown(key), shown(value));
     if (!info.metadata.empty()) text += "\n";
   }
+  return text;
+}
+
+std::string format_report(const std::vector<ModelInfo>& infos, ReportForm form, Detail detail) {
+  const auto make_array = [&] {
+    JsonValue json = JsonValue::array();
+    for (const ModelInfo& info : infos) json.push_back(make_json(info));
+    return json;
+  };
+  if (auto text = format_unless_text(form, Alignment::Words, make_array,
+                                     [&] { return make_file_table(infos); })) {
+    return *text;
+  }
+  std::string text;
+  for (const ModelInfo& info : infos) text += format_report(info, form, detail);
   return text;
 }
 

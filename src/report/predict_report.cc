@@ -11,7 +11,7 @@ namespace {
 std::string format_raw(const std::vector<RawOutput>& outputs) {
   std::string text;
   for (const RawOutput& output : outputs) {
-    text += fmt::format("  {} {}: {:.6g} to {:.6g}, mean {:.6g}{}\n", output.name,
+    text += fmt::format("  {} {}: {:.6g} to {:.6g}, mean {:.6g}{}\n", shown(output.name),
                         format_shape(output.shape), output.minimum, output.maximum, output.mean,
                         output.not_finite == 0
                             ? std::string()
@@ -21,11 +21,11 @@ std::string format_raw(const std::vector<RawOutput>& outputs) {
 }
 
 std::string format_image(const ImagePrediction& image, bool boxes) {
-  std::string text = fmt::format("{} ({}x{}){}{}\n", image.file, image.width, image.height,
+  std::string text = fmt::format("{} ({}x{}){}{}\n", shown(image.file), image.width, image.height,
                                  image.predictions.empty() && boxes ? ": nothing seen" : "",
-                                 image.drawn.empty() ? "" : " -> " + image.drawn);
+                                 image.drawn.empty() ? "" : " -> " + shown(image.drawn));
   for (const Prediction& seen : image.predictions) {
-    text += fmt::format("  {:.3f}  {}", seen.probability, seen.tag);
+    text += fmt::format("  {:.3f}  {}", seen.probability, shown(seen.tag));
     if (boxes) {
       text += fmt::format("  at {:.0f},{:.0f} size {:.0f}x{:.0f}", seen.left, seen.top, seen.width,
                           seen.height);

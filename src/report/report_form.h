@@ -2,12 +2,18 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 
+#include "base/printable.h"
 #include "report/json.h"
 #include "report/table.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
+
+/// A name or label out of a file, as Text shows it: on one line, and steering nothing. Tables do so
+/// by themselves.
+[[nodiscard]] inline std::string shown(std::string_view name) { return escape_unprintable(name); }
 
 /// As --metric has it.
 [[nodiscard]] const char* name_of(Metric metric);

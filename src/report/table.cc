@@ -6,6 +6,7 @@
 
 #include <fmt/format.h>
 
+#include "base/printable.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
@@ -47,9 +48,19 @@ std::string format_line(const std::vector<std::string>& row, const std::vector<s
   return line.substr(0, line.find_last_not_of(' ') + 1) + "\n";
 }
 
+/// Cells hold names out of files; a row stays one line.
+Table escape_cells(Table table) {
+  for (std::string& cell : table.header) cell = escape_unprintable(cell);
+  for (auto& row : table.rows) {
+    for (std::string& cell : row) cell = escape_unprintable(cell);
+  }
+  return table;
+}
+
 }  // namespace
 
-std::string format_text(const Table& table, Alignment alignment) {
+std::string format_text(const Table& raw, Alignment alignment) {
+  const Table table = escape_cells(raw);
   const std::vector<std::size_t> widths = measure_columns(table);
   std::string text;
   std::size_t begin = 1;
@@ -68,7 +79,8 @@ std::string format_text(const Table& table, Alignment alignment) {
   return text;
 }
 
-std::string format_markdown(const Table& table, Alignment alignment) {
+std::string format_markdown(const Table& raw, Alignment alignment) {
+  const Table table = escape_cells(raw);
   const auto line = [](const std::vector<std::string>& cells) {
     std::string text = "|";
     for (const std::string& cell : cells) {
@@ -88,7 +100,8 @@ std::string format_markdown(const Table& table, Alignment alignment) {
   return text;
 }
 
-std::string format_csv(const Table& table) {
+std::string format_csv(const Table& raw) {
+  const Table table = escape_cells(raw);
   const auto line = [](const std::vector<std::string>& cells) {
     std::string text;
     for (std::size_t i = 0; i < cells.size(); ++i) {
@@ -106,6 +119,10 @@ std::string format_csv(const Table& table) {
   std::string text = line(table.header);
   for (const auto& row : table.rows) text += line(row);
   return text;
+}
+
+std::string escape_unprintable_text(std::string_view text, std::string_view allowed) {
+  return escape_unprintable_but(text, allowed);
 }
 
 std::string format_number(const std::optional<double>& value, int digits) {

@@ -19,6 +19,7 @@ from judge import DEMO, Judge, demo_image, judge_noise
 FLOAT_TOLERANCE = 1e-3
 FLIPPED_CODE = 0.07  # one code of an activation off by one, where a small first layer stays float
 SMALLEST = 1024  # elements of a weight that 8 bits applies to
+SMALLEST_HALF = 128
 OUTPUT_CHANNEL = {schema.BuiltinOperator.DEPTHWISE_CONV_2D: 3}  # axis of the scales; 0 for the others
 KERNEL_OPS = {schema.BuiltinOperator.CONV_2D, schema.BuiltinOperator.DEPTHWISE_CONV_2D, schema.BuiltinOperator.FULLY_CONNECTED}
 # Versions from which a runtime knows int8 kernels with float activations, one scale for all or one a channel.
@@ -103,9 +104,9 @@ def check_codes(name, tensor, codes, original, axis, per_tensor):
     assert np.all((largest == 127) | (np.asarray(largest) == 0)), f"{name} does not use the range: largest codes {np.unique(largest)}"
 
 
-def check_float_constant(name, kept, original, kind):
+def check_float_constant(name, kept, original, is_half):
     tensor, values = kept
-    if kind == "float16":
+    if is_half:
         assert tensor.type == schema.TensorType.FLOAT16, f"{name} is no float16"
         halves = np.clip(original, -65504, 65504).astype(np.float16)
         assert np.array_equal(values, halves), f"{name} differs from the nearest halves"
@@ -133,8 +134,10 @@ def check_weights(before_path, after_path, kind, options):
             assert written[1].shape == original[1].shape, f"{name} has shape {written[1].shape}, had {original[1].shape}"
             is_kernel = code in KERNEL_OPS and slot == 1
             if kind == "float16" or not is_kernel or original[1].size < smallest:
-                check_float_constant(name, written, original[1], kind)
-                changed += kind == "float16"
+                # Halves of few elements would take more room than they save.
+                is_half = kind == "float16" and original[1].size >= SMALLEST_HALF
+                check_float_constant(name, written, original[1], is_half)
+                changed += is_half
                 continue
             assert written[0].type == schema.TensorType.INT8, f"{name} is no int8"
             check_codes(name, *written, original[1], OUTPUT_CHANNEL.get(code, 0), per_tensor)

@@ -1,7 +1,6 @@
 #include "command_line.h"
 
 #include <algorithm>
-#include <cctype>
 #include <charconv>
 #include <cstdio>
 #include <iterator>
@@ -9,6 +8,8 @@
 #include <numeric>
 #include <string_view>
 #include <system_error>
+
+#include <locale.h>  // NOLINT(modernize-deprecated-headers): uselocale is POSIX's
 
 namespace visionpress {
 namespace {
@@ -29,15 +30,6 @@ std::size_t measure_distance(const std::string& a, const std::string& b) {
 }
 
 std::string first_line(const std::string& text) { return text.substr(0, text.find('\n')); }
-
-/// Strings out of files reach what is printed; none of them may steer the terminal.
-std::string hide_controls(std::string text, std::string_view allowed) {
-  for (char& c : text) {
-    const bool is_control = static_cast<unsigned char>(c) < 0x20 || c == 0x7f;
-    if (is_control && allowed.find(c) == std::string_view::npos) c = '?';
-  }
-  return text;
-}
 
 std::string find_nearest_word(const std::string& word, const std::vector<std::string>& names) {
   std::string nearest;
@@ -62,8 +54,7 @@ std::string describe_extra(const CLI::App& app, const std::vector<std::string>& 
   for (const std::string& argument : arguments) {
     const std::string word = argument.substr(0, argument.find('='));
     const bool is_number =
-        word.size() > 1 &&
-        (std::isdigit(static_cast<unsigned char>(word[1])) != 0 || word[1] == '.');
+        word.size() > 1 && ((word[1] >= '0' && word[1] <= '9') || word[1] == '.');
     if (!word.starts_with("-") || word == "-" || word == "--" || is_number) continue;
     if (std::find(names.begin(), names.end(), word) != names.end()) continue;
     const std::string nearest = find_nearest_word(word, names);
@@ -71,6 +62,25 @@ std::string describe_extra(const CLI::App& app, const std::vector<std::string>& 
   }
   return {};
 }
+
+/// While it lives, this thread reads 0.5 as a half in any locale; CLI11 reads numbers by strtold.
+class PlainNumbers {
+ public:
+  PlainNumbers()
+      : plain_(::newlocale(LC_ALL_MASK, "C", nullptr)),
+        before_(plain_ != nullptr ? ::uselocale(plain_) : nullptr) {}
+  PlainNumbers(const PlainNumbers&) = delete;
+  PlainNumbers& operator=(const PlainNumbers&) = delete;
+  ~PlainNumbers() {
+    if (plain_ == nullptr) return;
+    ::uselocale(before_);
+    ::freelocale(plain_);
+  }
+
+ private:
+  locale_t plain_;
+  locale_t before_;
+};
 
 }  // namespace
 
@@ -100,7 +110,7 @@ Exit run_one_of(std::span<const Command> commands, const std::string& program,
   const std::string nearest = find_nearest_word(first, names);
   if (!first.empty() && !nearest.empty()) message += "; did you mean " + nearest + "?";
   std::fprintf(stderr, "%s: %s (-h shows the commands)\n", program.c_str(),
-               hide_controls(message, "").c_str());
+               escape_unprintable_text(message).c_str());
   return Exit::Usage;
 }
 
@@ -149,6 +159,7 @@ std::optional<Exit> CommandLine::parse(const std::vector<std::string>& arguments
     return print_help(argument == "--help");
   }
   std::string message;
+  const PlainNumbers plain;
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app_->parse(std::move(reversed));
@@ -160,7 +171,7 @@ std::optional<Exit> CommandLine::parse(const std::vector<std::string>& arguments
   const std::string extra = describe_extra(*app_, arguments);
   const std::string& text = extra.empty() ? message : extra;
   std::fprintf(stderr, "%s: %s (-h shows the options)\n", app_->get_name().c_str(),
-               hide_controls(text, "").c_str());
+               escape_unprintable_text(text).c_str());
   return Exit::Usage;
 }
 
@@ -320,12 +331,13 @@ Exit report_error(const Error& error) {
 void print_warnings(const std::vector<std::string>& warnings, const OutputOptions& options) {
   if (options.quiet) return;
   for (const std::string& warning : warnings) {
-    std::fprintf(stderr, "warning: %s\n", hide_controls(warning, "").c_str());
+    std::fprintf(stderr, "warning: %s\n", escape_unprintable_text(warning).c_str());
   }
 }
 
 Exit print_result(const std::string& result) {
-  const std::string text = hide_controls(result, "\n\t");
+  // Strings out of files reach what is printed; none of them may steer the terminal.
+  const std::string text = escape_unprintable_text(result, "\n\t");
   const bool written = std::fwrite(text.data(), 1, text.size(), stdout) == text.size();
   if (written && std::fflush(stdout) == 0) return Exit::Done;
   std::fputs("visionpress: cannot write to stdout\n", stderr);

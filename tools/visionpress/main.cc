@@ -2,14 +2,21 @@
 
 #include <algorithm>
 #include <array>
+#include <atomic>
 #include <csignal>
 #include <cstdio>
+#include <cstdlib>
 #include <exception>
 #include <new>
 #include <string>
 #include <string_view>
+#include <system_error>
+
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include "command_line.h"
+#include "visionpress/process.h"
 #include "visionpress/version.h"
 #include "waiting_threads.h"
 
@@ -53,6 +60,76 @@ Exit run(const Arguments& arguments) {
   return run_one_of(kCommands, "visionpress", describe_commands(first == "--help"), arguments);
 }
 
+constexpr int kInternal = static_cast<int>(Exit::Internal);
+
+/// Set when main has its exit code: whoever ends the program before that is a library.
+std::atomic<bool> has_ended = false;
+
+[[noreturn]] void end_program(const char* why) {
+  std::fprintf(stderr, "visionpress: %s\n", why);
+  std::fflush(stdout);
+  std::_Exit(kInternal);
+}
+
+/// Libraries that cannot have a thread or memory end the program by themselves: OpenMP with exit
+/// code 1, which would say that a result misses --max-drop.
+void refuse_foreign_exit() {
+  if (has_ended) return;
+  end_program(
+      "the system gave no more threads or memory (the line above says to whom); --threads 1 needs "
+      "the least");
+}
+
+/// oneDNN 2.6 reads through a null pointer where it gets no memory for the code it makes. A fault
+/// while the system refuses memory is that; any other stays a fault. Calls only what a handler may.
+void end_without_memory(int signal) {
+  constexpr std::size_t kProbe = std::size_t{16} << 20;  // bytes; a primitive's code takes less
+  void* probe = ::mmap(nullptr, kProbe, PROT_NONE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+  if (probe == MAP_FAILED) {
+    constexpr std::string_view kText = "visionpress: not enough memory\n";
+    [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, kText.data(), kText.size());
+    ::_exit(kInternal);
+  }
+  ::munmap(probe, kProbe);
+  std::signal(signal, SIG_DFL);
+  std::raise(signal);
+}
+
+/// An exception that nothing catches, as in a thread of a loop.
+[[noreturn]] void end_uncaught() {
+  try {
+    if (const auto exception = std::current_exception()) std::rethrow_exception(exception);
+  } catch (const std::bad_alloc&) {
+    end_program("not enough memory");
+  } catch (const std::system_error& error) {
+    end_program(error.code() == std::errc::resource_unavailable_try_again
+                    ? "the system gave no more threads; --threads 1 needs the least"
+                    : error.what());
+  } catch (const std::exception& error) {
+    end_program(error.what());
+  } catch (...) {
+  }
+  end_program("internal error");
+}
+
+Exit run_caught(const Arguments& arguments) {
+  try {
+    return run(arguments);
+  } catch (const std::bad_alloc&) {
+    std::fputs("visionpress: not enough memory\n", stderr);
+  } catch (const std::system_error& error) {
+    if (error.code() == std::errc::resource_unavailable_try_again) {
+      std::fputs("visionpress: the system gave no more threads; --threads 1 needs the least\n",
+                 stderr);
+    } else {
+      std::fprintf(stderr, "visionpress: internal error: %s\n", error.what());
+    }
+  } catch (const std::exception& error) {
+    std::fprintf(stderr, "visionpress: internal error: %s\n", error.what());
+  }
+  return Exit::Internal;
+}
+
 }  // namespace
 }  // namespace visionpress
 
@@ -64,12 +141,13 @@ int main(int argc, char** argv) {
     visionpress::let_waiting_threads_sleep(argv);
   }
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write, with its name
-  try {
-    return static_cast<int>(visionpress::run({argv + 1, argv + argc}));
-  } catch (const std::bad_alloc&) {
-    std::fputs("visionpress: not enough memory\n", stderr);
-  } catch (const std::exception& error) {
-    std::fprintf(stderr, "visionpress: internal error: %s\n", error.what());
-  }
-  return static_cast<int>(visionpress::Exit::Internal);
+  visionpress::end_on_lost_input();
+#ifndef __SANITIZE_ADDRESS__  // which reports faults itself
+  std::signal(SIGSEGV, visionpress::end_without_memory);
+#endif
+  std::set_terminate(visionpress::end_uncaught);
+  std::atexit(visionpress::refuse_foreign_exit);
+  const auto exit = static_cast<int>(visionpress::run_caught({argv + 1, argv + argc}));
+  visionpress::has_ended = true;
+  return exit;
 }

@@ -2,9 +2,13 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cstdio>
+#include <string>
 
 #include <unistd.h>
+
+#include "visionpress/report.h"
 
 namespace visionpress {
 namespace {
@@ -12,21 +16,23 @@ namespace {
 constexpr auto kBetweenDrawings = std::chrono::milliseconds(100);
 constexpr auto kBetweenLines = std::chrono::seconds(10);
 
+/// With a point, whatever the locale.
+std::string format_fixed(double value, int digits) {
+  std::array<char, 64> text = {};
+  const auto end = std::to_chars(text.data(), text.data() + text.size(), value,
+                                 std::chars_format::fixed, digits);
+  return {text.data(), end.ptr};
+}
+
 /// "model.tflite: 20/195  4.1/s  43 s left"
 std::string describe(std::size_t done, std::size_t total, const std::string& what, double seconds) {
-  std::array<char, 96> text = {};
-  if (total == 0) {
-    std::snprintf(text.data(), text.size(), ": %.0f s", seconds);
-    return what + text.data();
-  }
+  const std::string name = escape_unprintable_text(what) + ": ";
+  if (total == 0) return name + format_fixed(seconds, 0) + " s";
+  const std::string counts = name + std::to_string(done) + "/" + std::to_string(total);
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0.0;
-  int length = std::snprintf(text.data(), text.size(), ": %zu/%zu", done, total);
-  if (rate > 0 && done < total && length > 0) {
-    const auto at = static_cast<std::size_t>(length);
-    std::snprintf(text.data() + at, text.size() - at, "  %.1f/s  %.0f s left", rate,
-                  static_cast<double>(total - done) / rate);
-  }
-  return what + text.data();
+  if (rate <= 0 || done >= total) return counts;
+  return counts + "  " + format_fixed(rate, 1) + "/s  " +
+         format_fixed(static_cast<double>(total - done) / rate, 0) + " s left";
 }
 
 }  // namespace

@@ -242,6 +242,20 @@ Result<void> read_class_labels(const ProtobufMessage& network, Graph& graph) {
   return {};
 }
 
+/// The tool that wrote the file, "coremltools 4.1, of tensorflow==2.4.1"; empty where it does not
+/// say. source: the keys that coremltools writes (3 and before: coremltoolsVersion).
+std::string describe_producer(const std::map<std::string, std::string>& metadata) {
+  const auto find = [&metadata](const char* key) {
+    const auto found = metadata.find(key);
+    return found == metadata.end() ? std::string() : found->second;
+  };
+  std::string version = find("com.github.apple.coremltools.version");
+  if (version.empty()) version = find("coremltoolsVersion");
+  if (version.empty()) return {};
+  const std::string source = find("com.github.apple.coremltools.source");
+  return "coremltools " + version + (source.empty() ? "" : ", of " + source);
+}
+
 Result<void> read_metadata(const ProtobufMessage& description, Graph& graph) {
   VP_ASSIGN_OR_RETURN(const auto metadata, description.read_message(description_field::kMetadata));
   if (!metadata) return {};
@@ -263,10 +277,7 @@ Result<void> read_metadata(const ProtobufMessage& description, Graph& graph) {
     VP_ASSIGN_OR_RETURN(std::string value, entry.read_text(metadata_field::kMapValue));
     graph.metadata[std::move(key)] = std::move(value);
   }
-  for (const char* key : {"shortDescription", "author"}) {
-    const auto found = graph.metadata.find(key);
-    if (graph.producer.empty() && found != graph.metadata.end()) graph.producer = found->second;
-  }
+  graph.producer = describe_producer(graph.metadata);
   return {};
 }
 

@@ -43,6 +43,8 @@ class TfliteModel final : public SourceModel {
 
   [[nodiscard]] const Graph& graph() const override { return graph_; }
   [[nodiscard]] FormatLimits limits() const override;
+  [[nodiscard]] std::uint64_t estimate_overhead(std::size_t weight_index, const WeightCode& code,
+                                                const RewriteOptions& options) const override;
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
                                            const RewriteOptions& options) const override;
 

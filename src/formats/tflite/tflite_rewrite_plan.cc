@@ -33,6 +33,7 @@ class RewritePlanner {
   bool is_grouped(const TfliteUse& use, const Shape& kernel) const;
   void spread_scale(PlannedEdit& edit) const;
   Result<void> check_legacy(const PlannedEdit& edit) const;
+  std::size_t count_listed(std::size_t buffer) const;
   void plan_buffer(PlannedEdit& edit);
   void count_buffer_users();
   void plan_operators(const PlannedEdit& edit);
@@ -321,14 +322,32 @@ void RewritePlanner::spread_scale(PlannedEdit& edit) const {
   }
 }
 
-/// A buffer that others read too stays as it is for them; the last of its readers takes it over.
-/// One table may stand for several buffers (converters write all empty ones so).
-void RewritePlanner::plan_buffer(PlannedEdit& edit) {
-  const std::size_t buffer = source_tensor(edit.place->tensor_index).buffer();
+/// How often a buffer's table is listed: one may stand for several buffers (converters write all
+/// empty ones so).
+std::size_t RewritePlanner::count_listed(std::size_t buffer) const {
   const auto& table = at_index(*root_.buffers(), buffer);
   std::size_t listed = 0;
   for (std::size_t i = 0; i < root_.buffers()->size(); ++i) {
     if (&at_index(*root_.buffers(), i) == &table) ++listed;
+  }
+  return listed;
+}
+
+/// A buffer that others read too stays as it is for them; the last of its readers takes it over.
+/// Tensors that shared a buffer and still hold the same bytes share the new one.
+void RewritePlanner::plan_buffer(PlannedEdit& edit) {
+  const std::size_t buffer = source_tensor(edit.place->tensor_index).buffer();
+  const std::size_t listed = count_listed(buffer);
+  const auto same = std::find_if(plan_.edits.begin(), plan_.edits.end(), [&](const auto& other) {
+    return source_tensor(other.place->tensor_index).buffer() == buffer &&
+           other.scales == edit.scales && other.axis == edit.axis &&
+           other.value->codes == edit.value->codes;
+  });
+  if (same != plan_.edits.end()) {
+    edit.buffer = same->buffer;
+    edit.shares_buffer = true;
+    if (--plan_.buffer_users[buffer] == 0 && listed == 1) plan_.dropped_buffers.insert(buffer);
+    return;
   }
   if (plan_.buffer_users[buffer] == 1 && listed == 1) {
     edit.buffer = buffer;
@@ -420,7 +439,7 @@ void RewritePlanner::plan_decoded(const PlannedEdit& edit) {
     added.before = std::min(added.before, use.operator_index);
     read_from(use, added.output);
   }
-  plan_.new_tensors.push_back({edit.weight->name + "_dequantize", added.input});
+  plan_.new_tensors.push_back({edit.weight->name + std::string(kDequantizeSuffix), added.input});
   plan_.new_dequantizes.push_back(added);
 }
 

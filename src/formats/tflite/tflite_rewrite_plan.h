@@ -10,11 +10,15 @@
 #include <set>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "formats/tflite/tflite_model.h"
 
 namespace visionpress::tflite {
+
+/// Behind a weight's name: the tensor that a DEQUANTIZE of it writes.
+inline constexpr std::string_view kDequantizeSuffix = "_dequantize";
 
 /// One edit: the new payload of a weight's stored tensor.
 struct PlannedEdit {
@@ -25,7 +29,8 @@ struct PlannedEdit {
   std::vector<float> scales = {};
   int axis = 0;
   tfl::TensorType type = tfl::TensorType::INT8;  ///< of Linear codes
-  std::size_t buffer = 0;  ///< that holds the payload; past the source's: a new one
+  std::size_t buffer = 0;      ///< that holds the payload; past the source's: a new one
+  bool shares_buffer = false;  ///< an edit before this one has written it
 };
 
 /// A DEQUANTIZE to add before operator `before` of the source.
@@ -52,6 +57,7 @@ struct RewritePlan {
   std::vector<std::unique_ptr<EncodedWeight>> float_biases = {};  ///< made here; edits borrow them
   std::vector<std::size_t> buffer_users = {};  ///< tensors and metadata that still read each buffer
   std::size_t new_buffers = 0;
+  std::set<std::size_t> dropped_buffers = {};  ///< of the source, that nothing reads any more
   std::vector<NewTensor> new_tensors = {};
   std::vector<NewDequantize> new_dequantizes = {};
   std::vector<NewCode> new_codes = {};

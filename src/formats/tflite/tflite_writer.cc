@@ -103,8 +103,8 @@ std::size_t TfliteWriter::expected_bytes() const {
     const std::size_t source = source_tensor(edit.place->tensor_index).buffer();
     if (edit.buffer == source)
       kept -= view_vector(at_index(*root_.buffers(), source).data()).size();
-    kept += edit.value->codes.size() + edit.scales.size() * (sizeof(float) + sizeof(std::int64_t)) +
-            kEditOverheadBytes;
+    kept += (edit.shares_buffer ? 0 : edit.value->codes.size()) +
+            edit.scales.size() * (sizeof(float) + sizeof(std::int64_t)) + kEditOverheadBytes;
   }
   return kept + structure + structure / 4 + kBufferAlignment * size_of(root_.buffers()) +
          kSpareBytes;
@@ -122,7 +122,11 @@ Result<void> TfliteWriter::build_buffers(FlatbufferCopier& copier,
                                          flatbuffers::FlatBufferBuilder& builder) {
   const std::size_t known = size_of(root_.buffers());
   std::vector<flatbuffers::Offset<tfl::Buffer>> buffers(known + plan_.new_buffers);
+  for (const std::size_t dropped : plan_.dropped_buffers) {
+    copier.remove(&at_index(*root_.buffers(), dropped), field_of(tfl::Buffer::VT_DATA));
+  }
   for (const PlannedEdit& edit : plan_.edits) {
+    if (edit.shares_buffer) continue;
     const FlatbufferOffset data = build_payload(edit.value->codes, builder);
     if (edit.buffer < known) {
       copier.replace_offset(&at_index(*root_.buffers(), edit.buffer),
@@ -340,7 +344,36 @@ Result<FilePieces> TfliteWriter::write() {
 FormatLimits TfliteModel::limits() const {
   FormatLimits limits;
   limits.linear_needs_symmetric = true;
+  // 128 elements save 256 bytes; the DEQUANTIZE that each needs takes 100 to 200 of them by the
+  // length of its name (estimate_overhead), and is run for every image.
+  limits.float16_least_elements = 128;
   return limits;
+}
+
+std::uint64_t TfliteModel::estimate_overhead(std::size_t weight_index, const WeightCode& code,
+                                             const RewriteOptions& options) const {
+  constexpr std::size_t kOffset = sizeof(FlatbufferOffset);
+  const auto vector_bytes = [](std::size_t count, std::size_t each) {
+    return kOffset + count * each;  // behind its length
+  };
+  // A table: where its vtable lies, which it shares, and a slot for each field.
+  const auto table_bytes = [](std::size_t fields) { return kOffset * (1 + fields); };
+  std::size_t bytes = 0;
+  if (code.encoding == Encoding::Linear) {
+    // min and max left out; the scales themselves are counted as the code's own.
+    bytes += kOffset + table_bytes(3) + vector_bytes(0, 0) +
+             vector_bytes(code.scales.size(), sizeof(std::int64_t));
+  }
+  const bool decoded =
+      code.encoding == Encoding::Float16 || options.integer_form == IntegerForm::WeightOnly;
+  if (!decoded || places[weight_index].direct.empty()) return bytes;
+  const Weight& weight = graph_.weights[weight_index];
+  const std::size_t name = weight.name.size() + tflite::kDequantizeSuffix.size() + 1;
+  const std::size_t tensor = table_bytes(2) +
+                             vector_bytes(weight.stored.shape.size(), sizeof(std::int32_t)) +
+                             vector_bytes((name + kOffset - 1) / kOffset, kOffset);
+  const std::size_t node = table_bytes(3) + 2 * vector_bytes(1, sizeof(std::int32_t));
+  return bytes + tensor + node + 2 * kOffset;  // each is listed once
 }
 
 Result<FilePieces> TfliteModel::rewrite(std::span<const WeightEdit> edits,

@@ -284,6 +284,82 @@ TEST(TfliteWriter, ABufferThatAnotherTensorSharesStaysForIt) {
   EXPECT_EQ(tfl::GetModel(output.data())->buffers()->size(), 5U);
 }
 
+/// x -> a row of FULLY_CONNECTED whose kernels are one buffer.
+std::vector<std::byte> build_sharing_model(std::size_t layers) {
+  constexpr std::int32_t kSize = 32;
+  flatbuffers::FlatBufferBuilder builder;
+  std::vector<std::uint8_t> bytes(static_cast<std::size_t>(kSize * kSize) * 4);
+  for (std::size_t i = 0; i < bytes.size(); ++i) {
+    bytes[i] = i % 4 == 3 ? std::uint8_t{0x3e} : static_cast<std::uint8_t>(7 * i);
+  }
+  builder.ForceVectorAlignment(bytes.size(), 1, 16);
+  std::vector<flatbuffers::Offset<tfl::Buffer>> buffers = {
+      tfl::CreateBuffer(builder), tfl::CreateBuffer(builder, builder.CreateVector(bytes))};
+  std::vector<flatbuffers::Offset<tfl::Tensor>> tensors;
+  const auto add_tensor = [&](const std::string& name, std::int32_t rows, std::uint32_t buffer) {
+    const auto shape = builder.CreateVector(std::vector<std::int32_t>{rows, kSize});
+    tensors.push_back(tfl::CreateTensor(builder, shape, tfl::TensorType::FLOAT32, buffer,
+                                        builder.CreateString(name)));
+    return static_cast<std::int32_t>(tensors.size() - 1);
+  };
+  std::vector<flatbuffers::Offset<tfl::Operator>> operators;
+  std::int32_t last = add_tensor("x", 1, 0);
+  for (std::size_t i = 0; i < layers; ++i) {
+    const std::int32_t kernel = add_tensor("kernel" + std::to_string(i), kSize, 1);
+    const std::int32_t next = add_tensor("y" + std::to_string(i), 1, 0);
+    operators.push_back(tfl::CreateOperator(
+        builder, 0, builder.CreateVector(std::vector<std::int32_t>{last, kernel, -1}),
+        builder.CreateVector(std::vector<std::int32_t>{next}),
+        tfl::BuiltinOptions::FullyConnectedOptions,
+        tfl::CreateFullyConnectedOptions(builder).Union()));
+    last = next;
+  }
+  const auto subgraph = tfl::CreateSubGraph(
+      builder, builder.CreateVector(tensors), builder.CreateVector(std::vector<std::int32_t>{0}),
+      builder.CreateVector(std::vector<std::int32_t>{last}), builder.CreateVector(operators));
+  const auto code =
+      tfl::CreateOperatorCode(builder, 9, 0, 1, tfl::BuiltinOperator::FULLY_CONNECTED);
+  builder.Finish(
+      tfl::CreateModel(
+          builder, 3,
+          builder.CreateVector(std::vector<flatbuffers::Offset<tfl::OperatorCode>>{code}),
+          builder.CreateVector(std::vector<flatbuffers::Offset<tfl::SubGraph>>{subgraph}), 0,
+          builder.CreateVector(buffers)),
+      "TFL3");
+  const auto* begin =
+      static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
+  return {begin, begin + builder.GetSize()};
+}
+
+TEST(TfliteWriter, TensorsThatShareABufferShareTheNewOne) {
+  constexpr std::size_t kLayers = 12;
+  const std::vector<std::byte> file = build_sharing_model(kLayers);
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  ASSERT_EQ(model->graph().weights.size(), kLayers);
+  std::vector<EncodedWeight> values;
+  for (const Weight& weight : model->graph().weights) values.push_back(as_int8(weight, true));
+  std::vector<WeightEdit> all;
+  for (std::size_t i = 0; i < kLayers; ++i) all.push_back({i, &values[i]});
+  const std::vector<std::byte> output = rewritten(*model, all);
+  EXPECT_LT(output.size(), file.size());
+  const auto again = open_bytes(output);
+  ASSERT_NE(again, nullptr);
+  for (std::size_t i = 0; i < kLayers; ++i) {
+    const WeightRef& stored = again->graph().weights[i].stored;
+    EXPECT_TRUE(std::ranges::equal(stored.payload, values[i].codes)) << i;
+    EXPECT_EQ(stored.payload.data(), again->graph().weights[0].stored.payload.data()) << i;
+  }
+  // One that stays keeps the old buffer for itself alone.
+  all.pop_back();
+  const std::vector<std::byte> most = rewritten(*model, all);
+  const auto mixed = open_bytes(most);
+  ASSERT_NE(mixed, nullptr);
+  EXPECT_TRUE(std::ranges::equal(mixed->graph().weights[kLayers - 1].stored.payload,
+                                 model->graph().weights[kLayers - 1].stored.payload));
+  EXPECT_TRUE(std::ranges::equal(mixed->graph().weights[0].stored.payload, values[0].codes));
+}
+
 TEST(TfliteWriter, AnAppendedArchiveMovesWithItsOffsets) {
   VP_SKIP_WITHOUT_SHARED();
   auto file = MappedFile::open(find_shared_folder() +

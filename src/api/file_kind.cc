@@ -1,0 +1,237 @@
+#include "api/file_kind.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string_view>
+#include <vector>
+
+#include <fmt/format.h>
+
+#include "base/ascii.h"
+#include "cloud/zip_archive.h"
+#include "wire/protobuf_cursor.h"
+
+namespace visionpress {
+namespace {
+
+/// The beginning of files that people hand over in place of a model.
+struct Signature {
+  std::string_view magic;
+  std::string_view what;
+  std::size_t at = 0;
+};
+
+constexpr std::string_view kPickle =
+    "a Python pickle, such as PyTorch's .pt and .pth; export the model to Core ML or TensorFlow "
+    "Lite first";
+
+// sources: the formats' own specifications; HEIC and AVIF: ISO/IEC 14496-12 brands.
+constexpr std::array<Signature, 36> kSignatures = {{
+    {"PK\x03\x04", "a ZIP archive inside another; unpack it and name the model inside"},
+    {"\x89HDF", "a Keras HDF5 file (.h5); convert it to TensorFlow Lite first"},
+    {"version https://git-lfs",
+     "a Git LFS pointer, a few lines of text in the model's place; fetch "
+     "the model itself with `git lfs pull`"},
+    {"\xff\xd8\xff", "a JPEG image"},
+    {"\x89PNG", "a PNG image"},
+    {"GIF8", "a GIF image"},
+    {std::string_view("II*\0", 4), "a TIFF image"},
+    {std::string_view("MM\0*", 4), "a TIFF image"},
+    {"WEBP", "a WebP image", 8},
+    {"WAVE", "a WAVE sound", 8},
+    {"RIFF", "a RIFF file"},
+    {"ftypheic", "a HEIC image", 4},
+    {"ftypheix", "a HEIC image", 4},
+    {"ftyphevc", "a HEIC image", 4},
+    {"ftypmif1", "a HEIF image", 4},
+    {"ftypavif", "an AVIF image", 4},
+    {"ftyp", "a film (MP4 or QuickTime)", 4},
+    {std::string_view("\0\0\1\0", 4), "an icon (.ico)"},
+    {"8BPS", "a Photoshop image"},
+    {"%PDF", "a PDF document"},
+    {"\x80\x02", kPickle},
+    {"\x80\x03", kPickle},
+    {"\x80\x04", kPickle},
+    {"\x80\x05", kPickle},
+    {"\x93NUMPY", "a NumPy array (.npy)"},
+    {"\x1f\x8b", "a gzip archive; unpack it"},
+    {"BZh", "a bzip2 archive; unpack it"},
+    {std::string_view("\xfd"
+                      "7zXZ"),
+     "an xz archive; unpack it"},
+    {"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it"},
+    {"7z\xbc\xaf", "a 7-Zip archive; unpack it"},
+    {"Rar!", "a RAR archive; unpack it"},
+    {"ustar", "a tar archive; unpack it", 257},
+    {"\x7f"
+     "ELF",
+     "a program or library (ELF)"},
+    {"GGUF", "a GGUF model, of language models"},
+    {"TFL2", "a TensorFlow Lite file of the schema before version 3", 4},
+    {"bplist00", "a binary property list"},
+}};
+
+bool begins_with(Bytes bytes, const Signature& signature) {
+  const std::string_view text = view_text(bytes);
+  return text.size() >= signature.at && text.substr(signature.at).starts_with(signature.magic);
+}
+
+std::string_view skip_space(std::string_view text) {
+  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
+  const std::size_t begin = text.find_first_not_of(" \t\r\n\f");
+  return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
+}
+
+bool contains_word(std::string_view text, std::string_view word) {
+  const auto same = [](char a, char b) { return ascii_lower(a) == b; };
+  return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
+}
+
+std::string name_text(Bytes bytes) {
+  constexpr std::size_t kLooked = 1024;
+  const std::string_view all = view_text(bytes);
+  if (all.starts_with("\xff\xfe") || all.starts_with("\xfe\xff")) return "text in UTF-16";
+  const std::string_view text = skip_space(all.substr(0, kLooked));
+  if (text.starts_with("{") || text.starts_with("[")) return "JSON text";
+  if (!text.starts_with("<")) return {};
+  if (contains_word(text, "<html") || contains_word(text, "<!doctype html") ||
+      contains_word(text, "<head") || contains_word(text, "<body")) {
+    return "a web page (HTML), as a download link answers that wants a browser or a login; "
+           "download the file itself";
+  }
+  return contains_word(text, "<svg") ? "an SVG image" : "an XML text";
+}
+
+/// Bytes that continue a valid UTF-8 text are counted by the character.
+struct TextCount {
+  bool is_utf8 = true;
+  std::size_t wide = 0;         ///< characters of more than one byte
+  std::size_t replacement = 0;  ///< U+FFFD: what became of bytes that were no text
+};
+
+TextCount count_text(std::string_view text) {
+  TextCount count;
+  for (std::size_t at = 0; at < text.size();) {
+    const auto first = static_cast<unsigned char>(text[at]);
+    std::size_t bytes = 1;
+    if (first >= 0x80) {
+      bytes = first >= 0xF0 ? 4 : (first >= 0xE0 ? 3 : 2);
+      if (first < 0xC2 || first > 0xF4 || bytes > text.size() - at) return {false, 0, 0};
+      for (std::size_t i = 1; i < bytes; ++i) {
+        if ((static_cast<unsigned char>(text[at + i]) & 0xC0U) != 0x80U) return {false, 0, 0};
+      }
+      ++count.wide;
+      if (text.substr(at, bytes) == "\xef\xbf\xbd") ++count.replacement;
+    }
+    at += bytes;
+  }
+  return count;
+}
+
+/// Line feeds, and those behind a carriage return.
+bool is_every_line_feed_widened(std::string_view text) {
+  // Behind a byte of chance, one of 256 is a carriage return.
+  constexpr std::size_t kEnough = 8;
+  std::size_t count = 0;
+  for (std::size_t at = text.find('\n'); at != std::string_view::npos;
+       at = text.find('\n', at + 1)) {
+    if (at == 0 || text[at - 1] != '\r') return false;
+    ++count;
+  }
+  return count >= kEnough;
+}
+
+bool is_base64(std::string_view text) {
+  constexpr std::size_t kEnough = 256;
+  if (text.size() < kEnough) return false;
+  return text.find_first_not_of(
+             "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/="
+             "\r\n") == std::string_view::npos;
+}
+
+}  // namespace
+
+std::string name_other_file(Bytes bytes) {
+  for (const Signature& signature : kSignatures) {
+    if (begins_with(bytes, signature)) return std::string(signature.what);
+  }
+  const std::string_view text = view_text(bytes);
+  if (text.starts_with("BM") && bytes.size() >= 6 &&
+      load_le<std::uint32_t>(bytes, 2) == bytes.size()) {
+    return "a BMP image";
+  }
+  return name_text(bytes);
+}
+
+std::string describe_damage(Bytes bytes) {
+  // Some hundred binary bytes are hardly ever a text by chance; a few may be.
+  constexpr std::size_t kEnoughWide = 16;
+  const std::string_view text = view_text(bytes);
+  const TextCount count = count_text(text);
+  if (count.is_utf8 && count.wide >= kEnoughWide) {
+    return count.replacement > count.wide / 2
+               ? "all its bytes above 127 have become the character U+FFFD: it was read and saved "
+                 "as text, which destroyed it; get the file anew"
+               : "the whole of it is UTF-8 text: its bytes were read as letters (of Mac Roman or "
+                 "Latin-1) and saved as UTF-8, which ruined it; get the file anew, as binary";
+  }
+  if (is_every_line_feed_widened(text)) {
+    return "each line feed in it stands behind a carriage return: it was sent or checked out as "
+           "text, which ruined it; get the file anew, as binary";
+  }
+  if (is_base64(text)) return "it is Base64 text; decode it first";
+  return {};
+}
+
+std::string name_archive(Bytes bytes) {
+  const auto archive = ZipArchive::open(bytes);
+  if (!archive) return {};
+  const auto has = [&](std::string_view ending) {
+    return std::ranges::any_of(archive->entries(), [&](const ZipEntry& entry) {
+      return entry.name == ending || entry.name.ends_with("/" + std::string(ending));
+    });
+  };
+  if (has("data.pkl")) {
+    return "a PyTorch model (.pt, .pth); export it to Core ML or TensorFlow Lite first";
+  }
+  if (has("model.weights.h5")) {
+    return "a Keras model (.keras); convert it to TensorFlow Lite first";
+  }
+  const bool has_mlpackage = std::ranges::any_of(archive->entries(), [](const ZipEntry& entry) {
+    return entry.name.find(".mlpackage/") != std::string::npos ||
+           entry.name.ends_with("com.apple.CoreML/model.mlmodel");
+  });
+  if (has_mlpackage)
+    return "a Core ML package (.mlpackage) in a ZIP archive, which is not read yet";
+  if (has("AndroidManifest.xml")) return "an Android application; name the model inside";
+  if (has("[Content_Types].xml")) return "an Office document";
+  const bool arrays = !archive->entries().empty() &&
+                      std::ranges::all_of(archive->entries(), [](const ZipEntry& entry) {
+                        return entry.name.ends_with(".npy");
+                      });
+  return arrays ? "NumPy arrays (.npz)" : "";
+}
+
+bool is_saved_model_graph(Bytes bytes) {
+  // SavedModel: 1 the schema version, 2 its MetaGraphDefs. MetaGraphDef: 1 meta info, 2 the graph.
+  // source: tensorflow/core/protobuf/saved_model.proto, meta_graph.proto. A Core ML file begins
+  // alike, but its second field describes inputs and outputs, without a field 2.
+  ProtobufCursor cursor(bytes, 0);
+  bool has_graph = false;
+  for (auto more = cursor.next(); more && *more; more = cursor.next()) {
+    const ProtobufField& field = cursor.field();
+    if (field.number > 2 || (field.number == 1 && field.type != ProtobufType::Varint)) return false;
+    if (field.number != 2 || field.type != ProtobufType::Delimited) continue;
+    ProtobufCursor inner(field.content, 0);
+    for (auto next = inner.next(); next && *next; next = inner.next()) {
+      if (inner.field().number == 2 && inner.field().type == ProtobufType::Delimited) {
+        has_graph = true;
+      }
+      if (inner.field().number > 2) break;
+    }
+  }
+  return has_graph;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,121 @@
+#include "codecs/weight_values.h"
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "codecs/decode.h"
+#include "codecs/encode_error.h"
+#include "kernels/weight_codes.h"
+
+namespace visionpress {
+namespace {
+
+/// Sums of one channel.
+struct ChannelSums {
+  double signal = 0.0;
+  double noise = 0.0;
+  std::size_t nonzero = 0;
+  std::size_t lost = 0;
+
+  void add(float value, float decoded) {
+    const auto w = static_cast<double>(value);
+    const double error = w - static_cast<double>(decoded);
+    signal += w * w;
+    noise += error * error;
+    nonzero += value != 0.0F ? 1U : 0U;
+    lost += std::abs(error) > std::abs(w) / 2.0 && value != 0.0F ? 1U : 0U;
+  }
+};
+
+/// The channels of elements [begin, begin + count), whose channels repeat every channels * inner.
+void add_part(const WeightRef& encoded, FloatView weights, const AxisSplit& layout,
+              std::size_t begin, std::size_t count, std::span<ChannelSums> sums) {
+  std::array<float, kMaxDecodePart> buffer;  // uninitialised: decode_part writes what is read
+  const std::span<float> decoded = std::span(buffer).first(count);
+  decode_part(encoded, begin, decoded);
+  for (std::size_t done = 0; done < count;) {
+    const std::size_t at = begin + done;
+    const std::size_t run = std::min(layout.inner - at % layout.inner, count - done);
+    ChannelSums& channel = sums[at / layout.inner % layout.channels];
+    for (std::size_t i = done; i < done + run; ++i) channel.add(weights[begin + i], decoded[i]);
+    done += run;
+  }
+}
+
+ChannelError summarise(const std::vector<ChannelSums>& channels) {
+  std::vector<double> snr;
+  std::size_t nonzero = 0;
+  std::size_t lost = 0;
+  for (const ChannelSums& channel : channels) {
+    nonzero += channel.nonzero;
+    lost += channel.lost;
+    if (channel.nonzero == 0) continue;
+    snr.push_back(channel.noise > 0.0 ? 10.0 * std::log10(channel.signal / channel.noise)
+                                      : std::numeric_limits<double>::infinity());
+  }
+  ChannelError error;
+  error.median_snr_db = std::numeric_limits<double>::infinity();
+  if (!snr.empty()) {
+    const auto middle = snr.begin() + static_cast<std::ptrdiff_t>((snr.size() - 1) / 2);
+    std::nth_element(snr.begin(), middle, snr.end());
+    error.median_snr_db = *middle;
+  }
+  error.lost_share = nonzero == 0 ? 0.0 : static_cast<double>(lost) / static_cast<double>(nonzero);
+  return error;
+}
+
+}  // namespace
+
+EncodeError measure_halves(FloatView weights, int threads) {
+  std::vector<ErrorSums> pieces((weights.size() + kSumPiece - 1) / kSumPiece);
+  parallel_for(pieces.size(), threads, [&](std::size_t i) {
+    constexpr std::size_t kPart = 4096;      // a piece's codes stay in the first cache
+    std::array<std::byte, 2 * kPart> codes;  // uninitialised: only written
+    const std::size_t begin = i * kSumPiece;
+    const std::size_t end = std::min(weights.size(), begin + kSumPiece);
+    for (std::size_t at = begin; at < end; at += kPart) {
+      const std::size_t size = std::min(kPart, end - at);
+      pieces[i].add(encode_halves(weights.subview(at, size), MutableBytes(codes).first(size * 2)));
+    }
+  });
+  ErrorSums sums;
+  for (const ErrorSums& piece : pieces) sums.add(piece);
+  return make_encode_error(sums, static_cast<double>(sums.max_steps));
+}
+
+Result<ChannelError> measure_channels(FloatView weights, const WeightRef& encoded, int channel_axis,
+                                      int threads) {
+  VP_RETURN_IF_ERROR(check_weight(encoded));
+  const auto count = static_cast<std::size_t>(*element_count(encoded.shape));
+  if (count != weights.size()) {
+    return fail(ErrorKind::InvalidArgument, "{} values compared with a weight of shape {}",
+                weights.size(), to_string(encoded.shape));
+  }
+  AxisSplit layout{1, 1, count};
+  const bool inside =
+      channel_axis >= 0 && static_cast<std::size_t>(channel_axis) < encoded.shape.size();
+  if (inside && encoded.shape.size() > 1 && count > 0) {
+    layout = split_at(encoded.shape, static_cast<std::size_t>(channel_axis));
+  }
+  std::vector<ChannelSums> channels(layout.channels);
+  const auto add_range = [&](std::size_t begin, std::size_t end) {
+    for (std::size_t at = begin; at < end; at += kMaxDecodePart) {
+      add_part(encoded, weights, layout, at, std::min(kMaxDecodePart, end - at), channels);
+    }
+  };
+  if (layout.outer == 1 && layout.channels > 1) {
+    // Waking a thread costs more than a small weight.
+    parallel_for(layout.channels, count < kSumPiece ? 1 : threads,
+                 [&](std::size_t c) { add_range(c * layout.inner, (c + 1) * layout.inner); });
+  } else {
+    add_range(0, count);
+  }
+  return summarise(channels);
+}
+
+}  // namespace visionpress
