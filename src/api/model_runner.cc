@@ -129,6 +129,15 @@ Result<void> check_image_input(const Graph& graph) {
               input.name, name_of(input.dtype), to_string(input.shape));
 }
 
+/// The order of a picture's values: some files of N,H,W,C tensors take N,C,H,W and transpose it
+/// first.
+Layout picture_layout(const Graph& graph, const Shape& input) {
+  const InputInfo& info = graph.input_info;
+  const bool is_planar = input.size() == 4 && input[1] == info.channels &&
+                         input[2] == info.height && input[3] == info.width;
+  return is_planar && input[3] != info.channels ? Layout::ChannelsFirst : graph.layout;
+}
+
 Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerOptions& options) {
   const Graph& graph = runner.model.graph();
   VP_RETURN_IF_ERROR(check_image_input(graph));
@@ -154,8 +163,9 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
   const PackageHint hint = runner.model.package
                                ? choose_hint(runner.model.package->package, graph.input_info.width)
                                : options.package;
-  VP_ASSIGN_OR_RETURN(runner.preprocess, choose_preprocess(graph.input_info, graph.layout, use,
-                                                           options.preprocess, hint));
+  const Layout layout = picture_layout(graph, runner.executor->input_shape());
+  VP_ASSIGN_OR_RETURN(runner.preprocess,
+                      choose_preprocess(graph.input_info, layout, use, options.preprocess, hint));
   // Custom Vision's exports take 0..255: known by their package, their boxes, or their 227 pixels.
   const bool export_kind = runner.task == ModelTask::Detection || !hint.source.empty() ||
                            runner.preprocess.width == kSqueezeNetSide;

@@ -150,7 +150,7 @@ Result<std::unique_ptr<SourceModel>> read_as(Kind kind, Bytes file, const OpenOp
                                              Diagnostics& diagnostics) {
   switch (kind) {
     case Kind::TfLite:
-      return read_tflite(file, diagnostics);
+      return read_tflite(file, {options.input_size}, diagnostics);
     case Kind::GraphDef:
       return read_graphdef(file, {options.input_size}, diagnostics);
     case Kind::CoreMl:

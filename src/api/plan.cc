@@ -206,6 +206,21 @@ void keep_layers_whole(const Graph& graph, std::vector<PlannedWeight>& plan) {
   }
 }
 
+/// Weights that share their bytes in the file change together or stay together: where one stays,
+/// the others' new bytes would come on top of the old.
+void keep_shared_together(const Graph& graph, std::vector<PlannedWeight>& plan) {
+  std::map<const std::byte*, std::size_t> staying;  // payload -> a weight of it that stays
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    if (!plan[i].kept_because.empty()) staying.emplace(graph.weights[i].stored.payload.data(), i);
+  }
+  for (std::size_t i = 0; i < plan.size(); ++i) {
+    const auto found = staying.find(graph.weights[i].stored.payload.data());
+    if (found == staying.end() || !plan[i].kept_because.empty()) continue;
+    plan[i].kept_because =
+        fmt::format("{} stays, which has the same bytes", graph.weights[found->second].name);
+  }
+}
+
 }  // namespace
 
 bool matches_glob(std::string_view pattern, std::string_view text) {
@@ -318,6 +333,7 @@ Result<std::vector<PlannedWeight>> make_plan(const SourceModel& model, const Sch
   }
   mark_depthwise(graph, plan);
   if (scheme.floating && limits.float16_by_layer) keep_layers_whole(graph, plan);
+  keep_shared_together(graph, plan);
   return plan;
 }
 

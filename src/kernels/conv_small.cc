@@ -76,7 +76,11 @@ FloatVector activate(FloatVector y, const SmallConvActivation& activation) {
   const FloatTag d;
   const auto scaled = hn::Mul(y, hn::Set(d, activation.slope));
   y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), scaled, y);
-  return hn::Min(hn::Max(y, hn::Set(d, activation.low)), hn::Set(d, activation.high));
+  // Comparisons, since Max and Min of NaN are another value on each processor: NaN stays.
+  const auto low = hn::Set(d, activation.low);
+  const auto high = hn::Set(d, activation.high);
+  y = hn::IfThenElse(hn::Lt(y, low), low, y);
+  return hn::IfThenElse(hn::Gt(y, high), high, y);
 }
 
 void store(FloatVector y, std::size_t channels, float* out) {

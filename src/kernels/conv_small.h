@@ -16,6 +16,7 @@ enum class SumOrder : std::uint8_t {
                    ///< (XNNPACK)
   PlainBiasLast,   ///< from zero, multiply then add in the same order, the bias last (TFLite
                    ///< builtin)
+  PlainBiasFirst,  ///< from the bias, multiply then add (TFLite builtin, depthwise)
 };
 
 /// Sizes in pixels and channels; images are dense H,W,C.

@@ -105,7 +105,11 @@ FloatVector to_float(IntVector raw, const Channels& channels, const Dequantizati
     y = hn::Add(hn::Mul(sum, channels.scale), channels.bias);
   }
   y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), hn::Mul(y, hn::Set(d, how.slope)), y);
-  return hn::Min(hn::Max(y, hn::Set(d, how.low)), hn::Set(d, how.high));
+  // Comparisons, since Max and Min of NaN are another value on each processor.
+  const auto low = hn::Set(d, how.low);
+  const auto high = hn::Set(d, how.high);
+  y = kFused ? hn::IfThenElse(hn::Ge(y, low), y, low) : hn::IfThenElse(hn::Lt(y, low), low, y);
+  return hn::IfThenElse(hn::Gt(y, high), high, y);
 }
 
 template <bool kPooled, typename Load>

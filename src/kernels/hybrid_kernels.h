@@ -40,7 +40,8 @@ struct Dequantization {
   /// false: fl(fl(sum * fl(kernel_scale * input_scale)) + bias) (builtin)
   bool is_fused = true;
   float slope = 1.0F;  ///< then y < 0 ? slope * y : y
-  float low = 0.0F;    ///< then clamped
+  /// Then clamped. NaN becomes `low` where is_fused, as in XNNPACK, and stays NaN else.
+  float low = 0.0F;
   float high = 0.0F;
 };
 

@@ -22,6 +22,7 @@ class PlanBuilder {
     plan_.threads = threads;
     plan_.graph = &graph;
     plan_.arithmetic = options.arithmetic;
+    plan_.float_math = float_math_of(graph, options.arithmetic);
     plan_.places.resize(graph.tensors.size());
     set_dims(graph.inputs[0], physical_shape(input, graph.layout));
     place(graph.inputs[0]).capacity = count_of(place(graph.inputs[0]).dims);
@@ -111,7 +112,8 @@ class PlanBuilder {
   InputDesc describe(TensorId id) {
     if (id == kNoTensor) return {};
     const Tensor& tensor = graph_.tensor(id);
-    return {place(id).dims, &tensor, tensor.weight ? &graph_.weights[*tensor.weight] : nullptr};
+    return {place(id).dims, &tensor, tensor.weight ? &graph_.weights[*tensor.weight] : nullptr,
+            place(id).constant};
   }
 
   Result<std::vector<InputDesc>> gather_inputs(const Node& node) {
@@ -133,7 +135,10 @@ class PlanBuilder {
   }
 
   BuildContext context_of(const Node& node, const std::vector<InputDesc>& inputs) const {
-    return {inputs, node.outputs.size(), graph_.layout, options_.arithmetic, plan_.threads};
+    BuildContext context = {inputs, node.outputs.size(), graph_.layout, options_.arithmetic,
+                            plan_.threads};
+    context.float_math = plan_.float_math;
+    return context;
   }
 
   Result<void> add_node(std::size_t index) {
@@ -159,14 +164,24 @@ class PlanBuilder {
   }
 
   [[nodiscard]] bool is_foldable(const ExecutionPlan::Step& step) {
-    // Rounding to half between layers is part of a run.
-    if (options_.arithmetic == Arithmetic::Float16) return false;
+    const bool reads_sizes = std::holds_alternative<ShapeOf>(step.node->op);
+    // Rounding to half between layers is part of a run, but not of computing with sizes.
+    if (options_.arithmetic == Arithmetic::Float16 && !reads_sizes && !gives_whole_numbers(step))
+      return false;
     constexpr std::int64_t kLargest = 1 << 22;  // values; a constant larger than 16 MB stays a step
     for (const Shape& dims : step.op->output_dims) {
       if (element_count(dims).value_or(kLargest + 1) > kLargest) return false;
     }
-    return std::all_of(step.inputs.begin(), step.inputs.end(),
-                       [this](TensorId id) { return place(id).constant != nullptr; });
+    return reads_sizes || std::all_of(step.inputs.begin(), step.inputs.end(), [this](TensorId id) {
+             return place(id).constant != nullptr;
+           });
+  }
+
+  [[nodiscard]] bool gives_whole_numbers(const ExecutionPlan::Step& step) const {
+    return std::all_of(step.outputs.begin(), step.outputs.end(), [this](TensorId id) {
+      const DType dtype = graph_.tensor(id).dtype;
+      return dtype == DType::Int32 || dtype == DType::Int64;
+    });
   }
 
   // Runs a step whose inputs are constants once and for all.

@@ -34,6 +34,7 @@ struct ExecutionPlan {
 
   const Graph* graph = nullptr;
   Arithmetic arithmetic = Arithmetic::Runtime;
+  FloatMath float_math = FloatMath::Plain;
 
   int threads = 1;
   std::vector<Step> steps = {};

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <limits>
 
 #include "run/graph_build_testonly.h"
 
@@ -214,6 +215,107 @@ INSTANTIATE_TEST_SUITE_P(
                     HybridCase{7, 9, 16, 17, 3, 1, true}, HybridCase{8, 8, 33, 15, 3, 2, true},
                     HybridCase{13, 13, 64, 128, 3, 1, false}, HybridCase{6, 5, 31, 35, 1, 1, true},
                     HybridCase{26, 26, 16, 64, 3, 1, true}, HybridCase{5, 4, 8, 6, 1, 1, false}));
+
+struct DepthwiseCase {
+  std::int64_t batch, channels, multiplier, kernel, stride, dilation;
+  FusedActivation activation;
+};
+
+// What the builtin kernel does for each output channel; padding pixels hold the zero point.
+std::vector<float> oracle_depthwise(const DepthwiseCase& c, const std::vector<float>& x,
+                                    const Layer& layer) {
+  constexpr std::int64_t kSize = 7;
+  const std::int64_t out_channels = c.channels * c.multiplier;
+  const std::int64_t out = (kSize + c.stride - 1) / c.stride;
+  const std::int64_t extent = (c.kernel - 1) * c.dilation + 1;
+  const std::int64_t before = std::max<std::int64_t>(0, (out - 1) * c.stride + extent - kSize) / 2;
+  const std::int64_t item = kSize * kSize * c.channels;
+  std::vector<float> y;
+  for (std::int64_t b = 0; b < c.batch; ++b) {
+    const std::vector<float> values(x.begin() + b * item, x.begin() + (b + 1) * item);
+    const Codes codes = quantize_builtin(values, false);
+    for (std::int64_t i = 0; i < out * out * out_channels; ++i) {
+      const std::int64_t o = i % out_channels;
+      std::int32_t sum = 0;
+      for (std::int64_t tap = 0; tap < c.kernel * c.kernel; ++tap) {
+        const std::int64_t row =
+            i / out_channels / out * c.stride - before + tap / c.kernel * c.dilation;
+        const std::int64_t column =
+            i / out_channels % out * c.stride - before + tap % c.kernel * c.dilation;
+        if (row < 0 || row >= kSize || column < 0 || column >= kSize) continue;
+        const auto at =
+            static_cast<std::size_t>((row * kSize + column) * c.channels + o / c.multiplier);
+        sum += (codes.q[at] - codes.zero_point) *
+               layer.kernel[static_cast<std::size_t>(tap * out_channels + o)];
+      }
+      const float scale = layer.scales[static_cast<std::size_t>(o)];
+      const bool is_grouped = o < out_channels / 4 * 4;
+      const float first = static_cast<float>(sum) * (is_grouped ? scale : codes.scale);
+      const float value =
+          first * (is_grouped ? codes.scale : scale) + layer.bias[static_cast<std::size_t>(o)];
+      const bool clamps = c.activation == FusedActivation::Relu6;
+      y.push_back(clamps ? std::min(std::max(value, 0.0F), 6.0F) : value);
+    }
+  }
+  return y;
+}
+
+class HybridDepthwiseTest : public testing::TestWithParam<DepthwiseCase> {};
+
+TEST_P(HybridDepthwiseTest, ScalesAreAppliedInTheOrderOfTheBuiltinKernel) {
+  const DepthwiseCase& c = GetParam();
+  const std::int64_t out = c.channels * c.multiplier;
+  Layer layer = make_layer({1, 1, 1, out, c.kernel, 1, true});
+  std::vector<float> x = random_values(static_cast<std::size_t>(c.batch * 49 * c.channels), 31);
+  for (float& v : x) v = v * 5.0F + 1.0F;
+  for (const Arithmetic arithmetic : {Arithmetic::Runtime, Arithmetic::Builtin}) {
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId input = test.add_input({c.batch, 7, 7, c.channels});
+    Conv2d op;
+    op.kernel_layout = KernelLayout::Hwo;
+    op.groups = 0;
+    op.stride = {c.stride, c.stride};
+    op.dilation = {c.dilation, c.dilation};
+    op.padding.rule = PadRule::SameUpper;
+    op.activation = c.activation;
+    op.dynamic_range = true;
+    const TensorId kernel =
+        test.add_int8_weight({1, c.kernel, c.kernel, out}, layer.kernel, layer.scales);
+    test.graph.weights.back().stored.code.axis = 3;
+    test.add_node(op, {input, kernel, test.add_weight({out}, layer.bias)});
+    EXPECT_EQ(run_graph(test, x, arithmetic).values, oracle_depthwise(c, x, layer));
+  }
+}
+
+constexpr FusedActivation kNoActivation = FusedActivation::None;
+INSTANTIATE_TEST_SUITE_P(Sizes, HybridDepthwiseTest,
+                         testing::Values(DepthwiseCase{1, 1, 1, 3, 1, 1, kNoActivation},
+                                         DepthwiseCase{1, 3, 1, 3, 1, 1, kNoActivation},
+                                         DepthwiseCase{1, 4, 1, 3, 2, 1, FusedActivation::Relu6},
+                                         DepthwiseCase{2, 17, 1, 5, 1, 1, FusedActivation::Relu6},
+                                         DepthwiseCase{3, 6, 1, 3, 1, 2, kNoActivation},
+                                         DepthwiseCase{1, 3, 3, 2, 1, 1, kNoActivation},
+                                         DepthwiseCase{2, 1, 8, 3, 2, 1, FusedActivation::Relu6}),
+                         [](const auto& named) { return "number" + std::to_string(named.index); });
+
+TEST(Hybrid, AFourBitConvolutionRunsInTheBuiltinKernels) {
+  // XNNPACK takes int8 kernels alone; the type of a 4-bit tensor is none that the graph names.
+  const Layer layer = make_layer({7, 9, 16, 17, 3, 1, true});
+  EXPECT_EQ(run_layer(layer, Arithmetic::Runtime, 2, DType::Other).values, oracle_builtin(layer));
+}
+
+TEST(Hybrid, TheBuiltinKernelsPassNanOnAndXnnpackTakesTheLowerBound) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  Layer layer = make_layer({4, 4, 8, 5, 3, 1, true});
+  layer.bias[1] = kNan;
+  layer.bias[2] = std::numeric_limits<float>::infinity();
+  const RunResult builtin = run_layer(layer, Arithmetic::Builtin, 1);
+  EXPECT_TRUE(std::isnan(builtin.values[1]));
+  EXPECT_EQ(builtin.values[2], std::numeric_limits<float>::max());
+  const RunResult xnnpack = run_layer(layer, Arithmetic::Runtime, 1);
+  EXPECT_EQ(xnnpack.values[1], -std::numeric_limits<float>::infinity());
+  EXPECT_EQ(xnnpack.values[2], std::numeric_limits<float>::infinity());
+}
 
 TEST(Hybrid, CodesAtBothEndsOfTheRangeAreSummedExactly) {
   // All products are 255 * 127 before the offset: what 16-bit pair sums would saturate.

@@ -7,6 +7,14 @@
 #include "model/same_padding.h"
 
 namespace visionpress {
+
+FloatMath float_math_of(const Graph& graph, Arithmetic arithmetic) {
+  const bool is_hybrid = std::any_of(graph.nodes.begin(), graph.nodes.end(),
+                                     [](const Node& node) { return is_dynamic_range(node.op); });
+  if (graph.format != Format::TfLite || !is_hybrid) return FloatMath::Plain;
+  if (arithmetic == Arithmetic::Runtime) return FloatMath::Xnnpack;
+  return arithmetic == Arithmetic::Builtin ? FloatMath::Builtin : FloatMath::Plain;
+}
 namespace {
 
 template <typename T>

@@ -38,6 +38,7 @@ struct InputDesc {
   Shape dims = {};                 ///< physical order
   const Tensor* tensor = nullptr;  ///< null for an optional input that is absent
   const Weight* weight = nullptr;  ///< the stored weight, for constants that are one
+  const float* values = nullptr;   ///< of what is known before the run, physical order; may be null
 };
 
 /// An activation and a 2x2 stride-2 max pool that follow a convolution and are done in its last
@@ -47,6 +48,15 @@ struct Epilogue {
   bool max_pool_2x2 = false;
 };
 
+/// Whose rounding float operators follow where the last bit can decide a code of a hybrid layer.
+enum class FloatMath : std::uint8_t {
+  Plain,    ///< correctly rounded functions, sums in double
+  Xnnpack,  ///< LiteRT's default
+  Builtin,  ///< LiteRT's builtin kernels
+};
+/// TFLite networks with hybrid layers follow their runtime, unless asked for `float` or `f16`.
+[[nodiscard]] FloatMath float_math_of(const Graph& graph, Arithmetic arithmetic);
+
 struct BuildContext {
   std::span<const InputDesc> inputs = {};
   std::size_t output_count = 1;
@@ -54,6 +64,7 @@ struct BuildContext {
   Arithmetic arithmetic = Arithmetic::Runtime;
   int threads = 1;            ///< of every run
   bool may_be_empty = false;  ///< a size of 0 is nothing found in this run, no fault of the file
+  FloatMath float_math = FloatMath::Plain;
 
   /// Whether 8-bit kernels read quantized activations, as in the format's runtime; else they are
   /// decoded.

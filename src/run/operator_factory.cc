@@ -116,7 +116,8 @@ Result<std::vector<Shape>> operator_dims(const Op& op, const BuildContext& conte
   if (std::none_of(context.inputs.begin(), context.inputs.end(), has_open_size))
     return known_dims(op, context);
   // A reshape to a fixed size would refuse every trial below.
-  if (const auto* reshape = std::get_if<Reshape>(&op); reshape != nullptr)
+  if (const auto* reshape = std::get_if<Reshape>(&op);
+      reshape != nullptr && context.inputs.size() == 1)
     return std::vector<Shape>{physical_shape(reshape->target, context.layout)};
   // The builders themselves say which sizes follow from the open ones: those that differ between
   // trials. 0 and 1 are what slices and broadcasts can do; the large ones have every small divisor.

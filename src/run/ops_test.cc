@@ -2,6 +2,7 @@
 // matters.
 
 #include <cmath>
+#include <limits>
 
 #include "run/graph_build_testonly.h"
 
@@ -368,6 +369,54 @@ TEST(Executor, AnInputOfTheWrongSizeIsRefused) {
   const auto ran = session->run(wrong);
   ASSERT_FALSE(ran);
   EXPECT_EQ(ran.error().message, "input of 3 values, the model takes 2");
+}
+
+TEST(Ops, ATargetThatFollowsFromSizesIsKnownBeforeTheRun) {
+  // Keras' Dense of four axes flattens to a matrix by the sizes of its input.
+  for (const Arithmetic arithmetic : {Arithmetic::Runtime, Arithmetic::Float16}) {
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId x = test.add_input({1, 2, 3});
+    const TensorId sizes = test.add_node(ShapeOf{}, {x});
+    test.graph.tensors[static_cast<std::size_t>(sizes)].dtype = DType::Int32;
+    const TensorId flat = test.add_node(Reshape{{6}}, {x});
+    test.add_node(Reshape{}, {flat, sizes});
+    const RunResult result = run_graph(test, {1, 2, 3, 4, 5, 6}, arithmetic);
+    EXPECT_EQ(result.shape, (Shape{1, 2, 3}));
+    EXPECT_EQ(result.values, (std::vector<float>{1, 2, 3, 4, 5, 6}));
+  }
+}
+
+TEST(Ops, ReluPassesNanOn) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  for (const UnaryKind kind : {UnaryKind::Relu, UnaryKind::Relu6, UnaryKind::ReluN1To1}) {
+    const RunResult result =
+        run_one(Unary{kind, 0.0F, 0.0F}, Layout::ChannelsLast, {1, 3}, {kNan, -2.0F, 0.5F});
+    EXPECT_TRUE(std::isnan(result.values[0]));
+    EXPECT_EQ(result.values[2], 0.5F);
+  }
+}
+
+TEST(Ops, ConvolutionsPassNanThroughTheirClamps) {
+  constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+  // Our own kernel for few taps, and oneDNN's.
+  for (const std::int64_t out : {4, 64}) {
+    for (const FusedActivation activation : {FusedActivation::Relu, FusedActivation::Relu6}) {
+      TestGraph test(Layout::ChannelsLast);
+      const TensorId x = test.add_input({1, 2, 2, 4});
+      Conv2d op;
+      op.kernel_layout = KernelLayout::Ohwi;
+      op.padding.rule = PadRule::SameUpper;
+      op.activation = activation;
+      const auto count = static_cast<std::size_t>(out);
+      std::vector<float> bias(count, -1.0F);
+      bias[1] = kNan;
+      const TensorId kernel = test.add_weight({out, 3, 3, 4}, std::vector<float>(count * 36, 0.0F));
+      test.add_node(op, {x, kernel, test.add_weight({out}, bias)});
+      const RunResult result = run_graph(test, std::vector<float>(16, 1.0F));
+      EXPECT_EQ(result.values[0], 0.0F) << out;
+      EXPECT_TRUE(std::isnan(result.values[1])) << out;
+    }
+  }
 }
 
 }  // namespace

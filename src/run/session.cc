@@ -143,6 +143,7 @@ Result<void> Session::Impl::run_late_step(const ExecutionPlan::Step& step) {
   BuildContext context = {inputs, step.outputs.size(), plan_->graph->layout, plan_->arithmetic,
                           plan_->threads};
   context.may_be_empty = true;
+  context.float_math = plan_->float_math;
   // A convolution over nothing is no convolution that could be built.
   if (has_kernel(step.node->op)) {
     VP_ASSIGN_OR_RETURN(const std::vector<Shape> dims, operator_dims(step.node->op, context));

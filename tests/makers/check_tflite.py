@@ -4,7 +4,8 @@
     check_tflite.py --tool build/release/visionpress [--shared DIR]
 
 Each file is loaded and run by LiteRT; every decoded weight lies within half a step of the original's; raw outputs are those
-that `visionpress predict` gets, to 1e-3 in float arithmetic, bit for bit where every convolution is int8.
+that `visionpress predict` gets, to 1e-3 in float arithmetic, bit for bit in hybrid networks. Every TFLite file of models/ and cases/ is
+compressed and run.
 """
 import os
 
@@ -15,6 +16,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter, OpResolverType
 
 from judge import DEMO, Judge, demo_image, judge_noise
+from tflite_files import SAME, Op, TfliteFile, options_of
 
 FLOAT_TOLERANCE = 1e-3
 FLIPPED_CODE = 0.07  # one code of an activation off by one, where a small first layer stays float
@@ -158,7 +160,7 @@ def run_litert(path, given, builtin):
     if list(source["shape"]) != list(given.shape):
         interpreter.resize_tensor_input(source["index"], given.shape)
     interpreter.allocate_tensors()
-    interpreter.set_tensor(source["index"], given)
+    interpreter.set_tensor(source["index"], given.astype(source["dtype"]))
     interpreter.invoke()
     return interpreter.get_tensor(interpreter.get_output_details()[0]["index"])
 
@@ -196,8 +198,108 @@ def judge_model(judge, label, model, images, exact):
         os.remove(written)
 
 
+# Networks with depthwise kernels: hybrid files give LiteRT's bits. Beside their hybrid kernels, plain `linear-8` leaves small float ones.
+DEPTHWISE_NETWORKS = ["mobilenet_v1_0.25_224_metadata", "efficientnet_lite0", "vww_96_float"]
+
+
+def judge_depthwise_networks(judge, folder, images):
+    for name in DEPTHWISE_NETWORKS:
+        for label, options in (("every kernel", ["--min-elements", "0"]), ("plain", [])):
+            if not judge.wants(f"{name} bits {label}"):
+                continue
+            written = judge.case(f"{name} bits {label}: compress", judge.compress, os.path.join(folder, f"{name}.tflite"), "-w", "linear-8", *options)
+            for builtin in (False, True) if written else ():
+                for image in images:
+                    judge.case(f"{name} bits {label}: {'builtin' if builtin else 'default'} kernels, {os.path.basename(image)}",
+                               check_outputs, judge, written, image, builtin, 0)
+
+
+def given_for(details):
+    """An input of each type that a file may ask for; sizes that are open become 32."""
+    shape = [32 if signature < 0 and size <= 1 and axis > 0 else size for axis, (size, signature) in enumerate(zip(details["shape"], details["shape_signature"]))]
+    rng = np.random.default_rng(7)
+    if np.issubdtype(details["dtype"], np.floating):
+        return rng.uniform(0, 1, shape).astype(details["dtype"])
+    return rng.integers(0, 100, shape).astype(details["dtype"])
+
+
+def run_all_inputs(path):
+    """returns: every output of LiteRT's default kernels."""
+    interpreter = Interpreter(path, num_threads=1)
+    given = [given_for(details) for details in interpreter.get_input_details()]
+    for details, values in zip(interpreter.get_input_details(), given):
+        interpreter.resize_tensor_input(details["index"], values.shape)
+    interpreter.allocate_tensors()
+    for details, values in zip(interpreter.get_input_details(), given):
+        interpreter.set_tensor(details["index"], values)
+    interpreter.invoke()
+    return [interpreter.get_tensor(details["index"]) for details in interpreter.get_output_details()]
+
+
+def check_still_runs(judge, path, options):
+    before = run_all_inputs(path)
+    written = judge.compress(path, *options)
+    after = run_all_inputs(written)
+    sizes = os.path.getsize(path), os.path.getsize(written)
+    os.remove(written)
+    assert [a.shape for a in before] == [a.shape for a in after], "its outputs have other shapes"
+    # 1 KiB for what a rewrite may lay out otherwise where nothing was compressed.
+    assert sizes[1] <= sizes[0] + 1024, f"{sizes[0]} bytes became {sizes[1]}"
+
+
+def judge_every_file(judge, folders):
+    for folder in folders:
+        for parent, _, names in sorted(os.walk(folder)):
+            for name in sorted(n for n in names if n.endswith(".tflite")):
+                for options in (["-w", "fp16"], ["-w", "linear-8", "--min-elements", "0"], ["-w", "linear-8", "--tflite-int8", "weight-only"]):
+                    label = f"{name} {' '.join(options)}: LiteRT runs it"
+                    if judge.wants(label):
+                        judge.case(label, check_still_runs, judge, os.path.join(parent, name), options)
+
+
+def check_expected(judge, path, photo, expected, options):
+    ours, right = np.load(judge.raw(path, photo, *options)[1]), np.load(expected)
+    assert ours.shape == right.shape, f"shape {ours.shape}, expected {right.shape}"
+    worst = float(np.max(np.abs(ours - right)) / np.max(np.abs(right)))
+    assert worst <= 1e-5, f"off by {worst:.3g} of the largest value"
+
+
+def judge_cases(judge, cases):
+    photo = os.path.join(cases, "photo.png")
+    for name, expected, options in (("dynamic-size", "dynamic-size-40x56", ["--input-size", "40x56"]), ("int4-conv-dynamic", "int4-conv-dynamic", [])):
+        judge.case(f"{name}: what was expected", check_expected, judge, os.path.join(cases, f"{name}.tflite"), photo,
+                   os.path.join(cases, "expected", f"{expected}.npy"), options)
+    judge.case("int4-conv-dynamic: bits", check_outputs, judge, os.path.join(cases, "int4-conv-dynamic.tflite"), photo, False, 0)
+    judge.case("nchw-input", check_outputs, judge, os.path.join(cases, "nchw-input.tflite"), photo, False, FLOAT_TOLERANCE)
+    judge.case("keras-dense-4d", check_outputs, judge, os.path.join(cases, "keras-dense-4d.tflite"), photo, False, FLOAT_TOLERANCE)
+    judge.case("uint8-cast", check_outputs, judge, os.path.join(cases, "uint8-cast.tflite"), photo, False, FLOAT_TOLERANCE)
+
+
+def shared_buffer_file(path, readers):
+    """Convolutions that all read one kernel: the file has its bytes once."""
+    rng = np.random.default_rng(5)
+    file = TfliteFile()
+    x = source = file.tensor([1, 4, 4, 32])
+    kernels = [file.constant(rng.standard_normal((32, 3, 3, 32)).astype(np.float32)) for _ in range(readers)]
+    for kernel in kernels:
+        file.graph.tensors[kernel].buffer = file.graph.tensors[kernels[0]].buffer
+    del file.model.buffers[2:]
+    for kernel in kernels:
+        bias, y = file.constant(np.zeros(32, np.float32)), file.tensor([1, 4, 4, 32])
+        file.operator(Op.CONV_2D, [x, kernel, bias], [y], options_of("Conv2D", padding=SAME, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1))
+        x = y
+    return file.write(path, [source], [x])
+
+
+def judge_shared_buffers(judge):
+    path = shared_buffer_file(judge.path("shared.tflite"), 12)
+    for options in (["-w", "fp16"], ["-w", "linear-8"], ["-w", "linear-8", "--tflite-int8", "weight-only"]):
+        judge.case(f"one kernel for twelve readers {' '.join(options)}", check_still_runs, judge, path, options)
+
+
 def main():
     judge = Judge(__doc__)
+    judge_shared_buffers(judge)
     judge_model(judge, "demo", os.path.join(DEMO, "model", "model.tflite"), [demo_image(1), demo_image(2), demo_image(3)], True)
     if judge.shared:
         pets = os.path.join(judge.shared, "data", "pets", "images")
@@ -206,6 +308,9 @@ def main():
         reference = os.path.join(models, "reference-detector", "model.tflite")
         judge_model(judge, "reference detector", reference, photos[:3], True)
         judge_noise(judge, "reference detector", reference, photos)
+        judge_depthwise_networks(judge, os.path.join(models, "classifiers"), photos[:2])
+        judge_every_file(judge, [models, os.path.join(judge.shared, "cases")])
+        judge_cases(judge, os.path.join(judge.shared, "cases"))
         judge_model(judge, "fruit", os.path.join(models, "custom-vision", "fruit.tflite"), photos[:1], False)
     judge.close()
 

@@ -26,7 +26,11 @@ struct TinyModel {
   std::int32_t stride = 1;
   std::string identifier = "TFL3";
   std::string runtime = "1.5.0";  ///< min_runtime_version
+  bool kernel_outside = false;    ///< its bytes lie behind the flatbuffer, at kOutsideOffset
 };
+
+/// Behind the tiny flatbuffer, at a multiple of 16.
+inline constexpr std::size_t kOutsideOffset = 16384;
 
 /// The file's bytes. std::vector's memory is aligned to 16.
 inline std::vector<std::byte> build_tiny_model(const TinyModel& tiny = {}) {
@@ -43,8 +47,10 @@ inline std::vector<std::byte> build_tiny_model(const TinyModel& tiny = {}) {
   std::vector<std::uint8_t> runtime(16);
   std::copy(tiny.runtime.begin(), tiny.runtime.end(), runtime.begin());
   std::vector<flatbuffers::Offset<tfl::Buffer>> buffers = {
-      tfl::CreateBuffer(builder), buffer(tiny.kernel_bytes, 1), buffer(16, 5),
-      tfl::CreateBuffer(builder, builder.CreateVector(runtime))};
+      tfl::CreateBuffer(builder),
+      tiny.kernel_outside ? tfl::CreateBuffer(builder, 0, kOutsideOffset, tiny.kernel_bytes)
+                          : buffer(tiny.kernel_bytes, 1),
+      buffer(16, 5), tfl::CreateBuffer(builder, builder.CreateVector(runtime))};
   const auto tensor = [&builder](const std::string& name, const std::vector<std::int32_t>& shape,
                                  std::uint32_t buffer_index) {
     return tfl::CreateTensor(builder, builder.CreateVector(shape), tfl::TensorType::FLOAT32,
@@ -86,7 +92,13 @@ inline std::vector<std::byte> build_tiny_model(const TinyModel& tiny = {}) {
   builder.Finish(model, tiny.identifier.c_str());
   const auto* begin =
       static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
-  return {begin, begin + builder.GetSize()};
+  std::vector<std::byte> file(begin, begin + builder.GetSize());
+  if (tiny.kernel_outside) {
+    file.resize(kOutsideOffset);
+    for (std::size_t i = 0; i < tiny.kernel_bytes; ++i)
+      file.push_back(i % 4 == 3 ? std::byte{0x3e} : static_cast<std::byte>(1 + 7 * i));
+  }
+  return file;
 }
 
 /// One piece a file, as a reader wants it.

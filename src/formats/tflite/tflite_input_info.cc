@@ -17,7 +17,7 @@ constexpr std::size_t kMaxTextBytes = 4096;  ///< a metadata buffer this short m
 
 Bytes view_metadata(const TfliteModel& model, const tfl::Metadata& entry) {
   if (entry.buffer() >= size_of(model.root.buffers())) return {};
-  return view_vector(model.root.buffers()->Get(entry.buffer())->data());
+  return view_payload(model.file, at_index(*model.root.buffers(), entry.buffer()));
 }
 
 /// The printable text at the start of `bytes`; empty when there is something else than zeros
@@ -156,15 +156,22 @@ void read_shape(const Graph& graph, InputInfo& info) {
     const auto pixels = [&tensor](std::size_t axis) {
       return static_cast<int>(std::max<std::int64_t>(tensor.shape[axis], 0));
     };
+    const bool is_planar = is_planar_image(tensor.shape);
+    const std::size_t first = is_planar ? 2 : 1;
     info.name = tensor.name;
-    info.height = pixels(1);
-    info.width = pixels(2);
-    info.channels = pixels(3);
+    info.height = pixels(first);
+    info.width = pixels(first + 1);
+    info.channels = pixels(is_planar ? 1 : 3);
     return;
   }
 }
 
 }  // namespace
+
+bool is_planar_image(const Shape& shape) {
+  const auto is_channels = [](std::int64_t size) { return size == 1 || size == 3 || size == 4; };
+  return shape.size() == 4 && is_channels(shape[1]) && shape[2] != 1 && !is_channels(shape[3]);
+}
 
 Result<void> read_input_info(const TfliteModel& model, Graph& graph, Diagnostics& diagnostics) {
   read_shape(graph, graph.input_info);

@@ -76,13 +76,45 @@ constexpr auto kRows = std::to_array<OperatorRow>({
     {Code::NON_MAX_SUPPRESSION_V5, tflite::lower_suppression},
 });
 
+/// Operators that are there for what they do, not for a result. Custom ones may be such, too.
+bool has_effect_alone(Code code) {
+  return code == Code::CALL_ONCE || code == Code::ASSIGN_VARIABLE || code == Code::CUSTOM ||
+         code == Code::HASHTABLE_IMPORT || code == Code::CALL || code == Code::WHILE ||
+         code == Code::IF || code == Code::DELEGATE || code == Code::STABLEHLO_CUSTOM_CALL ||
+         code == Code::STABLEHLO_COMPOSITE;
+}
+
+/// The name of an operand whose number of axes the file does not say; empty where there is none.
+std::string find_without_rank(const TfliteOperator& source) {
+  if (source.without_rank == nullptr) return {};
+  for (const TensorId id : source.inputs) {
+    if (source.without_rank->contains(id)) return source.graph.tensor(id).name;
+  }
+  return {};
+}
+
 Result<LoweredOperator> lower_known(const TfliteOperator& source) {
   const auto* row = std::ranges::find(kRows, source.code, &OperatorRow::code);
+  if (row == kRows.end() && source.code != Code::PRELU) return tflite::lower_elementwise(source);
+  if (const std::string name = find_without_rank(source); !name.empty())
+    return tflite::unsupported(source, fmt::format("its input \"{}\" has no shape", name));
   return row == kRows.end() ? tflite::lower_elementwise(source) : row->lower(source);
+}
+
+/// A CAST of the network's own input of 8-bit pixels: they travel as floats from the start.
+bool is_cast_input(const TfliteOperator& source) {
+  if (source.code != Code::CAST || source.inputs.size() != 1 || source.outputs.size() != 1)
+    return false;
+  if (source.inputs[0] == kNoTensor || source.subgraph == nullptr) return false;
+  const DType from = source.graph.tensor(source.inputs[0]).dtype;
+  const auto* inputs = source.subgraph->inputs();
+  return (from == DType::UInt8 || from == DType::Int8) && inputs != nullptr &&
+         std::find(inputs->begin(), inputs->end(), source.inputs[0]) != inputs->end();
 }
 
 /// Why the numbers this operator works on are not ours to compute; empty when they are floats.
 std::string integer_reason(const TfliteOperator& source) {
+  if (is_cast_input(source)) return {};
   for (const std::vector<TensorId>* ids : {&source.inputs, &source.outputs}) {
     for (const TensorId id : *ids) {
       if (id == kNoTensor || source.graph.tensor(id).is_constant()) continue;
@@ -148,6 +180,7 @@ std::string operand_reason(const TfliteOperator& source, const Op& op,
 }
 
 std::string operand_reason(const TfliteOperator& source, const LoweredOperator& result) {
+  if (is_cast_input(source)) return {};
   std::string reason = operand_reason(source, result.op, result.inputs);
   for (const auto* steps : {&result.before, &result.after}) {
     for (const LoweredStep& step : *steps) {
@@ -161,6 +194,7 @@ std::string operand_reason(const TfliteOperator& source, const LoweredOperator& 
 
 Result<LoweredOperator> lower_operator(const TfliteOperator& source) {
   if (source.outputs.empty()) {
+    if (has_effect_alone(source.code)) return tflite::unsupported(source, "it keeps variables");
     return fail(ErrorKind::Malformed, "{}: {} has no output", source.path, source.type);
   }
   if (std::string reason = integer_reason(source); !reason.empty()) {

@@ -2,6 +2,7 @@
 
 // One TFLite operator becomes one Op of the Graph; a few need others before or after it.
 
+#include <set>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,8 @@ struct TfliteOperator {
   std::vector<TensorId> inputs = {};  ///< as the file lists them
   std::vector<TensorId> outputs = {};
   const tfl::SubGraph* subgraph = nullptr;  ///< what the file says of its tensors
+  /// Tensors whose number of axes the file does not say; their shape is empty. May be null.
+  const std::set<TensorId>* without_rank = nullptr;
 };
 
 /// A node that a TFLite operator needs besides its own.

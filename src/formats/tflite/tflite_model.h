@@ -55,6 +55,13 @@ class TfliteModel final : public SourceModel {
   std::optional<AppendedArchive> archive = std::nullopt;
 };
 
+/// A buffer's bytes, in the flatbuffer or, for models above 2 GB, outside of it. The reader has
+/// checked that they lie inside the file.
+[[nodiscard]] Bytes view_payload(Bytes file, const tfl::Buffer& buffer);
+
+/// A custom operator's options, likewise.
+[[nodiscard]] Bytes view_options(Bytes file, const tfl::Operator& operation);
+
 /// The operator's number: the larger of the byte that old files have and the field that new ones
 /// have.
 [[nodiscard]] tfl::BuiltinOperator builtin_code(const tfl::OperatorCode& code);

@@ -35,14 +35,32 @@ Lowered lower_computed_slice(const TfliteOperator& source) {
   return lowered(TakeRows{}, {source.inputs[0], source.inputs[2]});
 }
 
+/// Whether a tensor is computed from sizes and constants alone, so that it is known before the run.
+bool follows_from_sizes(const Graph& graph, TensorId id, int depth = 0) {
+  constexpr int kDeepest = 16;  // operators between a SHAPE and what reads it
+  if (id == kNoTensor || depth > kDeepest) return false;
+  if (static_cast<std::size_t>(id) < graph.tensors.size() && graph.tensor(id).is_constant())
+    return true;
+  const auto writer = std::ranges::find_if(graph.nodes, [id](const Node& node) {
+    return std::ranges::find(node.outputs, id) != node.outputs.end();
+  });
+  if (writer == graph.nodes.end() || std::holds_alternative<Unsupported>(writer->op)) return false;
+  if (std::holds_alternative<ShapeOf>(writer->op)) return true;
+  return std::ranges::all_of(writer->inputs, [&graph, depth](TensorId input) {
+    return follows_from_sizes(graph, input, depth + 1);
+  });
+}
+
 /// The target that RESHAPE computes, as far as the file states the result's sizes.
 Lowered lower_computed_reshape(const TfliteOperator& source) {
   const Shape target = stated_shape(source);
   const Shape length = {static_cast<std::int64_t>(target.size())};
   const bool is_settled =
       find_input(source, 1)->shape == length && std::count(target.begin(), target.end(), -1) <= 1;
-  if (!is_settled) return unsupported(source, "its target shape is computed");
-  return lowered(Reshape{target}, {source.inputs[0]});
+  if (is_settled) return lowered(Reshape{target}, {source.inputs[0]});
+  if (!follows_from_sizes(source.graph, source.inputs[1]))
+    return unsupported(source, "its target shape is computed");
+  return lowered(Reshape{}, {source.inputs[0], source.inputs[1]});
 }
 
 }  // namespace

@@ -1,3 +1,4 @@
+#include <array>
 #include <bit>
 #include <string>
 #include <vector>
@@ -351,6 +352,87 @@ TEST(TfliteOperators, AComputedTargetShapeIsWhatTheFileStates) {
   expect_output(one, {2, 1}, {2, 1}, {2, 1});
   one.tensors[1].signature = {-1, -1};
   EXPECT_EQ(run_operator(one, {2, 1}).error, "RESHAPE is not run: its target shape is computed");
+}
+
+OneOperator relu_of(const FileValue& input) {
+  return {Code::RELU, {input, {Type::FLOAT32, input.shape, {}, input.signature}}, {0}, {1}};
+}
+
+TfliteOptions sized(std::int64_t height, std::int64_t width) {
+  TfliteOptions options;
+  options.input_size = std::array<std::int64_t, 2>{height, width};
+  return options;
+}
+
+Shape input_shape_of(const OneOperator& one, const TfliteOptions& options) {
+  const std::vector<std::byte> file = build_operator_file(one);
+  Diagnostics diagnostics;
+  const auto model = read_tflite(file, options, diagnostics);
+  EXPECT_TRUE(model) << model.error().to_string();
+  if (!model) return {};
+  return (*model)->graph().tensor((*model)->graph().inputs[0]).shape;
+}
+
+TEST(TfliteOpenSize, ASizeOfOneWithASignatureOfMinusOneIsOpen) {
+  const OneOperator one = relu_of({Type::FLOAT32, {1, 1, 1, 3}, {}, {1, -1, -1, 3}});
+  EXPECT_EQ(input_shape_of(one, {}), (Shape{1, -1, -1, 3}));
+  EXPECT_EQ(input_shape_of(one, sized(4, 2)), (Shape{1, 4, 2, 3}));
+  const Outcome outcome = run_operator(one, V(3));
+  EXPECT_EQ(outcome.error,
+            "input \"t0\" has the shape [1,-1,-1,3]: its size is open, --input-size WxH gives it");
+}
+
+TEST(TfliteOpenSize, AProposedSizeStandsUntilAnotherIsAskedFor) {
+  const OneOperator one = relu_of({Type::FLOAT32, {1, 8, 6, 3}, {}, {-1, -1, -1, 3}});
+  EXPECT_EQ(input_shape_of(one, {}), (Shape{1, 8, 6, 3}));
+  EXPECT_EQ(input_shape_of(one, sized(4, 2)), (Shape{1, 4, 2, 3}));
+}
+
+TEST(TfliteOpenSize, ASizeOfOneThatIsFixedStays) {
+  const OneOperator one = relu_of({Type::FLOAT32, {1, 1, 1, 3}, {}, {-1, 1, 1, 3}});
+  EXPECT_EQ(input_shape_of(one, sized(4, 2)), (Shape{1, 1, 1, 3}));
+  EXPECT_EQ(input_shape_of(relu_of({Type::FLOAT32, {1, 1, 1, 3}}), {}), (Shape{1, 1, 1, 3}));
+}
+
+TEST(TfliteOperators, ATensorWithoutAShapeIsNoScalar) {
+  FileValue unknown;
+  unknown.has_shape = false;
+  const OneOperator one = {Code::MEAN,
+                           {unknown, {Type::INT32, {1}, {1}}, {Type::FLOAT32, {1, 2}}},
+                           {0, 1},
+                           {2},
+                           Options::ReducerOptions,
+                           [](Builder& b) { return tfl::CreateReducerOptions(b).Union(); }};
+  EXPECT_EQ(run_operator(one, V(1)).error, "MEAN is not run: its input \"t0\" has no shape");
+}
+
+TEST(TfliteOperators, OperatorsWithoutAResultAreCarried) {
+  const std::vector<std::byte> file =
+      build_operator_file({Code::CALL_ONCE, {{Type::FLOAT32, {1, 2}}}, {}, {}});
+  Diagnostics diagnostics;
+  const auto model = read_tflite(file, diagnostics);
+  ASSERT_TRUE(model) << model.error().to_string();
+  ASSERT_EQ((*model)->graph().nodes.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<Unsupported>((*model)->graph().nodes[0].op));
+  EXPECT_TRUE((*model)->rewrite({}, RewriteOptions{}));
+}
+
+TEST(TfliteOperators, AConstantOfACustomOperatorStays) {
+  const std::vector<std::byte> file = build_operator_file(
+      {Code::CUSTOM,
+       {{Type::FLOAT32, {1, 2}}, {Type::FLOAT32, {2}, {1, 2}}, {Type::FLOAT32, {1, 2}}},
+       {0, 1},
+       {2}});
+  Diagnostics diagnostics;
+  const auto model = read_tflite(file, diagnostics);
+  ASSERT_TRUE(model) << model.error().to_string();
+  EXPECT_EQ((*model)->graph().weights[0].fixed_because,
+            "CUSTOM reads it, whose kernel may want a constant");
+}
+
+TEST(TfliteOperators, PixelsOfTheInputAreCastToFloats) {
+  const OneOperator one = {Code::CAST, {{Type::UINT8, {1, 3}}, {Type::FLOAT32, {1, 3}}}, {0}, {1}};
+  expect_output(one, {0, 128, 255}, {1, 3}, {0, 128, 255});
 }
 
 }  // namespace

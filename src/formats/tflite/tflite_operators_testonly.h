@@ -18,6 +18,7 @@ struct FileValue {
   std::vector<std::int32_t> shape = {};
   std::vector<double> values = {};
   std::vector<std::int32_t> signature = {};
+  bool has_shape = true;  ///< false: the file says nothing of its axes
 };
 
 /// inputs and outputs count in `tensors`; the outputs are those of the model.
@@ -75,7 +76,7 @@ inline std::vector<std::byte> build_operator_file(const OneOperator& one) {
       buffer = static_cast<std::uint32_t>(buffers.size());
       buffers.push_back(tfl::CreateBuffer(builder, builder.CreateVector(bytes)));
     }
-    const auto shape = builder.CreateVector(value.shape);
+    const auto shape = value.has_shape ? builder.CreateVector(value.shape) : 0;
     const auto name = builder.CreateString("t" + std::to_string(tensors.size()));
     const auto signature = value.signature.empty() ? 0 : builder.CreateVector(value.signature);
     tensors.push_back(

@@ -62,12 +62,28 @@ ElementType element_type(tfl::TensorType type) {
   }
 }
 
+/// Whether an operator may look at an operand before the run, where what a DEQUANTIZE gives is not
+/// there yet: kernels that we do not know, and DENSIFY, which unpacks a constant.
+bool needs_constant(Code code) {
+  switch (code) {
+    case Code::CUSTOM:
+    case Code::DELEGATE:
+    case Code::DENSIFY:
+    case Code::STABLEHLO_CUSTOM_CALL:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /// Puts together a TfliteModel from a verified flatbuffer.
 class TfliteReader {
  public:
-  TfliteReader(Bytes file, const tfl::Model& root, Diagnostics& diagnostics)
+  TfliteReader(Bytes file, const tfl::Model& root, const TfliteOptions& options,
+               Diagnostics& diagnostics)
       : file_(file),
         root_(root),
+        options_(options),
         diagnostics_(diagnostics),
         model_(std::make_unique<TfliteModel>(file, root)),
         graph_(model_->graph_) {}
@@ -79,7 +95,10 @@ class TfliteReader {
   Result<void> read_tensors();
   Result<void> read_tensor(std::size_t index);
   Result<void> read_constant(std::size_t index, Bytes payload);
+  Result<void> check_buffers() const;
   Result<Bytes> view_buffer(const tfl::Tensor& tensor, const std::string& path) const;
+  void note_rank(const tfl::Tensor& stored, std::size_t index);
+  void open_input_size(TensorId id);
   Result<void> read_quantization(const tfl::Tensor& tensor, const std::string& path,
                                  QuantParams& quantization) const;
   Result<void> add_weight(std::size_t index, const ElementType& type, Bytes payload);
@@ -96,19 +115,27 @@ class TfliteReader {
   void drop_unwritten(std::vector<TensorId>& ids) const;
   Result<std::vector<TensorId>> check_ids(const flatbuffers::Vector<std::int32_t>* ids,
                                           const std::string& path, bool optional) const;
+  void find_shared_buffers();
+  bool is_shared_with_others(std::size_t tensor) const;
   void note_fixed_weights();
   std::string tensor_path(std::size_t index) const;
 
   Bytes file_;
   const tfl::Model& root_;
+  const TfliteOptions& options_;
   Diagnostics& diagnostics_;
   std::unique_ptr<TfliteModel> model_;
   Graph& graph_;
   const tfl::SubGraph* subgraph_ = nullptr;
+  std::set<TensorId> without_rank_ = {};  ///< tensors whose number of axes the file does not say
+  bool states_ranks_ = false;  ///< a tensor says has_rank, so those that do not have none
   std::set<std::string> names_ = {};
   /// The layer that works on integers and reads each weight; empty where none does.
   std::vector<std::string> integer_users_ = {};
-  std::vector<bool> claimed_ = {};  ///< weights whose role came from a first consumer
+  /// The operator that takes each weight as a constant alone; empty where none does.
+  std::vector<std::string> custom_users_ = {};
+  std::vector<std::size_t> shared_buffers_ = {};  ///< readers that are no weights, by buffer
+  std::vector<bool> claimed_ = {};                ///< weights whose role came from a first consumer
 };
 
 std::string TfliteReader::tensor_path(std::size_t index) const {
@@ -140,18 +167,62 @@ Result<Bytes> TfliteReader::view_buffer(const tfl::Tensor& tensor, const std::st
     return fail(ErrorKind::Malformed, "{}: buffer {} of {}", path, tensor.buffer(),
                 size_of(root_.buffers()));
   }
-  const tfl::Buffer& buffer = *root_.buffers()->Get(tensor.buffer());
-  // Models above 2 GB keep their data outside of the flatbuffer; 0 and 1 mean that this one does
-  // not.
-  if (buffer.offset() > 1) {
+  return view_payload(file_, at_index(*root_.buffers(), tensor.buffer()));
+}
+
+/// Some files keep their data outside of the flatbuffer, at an offset from the start of the file.
+Result<void> TfliteReader::check_buffers() const {
+  for (std::size_t i = 0; i < size_of(root_.buffers()); ++i) {
+    const auto& buffer = at_index(*root_.buffers(), i);
+    if (buffer.offset() <= 1) continue;
     if (buffer.offset() > file_.size() || buffer.size() > file_.size() - buffer.offset()) {
       return fail_at(ErrorKind::Malformed, buffer.offset(),
-                     "{}: its data is {} bytes, the file ends at {}", path, buffer.size(),
+                     "buffers[{}]: its data is {} bytes, the file ends at {}", i, buffer.size(),
                      file_.size());
     }
-    return file_.subspan(buffer.offset(), buffer.size());
   }
-  return view_vector(buffer.data());
+  for (std::size_t s = 0; s < root_.subgraphs()->size(); ++s) {
+    const auto* operators = at_index(*root_.subgraphs(), s).operators();
+    for (std::size_t i = 0; i < size_of(operators); ++i) {
+      const auto& operation = at_index(*operators, i);
+      const std::uint64_t offset = operation.large_custom_options_offset();
+      if (offset > 1 && (offset > file_.size() ||
+                         operation.large_custom_options_size() > file_.size() - offset)) {
+        return fail_at(ErrorKind::Malformed, offset,
+                       "subgraphs[{}].operators[{}]: its options are {} bytes, the file ends at {}",
+                       s, i, operation.large_custom_options_size(), file_.size());
+      }
+    }
+  }
+  return {};
+}
+
+/// A scalar has the rank 0; a tensor without a shape has none that the file tells. Files of early
+/// converters state no rank of any tensor, and their scalars have an empty shape.
+void TfliteReader::note_rank(const tfl::Tensor& stored, std::size_t index) {
+  if (size_of(stored.shape()) > 0 || stored.has_rank() || graph_.tensors[index].is_constant())
+    return;
+  if (stored.shape() == nullptr || states_ranks_)
+    without_rank_.insert(static_cast<TensorId>(index));
+}
+
+/// An image's height or width whose signature is -1 is open: --input-size gives it. A size of 1
+/// beside it is a placeholder, any other size the one that the file proposes.
+void TfliteReader::open_input_size(TensorId id) {
+  Tensor& tensor = graph_.tensors[static_cast<std::size_t>(id)];
+  const auto* signature =
+      subgraph_->tensors()->Get(static_cast<flatbuffers::uoffset_t>(id))->shape_signature();
+  if (tensor.shape.size() != 4 || size_of(signature) != 4) return;
+  const bool is_planar = is_planar_image(tensor.shape);
+  for (std::size_t a = 0; a < 2; ++a) {
+    const std::size_t axis = a + (is_planar ? 2 : 1);
+    if (signature->Get(static_cast<flatbuffers::uoffset_t>(axis)) >= 0) continue;
+    if (options_.input_size) {
+      tensor.shape[axis] = (*options_.input_size)[a];
+    } else if (tensor.shape[axis] == 1) {
+      tensor.shape[axis] = -1;
+    }
+  }
 }
 
 Result<void> TfliteReader::read_quantization(const tfl::Tensor& tensor, const std::string& path,
@@ -211,8 +282,9 @@ Result<void> TfliteReader::read_tensor(std::size_t index) {
     tensor.quantization = std::move(quantization);
   }
   VP_ASSIGN_OR_RETURN(const Bytes payload, view_buffer(stored, path));
-  if (payload.empty() || stored.is_variable()) return {};
-  return read_constant(index, payload);
+  if (!payload.empty() && !stored.is_variable()) VP_RETURN_IF_ERROR(read_constant(index, payload));
+  note_rank(stored, index);
+  return {};
 }
 
 Result<void> TfliteReader::read_constant(std::size_t index, Bytes payload) {
@@ -274,8 +346,11 @@ Result<void> TfliteReader::add_weight(std::size_t index, const ElementType& type
 Result<void> TfliteReader::read_tensors() {
   const std::size_t count = size_of(subgraph_->tensors());
   graph_.tensors.reserve(count);
+  for (std::size_t index = 0; index < count; ++index)
+    states_ranks_ = states_ranks_ || at_index(*subgraph_->tensors(), index).has_rank();
   for (std::size_t index = 0; index < count; ++index) VP_RETURN_IF_ERROR(read_tensor(index));
   integer_users_.resize(graph_.weights.size());
+  custom_users_.resize(graph_.weights.size());
   claimed_.resize(graph_.weights.size(), false);
   return {};
 }
@@ -368,6 +443,8 @@ void TfliteReader::note_uses(std::size_t index, const TfliteOperator& source, co
     if (place.tensor_index == tensor_index) {
       place.direct.push_back({index, slot});
       if (works_on_integers) integer_users_[weight_index] = node.name;
+      if (needs_constant(source.code) && custom_users_[weight_index].empty())
+        custom_users_[weight_index] = source.type;
     }
     for (auto& dequantize : place.dequantizes) {
       if (dequantize.output_tensor == tensor_index) dequantize.uses.push_back({index, slot});
@@ -396,7 +473,8 @@ Result<void> TfliteReader::read_operator(std::size_t index) {
                 size_of(root_.operator_codes()));
   }
   const auto& code = *root_.operator_codes()->Get(stored.opcode_index());
-  TfliteOperator source{graph_, stored, builtin_code(code), {}, path, {}, {}, subgraph_};
+  TfliteOperator source{graph_, stored,    builtin_code(code), {}, path, {},
+                        {},     subgraph_, &without_rank_};
   source.type = tfl::EnumNameBuiltinOperator(source.code);
   if (source.type.empty()) source.type = fmt::format("operator {}", static_cast<int>(source.code));
   if (source.code == Code::CUSTOM && code.custom_code() != nullptr) {
@@ -451,10 +529,34 @@ Result<void> TfliteReader::read_operators() {
   VP_ASSIGN_OR_RETURN(graph_.inputs, check_ids(subgraph_->inputs(), "subgraphs[0].inputs", false));
   VP_ASSIGN_OR_RETURN(graph_.outputs,
                       check_ids(subgraph_->outputs(), "subgraphs[0].outputs", false));
+  for (const TensorId id : graph_.inputs) open_input_size(id);
   return {};
 }
 
+/// Buffers that something else than weights of this graph reads: tensors of other types, other
+/// subgraphs, metadata. New bytes for such a weight would only come on top of the old.
+void TfliteReader::find_shared_buffers() {
+  std::vector<std::size_t> readers(size_of(root_.buffers()), 0);
+  const auto count = [&readers](std::size_t buffer) {
+    if (buffer < readers.size()) ++readers[buffer];
+  };
+  for (std::size_t s = 0; s < root_.subgraphs()->size(); ++s) {
+    const auto* tensors = at_index(*root_.subgraphs(), s).tensors();
+    for (std::size_t i = 0; i < size_of(tensors); ++i) count(at_index(*tensors, i).buffer());
+  }
+  for (std::size_t i = 0; i < size_of(root_.metadata()); ++i)
+    count(at_index(*root_.metadata(), i).buffer());
+  shared_buffers_ = readers;
+  for (const TflitePlace& place : model_->places)
+    --shared_buffers_[at_index(*subgraph_->tensors(), place.tensor_index).buffer()];
+}
+
+bool TfliteReader::is_shared_with_others(std::size_t tensor) const {
+  return shared_buffers_[at_index(*subgraph_->tensors(), tensor).buffer()] > 0;
+}
+
 void TfliteReader::note_fixed_weights() {
+  find_shared_buffers();
   // XNNPACK, LiteRT's default, takes an 8-bit kernel as such only beside a constant float bias.
   for (const Node& node : graph_.nodes) {
     if (!is_dynamic_range(node.op) || node.inputs.size() < 3 ||
@@ -476,6 +578,12 @@ void TfliteReader::note_fixed_weights() {
     }
     if (place.direct.empty() && place.dequantizes.empty())
       weight.fixed_because = "nothing reads it";
+    if (is_shared_with_others(place.tensor_index))
+      weight.fixed_because = "tensors that are no weights read its bytes, too";
+    if (!custom_users_[index].empty()) {
+      weight.fixed_because =
+          fmt::format("{} reads it, whose kernel may want a constant", custom_users_[index]);
+    }
     if (!integer_users_[index].empty()) {
       weight.fixed_because =
           fmt::format("its layer \"{}\" works on integers", integer_users_[index]);
@@ -486,6 +594,7 @@ void TfliteReader::note_fixed_weights() {
 Result<std::unique_ptr<SourceModel>> TfliteReader::read() {
   VP_RETURN_IF_ERROR(check_model());
   VP_ASSIGN_OR_RETURN(model_->archive, find_archive(file_));
+  VP_RETURN_IF_ERROR(check_buffers());
   VP_RETURN_IF_ERROR(read_tensors());
   VP_RETURN_IF_ERROR(read_operators());
   note_fixed_weights();
@@ -495,6 +604,20 @@ Result<std::unique_ptr<SourceModel>> TfliteReader::read() {
 }
 
 }  // namespace
+
+Bytes view_payload(Bytes file, const tfl::Buffer& buffer) {
+  // 0 and 1 mean that its data lies in the flatbuffer.
+  if (buffer.offset() > 1) return file.subspan(buffer.offset(), buffer.size());
+  return view_vector(buffer.data());
+}
+
+Bytes view_options(Bytes file, const tfl::Operator& operation) {
+  if (operation.large_custom_options_offset() > 1) {
+    return file.subspan(operation.large_custom_options_offset(),
+                        operation.large_custom_options_size());
+  }
+  return view_vector(operation.custom_options());
+}
 
 tfl::BuiltinOperator builtin_code(const tfl::OperatorCode& code) {
   return std::max(static_cast<tfl::BuiltinOperator>(code.deprecated_builtin_code()),
@@ -506,6 +629,11 @@ bool looks_like_tflite(Bytes file) {
 }
 
 Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file, Diagnostics& diagnostics) {
+  return read_tflite(file, {}, diagnostics);
+}
+
+Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file, const TfliteOptions& options,
+                                                 Diagnostics& diagnostics) {
   if (!looks_like_tflite(file)) {
     return fail(ErrorKind::Malformed,
                 "not a TFLite file: bytes 4 to 7 are not the identifier \"TFL3\"");
@@ -525,7 +653,7 @@ Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file, Diagnostics& diagno
     return fail(ErrorKind::Malformed,
                 "the flatbuffer is damaged: an offset, a length or the nesting is out of range");
   }
-  return TfliteReader(file, *tfl::GetModel(bytes), diagnostics).read();
+  return TfliteReader(file, *tfl::GetModel(bytes), options, diagnostics).read();
 }
 
 }  // namespace visionpress

@@ -22,7 +22,6 @@ class RewritePlanner {
   Result<RewritePlan> plan(std::span<const WeightEdit> edits);
 
  private:
-  Result<void> check_carried() const;
   Result<void> check_distinct() const;
   Result<PlannedEdit> check_edit(const WeightEdit& edit) const;
   Result<void> check_linear(const WeightEdit& edit, const std::string& name) const;
@@ -61,30 +60,6 @@ class RewritePlanner {
   std::map<std::size_t, const EncodedWeight*> wishes_ = {};  ///< edits by weight, ours included
   RewritePlan plan_ = {};
 };
-
-/// Data that lies outside of the flatbuffer is reached by offsets from the start of the file, which
-/// a rewrite would move.
-Result<void> RewritePlanner::check_carried() const {
-  for (std::size_t i = 0; i < size_of(root_.buffers()); ++i) {
-    if (at_index(*root_.buffers(), i).offset() > 1) {
-      return fail(
-          ErrorKind::Unsupported,
-          "buffers[{}]: its data lies outside of the flatbuffer, such files are not rewritten", i);
-    }
-  }
-  for (std::size_t s = 0; s < root_.subgraphs()->size(); ++s) {
-    const auto& subgraph = at_index(*root_.subgraphs(), s);
-    for (std::size_t i = 0; i < size_of(subgraph.operators()); ++i) {
-      if (at_index(*subgraph.operators(), i).large_custom_options_offset() > 1) {
-        return fail(ErrorKind::Unsupported,
-                    "subgraphs[{}].operators[{}]: its options lie outside of the flatbuffer, such "
-                    "files are not rewritten",
-                    s, i);
-      }
-    }
-  }
-  return {};
-}
 
 template <typename T>
 bool has_repeats(const flatbuffers::Vector<flatbuffers::Offset<T>>* vector) {
@@ -466,10 +441,9 @@ void RewritePlanner::count_buffer_users() {
 }
 
 Result<RewritePlan> RewritePlanner::plan(std::span<const WeightEdit> edits) {
-  VP_RETURN_IF_ERROR(check_carried());
+  count_buffer_users();
   if (edits.empty()) return std::move(plan_);
   VP_RETURN_IF_ERROR(check_distinct());
-  count_buffer_users();
   std::vector<PlannedEdit> checked;
   for (const WeightEdit& edit : edits) {
     VP_ASSIGN_OR_RETURN(PlannedEdit planned, check_edit(edit));

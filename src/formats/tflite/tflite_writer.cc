@@ -76,6 +76,8 @@ class TfliteWriter {
   }
   std::size_t expected_bytes() const;
   Result<void> build_edits(FlatbufferCopier& copier, flatbuffers::FlatBufferBuilder& builder);
+  void build_outside(FlatbufferCopier& copier, flatbuffers::FlatBufferBuilder& builder);
+  std::size_t outside_end() const;
   Result<void> build_buffers(FlatbufferCopier& copier, flatbuffers::FlatBufferBuilder& builder);
   Result<void> build_tensors(FlatbufferCopier& copier, flatbuffers::FlatBufferBuilder& builder);
   Result<void> build_operators(FlatbufferCopier& copier, flatbuffers::FlatBufferBuilder& builder);
@@ -94,17 +96,18 @@ class TfliteWriter {
 std::size_t TfliteWriter::expected_bytes() const {
   std::size_t payload = 0;
   for (std::size_t i = 0; i < size_of(root_.buffers()); ++i) {
-    payload += view_vector(at_index(*root_.buffers(), i).data()).size();
+    payload += view_payload(model_.file, at_index(*root_.buffers(), i)).size();
   }
   const std::size_t file = model_.archive ? model_.archive->begin : model_.file.size();
   const std::size_t structure = file - std::min(file, payload);
   std::size_t kept = payload;
   for (const PlannedEdit& edit : plan_.edits) {
     const std::size_t source = source_tensor(edit.place->tensor_index).buffer();
+    kept += edit.scales.size() * (sizeof(float) + sizeof(std::int64_t)) + kEditOverheadBytes;
+    if (edit.shares_buffer) continue;
     if (edit.buffer == source)
-      kept -= view_vector(at_index(*root_.buffers(), source).data()).size();
-    kept += (edit.shares_buffer ? 0 : edit.value->codes.size()) +
-            edit.scales.size() * (sizeof(float) + sizeof(std::int64_t)) + kEditOverheadBytes;
+      kept -= view_payload(model_.file, at_index(*root_.buffers(), source)).size();
+    kept += edit.value->codes.size();
   }
   return kept + structure + structure / 4 + kBufferAlignment * size_of(root_.buffers()) +
          kSpareBytes;
@@ -118,10 +121,58 @@ FlatbufferOffset build_payload(Bytes payload, flatbuffers::FlatBufferBuilder& bu
   return builder.EndVector(payload.size());
 }
 
+/// Buffers and options outside of the flatbuffer are reached by offsets from the start of the file,
+/// which a rewrite moves: they come inside.
+void TfliteWriter::build_outside(FlatbufferCopier& copier,
+                                 flatbuffers::FlatBufferBuilder& builder) {
+  for (std::size_t i = 0; i < size_of(root_.buffers()); ++i) {
+    const auto& buffer = at_index(*root_.buffers(), i);
+    if (buffer.offset() <= 1) continue;
+    copier.remove(&buffer, field_of(tfl::Buffer::VT_OFFSET));
+    copier.remove(&buffer, field_of(tfl::Buffer::VT_SIZE));
+    const bool is_replaced =
+        std::ranges::any_of(plan_.edits, [i](const PlannedEdit& edit) { return edit.buffer == i; });
+    if (is_replaced || plan_.dropped_buffers.contains(i)) continue;
+    copier.replace_offset(&buffer, field_of(tfl::Buffer::VT_DATA),
+                          build_payload(view_payload(model_.file, buffer), builder));
+  }
+  for (std::size_t s = 0; s < root_.subgraphs()->size(); ++s) {
+    const auto& subgraph = at_index(*root_.subgraphs(), s);
+    for (std::size_t i = 0; i < size_of(subgraph.operators()); ++i) {
+      const auto& operation = at_index(*subgraph.operators(), i);
+      if (operation.large_custom_options_offset() <= 1) continue;
+      copier.remove(&operation, field_of(tfl::Operator::VT_LARGE_CUSTOM_OPTIONS_OFFSET));
+      copier.remove(&operation, field_of(tfl::Operator::VT_LARGE_CUSTOM_OPTIONS_SIZE));
+      copier.replace_offset(&operation, field_of(tfl::Operator::VT_CUSTOM_OPTIONS),
+                            build_payload(view_options(model_.file, operation), builder));
+    }
+  }
+}
+
+/// One past the last byte that a buffer or options outside of the flatbuffer have.
+std::size_t TfliteWriter::outside_end() const {
+  std::size_t end = 0;
+  for (std::size_t i = 0; i < size_of(root_.buffers()); ++i) {
+    const auto& buffer = at_index(*root_.buffers(), i);
+    if (buffer.offset() > 1) end = std::max<std::size_t>(end, buffer.offset() + buffer.size());
+  }
+  for (std::size_t s = 0; s < root_.subgraphs()->size(); ++s) {
+    const auto* operators = at_index(*root_.subgraphs(), s).operators();
+    for (std::size_t i = 0; i < size_of(operators); ++i) {
+      const auto& operation = at_index(*operators, i);
+      if (operation.large_custom_options_offset() <= 1) continue;
+      end = std::max<std::size_t>(
+          end, operation.large_custom_options_offset() + operation.large_custom_options_size());
+    }
+  }
+  return end;
+}
+
 Result<void> TfliteWriter::build_buffers(FlatbufferCopier& copier,
                                          flatbuffers::FlatBufferBuilder& builder) {
   const std::size_t known = size_of(root_.buffers());
   std::vector<flatbuffers::Offset<tfl::Buffer>> buffers(known + plan_.new_buffers);
+  build_outside(copier, builder);
   for (const std::size_t dropped : plan_.dropped_buffers) {
     copier.remove(&at_index(*root_.buffers(), dropped), field_of(tfl::Buffer::VT_DATA));
   }
@@ -162,7 +213,7 @@ void TfliteWriter::build_runtime_version(FlatbufferCopier& copier,
       continue;
     }
     const auto& buffer = at_index(*root_.buffers(), entry.buffer());
-    const Bytes bytes = view_vector(buffer.data());
+    const Bytes bytes = view_payload(model_.file, buffer);
     std::string_view present = view_text(bytes);
     present = present.substr(0, std::min(present.find('\0'), present.size()));
     if (present.empty() || tflite::later_runtime(needed, present) == present) continue;
@@ -280,7 +331,7 @@ Result<void> TfliteWriter::build_codes(FlatbufferCopier& copier,
 
 Result<void> TfliteWriter::build_edits(FlatbufferCopier& copier,
                                        flatbuffers::FlatBufferBuilder& builder) {
-  if (plan_.edits.empty()) return {};
+  if (plan_.edits.empty() && outside_end() == 0) return {};
   VP_RETURN_IF_ERROR(build_buffers(copier, builder));
   VP_RETURN_IF_ERROR(build_tensors(copier, builder));
   VP_RETURN_IF_ERROR(build_operators(copier, builder));
@@ -329,7 +380,7 @@ Result<FilePieces> TfliteWriter::write() {
     VP_ASSIGN_OR_RETURN(const FlatbufferOffset root,
                         copier.copy_table(&root_, *tfl::ModelTypeTable(), ""));
     builder.Finish(flatbuffers::Offset<tfl::Model>(root), tfl::ModelIdentifier());
-    source_end = copier.source_end();
+    source_end = std::max(copier.source_end(), outside_end());
     builder.ReleaseRaw(allocated, begin);
   }
   FilePieces file;

@@ -126,6 +126,30 @@ TEST(TfliteWriter, WithoutEditsEveryModelIsStructurallyTheSame) {
   EXPECT_GE(seen, 9);
 }
 
+TEST(TfliteWriter, BuffersOutsideOfTheFlatbufferComeInside) {
+  TinyModel tiny;
+  tiny.kernel_outside = true;
+  const std::vector<std::byte> file = build_tiny_model(tiny);
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  const Weight& weight = model->graph().weights[kernel];
+  const std::vector<std::byte> copy = rewritten(*model, {});
+  EXPECT_LT(copy.size(), kOutsideOffset);
+  const auto again = open_bytes(copy);
+  ASSERT_NE(again, nullptr);
+  const Bytes kept = again->graph().weights[kernel].stored.payload;
+  EXPECT_TRUE(std::ranges::equal(kept, weight.stored.payload));
+  const EncodedWeight halves = as_halves(weight);
+  const std::vector<std::byte> smaller = rewritten(*model, {{kernel, &halves}});
+  EXPECT_LT(smaller.size(), kOutsideOffset);
+  const auto small_model = open_bytes(smaller);
+  ASSERT_NE(small_model, nullptr);
+  EXPECT_EQ(small_model->graph().weights[kernel].stored.code.encoding, Encoding::Float16);
+  const auto* buffers = tfl::GetModel(smaller.data())->buffers();
+  for (const tfl::Buffer* buffer : *buffers) EXPECT_EQ(buffer->offset(), 0U);
+}
+
 TEST(TfliteWriter, StoredDefaultsAndEmptyVectorsStayStored) {
   flatbuffers::FlatBufferBuilder builder;
   builder.ForceDefaults(true);

@@ -9,6 +9,7 @@
 #include "kernels/conv_small.h"
 #include "run/ops/conv_shape.h"
 #include "run/ops/elementwise.h"
+#include "run/ops/ordered_conv.h"
 
 namespace visionpress {
 namespace {
@@ -91,21 +92,21 @@ class SmallConvOperator final : public Operator {
 
 class ConvOperator final : public Operator {
  public:
-  ConvOperator(Convolution convolution, Shape dims, std::optional<Unary> after)
-      : convolution_(std::move(convolution)), after_(after) {
+  ConvOperator(Convolution convolution, Shape dims, std::optional<Unary> after, int threads)
+      : convolution_(std::move(convolution)), after_(after), threads_(threads) {
     output_dims = {std::move(dims)};
     scratch_bytes = convolution_.scratch_bytes();
   }
   void run(const RunContext& context) const override {
     convolution_.run(context.inputs[0], context.outputs[0], context.scratch);
-    if (after_) {
-      apply_unary(*after_, context.outputs[0], context.outputs[0], count_of(output_dims[0]));
-    }
+    if (after_)
+      apply_unary_in_place(*after_, context.outputs[0], count_of(output_dims[0]), threads_);
   }
 
  private:
   Convolution convolution_;
   std::optional<Unary> after_;
+  int threads_;
 };
 
 bool is_small(const Conv2d& op, const ConvSpec& spec) {
@@ -117,10 +118,18 @@ bool is_small(const Conv2d& op, const ConvSpec& spec) {
          spec.in_channels <= 4;
 }
 
+// Whether the kernel for few taps may run it: its order is that of dense convolutions, which
+// depthwise kernels of one channel and planes do not have in LiteRT.
+bool takes_few_taps(const Conv2d& op, const ConvSpec& spec, const BuildContext& context) {
+  const bool is_plane = spec.in_channels == 1 && spec.out_channels == 1;
+  const bool is_depthwise = spec.kernel_layout == KernelLayout::Hwo;
+  if ((is_plane || is_depthwise) && is_summed_in_order(spec, context)) return false;
+  return is_small(op, spec);
+}
+
+// oneDNN's clamps turn NaN into their lower bound, where every runtime we follow passes it on.
 bool onednn_can_fuse(const std::optional<Unary>& activation) {
-  if (!activation) return true;
-  return activation->kind == UnaryKind::Relu || activation->kind == UnaryKind::Relu6 ||
-         activation->kind == UnaryKind::LeakyRelu;
+  return !activation || activation->kind == UnaryKind::LeakyRelu;
 }
 
 }  // namespace
@@ -132,7 +141,7 @@ OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
   VP_ASSIGN_OR_RETURN(const std::vector<float> bias, load_bias(context, spec.out_channels));
   const std::optional<Unary> activation = conv_activation(op, epilogue);
   const auto bounds = activation_bounds(activation);
-  if (is_small(op, spec) && bounds) {
+  if (takes_few_taps(op, spec, context) && bounds) {
     SmallConvOptions options;
     options.order = context.arithmetic == Arithmetic::Builtin ? SumOrder::PlainBiasLast
                                                               : SumOrder::FusedBiasFirst;
@@ -142,6 +151,10 @@ OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
     result->pack(spec, kernel, bias);
     result->finish(conv_output_dims(spec, epilogue));
     return result;
+  }
+  if (!epilogue.max_pool_2x2 && is_summed_in_order(spec, context)) {
+    return make_ordered_conv(spec, kernel, bias, activation, conv_output_dims(spec, epilogue),
+                             context);
   }
   if (epilogue.max_pool_2x2) {
     return fail(ErrorKind::Internal, "a float convolution was asked to pool");
@@ -157,12 +170,12 @@ OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
       Convolution::create(spec, kernel.data(), has_bias(context) ? bias.data() : nullptr,
                           context.threads));
   return std::make_unique<ConvOperator>(std::move(convolution), conv_output_dims(spec, epilogue),
-                                        after);
+                                        after, context.threads);
 }
 
 bool can_pool_in_conv2d(const Conv2d& op, const BuildContext& context) {
   const auto spec = conv_spec(op, context);
-  return spec && is_small(op, *spec);
+  return spec && takes_few_taps(op, *spec, context);
 }
 
 }  // namespace visionpress

@@ -4,6 +4,7 @@
 #include "run/ops/conv_shape.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/hybrid_parts.h"
+#include "run/ops/ordered_conv.h"
 #include "run/ops/strided.h"
 
 namespace visionpress {
@@ -83,6 +84,8 @@ OperatorResult make_float_rows(const FullyConnected& op, const HybridRows& rows,
   VP_ASSIGN_OR_RETURN(const std::vector<float> bias, load_bias(context, rows.columns));
   ConvSpec spec = matrix_product_spec(ConvArithmetic::Float, rows.rows, rows.inner, rows.columns);
   if (op.kernel_is_in_out) spec.kernel_layout = KernelLayout::Hwio;
+  if (is_summed_in_order(spec, context))
+    return make_ordered_conv(spec, kernel, bias, rows.activation, rows.output_dims, context);
   VP_ASSIGN_OR_RETURN(
       Convolution product,
       Convolution::create(spec, kernel.data(), has_bias(context) ? bias.data() : nullptr,
@@ -102,7 +105,7 @@ OperatorResult make_fully_connected(const FullyConnected& op, const BuildContext
   VP_ASSIGN_OR_RETURN(const HybridRows rows, rows_of(op, context));
   if (!op.dynamic_range || op.kernel_is_in_out || !context.follows_runtime())
     return make_float_rows(op, rows, context);
-  const bool by_xnnpack = has_xnnpack_kernel(context);
+  const bool by_xnnpack = is_matrix_taken_by_xnnpack(context, rows.inner);
   const auto builtin =
       op.asymmetric_inputs ? HybridRule::BuiltinAsymmetric : HybridRule::BuiltinSymmetric;
   return make_hybrid_rows(rows, by_xnnpack ? HybridRule::Xnnpack : builtin, context);

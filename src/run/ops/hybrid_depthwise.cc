@@ -2,6 +2,7 @@
 // builtin kernel: asymmetric codes of each batch item, one scale an output channel.
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -18,11 +19,27 @@ class HybridDepthwiseOperator final : public Operator {
                           int threads)
       : spec_(spec), kernel_(std::move(kernel)), bias_(std::move(bias)), threads_(threads) {
     output_dims = {{spec.batch, spec.out[0], spec.out[1], spec.out_channels}};
-    scratch_bytes = static_cast<std::size_t>(spec.in[0] * spec.in[1] * spec.in_channels);
+    codes_bytes_ = align_up(static_cast<std::size_t>(spec.in[0] * spec.in[1] * spec.in_channels));
+    sums_bytes_ = align_up(static_cast<std::size_t>(spec.out_channels) * sizeof(std::int32_t));
+    scratch_bytes = codes_bytes_ + static_cast<std::size_t>(std::max(threads, 1)) * sums_bytes_;
+    for (const std::uint8_t code : kernel_.codes)
+      signed_kernel_.push_back(static_cast<std::int8_t>(code));
     is_hybrid = true;
   }
 
-  void set_activation(const std::optional<Unary>& activation) { activation_ = activation; }
+  void set_activation(const std::optional<Unary>& activation) {
+    if (!activation) return;
+    const bool is_clamp = activation->kind == UnaryKind::Relu ||
+                          activation->kind == UnaryKind::Relu6 ||
+                          activation->kind == UnaryKind::ReluN1To1;
+    if (!is_clamp) {
+      after_ = activation;
+      return;
+    }
+    const ActivationBounds bounds = *activation_bounds(activation);
+    low_ = bounds.low;
+    high_ = std::min(high_, bounds.high);
+  }
 
   void run(const RunContext& context) const override {
     const auto in_size = static_cast<std::size_t>(spec_.in[0] * spec_.in[1] * spec_.in_channels);
@@ -36,54 +53,85 @@ class HybridDepthwiseOperator final : public Operator {
       range_with_zero(x, in_size, &range.low, &range.high);
       const ActivationCode code = choose_code(HybridRule::BuiltinAsymmetric, range);
       quantize_values({HybridRule::BuiltinAsymmetric, code, in_size}, x, 0, in_size, codes);
-      parallel_for(static_cast<std::size_t>(spec_.out[0]), threads_, [&](std::size_t row) {
-        convolve_row(static_cast<std::int64_t>(row), code, codes, y);
-      });
+      parallel_for_workers(
+          static_cast<std::size_t>(spec_.out[0]), threads_, [&](std::size_t row, std::size_t w) {
+            auto* sums = static_cast<std::int32_t*>(
+                static_cast<void*>(context.scratch + codes_bytes_ + w * sums_bytes_));
+            convolve_row(static_cast<std::int64_t>(row), code, {codes, sums, y});
+          });
     }
   }
 
  private:
-  void convolve_row(std::int64_t row, const ActivationCode& code, const std::uint8_t* codes,
-                    float* y) const {
-    const std::int64_t multiplier = spec_.out_channels / spec_.in_channels;
+  struct Buffers {
+    const std::uint8_t* codes = nullptr;
+    std::int32_t* sums = nullptr;  // of one pixel, a thread's own
+    float* y = nullptr;
+  };
+
+  void convolve_row(std::int64_t row, const ActivationCode& code, const Buffers& buffers) const {
+    const auto channels = static_cast<std::size_t>(spec_.out_channels);
     for (std::int64_t column = 0; column < spec_.out[1]; ++column) {
-      float* out = y + (row * spec_.out[1] + column) * spec_.out_channels;
-      for (std::int64_t o = 0; o < spec_.out_channels; ++o) {
-        const std::int32_t sum =
-            sum_taps(row, column, o, o / multiplier, code.zero_point + 128, codes);
-        const float scale = kernel_.scales[static_cast<std::size_t>(o)] * code.scale;
-        out[o] = static_cast<float>(sum) * scale + bias_[static_cast<std::size_t>(o)];
-      }
-      if (activation_)
-        apply_unary(*activation_, out, out, static_cast<std::size_t>(spec_.out_channels));
+      float* out = buffers.y + (row * spec_.out[1] + column) * spec_.out_channels;
+      sum_taps(row, column, code.zero_point + 128, buffers);
+      dequantize_pixel(buffers.sums, code.scale, out);
+      if (after_) apply_unary(*after_, out, out, channels);
     }
   }
 
-  [[nodiscard]] std::int32_t sum_taps(std::int64_t row, std::int64_t column,
-                                      std::int64_t out_channel, std::int64_t in_channel,
-                                      std::int32_t zero, const std::uint8_t* codes) const {
-    std::int32_t sum = 0;
+  void sum_taps(std::int64_t row, std::int64_t column, std::int32_t zero,
+                const Buffers& buffers) const {
+    const std::int64_t multiplier = spec_.out_channels / spec_.in_channels;
+    std::int32_t* sums = buffers.sums;
+    std::fill(sums, sums + spec_.out_channels, 0);
     for (std::int64_t ky = 0; ky < spec_.kernel[0]; ++ky) {
       const std::int64_t y = row * spec_.stride[0] + ky * spec_.dilation[0] - spec_.before[0];
       if (y < 0 || y >= spec_.in[0]) continue;
       for (std::int64_t kx = 0; kx < spec_.kernel[1]; ++kx) {
         const std::int64_t x = column * spec_.stride[1] + kx * spec_.dilation[1] - spec_.before[1];
         if (x < 0 || x >= spec_.in[1]) continue;
-        const std::int32_t activation =
-            codes[(y * spec_.in[1] + x) * spec_.in_channels + in_channel] - zero;
-        const auto at = static_cast<std::size_t>((ky * spec_.kernel[1] + kx) * spec_.out_channels +
-                                                 out_channel);
-        sum += activation * static_cast<std::int8_t>(kernel_.codes[at]);
+        const std::uint8_t* codes = buffers.codes + (y * spec_.in[1] + x) * spec_.in_channels;
+        const std::int8_t* kernel =
+            signed_kernel_.data() + (ky * spec_.kernel[1] + kx) * spec_.out_channels;
+        if (multiplier == 1) {
+          for (std::int64_t o = 0; o < spec_.out_channels; ++o)
+            sums[o] += (codes[o] - zero) * kernel[o];
+        } else {
+          for (std::int64_t o = 0; o < spec_.out_channels; ++o)
+            sums[o] += (codes[o / multiplier] - zero) * kernel[o];
+        }
       }
     }
-    return sum;
+  }
+
+  // The kernel takes channels in groups of four and scales by the kernel's scale first there; the
+  // last channels it scales by the input's first. NaN becomes the lower bound in the groups alone.
+  void dequantize_pixel(const std::int32_t* sums, float input_scale, float* y) const {
+    const std::size_t channels = kernel_.scales.size();
+    const std::size_t grouped = channels / 4 * 4;
+    for (std::size_t o = 0; o < grouped; ++o) {
+      const float scaled = static_cast<float>(sums[o]) * kernel_.scales[o];
+      const float value = scaled * input_scale + bias_[o];
+      const float above = value > low_ ? value : low_;
+      y[o] = above < high_ ? above : high_;
+    }
+    for (std::size_t o = grouped; o < channels; ++o) {
+      const float scaled = static_cast<float>(sums[o]) * input_scale;
+      y[o] = std::min(std::max(scaled * kernel_.scales[o] + bias_[o], low_), high_);
+    }
   }
 
   ConvSpec spec_;
   HybridKernel kernel_;
   std::vector<float> bias_;
   int threads_;
-  std::optional<Unary> activation_ = std::nullopt;
+  std::vector<std::int8_t> signed_kernel_ = {};
+  std::size_t codes_bytes_ = 0;
+  std::size_t sums_bytes_ = 0;
+  float low_ =
+      std::numeric_limits<float>::lowest();  // the kernel's own bounds without an activation
+  float high_ = std::numeric_limits<float>::max();
+  std::optional<Unary> after_ = std::nullopt;
 };
 
 }  // namespace

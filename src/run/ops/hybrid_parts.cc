@@ -1,6 +1,7 @@
 #include "run/ops/hybrid_parts.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -35,13 +36,17 @@ Result<HybridKernel> load_hybrid_kernel(const BuildContext& context, std::int64_
   return kernel;
 }
 
-bool has_xnnpack_kernel(const BuildContext& context) {
+bool is_taken_by_xnnpack(const BuildContext& context) {
   return context.arithmetic == Arithmetic::Runtime &&
-         context.inputs[1].tensor->dtype != DType::UInt8;
+         context.inputs[1].tensor->dtype == DType::Int8 && has_bias(context);
 }
 
-bool is_taken_by_xnnpack(const BuildContext& context) {
-  return has_xnnpack_kernel(context) && has_bias(context);
+bool is_matrix_taken_by_xnnpack(const BuildContext& context, std::int64_t inner) {
+  if (context.arithmetic != Arithmetic::Runtime) return false;
+  if (context.inputs[1].tensor->dtype == DType::UInt8) return false;
+  const WeightCode& code = context.inputs[1].weight->stored.code;
+  if (code.bits == 2) return inner % 4 == 0 && code.scales.size() > 1;
+  return code.bits != 4 || inner % 2 == 0;
 }
 
 HybridRule hybrid_rule(const BuildContext& context, const std::vector<float>& scales,
@@ -82,6 +87,11 @@ HybridResult make_hybrid_result(HybridRule rule, const HybridKernel& kernel,
   result.bias = std::move(bias);
   const auto bounds = activation_bounds(activation);
   result.bounds = bounds ? *bounds : *activation_bounds(std::nullopt);
+  if (rule != HybridRule::Xnnpack) {
+    // The builtin kernels' bounds without an activation are the largest floats.
+    result.bounds.low = std::max(result.bounds.low, std::numeric_limits<float>::lowest());
+    result.bounds.high = std::min(result.bounds.high, std::numeric_limits<float>::max());
+  }
   if (!bounds) result.after = activation;
   return result;
 }

@@ -27,12 +27,13 @@ struct HybridKernel {
 [[nodiscard]] Result<std::vector<float>> load_hybrid_scales(const BuildContext& context,
                                                             std::int64_t channels);
 
-/// Whether the kernel is of a type that XNNPACK takes in a hybrid layer: int8, but not the signed
-/// bytes that TensorFlow 1.12 called UINT8. Those run in the builtin kernels.
-[[nodiscard]] bool has_xnnpack_kernel(const BuildContext& context);
-
-/// Whether XNNPACK takes a hybrid convolution: it needs a bias too.
+/// Whether XNNPACK takes a hybrid convolution: it needs an int8 kernel and a bias. Kernels of 4 bits,
+/// and the signed bytes that TensorFlow 1.12 called UINT8, run in the builtin kernels.
 [[nodiscard]] bool is_taken_by_xnnpack(const BuildContext& context);
+
+/// Whether XNNPACK takes a hybrid matrix product over `inner` values. It has kernels of 4 bits for
+/// even lengths and of 2 bits for multiples of four with a scale per channel.
+[[nodiscard]] bool is_matrix_taken_by_xnnpack(const BuildContext& context, std::int64_t inner);
 
 /// The rule for a convolution: the delegate's, else the builtin kernels' choice by the scales.
 [[nodiscard]] HybridRule hybrid_rule(const BuildContext& context, const std::vector<float>& scales,

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 
@@ -18,8 +19,12 @@ struct Window {
 class PoolOperator final : public Operator {
  public:
   PoolOperator(const Pool2d& op, const Shape& in, std::array<WindowGeometry, 2> geometry,
-               int threads)
-      : op_(op), in_(in), geometry_(geometry), threads_(threads) {
+               const BuildContext& context)
+      : op_(op),
+        in_(in),
+        geometry_(geometry),
+        sums_by_nines_(op.kind == PoolKind::Average && context.float_math == FloatMath::Xnnpack),
+        threads_(context.threads) {
     output_dims = {{in[0], geometry[0].out, geometry[1].out, in[3]}};
   }
 
@@ -45,6 +50,8 @@ class PoolOperator final : public Operator {
                              std::min(left + op_.kernel[1], in_[2])};
       if (op_.kind == PoolKind::Max) {
         maximum(image, window, channels, out);
+      } else if (sums_by_nines_) {
+        xnnpack_mean(image, top, left, channels, out);
       } else {
         mean(image, window, channels, out);
       }
@@ -63,6 +70,42 @@ class PoolOperator final : public Operator {
         const float* pixel = image + (y * in_[2] + x) * in_[3];
         for (std::size_t c = 0; c < channels; ++c) out[c] = pixel[c] > out[c] ? pixel[c] : out[c];
       }
+    }
+  }
+
+  // XNNPACK adds nine pixels at a time, down each column of the window, with zeros for what lies
+  // outside; NaN becomes the lower bound of its clamp.
+  void xnnpack_mean(const float* image, std::int64_t top, std::int64_t left, std::size_t channels,
+                    float* out) const {
+    const std::int64_t taps = op_.kernel[0] * op_.kernel[1];
+    std::int64_t inside = 0;
+    const auto pixel = [&](std::int64_t tap) -> const float* {
+      const std::int64_t y = top + tap % op_.kernel[0];
+      const std::int64_t x = left + tap / op_.kernel[0];
+      if (tap >= taps || y < 0 || y >= in_[1] || x < 0 || x >= in_[2]) return nullptr;
+      return image + (y * in_[2] + x) * in_[3];
+    };
+    std::fill(out, out + channels, 0.0F);
+    for (std::int64_t first = 0; first < taps; first += 9) {
+      std::array<const float*, 9> p = {};
+      for (std::int64_t i = 0; i < 9; ++i) {
+        p[static_cast<std::size_t>(i)] = pixel(first + i);
+        if (p[static_cast<std::size_t>(i)] != nullptr) ++inside;
+      }
+      const auto value = [&p](std::size_t i, std::size_t c) {
+        return p[i] == nullptr ? 0.0F : p[i][c];
+      };
+      for (std::size_t c = 0; c < channels; ++c) {
+        const float middle = (value(2, c) + value(3, c)) + (value(4, c) + value(5, c));
+        const float ends =
+            ((value(0, c) + value(1, c)) + value(8, c)) + (value(6, c) + value(7, c));
+        out[c] += middle + ends;
+      }
+    }
+    const float scale = 1.0F / static_cast<float>(std::max<std::int64_t>(inside, 1));
+    for (std::size_t c = 0; c < channels; ++c) {
+      out[c] *= scale;
+      if (std::isnan(out[c])) out[c] = -std::numeric_limits<float>::infinity();
     }
   }
 
@@ -87,6 +130,7 @@ class PoolOperator final : public Operator {
   Pool2d op_;
   Shape in_;
   std::array<WindowGeometry, 2> geometry_;
+  bool sums_by_nines_;
   int threads_;
 };
 
@@ -107,7 +151,7 @@ OperatorResult make_pool2d(const Pool2d& op, const BuildContext& context) {
     VP_ASSIGN_OR_RETURN(
         geometry[a], window_geometry(in[a + 1], pool.kernel[a], pool.stride[a], pool.padding, a));
   }
-  return std::make_unique<PoolOperator>(pool, in, geometry, context.threads);
+  return std::make_unique<PoolOperator>(pool, in, geometry, context);
 }
 
 }  // namespace visionpress

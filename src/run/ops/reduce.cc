@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "run/operator.h"
+#include "run/ops/litert_sum.h"
 #include "run/ops/strided.h"
 
 namespace visionpress {
@@ -147,6 +148,11 @@ OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
     }
     kept.push_back(at);
     out.push_back(reduced[at] ? 1 : in[at]);
+  }
+  const bool sums = op.kind == ReduceKind::Sum || op.kind == ReduceKind::Mean;
+  if (sums && context.float_math != FloatMath::Plain && count_of(in) > 0) {
+    const LitertSum sum = {context.float_math, op.kind == ReduceKind::Mean, in, reduced};
+    return make_litert_sum(sum, std::move(out));
   }
   const Strides dense = dense_strides(out);
   for (std::size_t i = 0; i < kept.size(); ++i) {

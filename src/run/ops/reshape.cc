@@ -80,6 +80,23 @@ OperatorResult reshape_logical(const Shape& logical, const BuildContext& context
   return std::make_unique<LogicalReshapeOperator>(from, std::move(to), from_planar, to_planar);
 }
 
+// A target that follows from sizes is known before the run.
+Result<Shape> read_target(const BuildContext& context) {
+  constexpr std::size_t kMaxAxes = 16;
+  const bool is_there = context.inputs[1].values != nullptr;
+  const std::size_t axes = is_there ? count_of(context.inputs[1].dims) : 0;
+  if (!is_there || axes > kMaxAxes)
+    return fail(ErrorKind::Unsupported, "its target shape is computed");
+  Shape target;
+  for (std::size_t a = 0; a < axes; ++a) {
+    const float size = context.inputs[1].values[a];
+    if (!(size >= -1.0F && size <= static_cast<float>(1 << 24)))
+      return fail(ErrorKind::Malformed, "a computed target shape has the size {}", size);
+    target.push_back(static_cast<std::int64_t>(size));
+  }
+  return target;
+}
+
 Result<Shape> resolve_target(const Shape& target, std::int64_t count) {
   Shape resolved = target;
   std::int64_t known = 1;
@@ -104,8 +121,13 @@ Result<Shape> resolve_target(const Shape& target, std::int64_t count) {
 
 OperatorResult make_reshape(const Reshape& op, const BuildContext& context) {
   const Shape& from = context.inputs[0].dims;
+  Shape wanted = op.target;
+  // A second input holds a target that the network computes.
+  if (context.inputs.size() > 1) {
+    VP_ASSIGN_OR_RETURN(wanted, read_target(context));
+  }
   VP_ASSIGN_OR_RETURN(const Shape target,
-                      resolve_target(op.target, static_cast<std::int64_t>(count_of(from))));
+                      resolve_target(wanted, static_cast<std::int64_t>(count_of(from))));
   return reshape_logical(target, context);
 }
 

@@ -16,7 +16,8 @@ struct Tap {
   float share = 0.0F;
 };
 
-float source_position(const Resize& op, std::int64_t i, std::int64_t in, std::int64_t out) {
+float source_position(const Resize& op, std::int64_t i, std::int64_t in, std::int64_t out,
+                      FloatMath math) {
   const auto at = static_cast<float>(i);
   const auto size = static_cast<float>(in);
   const auto target = static_cast<float>(out);
@@ -24,6 +25,8 @@ float source_position(const Resize& op, std::int64_t i, std::int64_t in, std::in
     case ResizeGrid::Corner:
       return at * (size / target);
     case ResizeGrid::HalfPixel:
+      if (math == FloatMath::Xnnpack && op.kind == ResizeKind::Bilinear)
+        return at * (size / target) + (0.5F * (size / target) - 0.5F);
       return (at + 0.5F) * (size / target) - 0.5F;
     case ResizeGrid::AlignCorners:
       return out > 1 ? at * ((size - 1.0F) / (target - 1.0F)) : 0.0F;
@@ -33,10 +36,10 @@ float source_position(const Resize& op, std::int64_t i, std::int64_t in, std::in
   return at;
 }
 
-std::vector<Tap> make_taps(const Resize& op, std::int64_t in, std::int64_t out) {
+std::vector<Tap> make_taps(const Resize& op, std::int64_t in, std::int64_t out, FloatMath math) {
   std::vector<Tap> taps;
   for (std::int64_t i = 0; i < out; ++i) {
-    float at = source_position(op, i, in, out);
+    float at = source_position(op, i, in, out, math);
     Tap tap;
     if (op.kind == ResizeKind::Nearest) {
       // TFLite: half-pixel centres and aligned corners round, the plain grid truncates.
@@ -47,6 +50,11 @@ std::vector<Tap> make_taps(const Resize& op, std::int64_t in, std::int64_t out) 
               : std::floor(at);
       tap.low = std::clamp<std::int64_t>(static_cast<std::int64_t>(nearest), 0, in - 1);
       tap.high = tap.low;
+    } else if (math == FloatMath::Builtin) {
+      // The share may be below 0: both lines are the first one then.
+      tap.low = std::max<std::int64_t>(static_cast<std::int64_t>(std::floor(at)), 0);
+      tap.high = std::min(static_cast<std::int64_t>(std::ceil(at)), in - 1);
+      tap.share = at - static_cast<float>(tap.low);
     } else {
       at = std::max(at, 0.0F);
       tap.low = std::min(static_cast<std::int64_t>(at), in - 1);
@@ -60,12 +68,14 @@ std::vector<Tap> make_taps(const Resize& op, std::int64_t in, std::int64_t out) 
 
 class ResizeOperator final : public Operator {
  public:
-  ResizeOperator(const Resize& op, const Shape& in, Shape out, int threads)
+  ResizeOperator(const Resize& op, const Shape& in, Shape out, const BuildContext& context)
       : in_(in),
-        threads_(threads),
-        rows_(make_taps(op, in[1], out[1])),
-        columns_(make_taps(op, in[2], out[2])),
-        blends_(op.kind == ResizeKind::Bilinear) {
+        threads_(context.threads),
+        rows_(make_taps(op, in[1], out[1], context.float_math)),
+        columns_(make_taps(op, in[2], out[2], context.float_math)),
+        blends_(op.kind == ResizeKind::Bilinear),
+        adds_corners_(blends_ && context.float_math == FloatMath::Builtin),
+        doubles_(op.grid == ResizeGrid::Corner && out[1] == 2 * in[1] && out[2] == 2 * in[2]) {
     output_dims = {std::move(out)};
   }
   void run(const RunContext& context) const override {
@@ -81,6 +91,7 @@ class ResizeOperator final : public Operator {
     const float* upper = context.inputs[0] + (item * in_[1] + row.low) * in_[2] * channels;
     const float* lower = context.inputs[0] + (item * in_[1] + row.high) * in_[2] * channels;
     float* y = context.outputs[0] + line * columns_.size() * static_cast<std::size_t>(channels);
+    if (adds_corners_) return blend_corners(upper, lower, row, y);
     for (const Tap& column : columns_) {
       const std::int64_t left = column.low * channels;
       const std::int64_t right = column.high * channels;
@@ -98,11 +109,51 @@ class ResizeOperator final : public Operator {
     }
   }
 
+  // The builtin kernel adds the corners with a weight each; where both sizes double, halves of
+  // sums.
+  void blend_corners(const float* upper, const float* lower, const Tap& row, float* y) const {
+    const std::int64_t channels = in_[3];
+    for (const Tap& column : columns_) {
+      const float* top_left = upper + column.low * channels;
+      const float* top_right = upper + column.high * channels;
+      const float* low_left = lower + column.low * channels;
+      const float* low_right = lower + column.high * channels;
+      for (std::int64_t c = 0; c < channels; ++c) {
+        y[c] = doubles_
+                   ? halve({top_left[c], top_right[c], low_left[c], low_right[c]}, row, column)
+                   : weigh({top_left[c], top_right[c], low_left[c], low_right[c]}, row, column);
+      }
+      y += channels;
+    }
+  }
+
+  struct Corners {
+    float top_left, top_right, low_left, low_right;
+  };
+  static float weigh(const Corners& v, const Tap& row, const Tap& column) {
+    const float top = 1.0F - row.share;
+    const float left = 1.0F - column.share;
+    float sum = v.top_left * (top * left);
+    sum += v.top_right * (top * column.share);
+    sum += v.low_left * (row.share * left);
+    sum += v.low_right * (row.share * column.share);
+    return sum;
+  }
+  static float halve(const Corners& v, const Tap& row, const Tap& column) {
+    if (row.share == 0.0F && column.share == 0.0F) return v.top_left;
+    if (row.share == 0.0F) return (v.top_left + v.top_right) * 0.5F;
+    const float left = (v.top_left + v.low_left) * 0.5F;
+    if (column.share == 0.0F) return left;
+    return (left + (v.top_right + v.low_right) * 0.5F) * 0.5F;
+  }
+
   Shape in_;
   int threads_;
   std::vector<Tap> rows_;
   std::vector<Tap> columns_;
   bool blends_;
+  bool adds_corners_;
+  bool doubles_;
 };
 
 }  // namespace
@@ -122,7 +173,7 @@ OperatorResult make_resize(const Resize& op, const BuildContext& context) {
       return fail(ErrorKind::Malformed, "resize of {} to {}", to_string(in), size);
     out[a + 1] = static_cast<std::int64_t>(size);
   }
-  return std::make_unique<ResizeOperator>(op, in, std::move(out), context.threads);
+  return std::make_unique<ResizeOperator>(op, in, std::move(out), context);
 }
 
 }  // namespace visionpress

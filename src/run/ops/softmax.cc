@@ -2,6 +2,7 @@
 #include <cmath>
 
 #include "base/error.h"
+#include "kernels/litert_math.h"
 #include "run/operator.h"
 
 namespace visionpress {
@@ -9,7 +10,8 @@ namespace {
 
 class SoftmaxOperator final : public Operator {
  public:
-  SoftmaxOperator(const Shape& dims, int axis, float beta) : beta_(beta) {
+  SoftmaxOperator(const Shape& dims, int axis, float beta, FloatMath math)
+      : beta_(beta), math_(math) {
     output_dims = {dims};
     const auto at = static_cast<std::size_t>(axis);
     for (std::size_t a = 0; a < dims.size(); ++a) {
@@ -18,6 +20,7 @@ class SoftmaxOperator final : public Operator {
     }
   }
   void run(const RunContext& context) const override {
+    if (math_ != FloatMath::Plain && inner_ == 1) return run_as_litert(context);
     for (std::size_t o = 0; o < outer_; ++o) {
       for (std::size_t i = 0; i < inner_; ++i) {
         const std::size_t at = o * length_ * inner_ + i;
@@ -27,6 +30,16 @@ class SoftmaxOperator final : public Operator {
   }
 
  private:
+  // XNNPACK takes no softmax with another beta than 1.
+  void run_as_litert(const RunContext& context) const {
+    const float* x = context.inputs[0];
+    float* y = context.outputs[0];
+    if (math_ == FloatMath::Builtin || beta_ != 1.0F)
+      return builtin_softmax(x, outer_, length_, beta_, y);
+    for (std::size_t o = 0; o < outer_; ++o)
+      xnnpack_softmax(x + o * length_, length_, y + o * length_);
+  }
+
   void normalize(const float* x, float* y) const {
     float largest = x[0];
     for (std::size_t k = 1; k < length_; ++k) largest = std::max(largest, x[k * inner_]);
@@ -42,6 +55,7 @@ class SoftmaxOperator final : public Operator {
   }
 
   float beta_;
+  FloatMath math_;
   std::size_t outer_ = 1;
   std::size_t length_ = 1;
   std::size_t inner_ = 1;
@@ -54,7 +68,7 @@ OperatorResult make_softmax(const Softmax& op, const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(const int axis, physical_axis(op.axis, dims.size(), context.layout));
   if (count_of(dims) == 0 && !context.may_be_empty)
     return fail(ErrorKind::Malformed, "softmax of an empty tensor {}", to_string(dims));
-  return std::make_unique<SoftmaxOperator>(dims, axis, op.beta);
+  return std::make_unique<SoftmaxOperator>(dims, axis, op.beta, context.float_math);
 }
 
 }  // namespace visionpress

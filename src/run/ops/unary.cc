@@ -2,11 +2,14 @@
 #include <cmath>
 
 #include "base/parallel.h"
+#include "kernels/litert_math.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
 
 namespace visionpress {
 namespace {
+
+constexpr std::size_t kBlock = 1 << 14;  // values a task: long enough to hide the loop's own cost
 
 template <typename Function>
 void map_values(const float* x, float* y, std::size_t count, Function function) {
@@ -47,7 +50,7 @@ void apply_bounded(const Unary& op, const float* x, float* y, std::size_t count)
   const float b = op.beta;
   switch (op.kind) {
     case UnaryKind::Relu:
-      return map_values(x, y, count, [](float v) { return v > 0.0F ? v : 0.0F; });
+      return map_values(x, y, count, [](float v) { return v < 0.0F ? 0.0F : v; });
     case UnaryKind::Relu6:
       return map_values(x, y, count, [](float v) { return std::min(std::max(v, 0.0F), 6.0F); });
     case UnaryKind::ReluN1To1:
@@ -117,24 +120,55 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
   }
 }
 
+// Whether LiteRT's kernel for it has a rounding of its own; then it was applied.
+bool apply_as_litert(FloatMath math, const Unary& op, const float* x, std::size_t count, float* y) {
+  if (math == FloatMath::Plain) return false;
+  const bool by_xnnpack = math == FloatMath::Xnnpack;
+  const auto kernels = by_xnnpack ? LitertKernels::Xnnpack : LitertKernels::Builtin;
+  switch (op.kind) {
+    case UnaryKind::Sigmoid:
+      litert_sigmoid(kernels, x, count, y);
+      return true;
+    case UnaryKind::Tanh:
+      litert_tanh(kernels, x, count, y);
+      return true;
+    case UnaryKind::HardSwish:
+      litert_hard_swish(kernels, x, count, y);
+      return true;
+    case UnaryKind::Elu:
+      if (by_xnnpack) xnnpack_elu(x, count, y);
+      return by_xnnpack;
+    case UnaryKind::Sqrt:
+      if (by_xnnpack) xnnpack_sqrt(x, count, y);
+      return by_xnnpack;
+    case UnaryKind::Rsqrt:
+      if (by_xnnpack) xnnpack_rsqrt(x, count, y);
+      return by_xnnpack;
+    default:
+      return false;
+  }
+}
+
 class UnaryOperator final : public Operator {
  public:
-  UnaryOperator(const Unary& op, const BuildContext& context) : op_(op), threads_(context.threads) {
+  UnaryOperator(const Unary& op, const BuildContext& context)
+      : op_(op), math_(context.float_math), threads_(context.threads) {
     output_dims = {context.inputs[0].dims};
     count_ = count_of(output_dims[0]);
   }
   void run(const RunContext& context) const override {
-    constexpr std::size_t kBlock = 1
-                                   << 14;  // values a task: long enough to hide the loop's own cost
     parallel_for((count_ + kBlock - 1) / kBlock, threads_, [&](std::size_t block) {
       const std::size_t begin = block * kBlock;
-      apply_unary(op_, context.inputs[0] + begin, context.outputs[0] + begin,
-                  std::min(kBlock, count_ - begin));
+      const std::size_t count = std::min(kBlock, count_ - begin);
+      const float* x = context.inputs[0] + begin;
+      float* y = context.outputs[0] + begin;
+      if (!apply_as_litert(math_, op_, x, count, y)) apply_unary(op_, x, y, count);
     });
   }
 
  private:
   Unary op_;
+  FloatMath math_;
   int threads_;
   std::size_t count_ = 0;
 };
@@ -143,6 +177,13 @@ class UnaryOperator final : public Operator {
 
 void apply_unary(const Unary& op, const float* x, float* y, std::size_t count) {
   apply_arithmetic(op, x, y, count);
+}
+
+void apply_unary_in_place(const Unary& op, float* y, std::size_t count, int threads) {
+  parallel_for((count + kBlock - 1) / kBlock, threads, [&](std::size_t block) {
+    float* begin = y + block * kBlock;
+    apply_unary(op, begin, begin, std::min(kBlock, count - block * kBlock));
+  });
 }
 
 bool is_fused(FusedActivation activation) { return activation != FusedActivation::None; }
