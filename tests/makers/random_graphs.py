@@ -369,6 +369,8 @@ class RandomGraph:
         except ValueError:
             other = tf1.reduce_mean(y.tensor, list(range(y.rank)))
         operator = self.choose(tf1.add, tf1.subtract, tf1.multiply, tf1.maximum, tf1.minimum, tf1.squared_difference)
+        if operator in (tf1.subtract, tf1.squared_difference):  # of equal values little but rounding would be left
+            return Drawn(operator(tf1.tanh(x.tensor), tf1.tanh(other) + 2.0))
         return Drawn(tf1.tanh(operator(x.tensor, other)) if self.chance(0.5) else operator(tf1.tanh(x.tensor), tf1.tanh(other)))
 
     def added(self):
@@ -530,6 +532,29 @@ class RandomGraph:
             return Drawn(tf1.space_to_depth(x.tensor, block), x.exact)
         return None
 
+    def blocks(self):
+        """Blocks as a batch, something on each, and back: a dilated convolution as TensorFlow 1 wrote it."""
+        x = self.pick(3, 4)
+        if x is None:
+            return None
+        count = x.rank - 2
+        block = [self.size(1, 3) for _ in range(count)]
+        pads = [[self.size(0, 2), 0] for _ in range(count)]
+        for pair, side, size in zip(pads, block, x.shape[1:]):
+            pair[1] = -(size + pair[0]) % side
+        y = tf1.space_to_batch_nd(x.tensor, block, pads)
+        y = self.choose(tf1.identity, tf1.nn.relu, lambda t: tf1.multiply(t, self.weights(x.shape[-1])))(y)
+        crops = pads if self.chance(0.7) else [[0, 0]] * count
+        return Drawn(tf1.batch_to_space(y, block, crops), x.exact)
+
+    def condition(self):
+        """A condition that the file settles, as of a network that is not trained now."""
+        x = self.pick()
+        chosen = self.chance(0.5)
+        told = tf1.placeholder_with_default(chosen, [])
+        no, yes = raw.Switch(data=x.tensor, pred=told)
+        return Drawn(raw.Merge(inputs=[tf1.abs(no), tf1.negative(yes)])[0], x.exact)
+
     def resize(self):
         x = self.pick(4)
         if x is None:
@@ -605,7 +630,7 @@ class RandomGraph:
 
 OPERATORS = ["conv"] * 4 + ["depthwise"] * 2 + ["with_constant"] * 4 + ["matmul"] * 2 + ["stepped"] * 2 + ["reshape"] * 2 + [
     "conv1d", "transposed", "pool", "batch_norm", "group_norm", "activation", "smooth", "copied", "divided", "joined", "added", "axes",
-    "transpose", "concat", "packed", "tile", "pad", "sliced", "split", "filled", "space", "resize", "reduce", "softmax", "index",
+    "blocks", "condition", "transpose", "concat", "packed", "tile", "pad", "sliced", "split", "filled", "space", "resize", "reduce", "softmax", "index",
     "suppression"]
 
 

@@ -80,6 +80,34 @@ TEST(GraphDefBranches, ALoopOpensAndKeepsTheWeightsOfItsBody) {
   EXPECT_EQ(graph.weights[0].role, WeightRole::Kernel);
 }
 
+TEST(GraphDefBranches, AConstantThatEntersALoopIsTheKernelThere) {
+  const Graph graph =
+      graph_of(graph_file({image(), float_const("k", {1, 1, 2, 64}, std::vector<float>(128, 0.5F)),
+                           node_def("enter", "Enter", {"k"}, {{"is_constant", bool_value(true)}}),
+                           conv_node("out", "image", "enter")}));
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].channel_axis, 3);
+}
+
+TEST(GraphDefBranches, WeightsOfWhatIsNotRunAreWeights) {
+  const Graph graph =
+      graph_of(graph_file({image(), float_const("k", {1, 2, 64}, std::vector<float>(128, 0.5F)),
+                           node_def("out", "BatchMatMulV2", {"image", "k"})}));
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].role, WeightRole::Kernel);
+  EXPECT_EQ(graph.weights[0].channel_axis, 2);
+}
+
+TEST(GraphDefBranches, AGraphWithoutAnInputOpens) {
+  const Graph graph = graph_of(
+      graph_file({int_const("shape", {1, 4, 4, 2}), node_def("drawn", "RandomUniform", {"shape"}),
+                  float_const("k", {1, 1, 2, 64}, std::vector<float>(128, 0.5F)),
+                  conv_node("out", "drawn", "k")}));
+  EXPECT_TRUE(graph.inputs.empty());
+  EXPECT_EQ(graph.weights.size(), 1U);
+}
+
 TEST(GraphDefBranches, ARoundThatNoNextIterationClosesIsACycle) {
   Diagnostics diagnostics;
   const ByteBuffer file = graph_file({image(), node_def("enter", "Enter", {"image"}),

@@ -153,6 +153,14 @@ Result<void> lower_merge(NodeLowering& node) {
   return {};
 }
 
+/// A constant is the same in each round of a loop.
+Result<void> lower_enter(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  VP_ASSIGN_OR_RETURN(const bool is_same, read_bool_attr(node.node(), "is_constant"));
+  if (!is_same || !node.is_constant(0)) return node.refuse(unknown_reason(node.node().op));
+  return node.forward(node.input(0));
+}
+
 /// Whether the node reads from the branch of a condition that is not taken; so are its results
 /// then.
 bool is_on_dead_branch(NodeLowering& node) {
@@ -372,8 +380,7 @@ Result<void> choose_image_input(Lowering& lowering, const std::vector<bool>& liv
     best = fitness;
     lowering.image_input = at;
   }
-  if (best > 0) return {};
-  return fail(ErrorKind::Malformed, "the graph has no Placeholder that its outputs depend on");
+  return {};
 }
 
 /// What nobody reads, each under its node's own name.
@@ -387,7 +394,9 @@ Result<void> collect_outputs(Lowering& lowering) {
       if (value.id == kNoTensor || value.stored) continue;
       const std::string name =
           k == 0 ? node.node().name : fmt::format("{}:{}", node.node().name, k);
-      if (graph.tensor(value.id).name != name || value.id == graph.inputs[0]) {
+      const bool is_input =
+          std::find(graph.inputs.begin(), graph.inputs.end(), value.id) != graph.inputs.end();
+      if (graph.tensor(value.id).name != name || is_input) {
         VP_ASSIGN_OR_RETURN(Value copy, node.apply(Identity{}, {&value}, value.shape, value.dtype));
         graph.tensors[static_cast<std::size_t>(copy.id)].name = name;
         value = std::move(copy);
@@ -396,7 +405,7 @@ Result<void> collect_outputs(Lowering& lowering) {
     }
   }
   if (graph.outputs.empty()) {
-    return fail(ErrorKind::Malformed, "the graph has no output that depends on its input");
+    return fail(ErrorKind::Malformed, "the graph has no output that it computes");
   }
   return {};
 }
@@ -438,6 +447,7 @@ Result<void> lower_node(NodeLowering& node) {
   const std::string& op = node.node().op;
   if (op == "Switch") return lower_switch(node);
   if (op == "Merge") return lower_merge(node);
+  if (op == "Enter") return lower_enter(node);
   if (op == "Const") return lower_const(node);
   if (op == "Dequantize") return lower_dequantize(node);
   if (is_placeholder(node.node())) return lower_placeholder(node);

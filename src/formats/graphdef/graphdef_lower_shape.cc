@@ -245,7 +245,8 @@ Result<void> lower_shape_of(NodeLowering& node) {
   }
   VP_ASSIGN_OR_RETURN(Value value, node.apply(ShapeOf{}, {&x}, Shape{rank}, dtype));
   value.known = std::make_shared<const std::vector<double>>(std::move(sizes));
-  const Shape& input = node.lowering().graph.tensor(node.lowering().graph.inputs[0]).shape;
+  const Graph& graph = node.lowering().graph;
+  const Shape input = graph.inputs.empty() ? Shape() : graph.tensor(graph.inputs[0]).shape;
   const bool input_is_open = std::any_of(input.begin() + (input.empty() ? 0 : 1), input.end(),
                                          [](std::int64_t size) { return size < 0; });
   value.needs_input_size = input_is_open;

@@ -422,12 +422,37 @@ Result<void> NodeLowering::forward(const Value& value) {
   return {};
 }
 
+namespace {
+
+/// What a constant is to an operator that is not run: by its name, which says what it multiplies.
+Use use_of_unknown(const std::string& op, const Value& value) {
+  const bool multiplies = op.find("Conv") != std::string::npos ||
+                          op.find("MatMul") != std::string::npos || op == "Einsum";
+  const auto rank = static_cast<int>(value.shape ? value.shape->size() : 0);
+  if (!multiplies || rank < 2) return {};
+  return {WeightRole::Kernel, rank - 1};
+}
+
+/// A weight that `compress` can make smaller, though its reader is not run.
+bool is_worth_carrying(const Lowering& lowering, const Value& value) {
+  constexpr std::int64_t kLeastElements = 128;  // graphdef_writer replaces no fewer
+  return value.stored && is_weight(lowering.constants[*value.stored]) &&
+         lowering.constants[*value.stored].tensor.count >= kLeastElements;
+}
+
+}  // namespace
+
 Result<void> NodeLowering::refuse(std::string why) {
   std::vector<TensorId> inputs;
   bool needs_size = false;
   for (std::size_t i = 0; i < input_count(); ++i) {
-    if (input(i).id != kNoTensor) inputs.push_back(input(i).id);
-    needs_size = needs_size || input(i).needs_input_size;
+    Value& value = input(i);
+    TensorId id = value.id;
+    if (id == kNoTensor && is_worth_carrying(lowering_, value)) {
+      VP_ASSIGN_OR_RETURN(id, tensor_of(value, use_of_unknown(node_.op, value)));
+    }
+    if (id != kNoTensor) inputs.push_back(id);
+    needs_size = needs_size || value.needs_input_size;
   }
   Node node = make_node(Unsupported{std::move(why)}, std::move(inputs));
   const std::size_t outputs = std::max<std::size_t>(lowering_.reader_counts[index_].size(), 1);

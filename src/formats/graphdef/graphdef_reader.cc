@@ -90,7 +90,8 @@ Result<std::unique_ptr<SourceModel>> read_graphdef_nodes(Bytes file, graphdef::N
   lowering.graph.format_version =
       nodes.producer == 0 ? "GraphDef" : fmt::format("GraphDef, producer {}", nodes.producer);
   VP_RETURN_IF_ERROR(graphdef::lower_graph(lowering));
-  const Shape& input = lowering.graph.tensor(lowering.graph.inputs[0]).shape;
+  const std::vector<TensorId>& inputs = lowering.graph.inputs;
+  const Shape input = inputs.empty() ? Shape() : lowering.graph.tensor(inputs[0]).shape;
   if (input.size() == 4 && (input[1] < 0 || input[2] < 0)) {
     diagnostics.warn(
         "the file leaves its input's size open: to run or convert it, --input-size WxH gives it");
