@@ -277,6 +277,38 @@ TEST_F(ExportPackages, KeepEverythingButTheModelAndItsHash) {
   EXPECT_NE(view_text(*written).find(packed), std::string_view::npos);
 }
 
+TEST_F(ExportPackages, AreWrittenAnewWhereTheLargerPartLiesBeforeTheModel) {
+  std::string picture(4000, '\0');  // that packing does not shrink
+  std::uint32_t state = 1;
+  for (char& c : picture) {
+    state = state * 1103515245U + 12345U;
+    c = static_cast<char>(state >> 16U);
+  }
+  for (const std::size_t pictures : {1U, 2U, 40U}) {
+    std::vector<Entry> entries;
+    for (std::size_t i = 0; i < pictures; ++i) {
+      entries.push_back({.name = fmt::format("{}.jpg", i), .text = picture});
+    }
+    entries.push_back({.name = "model.pb", .text = picture.substr(0, 1000)});
+    const std::string file = make_zip(entries);
+    const std::string before = read(file);
+    Diagnostics diagnostics;
+    const auto opened = open_package(file, diagnostics);
+    ASSERT_TRUE(opened) << opened.error().to_string();
+    for (const std::size_t size : {std::size_t{1}, std::size_t{900}, std::size_t{100'000}}) {
+      const std::string model(size, 'x');
+      const Bytes piece = bytes_of(model);
+      const auto written = replace_model(opened->file.bytes(), opened->package, {&piece, 1});
+      ASSERT_TRUE(written) << written.error().to_string();
+      const auto archive = ZipArchive::open(*written);
+      ASSERT_TRUE(archive) << archive.error().to_string();
+      EXPECT_EQ(view_text(*archive->read(*archive->find("model.pb"))), model);
+      EXPECT_EQ(view_text(*archive->read(*archive->find("0.jpg"))), picture);
+      EXPECT_EQ(view_text(opened->file.bytes()), before) << "the source is read, not written";
+    }
+  }
+}
+
 TEST_F(ExportPackages, GetTheHashWhereAReaderLooksForIt) {
   const std::string model = "new";
   const std::string sha1 = hash_sha1(bytes_of(model));

@@ -1,7 +1,9 @@
 #include "cloud/zip_archive.h"
 
 #include <algorithm>
+#include <cstring>
 #include <set>
+#include <utility>
 
 #include <sys/stat.h>
 #include <zip.h>
@@ -155,47 +157,151 @@ Result<ByteBuffer> ZipArchive::read(const ZipEntry& entry) const {
   return bytes;
 }
 
+namespace {
+
+/// An archive that libzip reads here and writes there: the bytes read are borrowed and never
+/// written, those written are ours. libzip's own buffers cannot be used for this: where a new
+/// archive begins as the old one, libzip 1.7 takes over the old one's memory and frees it.
+class RewriteSource {
+ public:
+  explicit RewriteSource(Bytes source) : source_(source) { zip_error_init(&error_); }
+  RewriteSource(const RewriteSource&) = delete;
+  RewriteSource& operator=(const RewriteSource&) = delete;
+  ~RewriteSource() { zip_error_fini(&error_); }
+
+  /// libzip's callback; `self` is a RewriteSource, which outlives the archive.
+  static zip_int64_t call(void* self, void* data, zip_uint64_t length, zip_source_cmd_t command) {
+    return static_cast<RewriteSource*>(self)->answer(data, length, command);
+  }
+  [[nodiscard]] ByteBuffer take_written() { return std::move(written_); }
+
+ private:
+  zip_int64_t answer(void* data, zip_uint64_t length, zip_source_cmd_t command) {
+    switch (command) {
+      case ZIP_SOURCE_SUPPORTS:
+        return zip_source_make_command_bitmap(
+            ZIP_SOURCE_OPEN, ZIP_SOURCE_READ, ZIP_SOURCE_CLOSE, ZIP_SOURCE_STAT, ZIP_SOURCE_ERROR,
+            ZIP_SOURCE_FREE, ZIP_SOURCE_SEEK, ZIP_SOURCE_TELL, ZIP_SOURCE_BEGIN_WRITE,
+            ZIP_SOURCE_WRITE, ZIP_SOURCE_COMMIT_WRITE, ZIP_SOURCE_ROLLBACK_WRITE,
+            ZIP_SOURCE_SEEK_WRITE, ZIP_SOURCE_TELL_WRITE, ZIP_SOURCE_REMOVE, -1);
+      case ZIP_SOURCE_OPEN:
+        read_at_ = 0;
+        return 0;
+      case ZIP_SOURCE_READ:
+        return read(data, length);
+      case ZIP_SOURCE_STAT:
+        return stat(data, length);
+      case ZIP_SOURCE_ERROR:
+        return zip_error_to_data(&error_, data, length);
+      case ZIP_SOURCE_SEEK:
+        return seek(data, length, read_at_, source_.size());
+      case ZIP_SOURCE_TELL:
+        return static_cast<zip_int64_t>(read_at_);
+      case ZIP_SOURCE_BEGIN_WRITE:
+      case ZIP_SOURCE_ROLLBACK_WRITE:
+        written_.clear();
+        write_at_ = 0;
+        return 0;
+      case ZIP_SOURCE_WRITE:
+        return write(data, length);
+      case ZIP_SOURCE_SEEK_WRITE:
+        return seek(data, length, write_at_, written_.size());
+      case ZIP_SOURCE_TELL_WRITE:
+        return static_cast<zip_int64_t>(write_at_);
+      case ZIP_SOURCE_CLOSE:
+      case ZIP_SOURCE_COMMIT_WRITE:
+      case ZIP_SOURCE_FREE:    // the owner of this object frees it
+      case ZIP_SOURCE_REMOVE:  // an archive without entries, which the caller never writes
+        return 0;
+      default:
+        zip_error_set(&error_, ZIP_ER_OPNOTSUPP, 0);
+        return -1;
+    }
+  }
+
+  zip_int64_t read(void* data, zip_uint64_t length) {
+    const std::size_t count = std::min<std::uint64_t>(length, source_.size() - read_at_);
+    if (count > 0) std::memcpy(data, source_.data() + read_at_, count);
+    read_at_ += count;
+    return static_cast<zip_int64_t>(count);
+  }
+
+  zip_int64_t write(const void* data, zip_uint64_t length) {
+    if (length == 0) return 0;
+    if (length > written_.max_size() - write_at_) {
+      zip_error_set(&error_, ZIP_ER_MEMORY, 0);
+      return -1;
+    }
+    if (written_.size() < write_at_ + length) written_.resize(write_at_ + length);
+    std::memcpy(written_.data() + write_at_, data, length);
+    write_at_ += length;
+    return static_cast<zip_int64_t>(length);
+  }
+
+  zip_int64_t stat(void* data, zip_uint64_t length) {
+    if (length < sizeof(zip_stat_t)) {
+      zip_error_set(&error_, ZIP_ER_INVAL, 0);
+      return -1;
+    }
+    auto* status = static_cast<zip_stat_t*>(data);
+    zip_stat_init(status);
+    status->size = source_.size();
+    status->valid |= ZIP_STAT_SIZE;
+    return 0;
+  }
+
+  zip_int64_t seek(void* data, zip_uint64_t length, std::size_t& at, std::size_t end) {
+    const zip_int64_t offset = zip_source_seek_compute_offset(at, end, data, length, &error_);
+    if (offset < 0) return -1;
+    at = static_cast<std::size_t>(offset);
+    return 0;
+  }
+
+  Bytes source_;
+  std::size_t read_at_ = 0;  ///< at most the source's size
+  ByteBuffer written_ = {};
+  std::size_t write_at_ = 0;  ///< at most the size of `written_`
+  zip_error_t error_ = {};
+};
+
+/// Gives the entry another content; `bytes` are borrowed until the archive is closed.
+bool replace_entry(zip_t* zip, const ZipReplacement& replacement) {
+  zip_stat_t entry;
+  if (zip_stat_index(zip, replacement.index, 0, &entry) != 0) return false;
+  zip_source_t* source =
+      zip_source_buffer(zip, replacement.bytes.data(), replacement.bytes.size(), 0);
+  if (source == nullptr) return false;
+  if (zip_file_replace(zip, replacement.index, source, 0) != 0) {
+    zip_source_free(source);  // from success on it is the archive's
+    return false;
+  }
+  return zip_set_file_compression(zip, replacement.index, entry.comp_method, 0) == 0 &&
+         zip_file_set_mtime(zip, replacement.index, entry.mtime, 0) == 0;
+}
+
+}  // namespace
+
 Result<ByteBuffer> replace_entries(Bytes archive, std::span<const ZipReplacement> replacements) {
   VP_RETURN_IF_ERROR(ZipArchive::open(archive));
   zip_error_t error;
   zip_error_init(&error);
-  zip_source_t* buffer = zip_source_buffer_create(archive.data(), archive.size(), 0, &error);
-  VP_ASSIGN_OR_RETURN(zip_t* const zip, open_source(buffer, 0, error));
-  zip_source_keep(buffer);  // its bytes are the result, after the archive is closed
-  const std::unique_ptr<zip_source_t, decltype(&zip_source_free)> kept(buffer, &zip_source_free);
-  const auto cannot = [](const std::string& why) {
-    return fail(ErrorKind::Internal, "the ZIP archive cannot be written: {}", why);
-  };
-  bool good = true;
-  for (const ZipReplacement& replacement : replacements) {
-    zip_stat_t entry;
-    zip_source_t* source =
-        zip_source_buffer(zip, replacement.bytes.data(), replacement.bytes.size(), 0);
-    good = zip_stat_index(zip, replacement.index, 0, &entry) == 0 && source != nullptr &&
-           zip_file_replace(zip, replacement.index, source, 0) == 0;
-    if (!good) {
-      zip_source_free(source);
-      break;
-    }
-    good = zip_set_file_compression(zip, replacement.index, entry.comp_method, 0) == 0 &&
-           zip_file_set_mtime(zip, replacement.index, entry.mtime, 0) == 0;
-    if (!good) break;
-  }
+  RewriteSource rewrite(archive);  // outlives the archive, which is closed or discarded below
+  VP_ASSIGN_OR_RETURN(
+      zip_t* const zip,
+      open_source(zip_source_function_create(&RewriteSource::call, &rewrite, &error), 0, error));
+  const bool good = std::ranges::all_of(replacements, [zip](const ZipReplacement& replacement) {
+    return replace_entry(zip, replacement);
+  });
   if (!good || zip_close(zip) != 0) {
+    // Entries that are carried over are read for it, and what is written goes to memory.
+    const bool is_ours = zip_error_code_zip(zip_get_error(zip)) == ZIP_ER_MEMORY;
     const std::string why = take_message(zip);
     zip_discard(zip);
-    return cannot(why);
+    return is_ours ? fail(ErrorKind::Internal, "the ZIP archive cannot be written: {}", why)
+                   : fail(ErrorKind::Malformed,
+                          "the ZIP archive is damaged, so it cannot be written anew: {}", why);
   }
-  zip_stat_t written;
-  zip_stat_init(&written);
-  if (zip_source_stat(buffer, &written) != 0 || zip_source_open(buffer) != 0) {
-    return cannot(zip_error_strerror(zip_source_error(buffer)));
-  }
-  ByteBuffer bytes(written.size);
-  const zip_int64_t got = zip_source_read(buffer, bytes.data(), bytes.size());
-  zip_source_close(buffer);
-  if (got != static_cast<zip_int64_t>(bytes.size())) return cannot("it cannot be read back");
-  return bytes;
+  return rewrite.take_written();
 }
 
 }  // namespace visionpress

@@ -67,8 +67,8 @@ struct ZipReplacement {
 };
 
 /// The archive with the bytes of some entries replaced, their names, times and ways of packing
-/// kept, and every other entry's packed bytes as they were. errors: Malformed as `open`; Internal
-/// where libzip cannot write.
+/// kept, and every other entry's packed bytes as they were. errors: Malformed as `open`, and where
+/// an entry that is carried over is damaged; Internal without memory.
 [[nodiscard]] Result<ByteBuffer> replace_entries(Bytes archive,
                                                  std::span<const ZipReplacement> replacements);
 
