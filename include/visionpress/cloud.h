@@ -25,8 +25,9 @@ struct CloudAccess {
   /// The endpoint may ask for no key, as `serve` does: what has no key is sent without one, and a
   /// project's name is no name to look up.
   bool keys_optional = false;
-  int retries = 8;           ///< sendings of a request after the first
-  int timeout_seconds = 60;  ///< a connection without a byte for so long is given up
+  int retries = 8;             ///< sendings of a request after the first
+  int timeout_seconds = 60;    ///< a connection (almost) without a byte for so long is given up
+  int request_seconds = 1800;  ///< a request with all its repeats takes no longer
   /// Told before each wait for a service that fails: its seconds, and why as one line. Empty:
   /// nobody. Called from the thread that made the call.
   std::function<void(double, const std::string&)> on_wait = {};
@@ -116,10 +117,11 @@ struct CloudUploadResult {
 
 struct CloudTrainOptions {
   std::string project = {};
-  bool advanced = false;  ///< false: "Regular", the quick training
-  int budget_hours = 1;   ///< hours an advanced training may take on the service's machines
-  bool force = false;     ///< train although nothing changed
-  bool wait = true;       ///< until it is completed
+  bool advanced = false;     ///< false: "Regular", the quick training
+  int budget_hours = 1;      ///< hours an advanced training may take on the service's machines
+  bool force = false;        ///< train although nothing changed
+  bool wait = true;          ///< until it is completed
+  int max_wait_minutes = 0;  ///< then the call ends, not the training; 0: a day and the budget
 };
 
 struct CloudTrainResult {
@@ -168,6 +170,7 @@ struct CloudExportOptions {
   std::string flavor = {};     ///< "TensorFlowLite", "Linux", ...; an open set; empty: default
   std::string output = {};     ///< empty: ITERATION.PLATFORM[.FLAVOR].zip, as the service names it
   bool overwrite = false;
+  int max_wait_minutes = 120;  ///< for the service to make the package
 };
 
 struct CloudExportResult {

@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "base/output_file.h"
+#include "base/sync_file.h"
 #include "cloud/custom_vision_exports.h"
 #include "cloud/custom_vision_images.h"
 #include "cloud/custom_vision_iterations.h"
@@ -346,6 +347,7 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
   if (!options.save_predictions.empty()) {
     reserved.reset();
     VP_RETURN_IF_ERROR(save_answers(dataset, options, answers, diagnostics));
+    VP_RETURN_IF_ERROR(sync_file(options.save_predictions));
     journal.remove();
   }
   result.warnings = diagnostics.warnings();

@@ -85,7 +85,8 @@ class ImageFetcher {
                       {.retries = options_.retries,
                        .first_wait = std::chrono::milliseconds(500),
                        .longest_wait = std::chrono::milliseconds(30'000),
-                       .longest_asked = std::chrono::seconds(120)});
+                       .longest_asked = std::chrono::seconds(120),
+                       .longest_in_all = std::chrono::minutes(30)});
     while (!stop_) {
       const std::size_t index = next_++;
       if (index >= faults_.size()) return;

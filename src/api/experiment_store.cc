@@ -12,6 +12,7 @@
 #include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "base/output_file.h"
+#include "base/sync_file.h"
 #include "cloud/sha1.h"
 #include "visionpress/version.h"
 
@@ -201,6 +202,7 @@ Result<void> ExperimentStore::save(const std::string& name, const Json& key,
                                    const ModelScore& scored, const Dataset& dataset) const {
   const std::string predictions = predictions_path(name);
   VP_RETURN_IF_ERROR(save_predictions(column.predictions, dataset, predictions, Overwrite::Allow));
+  VP_RETURN_IF_ERROR(sync_file(predictions));  // hours of a run, or paid for
   VP_ASSIGN_OR_RETURN(const std::string sha1, hash_path(predictions));
   std::string made_sha1;
   if (!made.empty()) {
@@ -215,8 +217,12 @@ Result<void> ExperimentStore::save(const std::string& name, const Json& key,
 }
 
 Result<void> ExperimentStore::write(const std::string& file_name, const std::string& text) const {
-  return write_file(fs::path(folder_) / file_name, Overwrite::Allow,
-                    std::as_bytes(std::span(text)));
+  const std::string path = fs::path(folder_) / file_name;
+  VP_ASSIGN_OR_RETURN(OutputFile file, OutputFile::create(path, Overwrite::Allow));
+  const Bytes bytes = std::as_bytes(std::span(text));
+  VP_RETURN_IF_ERROR(file.write({&bytes, 1}));
+  VP_RETURN_IF_ERROR(sync_file(file.temporary_path()));
+  return file.commit();
 }
 
 }  // namespace visionpress

@@ -1,6 +1,7 @@
 // The transport that is used: one libcurl handle, whose connections live from request to request.
 
 #include <algorithm>
+#include <cerrno>
 #include <mutex>
 #include <string_view>
 
@@ -98,6 +99,15 @@ class CurlTransport : public HttpTransport {
         reply.reason = fmt::format("the answer is larger than {} bytes", request.max_reply_bytes);
         reply.body = {};
       }
+      if (code == CURLE_COULDNT_CONNECT && is_refused_here(request)) {
+        reply.failure = HttpFailure::Hopeless;
+        reply.reason = "connection refused: nothing listens on that port of this computer";
+      }
+      if (code == CURLE_OPERATION_TIMEDOUT && is_over(request)) {
+        reply.failure = HttpFailure::Hopeless;  // there is no time for another
+        reply.reason =
+            fmt::format("the answer is not whole after {} s", (request.limit.count() + 999) / 1000);
+      }
       return reply;
     }
     long status = 0;
@@ -110,6 +120,20 @@ class CurlTransport : public HttpTransport {
   }
 
  private:
+  /// Nobody listens on this computer: nothing that passes, as a network's faults are.
+  bool is_refused_here(const HttpRequest& request) {
+    long reason = 0;
+    curl_easy_getinfo(curl_.get(), CURLINFO_OS_ERRNO, &reason);
+    return reason == ECONNREFUSED && is_loopback_url(request.url);
+  }
+
+  /// Whether it was the request's limit, and not silence, that ended it.
+  bool is_over(const HttpRequest& request) {
+    curl_off_t microseconds = 0;
+    curl_easy_getinfo(curl_.get(), CURLINFO_TOTAL_TIME_T, &microseconds);
+    return request.limit.count() > 0 && microseconds / 1000 >= request.limit.count();
+  }
+
   template <typename T>
   void set(CURLoption option, T value) {
     curl_easy_setopt(curl_.get(), option, value);
@@ -133,8 +157,12 @@ class CurlTransport : public HttpTransport {
     set(CURLOPT_SSL_VERIFYHOST, 2L);
     set(CURLOPT_USERAGENT, "visionpress");
     set(CURLOPT_CONNECTTIMEOUT, std::min(kConnectSeconds, static_cast<long>(stall_.count())));
-    set(CURLOPT_LOW_SPEED_LIMIT, 1L);
+    set(CURLOPT_LOW_SPEED_LIMIT, kSlowestBytes);
     set(CURLOPT_LOW_SPEED_TIME, static_cast<long>(stall_.count()));
+    set(CURLOPT_TIMEOUT_MS, static_cast<long>(request.limit.count()));  // 0 is none for libcurl too
+    // A proxy of the environment would be given what is meant for this computer alone. Only hosts
+    // on this computer may be asked over http, and over https a proxy sees no header.
+    if (is_loopback_url(request.url)) set(CURLOPT_PROXY, "");
     if (request.redirects == Redirects::Follow) {
       set(CURLOPT_FOLLOWLOCATION, 1L);
       set(CURLOPT_MAXREDIRS, 5L);

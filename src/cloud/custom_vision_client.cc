@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <array>
 
-#include <arpa/inet.h>
-
 #include "base/ascii.h"
 #include "base/error.h"
 #include "base/json_text.h"
@@ -32,15 +30,6 @@ constexpr std::size_t kMaxPackageBytes = std::size_t{1} << 30;  ///< exports are
 
 const ApiTraits& traits_of(CloudApi api) { return kApis[static_cast<std::size_t>(api)]; }
 
-bool is_local_host(std::string_view host) {
-  if (host == "[::1]" || host.starts_with("[::1]:")) return true;
-  host = host.substr(0, host.find(':'));
-  // "127.example.com" is a name like any other.
-  in_addr address = {};
-  const bool is_address = ::inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;
-  return host == "localhost" || (is_address && host.starts_with("127."));
-}
-
 /// "https://NAME.cognitiveservices.azure.com", whatever was pasted after it.
 Result<std::string> read_endpoint(std::string_view text) {
   if (text.empty()) {
@@ -57,7 +46,7 @@ Result<std::string> read_endpoint(std::string_view text) {
     return fail(ErrorKind::Usage, "endpoint \"{}\": expected https://HOST, without a user name",
                 describe_url(text));
   }
-  if (scheme == "http" && !is_local_host(rest.substr(0, rest.find('/')))) {
+  if (scheme == "http" && !is_loopback_url(text)) {
     return fail(ErrorKind::Usage,
                 "endpoint \"{}\": the key would travel unencrypted; only this computer is reached "
                 "over http",
@@ -84,6 +73,7 @@ Result<std::string> read_key(std::string_view key, const char* name) {
 Result<CustomVisionClient> CustomVisionClient::create(const CloudAccess& access) {
   RetryPolicy policy;
   policy.retries = access.retries;
+  policy.longest_in_all = std::chrono::seconds(access.request_seconds);
   if (access.on_wait) {
     policy.on_wait = [say = access.on_wait, most = access.retries](milliseconds wait, int attempt,
                                                                    const HttpReply& reply) {
@@ -106,10 +96,10 @@ Result<CustomVisionClient> CustomVisionClient::create(const CloudAccess& access,
   VP_ASSIGN_OR_RETURN(checked.endpoint, read_endpoint(access.endpoint));
   VP_ASSIGN_OR_RETURN(checked.training_key, read_key(access.training_key, "training"));
   VP_ASSIGN_OR_RETURN(checked.prediction_key, read_key(access.prediction_key, "prediction"));
-  if (access.retries < 0 || access.timeout_seconds < 1) {
+  if (access.retries < 0 || access.timeout_seconds < 1 || access.request_seconds < 1) {
     return fail(ErrorKind::InvalidArgument,
-                "retries is {} and timeout {} s, expected at least 0 and 1 s", access.retries,
-                access.timeout_seconds);
+                "retries is {}, timeout {} s and request limit {} s, expected at least 0, 1 s, 1 s",
+                access.retries, access.timeout_seconds, access.request_seconds);
   }
   return CustomVisionClient(std::move(checked), std::move(client));
 }
@@ -170,8 +160,8 @@ tl::unexpected<Error> CustomVisionClient::refuse(const CloudCall& call, int stat
 }
 
 Result<CloudAnswer> CustomVisionClient::ask(const CloudCall& call) {
-  VP_ASSIGN_OR_RETURN(const HttpRequest request, make_request(call));
-  const HttpReply reply = http_.send(request);
+  VP_ASSIGN_OR_RETURN(HttpRequest request, make_request(call));
+  const HttpReply reply = http_.send(std::move(request));
   if (!reply.is_answer()) return fail_unanswered(call.what, reply);
   CloudAnswer answer;
   answer.status = reply.status;
@@ -197,8 +187,9 @@ Result<CloudJson> CustomVisionClient::call(const CloudCall& call) {
 Result<CloudAnswer> CustomVisionClient::ask_once(CloudCall call, const FindOutcome& find) {
   call.repeat = Repeat::IfUnseen;
   VP_ASSIGN_OR_RETURN(const HttpRequest request, make_request(call));
+  const auto began = HttpClient::Clock::now();
   for (int attempt = 0;; ++attempt) {
-    const HttpReply reply = http_.send(request);
+    const HttpReply reply = http_.send(request, began);
     CloudAnswer answer;
     if (reply.is_answer()) {
       answer.status = reply.status;
@@ -208,7 +199,8 @@ Result<CloudAnswer> CustomVisionClient::ask_once(CloudCall call, const FindOutco
       return answer;
     }
     const bool may_go_on = reply.failure != HttpFailure::Hopeless &&
-                           reply.failure != HttpFailure::NotReached && http_.pause(attempt, reply);
+                           reply.failure != HttpFailure::NotReached &&
+                           http_.pause(attempt, reply, began);
     if (!may_go_on) return fail_unanswered(call.what, reply);
     VP_ASSIGN_OR_RETURN(std::optional<CloudJson> made, find());
     if (made) {
@@ -228,7 +220,7 @@ Result<CloudJson> CustomVisionClient::call_once(const CloudCall& call, const Fin
 Result<std::string> CustomVisionClient::call_bytes(const CloudCall& call) {
   VP_ASSIGN_OR_RETURN(HttpRequest request, make_request(call));
   request.max_reply_bytes = kMaxPackageBytes;
-  HttpReply reply = http_.send(request);
+  HttpReply reply = http_.send(std::move(request));
   if (!reply.is_answer()) return fail_unanswered(call.what, reply);
   if (!reply.is_success()) return refuse(call, reply.status, read_service_error(reply.body));
   return std::move(reply.body);
@@ -239,7 +231,7 @@ Result<std::string> CustomVisionClient::download(const std::string& url) {
   request.url = url;
   request.redirects = Redirects::Follow;
   request.max_reply_bytes = kMaxPackageBytes;
-  HttpReply reply = http_.send(request);
+  HttpReply reply = http_.send(std::move(request));
   if (reply.failure != HttpFailure::None) {
     return fail(ErrorKind::Io, "{}: no answer: {}", describe_url(url), hide_keys(reply.reason));
   }
@@ -249,13 +241,22 @@ Result<std::string> CustomVisionClient::download(const std::string& url) {
   return std::move(reply.body);
 }
 
-void CloudPoll::wait(const Progress& progress, const std::string& what) {
+Result<void> CloudPoll::wait(const Progress& progress, const std::string& what) {
   // As often as Microsoft's own tool asks (every 5 s), after a beginning for what is quick.
   constexpr milliseconds kLongest{5'000};
+  const auto passed = std::chrono::duration_cast<milliseconds>(HttpClient::Clock::now() - began_);
+  if (std::max(passed, waited_) >= limit_) {
+    return fail(
+        ErrorKind::Io,
+        "{}: not done after {} minutes; the service goes on by itself, and the same command "
+        "waits again (--max-wait)",
+        what, limit_.count());
+  }
   if (progress) progress(static_cast<std::size_t>(waited_.count() / 1000), 0, what);
   client_.sleep(next_);
   waited_ += next_;
   next_ = std::min(next_ * 2, kLongest);
+  return {};
 }
 
 bool flag_of(const CloudJson& object, const char* key) {

@@ -101,12 +101,17 @@ class CustomVisionClient {
 /// Waits that grow, for asking how something is getting on.
 class CloudPoll {
  public:
-  explicit CloudPoll(CustomVisionClient& client) : client_(client) {}
-  /// Waits, and tells `progress` how long it has been.
-  void wait(const Progress& progress, const std::string& what);
+  /// limit: of all waits; the service may never come to an end.
+  CloudPoll(CustomVisionClient& client, std::chrono::minutes limit)
+      : client_(client), limit_(limit) {}
+  /// Waits, and tells `progress` how long it has been. what: is waited for, and its state.
+  /// errors: Io when the limit is reached.
+  [[nodiscard]] Result<void> wait(const Progress& progress, const std::string& what);
 
  private:
   CustomVisionClient& client_;
+  std::chrono::minutes limit_;
+  HttpClient::Clock::time_point began_ = HttpClient::Clock::now();
   std::chrono::milliseconds next_{500};
   std::chrono::milliseconds waited_{0};
 };

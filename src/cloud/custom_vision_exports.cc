@@ -5,6 +5,7 @@
 #include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
+#include "base/sync_file.h"
 #include "cloud/zip_archive.h"
 
 namespace visionpress {
@@ -45,7 +46,7 @@ class Exporter {
 
   /// Waits until it is done. returns: where it is.
   [[nodiscard]] Result<std::string> wait(const Progress& progress) {
-    CloudPoll poll(client_);
+    CloudPoll poll(client_, std::chrono::minutes(options_.max_wait_minutes));
     while (true) {
       VP_ASSIGN_OR_RETURN(const std::optional<Export> now, find());
       if (now && now->status == "Failed") {
@@ -56,7 +57,8 @@ class Exporter {
         return fail(ErrorKind::Malformed, "{}: it is done, and the answer has no downloadUri",
                     what_);
       }
-      poll.wait(progress, what_);
+      VP_RETURN_IF_ERROR(
+          poll.wait(progress, now && !now->status.empty() ? what_ + ": " + now->status : what_));
     }
   }
 
@@ -163,6 +165,7 @@ Result<CloudExportResult> export_iteration(CustomVisionClient& client, const Clo
   VP_ASSIGN_OR_RETURN(const std::string package, load_package(exporter, progress, result));
   const Bytes bytes = std::as_bytes(std::span(package));
   VP_RETURN_IF_ERROR(file.write({&bytes, 1}));
+  VP_RETURN_IF_ERROR(sync_file(file.temporary_path()));
   VP_RETURN_IF_ERROR(file.commit());
   result.bytes = package.size();
   return result;

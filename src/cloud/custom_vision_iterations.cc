@@ -4,6 +4,7 @@
 #include <set>
 
 #include "base/error.h"
+#include "cloud/custom_vision_rules.h"
 
 namespace visionpress {
 namespace {
@@ -22,6 +23,12 @@ CloudIteration read_iteration(const CloudJson& json) {
   return iteration;
 }
 
+/// An iteration that is about to be asked for more.
+Result<CloudIteration> use_iteration(CloudIteration iteration) {
+  VP_RETURN_IF_ERROR(check_id("iteration \"" + iteration.name + "\"", iteration.id));
+  return iteration;
+}
+
 CloudCall list_call(const CloudProject& project) {
   CloudCall call;
   call.what = "list iterations";
@@ -36,7 +43,7 @@ Result<CloudIteration> load_iteration(CustomVisionClient& client, const CloudPro
   call.path = iteration_path(project, iteration);
   VP_ASSIGN_OR_RETURN(CloudJson answer, client.call(call));
   VP_ASSIGN_OR_RETURN(const CloudJson json, object_of(std::move(answer), call.what));
-  return read_iteration(json);
+  return use_iteration(read_iteration(json));
 }
 
 /// The newest that `fits`; null where there is none.
@@ -65,7 +72,7 @@ Result<CloudTrainResult> use_other_training(CustomVisionClient& client, const Cl
     result.warnings.emplace_back("a training was under way already; waiting for that one");
   }
   if (found == nullptr) return client.refuse(call, answer.status, answer.error);
-  result.iteration = *found;
+  VP_ASSIGN_OR_RETURN(result.iteration, use_iteration(*found));
   return result;
 }
 
@@ -97,7 +104,7 @@ Result<CloudTrainResult> start_training(CustomVisionClient& client, const CloudP
   CloudTrainResult result;
   if (answer.is_success()) {
     VP_ASSIGN_OR_RETURN(const CloudJson json, object_of(std::move(answer.json), call.what));
-    result.iteration = read_iteration(json);
+    VP_ASSIGN_OR_RETURN(result.iteration, use_iteration(read_iteration(json)));
     return result;
   }
   return use_other_training(client, project, call, answer);
@@ -134,7 +141,7 @@ Result<CloudIteration> find_iteration(CustomVisionClient& client, const CloudPro
     found = find_newest(all, [need](const CloudIteration& i) {
       return i.status == "Completed" && (need == IterationNeed::Completed || i.exportable);
     });
-    if (found != nullptr) return *found;
+    if (found != nullptr) return use_iteration(*found);
     const bool trained = find_newest(all, [](const CloudIteration& i) {
                            return i.status == "Completed";
                          }) != nullptr;
@@ -144,7 +151,7 @@ Result<CloudIteration> find_iteration(CustomVisionClient& client, const CloudPro
   found = find_newest(all, [&](const CloudIteration& i) {
     return i.id == name_or_id || i.name == name_or_id || i.published_name == name_or_id;
   });
-  if (found != nullptr) return *found;
+  if (found != nullptr) return use_iteration(*found);
   std::string names;
   for (const CloudIteration& i : all) names += (names.empty() ? "\"" : ", \"") + i.name + "\"";
   return fail(ErrorKind::Usage, "project \"{}\": no iteration \"{}\"; there {} {}", project.name,
@@ -154,14 +161,19 @@ Result<CloudIteration> find_iteration(CustomVisionClient& client, const CloudPro
 Result<CloudTrainResult> train_project(CustomVisionClient& client, const CloudProject& project,
                                        const CloudTrainOptions& options, const Progress& progress) {
   VP_ASSIGN_OR_RETURN(CloudTrainResult result, start_training(client, project, options));
-  CloudPoll poll(client);
+  // An advanced training may take its budget, after it has waited for a machine.
+  const std::chrono::minutes most =
+      options.max_wait_minutes > 0
+          ? std::chrono::minutes(options.max_wait_minutes)
+          : std::chrono::hours(24 + (options.advanced ? options.budget_hours : 0));
+  CloudPoll poll(client, most);
   while (options.wait && result.iteration.status != "Completed") {
     const CloudIteration& now = result.iteration;
     if (now.status == "Failed") {
       return fail(ErrorKind::Io, "iteration \"{}\": the training failed: {}", now.name,
                   now.error.empty() ? "the service does not say why" : now.error);
     }
-    poll.wait(progress, now.name + ": " + now.status);
+    VP_RETURN_IF_ERROR(poll.wait(progress, now.name + ": " + now.status));
     VP_ASSIGN_OR_RETURN(result.iteration, load_iteration(client, project, now));
   }
   return result;

@@ -22,6 +22,12 @@ CloudProject read_project(const CloudJson& json) {
   return project;
 }
 
+/// A project that is about to be asked for more.
+Result<CloudProject> use_project(CloudProject project) {
+  VP_RETURN_IF_ERROR(check_id("project \"" + project.name + "\"", project.id));
+  return project;
+}
+
 CloudTag read_tag(const CloudJson& json) {
   CloudTag tag;
   tag.id = text_at(json, "id");
@@ -113,7 +119,7 @@ Result<CloudProject> find_project(CustomVisionClient& client, const std::string&
     call.path = "projects/" + name_or_id;
     VP_ASSIGN_OR_RETURN(CloudJson answer, client.call(call));
     VP_ASSIGN_OR_RETURN(const CloudJson json, object_of(std::move(answer), call.what));
-    return read_project(json);
+    return use_project(read_project(json));
   }
   VP_ASSIGN_OR_RETURN(const std::vector<CloudProject> projects, list_projects(client));
   std::vector<std::string> names;
@@ -133,7 +139,7 @@ Result<CloudProject> find_project(CustomVisionClient& client, const std::string&
     return fail(ErrorKind::Usage, "no project \"{}\"; there {} {}", name_or_id,
                 names.size() == 1 ? "is" : "are", names.empty() ? "none" : join(names));
   }
-  return *found;
+  return use_project(*found);
 }
 
 Result<CloudProject> create_project(CustomVisionClient& client, const CloudCreateOptions& options) {
@@ -165,7 +171,7 @@ Result<CloudProject> create_project(CustomVisionClient& client, const CloudCreat
         return unless_null(std::move(made));
       }));
   VP_ASSIGN_OR_RETURN(const CloudJson json, object_of(std::move(answer), call.what));
-  return read_project(json);
+  return use_project(read_project(json));
 }
 
 Result<void> delete_project(CustomVisionClient& client, const CloudProject& project) {

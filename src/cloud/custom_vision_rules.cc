@@ -2,6 +2,8 @@
 
 #include "base/ascii.h"
 
+#include "base/error.h"
+
 namespace visionpress {
 
 bool is_uuid(std::string_view text) {
@@ -14,6 +16,13 @@ bool is_uuid(std::string_view text) {
     }
   }
   return true;
+}
+
+Result<void> check_id(std::string_view what, std::string_view id) {
+  if (is_uuid(id)) return {};
+  return fail(ErrorKind::Malformed,
+              "{}: the service gives it the id \"{:.100}\", expected 8-4-4-4-12 hexadecimal digits",
+              what, id);
 }
 
 }  // namespace visionpress

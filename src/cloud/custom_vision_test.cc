@@ -19,6 +19,9 @@ namespace {
 constexpr const char* kKey = "SECRET0123456789";
 constexpr const char* kTraining = "https://host/customvision/v3.3/training/";
 
+/// An id in the service's form that ends in `number`.
+std::string id(int number) { return fmt::format("00000000-0000-0000-0000-{:012}", number); }
+
 CloudAccess make_access() {
   CloudAccess access;
   access.endpoint = "https://host/";
@@ -129,11 +132,13 @@ TEST(CustomVisionClient, TakesAnswersThatAreNoJsonForAnError) {
 }
 
 TEST(Projects, AreFoundByNameOrNamedInTheError) {
-  const std::string two = R"([{"id":"1","name":"a"},{"id":"2","name":"a"},{"id":"3","name":"b"}])";
+  const std::string two =
+      fmt::format(R"([{{"id":"{}","name":"a"}},{{"id":"{}","name":"a"}},{{"id":"{}","name":"b"}}])",
+                  id(1), id(2), id(3));
   Service service([&](const HttpRequest&) { return answer(200, two); });
-  EXPECT_EQ(find_project(*service.client, "b")->id, "3");
+  EXPECT_EQ(find_project(*service.client, "b")->id, id(3));
   EXPECT_EQ(find_project(*service.client, "a").error().to_string(),
-            "2 projects are called \"a\"; give one of their ids: 1, 2");
+            "2 projects are called \"a\"; give one of their ids: " + id(1) + ", " + id(2));
   EXPECT_EQ(find_project(*service.client, "c").error().to_string(),
             "no project \"c\"; there are \"a\", \"a\", \"b\"");
 }
@@ -152,13 +157,13 @@ TEST(Projects, AreNotCreatedTwiceWhenTheAnswerIsLost) {
     },
                              {"id":"D","name":"General (compact)","type":"ObjectDetection"}])json");
     }
-    return answer(200, made ? R"([{"id":"new","name":"pets"}])" : "[]");
+    return answer(200, made ? fmt::format(R"([{{"id":"{}","name":"pets"}}])", id(9)) : "[]");
   });
   CloudCreateOptions options;
   options.name = "pets";
   const auto project = create_project(*service.client, options);
   ASSERT_TRUE(project) << project.error().to_string();
-  EXPECT_EQ(project->id, "new");
+  EXPECT_EQ(project->id, id(9));
   EXPECT_EQ(posts, 1);
   const std::string url = service.url(2);
   EXPECT_EQ(url, std::string(kTraining) + "projects?name=pets&domainId=D");
@@ -178,15 +183,15 @@ TEST(Tags, AreCreatedAgainWhereTheServiceDidNotAct) {
 }
 
 HttpReply iterations(const std::string& list) { return answer(200, "[" + list + "]"); }
-std::string iteration(const char* id, const char* status) {
+std::string iteration(int number, const char* status) {
   return fmt::format(
-      R"({{"id":"{}","name":"Iteration {}","status":"{}","created":"{}","exportable":true}})", id,
-      id, status, id);
+      R"({{"id":"{}","name":"Iteration {}","status":"{}","created":"{}","exportable":true}})",
+      id(number), number, status, number);
 }
 
 TEST(Training, StopsWhenItFailed) {
-  Service service({iterations(""), answer(200, iteration("1", "Training")),
-                   answer(200, iteration("1", "Training")), answer(200, iteration("1", "Failed"))});
+  Service service({iterations(""), answer(200, iteration(1, "Training")),
+                   answer(200, iteration(1, "Training")), answer(200, iteration(1, "Failed"))});
   const auto result = train_project(*service.client, make_project(), {}, {});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().to_string(),
@@ -194,15 +199,15 @@ TEST(Training, StopsWhenItFailed) {
 }
 
 TEST(Training, ThatIsNotNeededGivesTheNewestCompletedIteration) {
-  const std::string list = iteration("2", "Completed") + "," + iteration("1", "Completed") + "," +
-                           iteration("3", "Failed");
+  const std::string list =
+      iteration(2, "Completed") + "," + iteration(1, "Completed") + "," + iteration(3, "Failed");
   Service service({iterations(list), answer(400, R"({"code":"BadRequestTrainingNotNeeded",
                                    "message":"Nothing changed since last training"})"),
                    iterations(list)});
   const auto result = train_project(*service.client, make_project(), {}, {});
   ASSERT_TRUE(result) << result.error().to_string();
   EXPECT_TRUE(result->unchanged);
-  EXPECT_EQ(result->iteration.id, "2");
+  EXPECT_EQ(result->iteration.id, id(2));
   EXPECT_EQ(result->warnings.front(),
             "not trained: Nothing changed since last training; --force trains all the same");
 }
@@ -211,19 +216,19 @@ TEST(Training, ThatIsUnderWayIsWaitedFor) {
   Service service(
       {iterations(""),
        answer(400, R"({"code":"BadRequestTrainingAlreadyInProgress","message":"busy"})"),
-       iterations(iteration("1", "Training")), answer(200, iteration("1", "Completed"))});
+       iterations(iteration(1, "Training")), answer(200, iteration(1, "Completed"))});
   const auto result = train_project(*service.client, make_project(), {}, {});
   ASSERT_TRUE(result) << result.error().to_string();
   EXPECT_EQ(result->iteration.status, "Completed");
 }
 
 TEST(Training, IsNotBegunTwiceWhenTheAnswerIsLost) {
-  Service service({iterations(iteration("1", "Completed")), no_answer(HttpFailure::Lost),
-                   iterations(iteration("1", "Completed") + "," + iteration("2", "Training")),
-                   answer(200, iteration("2", "Completed"))});
+  Service service({iterations(iteration(1, "Completed")), no_answer(HttpFailure::Lost),
+                   iterations(iteration(1, "Completed") + "," + iteration(2, "Training")),
+                   answer(200, iteration(2, "Completed"))});
   const auto result = train_project(*service.client, make_project(), {}, {});
   ASSERT_TRUE(result) << result.error().to_string();
-  EXPECT_EQ(result->iteration.id, "2");
+  EXPECT_EQ(result->iteration.id, id(2));
   EXPECT_EQ(service.transport->requests.size(), 4U);
 }
 
@@ -240,7 +245,7 @@ TEST(Training, OtherRefusalsAreErrors) {
 }
 
 TEST(Iterations, OfNoneSaysWhatIsMissing) {
-  Service service({iterations(""), iterations(iteration("1", "Completed"))});
+  Service service({iterations(""), iterations(iteration(1, "Completed"))});
   EXPECT_EQ(find_iteration(*service.client, make_project(), "", IterationNeed::Completed)
                 .error()
                 .to_string(),
@@ -284,7 +289,7 @@ std::string our_export(const char* status, const char* uri) {
 
 TEST(Export, QueuesWaitsAndDownloadsWithoutAKey) {
   Service service(
-      {iterations(iteration("1", "Completed")), iterations(kOtherExports),
+      {iterations(iteration(1, "Completed")), iterations(kOtherExports),
        answer(400, R"({"code":"BadRequestExportAlreadyInProgress","message":"queued"})"),
        iterations(our_export("Exporting", "null")),
        iterations(our_export("Done", R"("https://storage/a.zip?sig=S")")),
@@ -297,13 +302,12 @@ TEST(Export, QueuesWaitsAndDownloadsWithoutAKey) {
   const HttpRequest& download = service.transport->requests.back();
   EXPECT_EQ(download.url, "https://storage/a.zip?sig=S");
   EXPECT_TRUE(download.headers.empty());
-  EXPECT_EQ(service.url(2), std::string(kTraining) +
-                                "projects/P/iterations/1/"
-                                "export?platform=TensorFlow&flavor=TensorFlowLite");
+  EXPECT_EQ(service.url(2), std::string(kTraining) + "projects/P/iterations/" + id(1) +
+                                "/export?platform=TensorFlow&flavor=TensorFlowLite");
 }
 
 TEST(Export, AsksForARelativeAddressWithTheKey) {
-  Service service({iterations(iteration("1", "Completed")),
+  Service service({iterations(iteration(1, "Completed")),
                    iterations(our_export("Done", R"("a b.zip")")),
                    iterations(our_export("Done", R"("a b.zip")")), answer(200, small_zip())});
   const auto result = export_iteration(*service.client, make_project(), export_options(), {});
@@ -315,7 +319,7 @@ TEST(Export, AsksForARelativeAddressWithTheKey) {
 TEST(Export, LeavesNoFileOfAPackageThatIsNone) {
   const auto options = export_options();
   std::ofstream(options.output) << "as it was";
-  Service service({iterations(iteration("1", "Completed")),
+  Service service({iterations(iteration(1, "Completed")),
                    iterations(our_export("Done", R"("https://storage/a.zip?sig=S")")),
                    iterations(our_export("Done", R"("https://storage/a.zip?sig=S")")),
                    answer(200, "<Error/>")});
@@ -329,13 +333,62 @@ TEST(Export, LeavesNoFileOfAPackageThatIsNone) {
 }
 
 TEST(Export, ThatFailedIsAnError) {
-  Service service({iterations(iteration("1", "Completed")), iterations(""), answer(200, "{}"),
+  Service service({iterations(iteration(1, "Completed")), iterations(""), answer(200, "{}"),
                    iterations(our_export("Failed", "null"))});
   const auto result = export_iteration(*service.client, make_project(), export_options(), {});
   ASSERT_FALSE(result);
   EXPECT_EQ(result.error().to_string(),
             "export \"Iteration 1\" as TensorFlow TensorFlowLite: the service says that it failed, "
             "and not why");
+}
+
+TEST(Export, ThatNeverEndsIsGivenUp) {
+  Service service([](const HttpRequest& request) {
+    if (request.url.find("/export") == std::string::npos) {
+      return iterations(iteration(1, "Completed"));
+    }
+    return iterations(our_export("Exporting", "null"));
+  });
+  CloudExportOptions options = export_options();
+  options.max_wait_minutes = 3;
+  const auto result = export_iteration(*service.client, make_project(), options, {});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(
+      result.error().to_string(),
+      "export \"Iteration 1\" as TensorFlow TensorFlowLite: Exporting: not done after 3 "
+      "minutes; the service goes on by itself, and the same command waits again (--max-wait)");
+  EXPECT_LT(service.transport->requests.size(), 50U);
+}
+
+TEST(Training, ThatNeverEndsIsGivenUp) {
+  Service service([](const HttpRequest& request) {
+    const bool lists = request.url.ends_with("/iterations");
+    return lists ? iterations("") : answer(200, iteration(1, "Training"));
+  });
+  CloudTrainOptions options;
+  const auto result = train_project(*service.client, make_project(), options, {});
+  ASSERT_FALSE(result);
+  EXPECT_EQ(result.error().message.substr(0, 61),
+            "Iteration 1: Training: not done after 1440 minutes; the servi");
+}
+
+TEST(Ids, ThatNameAnotherPlaceAreRefused) {
+  const std::string wrong = "../../../tmp/evil";
+  const std::string expected =
+      "the service gives it the id \"../../../tmp/evil\", expected 8-4-4-4-12 hexadecimal digits";
+  Service service([&](const HttpRequest& request) {
+    return request.url.find("/projects/") == std::string::npos
+               ? answer(200, R"([{"id":")" + wrong + R"(","name":"pets"}])")
+               : iterations(R"({"id":")" + wrong +
+                            R"(","name":"I","status":"Completed","exportable":true})");
+  });
+  EXPECT_EQ(find_project(*service.client, "pets").error().to_string(),
+            "project \"pets\": " + expected);
+  CloudExportOptions options = export_options();
+  options.output.clear();  // named by the iteration's id
+  EXPECT_EQ(export_iteration(*service.client, make_project(), options, {}).error().to_string(),
+            "iteration \"I\": " + expected);
+  EXPECT_EQ(service.transport->requests.size(), 2U);
 }
 
 TEST(Predict, AsksByPublishedNameOrByTheOlderRoute) {

@@ -7,6 +7,7 @@
 #include <thread>
 #include <utility>
 
+#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include "base/ascii.h"
@@ -34,14 +35,19 @@ HttpClient::HttpClient(std::unique_ptr<HttpTransport> transport, const RetryPoli
                    : [](milliseconds time) { std::this_thread::sleep_for(time); }),
       random_(std::random_device{}()) {}
 
-HttpReply HttpClient::send(const HttpRequest& request) {
+HttpReply HttpClient::send(HttpRequest request, Clock::time_point began) {
   for (int attempt = 0;; ++attempt) {
+    if (policy_.longest_in_all.count() > 0) {
+      const auto left =
+          policy_.longest_in_all - std::chrono::duration_cast<milliseconds>(Clock::now() - began);
+      request.limit = std::max(left, milliseconds(1));  // 0 would be none
+    }
     HttpReply reply = transport_->send(request);
-    if (!may_repeat(reply, request.repeat) || !pause(attempt, reply)) return reply;
+    if (!may_repeat(reply, request.repeat) || !pause(attempt, reply, began)) return reply;
   }
 }
 
-bool HttpClient::pause(int attempt, const HttpReply& reply) {
+bool HttpClient::pause(int attempt, const HttpReply& reply, Clock::time_point began) {
   if (attempt >= policy_.retries) return false;
   // Half of a wait is chance, so that clients that failed together do not come back together.
   const double share = std::uniform_real_distribution<double>(0.5, 1.0)(random_);
@@ -52,6 +58,9 @@ bool HttpClient::pause(int attempt, const HttpReply& reply) {
   if (asked && *asked > policy_.longest_asked) return false;
   const auto wait = asked ? *asked + milliseconds(static_cast<std::int64_t>(first * (share - 0.5)))
                           : milliseconds(static_cast<std::int64_t>(own));
+  const bool is_late =
+      policy_.longest_in_all.count() > 0 && Clock::now() - began + wait >= policy_.longest_in_all;
+  if (is_late) return false;
   if (policy_.on_wait) policy_.on_wait(wait, attempt, reply);
   sleep_(wait);
   return true;
@@ -71,6 +80,20 @@ std::optional<seconds> find_asked_wait(const HttpReply& reply) {
   if (code != std::errc() || count < 0) return std::nullopt;
   if (!std::string_view(rest, end).starts_with(" second")) return std::nullopt;
   return seconds(count);
+}
+
+bool is_loopback_url(std::string_view url) {
+  const std::size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return false;
+  std::string_view host = url.substr(scheme + 3);
+  host = host.substr(0, host.find_first_of("/?#\\"));
+  host.remove_prefix(host.rfind('@') == std::string_view::npos ? 0 : host.rfind('@') + 1);
+  if (host == "[::1]" || host.starts_with("[::1]:")) return true;
+  host = host.substr(0, host.find(':'));
+  // "127.example.com" is a name like any other.
+  in_addr address = {};
+  const bool is_address = ::inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;
+  return host == "localhost" || (is_address && host.starts_with("127."));
 }
 
 std::string encode_url_part(std::string_view text) {

@@ -9,6 +9,7 @@
 #include <optional>
 #include <random>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "visionpress/result.h"
@@ -39,6 +40,8 @@ struct HttpRequest {
   Repeat repeat = Repeat::Harmless;
   Redirects redirects = Redirects::Refuse;              ///< follow only where no header is a key
   std::size_t max_reply_bytes = std::size_t{64} << 20;  ///< a larger body ends the transfer
+  /// From connecting to the answer's last byte, however steadily bytes come; 0: no limit.
+  std::chrono::milliseconds limit{0};
 };
 
 /// Why no whole answer came.
@@ -46,7 +49,8 @@ enum class HttpFailure : std::uint8_t {
   None,        ///< one came: `status` is set
   NotReached,  ///< no connection was made, so nothing was sent
   Lost,        ///< the connection ended or stalled; the server may have acted
-  Hopeless,    ///< a certificate that is not valid, an address that is none: the same next time
+  Hopeless,    ///< a certificate that is not valid, an address that is none, nobody listening on
+               ///< this computer: the same next time
 };
 
 struct HttpReply {
@@ -75,8 +79,13 @@ class HttpTransport {
   [[nodiscard]] virtual HttpReply send(const HttpRequest& request) = 0;
 };
 
-/// libcurl: certificates are verified, connections are kept for the next request.
-/// stall: a connection without a byte for so long is given up.
+/// Whether a URL's host is this computer ("localhost", 127.0.0.0/8, ::1).
+[[nodiscard]] bool is_loopback_url(std::string_view url);
+
+/// libcurl: certificates are verified, connections are kept for the next request. This computer is
+/// reached directly, whatever proxy the environment names: http_proxy would be shown the keys.
+/// stall: a connection with less than kSlowestBytes a second for so long is given up.
+constexpr long kSlowestBytes = 100;
 [[nodiscard]] std::unique_ptr<HttpTransport> make_curl_transport(std::chrono::seconds stall);
 
 struct RetryPolicy {
@@ -87,6 +96,8 @@ struct RetryPolicy {
   std::chrono::milliseconds longest_wait{30'000};
   /// A server that asks for more (a spent monthly quota) is not waited for.
   std::chrono::seconds longest_asked{120};
+  /// A request with all its repeats and waits; 0: no limit.
+  std::chrono::milliseconds longest_in_all{0};
   /// Told before each wait: its length, which sending it comes after (from 0), and what was
   /// answered. Empty: nobody.
   std::function<void(std::chrono::milliseconds, int, const HttpReply&)> on_wait = {};
@@ -100,12 +111,16 @@ class HttpClient {
   /// sleep: how to wait; empty: as threads do.
   HttpClient(std::unique_ptr<HttpTransport> transport, const RetryPolicy& policy, Sleep sleep = {});
 
-  /// The last reply there was.
-  [[nodiscard]] HttpReply send(const HttpRequest& request);
+  using Clock = std::chrono::steady_clock;
+
+  /// The last reply there was. began: when the first sending did, of a caller that repeats by
+  /// itself.
+  [[nodiscard]] HttpReply send(HttpRequest request, Clock::time_point began = Clock::now());
 
   /// Waits before a sending after `reply`, the `attempt`th (from 0). returns: false without waiting
-  /// when there have been enough, or when the server asks for too long a wait.
-  [[nodiscard]] bool pause(int attempt, const HttpReply& reply);
+  /// when there have been enough, when they took long enough, or when the server asks for too long
+  /// a wait.
+  [[nodiscard]] bool pause(int attempt, const HttpReply& reply, Clock::time_point began);
 
   void sleep(std::chrono::milliseconds time) const { sleep_(time); }
 

@@ -1,13 +1,7 @@
 #include "cloud/prediction_journal.h"
 
-#include <cerrno>
-#include <cstring>
-#include <filesystem>
-#include <fstream>
 #include <optional>
-#include <system_error>
-
-#include <nlohmann/json.hpp>
+#include <utility>
 
 #include "base/error.h"
 #include "base/json_text.h"
@@ -15,7 +9,7 @@
 namespace visionpress {
 namespace {
 
-using Json = nlohmann::ordered_json;
+using Json = LineJournal::Json;
 
 constexpr const char* kAsked = "asked";
 
@@ -54,32 +48,15 @@ Result<PredictionJournal> PredictionJournal::open(const std::string& path,
                                                   const std::string& asked) {
   PredictionJournal journal;
   if (path.empty()) return journal;
-  journal.path_ = path;
-  std::ifstream in(path);
-  std::string line;
-  const bool goes_on = std::getline(in, line) && text_at(parse_json<Json>(line), kAsked) == asked;
-  while (goes_on && std::getline(in, line)) {
-    const Json json = parse_json<Json>(line);
-    if (!json.is_object()) continue;
-    if (auto answers = read_answers(json))
-      journal.answers_[text_at(json, "content")] = std::move(*answers);
+  LineJournal::Form form;
+  form.head = {{kAsked, asked}};
+  form.is_own = [&asked](const Json& head) { return text_at(head, kAsked) == asked; };
+  form.what = "answers of this call (" + asked + ")";
+  VP_ASSIGN_OR_RETURN(journal.lines_, LineJournal::open(path, form));
+  for (const Json& line : journal.lines_.take_lines()) {
+    if (auto answers = read_answers(line))
+      journal.answers_[text_at(line, "content")] = std::move(*answers);
   }
-  in.close();
-  std::error_code ignored;
-  if (std::filesystem::is_symlink(path, ignored)) {
-    return in_file(fail(ErrorKind::Output, "a symbolic link, which is not written through").value(),
-                   path);
-  }
-  // What was read is written anew: a line that was cut off must not have the next one behind it.
-  journal.file_.reset(std::fopen(path.c_str(), "we"));
-  if (journal.file_ == nullptr) {
-    return in_file(fail(ErrorKind::Output, "cannot write: {}", std::strerror(errno)).value(), path);
-  }
-  const std::string head =
-      Json{{kAsked, asked}}.dump(-1, ' ', false, Json::error_handler_t::replace);
-  std::fputs((head + "\n").c_str(), journal.file_.get());
-  for (const auto& [content, answers] : journal.answers_)
-    VP_RETURN_IF_ERROR(journal.add(content, answers));
   return journal;
 }
 
@@ -90,23 +67,12 @@ const std::vector<CloudDetection>* PredictionJournal::find(const std::string& co
 
 Result<void> PredictionJournal::add(const std::string& content,
                                     const std::vector<CloudDetection>& answers) {
-  if (file_ == nullptr) return {};
+  if (path().empty()) return {};
   Json list = Json::array();
   for (const CloudDetection& seen : answers) list.push_back(to_json(seen));
-  const Json json = {{"content", content}, {"answers", std::move(list)}};
-  const std::string line = json.dump(-1, ' ', false, Json::error_handler_t::replace) + "\n";
-  if (std::fputs(line.c_str(), file_.get()) < 0 || std::fflush(file_.get()) != 0) {
-    return in_file(fail(ErrorKind::Output, "cannot write: {}", std::strerror(errno)).value(),
-                   path_);
-  }
+  VP_RETURN_IF_ERROR(lines_.add({{"content", content}, {"answers", std::move(list)}}));
   answers_.try_emplace(content, answers);
   return {};
-}
-
-void PredictionJournal::remove() {
-  file_.reset();
-  std::error_code ignored;
-  if (!path_.empty()) std::filesystem::remove(path_, ignored);
 }
 
 }  // namespace visionpress

@@ -3,20 +3,19 @@
 // What the service has acknowledged of an upload, a line an image, so that a stopped upload goes
 // on.
 
-#include <cstdio>
-#include <memory>
 #include <string>
 #include <unordered_map>
 
+#include "cloud/line_journal.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
 
 class UploadJournal {
  public:
-  /// Reads FOLDER/upload-PROJECT.jsonl, where there is one, and goes on in it. A last line that was
-  /// cut off is as if it were not there. folder: made where it is missing; empty: nothing is kept.
-  /// errors: Output when it cannot be written.
+  /// Reads FOLDER/upload-PROJECT.jsonl, where there is one, and goes on in it.
+  /// folder: made where it is missing; empty: nothing is kept. project: an id in the service's
+  /// form. errors: as LineJournal::open; Malformed for an id that is none.
   [[nodiscard]] static Result<UploadJournal> open(const std::string& folder,
                                                   const std::string& project);
 
@@ -27,11 +26,7 @@ class UploadJournal {
                                  const std::string& image_id);
 
  private:
-  struct Closer {
-    void operator()(std::FILE* file) const { std::fclose(file); }
-  };
-  std::string path_ = {};
-  std::unique_ptr<std::FILE, Closer> file_ = nullptr;
+  LineJournal lines_ = {};
   std::unordered_map<std::string, std::string> contents_ = {};  ///< by name
 };
 

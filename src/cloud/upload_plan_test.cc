@@ -209,45 +209,68 @@ TEST(MakeBatchBody, HoldsNamesContentsAndRegions) {
 class JournalTest : public testing::Test {
  protected:
   void SetUp() override { std::filesystem::remove_all(folder_); }
+  static constexpr const char* kFirst = "00000000-0000-0000-0000-000000000001";
+  static constexpr const char* kSecond = "00000000-0000-0000-0000-000000000002";
   std::string folder_ = testing::TempDir() + "upload_journal_test";
 };
 
 TEST_F(JournalTest, RemembersWhatWasAcknowledged) {
   {
-    auto journal = UploadJournal::open(folder_, "p1");
+    auto journal = UploadJournal::open(folder_, kFirst);
     ASSERT_TRUE(journal);
     EXPECT_FALSE(journal->has("a.jpg", "1"));
     ASSERT_TRUE(journal->add("a.jpg", "1", "id"));
   }
-  const auto journal = UploadJournal::open(folder_, "p1");
+  const auto journal = UploadJournal::open(folder_, kFirst);
   ASSERT_TRUE(journal);
   EXPECT_TRUE(journal->has("a.jpg", "1"));
   EXPECT_FALSE(journal->has("a.jpg", "2")) << "its content has changed";
-  const auto other = UploadJournal::open(folder_, "p2");
+  const auto other = UploadJournal::open(folder_, kSecond);
   ASSERT_TRUE(other);
   EXPECT_FALSE(other->has("a.jpg", "1")) << "another project";
 }
 
 TEST_F(JournalTest, GoesOnAfterALineThatWasCutOff) {
   {
-    auto journal = UploadJournal::open(folder_, "p1");
+    auto journal = UploadJournal::open(folder_, kFirst);
     ASSERT_TRUE(journal && journal->add("a.jpg", "1", "id"));
   }
-  std::ofstream(folder_ + "/upload-p1.jsonl", std::ios::app) << R"({"file":"b.jpg","cont)";
+  std::ofstream(folder_ + "/upload-" + kFirst + ".jsonl", std::ios::app)
+      << R"({"file":"b.jpg","cont)";
   {
-    auto journal = UploadJournal::open(folder_, "p1");
+    auto journal = UploadJournal::open(folder_, kFirst);
     ASSERT_TRUE(journal);
     EXPECT_FALSE(journal->has("b.jpg", ""));
     ASSERT_TRUE(journal->add("c.jpg", "3", "id"));
   }
-  const auto journal = UploadJournal::open(folder_, "p1");
+  const auto journal = UploadJournal::open(folder_, kFirst);
   ASSERT_TRUE(journal);
   EXPECT_TRUE(journal->has("a.jpg", "1"));
   EXPECT_TRUE(journal->has("c.jpg", "3"));
 }
 
+TEST_F(JournalTest, OfAnOlderReleaseHasNoHead) {
+  std::filesystem::create_directories(folder_);
+  std::ofstream(folder_ + "/upload-" + kFirst + ".jsonl")
+      << R"({"file":"a.jpg","content":"1","id":"id"})"
+      << "\n";
+  auto journal = UploadJournal::open(folder_, kFirst);
+  ASSERT_TRUE(journal && journal->add("b.jpg", "2", "id"));
+  journal = UploadJournal();  // lets go of the file
+  journal = UploadJournal::open(folder_, kFirst);
+  ASSERT_TRUE(journal);
+  EXPECT_TRUE(journal->has("a.jpg", "1") && journal->has("b.jpg", "2"));
+}
+
+TEST_F(JournalTest, IsNotNamedByAnIdThatLeavesItsFolder) {
+  EXPECT_EQ(UploadJournal::open(folder_, "../../evil").error().message,
+            "the project: the service gives it the id \"../../evil\", expected 8-4-4-4-12 "
+            "hexadecimal digits");
+  EXPECT_FALSE(std::filesystem::exists(folder_));
+}
+
 TEST_F(JournalTest, WithoutAFolderKeepsNothing) {
-  auto journal = UploadJournal::open("", "p1");
+  auto journal = UploadJournal::open("", kFirst);
   ASSERT_TRUE(journal && journal->add("a.jpg", "1", "id"));
   EXPECT_FALSE(journal->has("a.jpg", "1"));
 }

@@ -22,14 +22,6 @@ std::string from_environment(const char* name) {
   return value == nullptr ? std::string() : std::string(value);
 }
 
-/// Waits that people would wonder about; a log takes the long ones alone.
-void say_wait(double seconds, const std::string& why) {
-  constexpr double kShortest = 2.0;
-  constexpr double kLong = 10.0;
-  if (seconds < (::isatty(STDERR_FILENO) == 1 ? kShortest : kLong)) return;
-  std::fprintf(stderr, "%s\n", why.c_str());
-}
-
 /// What every sub-command has: where the service is, keys, the form of the result.
 class CloudCommand {
  public:
@@ -79,6 +71,13 @@ class CloudCommand {
         ->capture_default_str()
         ->type_name("S")
         ->check(CLI::Range(1, 3600).description(""))
+        ->group(kMore);
+    app()
+        .add_option("--request-limit", access_.request_seconds,
+                    "Seconds that one request may take in all, with its repeats")
+        ->capture_default_str()
+        ->type_name("S")
+        ->check(CLI::Range(1, 86400).description(""))
         ->group(kMore);
     add_form_options(app(), output_);
     if (const auto exit = line_.parse(arguments)) return exit;
@@ -255,6 +254,11 @@ Exit run_train(const Arguments& arguments) {
       ->type_name("HOURS");
   app.add_flag("--force", options.force, "Train although nothing changed since the last time");
   app.add_flag("--no-wait", no_wait, "Begin, and do not wait");
+  app.add_option("--max-wait", options.max_wait_minutes,
+                 "Minutes to wait for it; default: 1440, and the budget")
+      ->type_name("MINUTES")
+      ->check(CLI::Range(1, 100'000).description(""))
+      ->group(kMore);
   if (const auto exit = command.parse(arguments)) return *exit;
   options.wait = !no_wait;
   return command.finish(command.with_progress(
@@ -345,6 +349,11 @@ Exit run_export(const Arguments& arguments) {
                  "File to write; default: ITERATION.PLATFORM[.FLAVOR].zip")
       ->type_name("FILE");
   app.add_flag("--force", options.overwrite, "Overwrite an existing output file");
+  app.add_option("--max-wait", options.max_wait_minutes, "Minutes to wait for the service")
+      ->capture_default_str()
+      ->type_name("MINUTES")
+      ->check(CLI::Range(1, 100'000).description(""))
+      ->group(kMore);
   if (const auto exit = command.parse(arguments)) return *exit;
   return command.finish(command.with_progress(
       [&](const Progress& progress) { return cloud_export(command.access(), options, progress); }));

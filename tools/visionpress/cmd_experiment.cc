@@ -104,6 +104,7 @@ Exit run_experiment(const Arguments& arguments) {
   add_run_options(line, options.evaluate.arithmetic, options.evaluate.preprocess);
   if (const auto exit = line.parse(arguments)) return *exit;
   if (auto chosen = choose_online(online, options); !chosen) return report_error(chosen.error());
+  if (options.online && !output.quiet) options.online->access.on_wait = say_wait;
 
   const auto result = [&] {
     ProgressMeter meter(output.quiet);

@@ -66,4 +66,11 @@ void ProgressMeter::update(std::size_t done, std::size_t total, const std::strin
   std::fflush(stderr);
 }
 
+void say_wait(double seconds, const std::string& why) {
+  constexpr double kShortest = 2.0;
+  constexpr double kLong = 10.0;
+  if (seconds < (::isatty(STDERR_FILENO) == 1 ? kShortest : kLong)) return;
+  std::fprintf(stderr, "%s\n", why.c_str());
+}
+
 }  // namespace visionpress

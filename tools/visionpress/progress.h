@@ -29,4 +29,7 @@ class ProgressMeter {
   Clock::time_point last_ = {};
 };
 
+/// Says why a service is waited for, where people would wonder; a log takes the long waits alone.
+void say_wait(double seconds, const std::string& why);
+
 }  // namespace visionpress

@@ -1,0 +1,21 @@
+#include "base/sync_file.h"
+
+#include <cerrno>
+#include <cstring>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/descriptor.h"
+#include "base/error.h"
+
+namespace visionpress {
+
+Result<void> sync_file(const std::string& path) {
+  // Another descriptor of the same file does as well: what is waited for is the file's.
+  const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
+  if (file.get() >= 0 && ::fdatasync(file.get()) == 0) return {};
+  return in_file(fail(ErrorKind::Output, "cannot write: {}", std::strerror(errno)).value(), path);
+}
+
+}  // namespace visionpress
