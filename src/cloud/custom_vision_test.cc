@@ -532,13 +532,15 @@ TEST_F(UploadTest, GoesOnWhereAStoppedUploadWas) {
   CloudUploadOptions options;
   options.state = testing::TempDir() + "custom_vision_state";
   std::filesystem::remove_all(options.state);
+  CloudProject project = make_project();
+  project.id = id(1);  // names the file
   {
     Service service(respond({answer(207, summary("OK", "ErrorStorage")), answer(403)}));
-    EXPECT_FALSE(upload_dataset(*service.client, make_project(), dataset, options, {}));
+    EXPECT_FALSE(upload_dataset(*service.client, project, dataset, options, {}));
   }
   bodies.clear();
   Service service(respond({answer(200, summary("", "OK"))}));
-  const auto result = upload_dataset(*service.client, make_project(), dataset, options, {});
+  const auto result = upload_dataset(*service.client, project, dataset, options, {});
   ASSERT_TRUE(result) << result.error().to_string();
   EXPECT_EQ(result->resumed, 1U);
   EXPECT_EQ(result->created, 1U);

@@ -287,7 +287,7 @@ TEST_F(ExportPackages, AreWrittenAnewWhereTheLargerPartLiesBeforeTheModel) {
   for (const std::size_t pictures : {1U, 2U, 40U}) {
     std::vector<Entry> entries;
     for (std::size_t i = 0; i < pictures; ++i) {
-      entries.push_back({.name = fmt::format("{}.jpg", i), .text = picture});
+      entries.push_back({.name = std::to_string(i) + ".jpg", .text = picture});
     }
     entries.push_back({.name = "model.pb", .text = picture.substr(0, 1000)});
     const std::string file = make_zip(entries);
