@@ -1,7 +1,6 @@
 #include "cloud/custom_vision_rules.h"
 
 #include "base/ascii.h"
-
 #include "base/error.h"
 
 namespace visionpress {
