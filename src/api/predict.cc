@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -11,6 +10,7 @@
 #include "api/npy_file.h"
 #include "api/read_output.h"
 #include "api/run_images.h"
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
@@ -22,9 +22,7 @@ namespace {
 namespace fs = std::filesystem;
 
 bool has_picture_name(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string extension = ascii_lower(path.extension().native());
   constexpr std::array<std::string_view, 5> kNames = {".jpg", ".jpeg", ".png", ".bmp", ".webp"};
   // "._x.jpg" is what macOS leaves beside x.jpg.
   return std::ranges::find(kNames, extension) != kNames.end() &&

@@ -2,8 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <cctype>
 #include <string_view>
+
+#include "base/ascii.h"
 
 namespace visionpress {
 namespace {
@@ -65,10 +66,7 @@ std::string find_first_tag(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);
   const std::size_t begin = text.find_first_not_of(" \t\r\n\f");
   if (begin == text.npos || text[begin] != '<') return {};
-  std::string lower(text.substr(begin));
-  std::ranges::transform(lower, lower.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return lower;
+  return ascii_lower(text.substr(begin));
 }
 
 std::string name_markup(std::string_view text) {
@@ -94,7 +92,7 @@ std::string name_foreign_file(Bytes bytes) {
   if (found != kSignatures.end()) return found->name;
   // Portable anymap: "P6" and white space.
   if (head.size() > 2 && head[0] == 'P' && head[1] >= '1' && head[1] <= '7' &&
-      std::isspace(static_cast<unsigned char>(head[2])) != 0) {
+      is_ascii_space(head[2])) {
     return "a portable anymap (PPM, PGM, PBM)";
   }
   return name_markup(head);

@@ -11,12 +11,14 @@
 #include <visionpress/experiment.h>
 #include <visionpress/model.h>
 #include <visionpress/predict.h>
+#include <visionpress/process.h>
 #include <visionpress/report.h>
 #include <visionpress/result.h>
 #include <visionpress/serve.h>
 #include <visionpress/version.h>
 
 int main(int argc, char** argv) {
+  visionpress::end_on_lost_input();
   if (argc != 3 || std::strcmp(visionpress::version(), argv[1]) != 0) {
     std::printf("expected version %s, found %s\n", argc > 1 ? argv[1] : "?",
                 visionpress::version());
