@@ -65,7 +65,12 @@ struct FullyConnected {
   bool keep_spatial = false;       ///< Core ML: result is [N, out, 1, 1]
 };
 
-enum class PoolKind : std::uint8_t { Max, Average, L2 };
+enum class PoolKind : std::uint8_t {
+  Max,
+  Average,
+  L2,     ///< root of the mean of the squares (TFLite)
+  L2Sum,  ///< root of their sum (Core ML)
+};
 
 /// inputs: x.
 struct Pool2d {
@@ -73,8 +78,9 @@ struct Pool2d {
   std::array<std::int64_t, 2> kernel = {1, 1};
   std::array<std::int64_t, 2> stride = {1, 1};
   SpatialPadding padding = {};
-  bool count_padding = false;  ///< average: padded zeros count as elements
-  bool global = false;         ///< kernel is the whole plane
+  /// Average: padded zeros count as elements; what IncludeLastPixel adds beyond them does not.
+  bool count_padding = false;
+  bool global = false;  ///< kernel is the whole plane
   FusedActivation activation = FusedActivation::None;
 };
 
@@ -106,7 +112,8 @@ enum class UnaryKind : std::uint8_t {
   Negate,
   Floor,
   Ceil,
-  Round,     ///< ties to even
+  Round,  ///< ties to even
+  Erf,
   Truncate,  ///< towards zero: a cast to an integer
   Sign,
   LogicalNot,  ///< x == 0
@@ -147,6 +154,9 @@ enum class BinaryKind : std::uint8_t {
 struct Binary {
   BinaryKind kind = BinaryKind::Add;
   FusedActivation activation = FusedActivation::None;
+  /// Maximum and Minimum give NaN where either operand is (NumPy). Else such an element is the
+  /// second operand's, as XNNPACK's vector instructions have it.
+  bool keeps_nan = false;
 };
 
 /// inputs: x, slopes (one per channel, or one). x < 0 ? slope * x : x
@@ -178,6 +188,7 @@ struct Concat {
 /// inputs: x. Row-major reinterpretation; one size may be -1, 0 is a size of zero.
 struct Reshape {
   Shape target = {};
+  bool zero_keeps = false;  ///< a 0 is the size that x has on the same axis
 };
 
 /// inputs: x. Drops axes of size 1 (all of them when `axes` is empty).
@@ -233,6 +244,7 @@ enum class ResizeGrid : std::uint8_t {
   /// As AlignCorners, but an output of one element is the middle of the input, (in - 1) / 2
   /// (Core ML ALIGN_ENDPOINTS_MODE; AlignCorners takes element 0 there).
   AlignCornersCentered,
+  RoiAlign,  ///< source = (i + 0.5) * max(1, in - 1) / out (Core ML ROI_ALIGN_MODE)
 };
 
 /// inputs: x. `size` or, where it is zero, `scale` times the input's size.
@@ -265,9 +277,13 @@ struct Reduce {
   float epsilon = 0.0F;  ///< LogSum
 };
 
-enum class SpaceDepthKind : std::uint8_t { SpaceToDepth, DepthToSpace };
+enum class SpaceDepthKind : std::uint8_t {
+  SpaceToDepth,
+  DepthToSpace,
+  PixelShuffle,  ///< as DepthToSpace, with the block innermost within the channels (PyTorch)
+};
 
-/// inputs: x. TensorFlow's order of the block within the channels.
+/// inputs: x. Without another word, TensorFlow's order: the channels of a block's pixel together.
 struct SpaceDepth {
   SpaceDepthKind kind = SpaceDepthKind::DepthToSpace;
   std::int64_t block = 2;

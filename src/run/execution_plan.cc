@@ -98,7 +98,7 @@ class PlanBuilder {
       return fail(ErrorKind::Malformed, "constant \"{}\" has {} values for {}", input.tensor->name,
                   values.size(), to_string(input.tensor->shape));
     }
-    if (physical != dims) {
+    if (orders_differ(physical, graph_.layout)) {
       std::vector<float> swapped(values.size());
       swap_layout(physical, values.data(), swapped.data(), false);
       values = std::move(swapped);

@@ -58,7 +58,7 @@ Result<void> check_runnable(const Graph& graph) {
       texts.push_back(fmt::format("{}: {}", list_layers(reason.layers), reason.why));
     }
     return fail(ErrorKind::Unsupported, "{} of {} layers cannot be run: {}", count,
-                graph.nodes.size(), fmt::join(texts, "; "));
+                count_layers(graph), fmt::join(texts, "; "));
   }
   if (graph.inputs.size() != 1) {
     return fail(ErrorKind::Unsupported, "it has {} inputs; models with one image input can be run",

@@ -132,7 +132,8 @@ Result<WindowGeometry> window_geometry(std::int64_t in, std::int64_t kernel, std
     return geometry;
   }
   geometry.out = (span + stride - 1) / stride + 1;
-  const bool is_padded = geometry.before > 0 || geometry.after > 0;
+  // Padding along either axis counts for both. source: NeuralNetwork.proto, PoolingLayerParams.
+  const bool is_padded = padding.before[0] > 0 || padding.before[1] > 0;
   if (is_padded && (geometry.out - 1) * stride >= in + geometry.before) --geometry.out;
   geometry.after = std::max<std::int64_t>(
       geometry.after, (geometry.out - 1) * stride + kernel - in - geometry.before);

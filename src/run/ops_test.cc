@@ -51,6 +51,44 @@ TEST(Ops, IncludeLastPixelRoundsTheOutputUp) {
             (std::vector<float>{3, 5, 6}));
 }
 
+TEST(Ops, WhatLiesBeyondTheLastPixelsPaddingIsNotCounted) {
+  Pool2d pool;
+  pool.kind = PoolKind::Average;
+  pool.kernel = {1, 3};
+  pool.stride = {1, 2};
+  pool.padding.rule = PadRule::IncludeLastPixel;
+  pool.padding.before = {0, 1};
+  pool.padding.after = {0, 1};
+  pool.count_padding = true;
+  // Windows of the padded row 0 6 6 6 6 0: [0 6 6], [6 6 6], [6 0].
+  EXPECT_EQ(run_one(pool, Layout::ChannelsFirst, {1, 1, 1, 4}, {6, 6, 6, 6}).values,
+            (std::vector<float>{4, 6, 3}));
+}
+
+TEST(Ops, PaddingAlongOneAxisDropsTheLastWindowOfBoth) {
+  Pool2d pool;
+  pool.kernel = {3, 1};
+  pool.stride = {1, 3};
+  pool.padding.rule = PadRule::IncludeLastPixel;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsFirst, {1, 1, 3, 5}, std::vector<float>(15, 1)).shape,
+            (Shape{1, 1, 1, 3}));
+  pool.padding.before = {1, 0};
+  pool.padding.after = {1, 0};
+  EXPECT_EQ(run_one(pool, Layout::ChannelsFirst, {1, 1, 3, 5}, std::vector<float>(15, 1)).shape,
+            (Shape{1, 1, 3, 2}));
+}
+
+TEST(Ops, AnL2PoolTakesTheRootOfTheMeanOrOfTheSum) {
+  Pool2d pool;
+  pool.kernel = {1, 4};
+  pool.kind = PoolKind::L2;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsLast, {1, 1, 4, 1}, {1, 1, 1, 1}).values,
+            (std::vector<float>{1}));
+  pool.kind = PoolKind::L2Sum;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsLast, {1, 1, 4, 1}, {1, 1, 1, 1}).values,
+            (std::vector<float>{2}));
+}
+
 TEST(Ops, AGlobalPoolAveragesEachPlane) {
   Pool2d pool;
   pool.kind = PoolKind::Average;
@@ -156,6 +194,55 @@ TEST(Ops, AChannelVectorOfAChannelsFirstGraphMeetsItsChannels) {
             (std::vector<float>{10, 20, 30, 400, 500, 600}));
 }
 
+TEST(Ops, OperandsOfLowerRankAlignFromTheRightOfTheGraphsOrder) {
+  // [N,C,H,W] = [1,2,1,3] beside values of lower rank that a node gives, so that their axes are not
+  // those of a constant which is seen with four.
+  const auto run = [](const Shape& shape, const std::vector<float>& values) {
+    TestGraph test(Layout::ChannelsFirst);
+    const TensorId x = test.add_input({1, 2, 1, 3});
+    const TensorId other = test.add_node(Identity{}, {test.add_literal(shape, values)});
+    test.add_node(Binary{BinaryKind::Add, FusedActivation::None}, {x, other});
+    return run_graph(test, {1, 2, 3, 4, 5, 6});
+  };
+  using V = std::vector<float>;
+  EXPECT_EQ(run({3}, {10, 20, 30}).values, (V{11, 22, 33, 14, 25, 36}));
+  EXPECT_EQ(run({2, 1, 1}, {10, 20}).values, (V{11, 12, 13, 24, 25, 26}));
+  EXPECT_EQ(run({2, 1, 3}, {10, 20, 30, 40, 50, 60}).values, (V{11, 22, 33, 44, 55, 66}));
+  EXPECT_EQ(run({2, 1}, {10, 20}).shape, (Shape{1, 2, 2, 3}));
+  EXPECT_EQ(run({2, 1}, {10, 20}).values, (V{11, 12, 13, 21, 22, 23, 14, 15, 16, 24, 25, 26}));
+  const RunResult five = run({2, 1, 2, 1, 1}, {10, 20, 30, 40});
+  EXPECT_EQ(five.shape, (Shape{2, 1, 2, 1, 3}));
+  EXPECT_EQ(five.values, (V{11, 12, 13, 24, 25, 26, 31, 32, 33, 44, 45, 46}));
+}
+
+TEST(Ops, AConstantOfEqualSidesIsMovedToTheOrderOfMemoryToo) {
+  TestGraph test(Layout::ChannelsFirst);
+  const TensorId x = test.add_input({1, 2, 2, 2});
+  test.add_node(Binary{BinaryKind::Add, FusedActivation::None},
+                {x, test.add_literal({1, 2, 2, 2}, {10, 20, 30, 40, 50, 60, 70, 80})});
+  EXPECT_EQ(run_graph(test, {1, 2, 3, 4, 5, 6, 7, 8}).values,
+            (std::vector<float>{11, 22, 33, 44, 55, 66, 77, 88}));
+}
+
+TEST(Ops, AMaximumKeepsNanWhereItIsAskedTo) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const auto run = [&](BinaryKind kind, bool keeps_nan, bool swaps) {
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId x = test.add_input({1, 3});
+    const TensorId zero = test.add_literal({1, 1}, {0});
+    test.add_node(Binary{kind, FusedActivation::None, keeps_nan},
+                  swaps ? std::vector<TensorId>{zero, x} : std::vector<TensorId>{x, zero});
+    return run_graph(test, {nan, -1, 1}).values;
+  };
+  for (const BinaryKind kind : {BinaryKind::Maximum, BinaryKind::Minimum}) {
+    EXPECT_TRUE(std::isnan(run(kind, true, false)[0]));
+    EXPECT_TRUE(std::isnan(run(kind, true, true)[0]));
+    EXPECT_EQ(run(kind, false, false)[0], 0.0F);
+  }
+  EXPECT_EQ(run(BinaryKind::Maximum, true, false)[1], 0.0F);
+  EXPECT_EQ(run(BinaryKind::Minimum, true, false)[2], 0.0F);
+}
+
 TEST(Ops, AnAverageOfThreeDividesTheirSum) {
   TestGraph test(Layout::ChannelsLast);
   const TensorId x = test.add_input({1, 2});
@@ -206,6 +293,27 @@ TEST(Ops, AReshapeReadsTheLogicalOrder) {
   reshape.target = {1, 1, 2, 2};
   EXPECT_EQ(run_one(reshape, Layout::ChannelsFirst, {1, 2, 1, 2}, {1, 2, 3, 4}).values,
             (std::vector<float>{1, 2, 3, 4}));
+}
+
+TEST(Ops, AReductionOfFiveAxesToFourLiesAsTensorsOfFourDo) {
+  Reduce reduce;
+  reduce.kind = ReduceKind::Sum;
+  reduce.axes = {0};
+  reduce.keep_dims = false;
+  const RunResult sum = run_one(reduce, Layout::ChannelsFirst, {2, 1, 2, 1, 3},
+                                {1, 2, 3, 4, 5, 6, 10, 20, 30, 40, 50, 60});
+  EXPECT_EQ(sum.shape, (Shape{1, 2, 1, 3}));
+  EXPECT_EQ(sum.values, (std::vector<float>{11, 22, 33, 44, 55, 66}));
+}
+
+TEST(Ops, AReshapeCanKeepSizesOfItsInput) {
+  Reshape reshape;
+  reshape.target = {0, -1, 1, 1};
+  reshape.zero_keeps = true;
+  const RunResult flat =
+      run_one(reshape, Layout::ChannelsFirst, {2, 2, 1, 2}, {1, 2, 3, 4, 5, 6, 7, 8});
+  EXPECT_EQ(flat.shape, (Shape{2, 4, 1, 1}));
+  EXPECT_EQ(flat.values, (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
 }
 
 TEST(Ops, SqueezeExpandAndTransposeMoveAxes) {

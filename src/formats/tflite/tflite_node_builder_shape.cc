@@ -68,7 +68,7 @@ Result<void> NodeBuilder::operator()(const Concat& op) {
 }
 
 Result<void> NodeBuilder::operator()(const Reshape& op) {
-  add_reshape(input(0), op.target, output());
+  add_reshape(input(0), op.zero_keeps ? output_shape() : op.target, output());
   return {};
 }
 
@@ -182,7 +182,7 @@ Result<void> NodeBuilder::operator()(const Split& op) {
 Result<void> NodeBuilder::operator()(const Resize& op) {
   const Shape out = output_shape();
   if (out.size() != 4) return fail(ErrorKind::Malformed, "result of shape {}", to_string(out));
-  if (op.grid == ResizeGrid::AlignCornersCentered) {
+  if (op.grid == ResizeGrid::AlignCornersCentered || op.grid == ResizeGrid::RoiAlign) {
     return fail(ErrorKind::Unsupported, "its grid of sample points is none of TFLite's");
   }
   const bool align = op.grid == ResizeGrid::AlignCorners;
@@ -250,6 +250,8 @@ Result<void> NodeBuilder::operator()(const Reduce& op) {
 }
 
 Result<void> NodeBuilder::operator()(const SpaceDepth& op) {
+  if (op.kind == SpaceDepthKind::PixelShuffle)
+    return fail(ErrorKind::Unsupported, "TFLite has no such order of channels");
   if (op.kind == SpaceDepthKind::SpaceToDepth) {
     model_.add_operator(Code::SPACE_TO_DEPTH, 1, {input(0)}, {output()},
                         options(tfl::BuiltinOptions::SpaceToDepthOptions,

@@ -158,7 +158,8 @@ Result<void> NodeBuilder::operator()(const FullyConnected& op) {
 }
 
 Result<void> NodeBuilder::build_global_pool(const Pool2d& op) {
-  if (op.kind == PoolKind::L2) return fail(ErrorKind::Unsupported, "it is a global L2 pool");
+  if (op.kind == PoolKind::L2 || op.kind == PoolKind::L2Sum)
+    return fail(ErrorKind::Unsupported, "it is a global L2 pool");
   const bool activated = op.activation != FusedActivation::None;
   const FileTensor result = activated ? intermediate("pool") : output();
   const auto table = tfl::CreateReducerOptions(builder(), true);
@@ -174,6 +175,8 @@ Result<void> NodeBuilder::operator()(const Pool2d& op) {
     return fail(ErrorKind::Malformed, "input of shape {}", to_string(input_shape(0)));
   }
   if (op.global) return build_global_pool(op);
+  if (op.kind == PoolKind::L2Sum)
+    return fail(ErrorKind::Unsupported, "TFLite's L2 pool takes the mean of the squares");
   constexpr std::array<std::int64_t, 2> kNone = {0, 0};
   const bool padded = op.padding.rule != PadRule::Explicit || op.padding.before != kNone ||
                       op.padding.after != kNone;

@@ -52,9 +52,22 @@ void compare(BinaryKind kind, const float* a, const float* b, float* y, std::int
   }
 }
 
-void combine(BinaryKind kind, const float* a, const float* b, float* y, std::int64_t count,
+void combine_keeping_nan(BinaryKind kind, const float* a, const float* b, float* y,
+                         std::int64_t count, std::int64_t step_b) {
+  if (kind == BinaryKind::Maximum) {
+    combine_line(a, b, y, count, step_b,
+                 [](float p, float q) { return p > q || std::isnan(p) ? p : q; });
+  } else {
+    combine_line(a, b, y, count, step_b,
+                 [](float p, float q) { return p < q || std::isnan(p) ? p : q; });
+  }
+}
+
+void combine(const Binary& op, const float* a, const float* b, float* y, std::int64_t count,
              std::int64_t step_b) {
-  switch (kind) {
+  const bool is_extreme = op.kind == BinaryKind::Maximum || op.kind == BinaryKind::Minimum;
+  if (op.keeps_nan && is_extreme) return combine_keeping_nan(op.kind, a, b, y, count, step_b);
+  switch (op.kind) {
     case BinaryKind::Add:
     case BinaryKind::Average:
       return combine_line(a, b, y, count, step_b, [](float p, float q) { return p + q; });
@@ -80,15 +93,19 @@ void combine(BinaryKind kind, const float* a, const float* b, float* y, std::int
       return combine_line(a, b, y, count, step_b,
                           [](float p, float q) { return (p - q) * (p - q); });
     default:
-      return compare(kind, a, b, y, count, step_b);
+      return compare(op.kind, a, b, y, count, step_b);
   }
 }
 
 class BinaryOperator final : public Operator {
  public:
-  BinaryOperator(const Binary& op, std::vector<Shape> inputs, Shape out, int threads)
-      : op_(op), inputs_(std::move(inputs)), threads_(threads) {
-    for (const Shape& dims : inputs_) strides_.push_back(broadcast_strides(dims, out));
+  BinaryOperator(const Binary& op, std::vector<Shape> inputs, Shape out,
+                 const BuildContext& context)
+      : op_(op), inputs_(std::move(inputs)), threads_(context.threads) {
+    for (Shape& dims : inputs_) {
+      dims = widen(dims, out.size(), context.layout);
+      strides_.push_back(broadcast_strides(dims, out, context.layout));
+    }
     output_dims = {std::move(out)};
   }
 
@@ -97,8 +114,7 @@ class BinaryOperator final : public Operator {
     const auto count = static_cast<std::int64_t>(count_of(output_dims[0]));
     if (inputs_.size() == 2 && inputs_[0] == output_dims[0]) return run_pair(context, count);
     spread(context.inputs[0], strides_[0], y);
-    for (std::size_t i = 1; i < inputs_.size(); ++i)
-      fold(op_.kind, context.inputs[i], strides_[i], y);
+    for (std::size_t i = 1; i < inputs_.size(); ++i) fold(context.inputs[i], strides_[i], y);
     if (op_.kind == BinaryKind::Average) {
       const auto divisor = static_cast<float>(inputs_.size());
       for (std::int64_t i = 0; i < count; ++i) y[i] /= divisor;
@@ -114,31 +130,31 @@ class BinaryOperator final : public Operator {
     const std::int64_t other = static_cast<std::int64_t>(count_of(inputs_[1]));
     const std::int64_t line = output_dims[0].empty() ? 1 : output_dims[0].back();
     const bool is_whole = inputs_[1] == output_dims[0];
-    const bool is_line = other == line && !inputs_[1].empty() && inputs_[1].back() == line;
+    const bool is_line = other == line && !strides_[1].empty() && strides_[1].back() == 1;
     if (!is_whole && other != 1 && !is_line) {
       spread(context.inputs[0], strides_[0], context.outputs[0]);
-      fold(op_.kind, context.inputs[1], strides_[1], context.outputs[0]);
+      fold(context.inputs[1], strides_[1], context.outputs[0]);
       finish(context.outputs[0], count);
       return;
     }
     const std::int64_t block =
         is_line && !is_whole ? line * std::max<std::int64_t>(1, 8192 / line) : 16384;
-    parallel_for(
-        static_cast<std::size_t>((count + block - 1) / block), threads_, [&](std::size_t b) {
-          const std::int64_t begin = static_cast<std::int64_t>(b) * block;
-          const std::int64_t end = std::min(begin + block, count);
-          const float* a = context.inputs[0];
-          float* y = context.outputs[0];
-          if (is_whole) {
-            combine(op_.kind, a + begin, context.inputs[1] + begin, y + begin, end - begin, 1);
-          } else if (other == 1) {
-            combine(op_.kind, a + begin, context.inputs[1], y + begin, end - begin, 0);
-          } else {
-            for (std::int64_t at = begin; at < end; at += line)
-              combine(op_.kind, a + at, context.inputs[1], y + at, line, 1);
-          }
-          finish(y + begin, end - begin);
-        });
+    parallel_for(static_cast<std::size_t>((count + block - 1) / block), threads_,
+                 [&](std::size_t b) {
+                   const std::int64_t begin = static_cast<std::int64_t>(b) * block;
+                   const std::int64_t end = std::min(begin + block, count);
+                   const float* a = context.inputs[0];
+                   float* y = context.outputs[0];
+                   if (is_whole) {
+                     combine(op_, a + begin, context.inputs[1] + begin, y + begin, end - begin, 1);
+                   } else if (other == 1) {
+                     combine(op_, a + begin, context.inputs[1], y + begin, end - begin, 0);
+                   } else {
+                     for (std::int64_t at = begin; at < end; at += line)
+                       combine(op_, a + at, context.inputs[1], y + at, line, 1);
+                   }
+                   finish(y + begin, end - begin);
+                 });
   }
 
   void finish(float* y, std::int64_t count) const {
@@ -157,10 +173,10 @@ class BinaryOperator final : public Operator {
         });
   }
 
-  void fold(BinaryKind kind, const float* x, const Strides& strides, float* y) const {
+  void fold(const float* x, const Strides& strides, float* y) const {
     walk_lines(output_dims[0], strides, dense_strides(output_dims[0]),
                [&](std::int64_t at, std::int64_t to, std::int64_t count, std::int64_t step,
-                   std::int64_t) { combine(kind, y + to, x + at, y + to, count, step); });
+                   std::int64_t) { combine(op_, y + to, x + at, y + to, count, step); });
   }
 
   Binary op_;
@@ -178,9 +194,9 @@ OperatorResult make_binary(const Binary& op, const BuildContext& context) {
   Shape out = context.inputs[0].dims;
   for (const InputDesc& input : context.inputs) {
     inputs.push_back(input.dims);
-    VP_ASSIGN_OR_RETURN(out, broadcast(out, input.dims));
+    VP_ASSIGN_OR_RETURN(out, broadcast(out, input.dims, context.layout));
   }
-  return std::make_unique<BinaryOperator>(op, std::move(inputs), std::move(out), context.threads);
+  return std::make_unique<BinaryOperator>(op, std::move(inputs), std::move(out), context);
 }
 
 }  // namespace visionpress

@@ -66,6 +66,12 @@ Result<HybridRows> rows_of(const FullyConnected& op, const BuildContext& context
                 to_string(x), rows.inner);
   }
   rows.rows = total / rows.inner;
+  const std::int64_t row = op.keep_dims ? (x.empty() ? 0 : x.back()) : rows.inner;
+  const bool is_image = x.size() == 4 && x[1] * x[2] * x[3] == rows.inner;
+  if (row != rows.inner || (op.keep_spatial && !is_image)) {
+    return fail(ErrorKind::Malformed, "input {} has no rows of {} values", to_string(x),
+                rows.inner);
+  }
   if (is_fused(op.activation)) rows.activation = unary_of(op.activation);
   rows.output_dims = result_dims(op, x, rows);
   return rows;
@@ -75,7 +81,8 @@ OperatorResult make_float_rows(const FullyConnected& op, const HybridRows& rows,
                                const BuildContext& context) {
   const Shape& x = context.inputs[0].dims;
   VP_ASSIGN_OR_RETURN(std::vector<float> kernel, load_constant(context.inputs[1]));
-  if (context.layout == Layout::ChannelsFirst && x.size() == 4 && x[1] * x[2] > 1) {
+  if (context.layout == Layout::ChannelsFirst && !op.keep_dims && x.size() == 4 &&
+      x[1] * x[2] > 1) {
     if (op.kernel_is_in_out) {
       return fail(ErrorKind::Unsupported, "an [in, out] kernel over planes of {}", to_string(x));
     }

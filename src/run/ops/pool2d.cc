@@ -53,7 +53,7 @@ class PoolOperator final : public Operator {
       } else if (sums_by_nines_) {
         xnnpack_mean(image, top, left, channels, out);
       } else {
-        mean(image, window, channels, out);
+        mean(image, window, count_padded(top, 0) * count_padded(left, 1), channels, out);
       }
     }
     if (is_fused(op_.activation)) {
@@ -109,8 +109,18 @@ class PoolOperator final : public Operator {
     }
   }
 
-  void mean(const float* image, const Window& window, std::size_t channels, float* out) const {
-    const bool squares = op_.kind == PoolKind::L2;
+  // How many of the pixels from `begin` on along an axis lie in the image or its padding. Only
+  // IncludeLastPixel has windows that reach beyond.
+  [[nodiscard]] std::int64_t count_padded(std::int64_t begin, std::size_t axis) const {
+    if (op_.padding.rule != PadRule::IncludeLastPixel) return op_.kernel[axis];
+    const std::int64_t end = in_[axis + 1] + op_.padding.after[axis];
+    return std::min(begin + op_.kernel[axis], end) - begin;
+  }
+
+  /// area: of the window with its padding.
+  void mean(const float* image, const Window& window, std::int64_t area, std::size_t channels,
+            float* out) const {
+    const bool squares = op_.kind == PoolKind::L2 || op_.kind == PoolKind::L2Sum;
     std::fill(out, out + channels, 0.0F);
     for (std::int64_t y = window.y0; y < window.y1; ++y) {
       for (std::int64_t x = window.x0; x < window.x1; ++x) {
@@ -120,9 +130,9 @@ class PoolOperator final : public Operator {
       }
     }
     const std::int64_t inside = (window.y1 - window.y0) * (window.x1 - window.x0);
-    const std::int64_t count =
-        op_.count_padding ? op_.kernel[0] * op_.kernel[1] : std::max<std::int64_t>(inside, 1);
-    const auto divisor = static_cast<float>(count);
+    const std::int64_t counted = op_.count_padding ? area : inside;
+    const auto divisor =
+        op_.kind == PoolKind::L2Sum ? 1.0F : static_cast<float>(std::max<std::int64_t>(counted, 1));
     for (std::size_t c = 0; c < channels; ++c)
       out[c] = squares ? std::sqrt(out[c] / divisor) : out[c] / divisor;
   }

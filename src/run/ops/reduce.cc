@@ -133,27 +133,30 @@ OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
   }
   if (count_of(in) == 0 && (finds || !context.may_be_empty))
     return fail(ErrorKind::Malformed, "reduction of an empty tensor {}", to_string(in));
-  // The result in the physical order when it keeps its axes, else in the logical order of those
-  // left.
-  Shape out;
-  Strides strides(rank, 0);
-  std::vector<std::size_t> kept;  // physical axes in the order of the result
+  // The axes that are left in the graph's order, then in that of memory.
+  Shape logical;
+  std::vector<std::size_t> left;  // physical axes of the input
   for (std::size_t a = 0; a < rank; ++a) {
-    std::size_t at = a;
-    if (!op.keep_dims) {
-      VP_ASSIGN_OR_RETURN(const int physical,
-                          physical_axis(static_cast<int>(a), rank, context.layout));
-      at = static_cast<std::size_t>(physical);
-      if (reduced[at]) continue;
-    }
-    kept.push_back(at);
-    out.push_back(reduced[at] ? 1 : in[at]);
+    VP_ASSIGN_OR_RETURN(const int physical,
+                        physical_axis(static_cast<int>(a), rank, context.layout));
+    const auto at = static_cast<std::size_t>(physical);
+    if (reduced[at] && !op.keep_dims) continue;
+    left.push_back(at);
+    logical.push_back(reduced[at] ? 1 : in[at]);
   }
+  Shape out = physical_shape(logical, context.layout);
   const bool sums = op.kind == ReduceKind::Sum || op.kind == ReduceKind::Mean;
   if (sums && context.float_math != FloatMath::Plain && count_of(in) > 0) {
     const LitertSum sum = {context.float_math, op.kind == ReduceKind::Mean, in, reduced};
     return make_litert_sum(sum, std::move(out));
   }
+  std::vector<std::size_t> kept(left.size(), 0);
+  for (std::size_t a = 0; a < left.size(); ++a) {
+    VP_ASSIGN_OR_RETURN(const int to,
+                        physical_axis(static_cast<int>(a), left.size(), context.layout));
+    kept[static_cast<std::size_t>(to)] = left[a];
+  }
+  Strides strides(rank, 0);
   const Strides dense = dense_strides(out);
   for (std::size_t i = 0; i < kept.size(); ++i) {
     if (!reduced[kept[i]]) strides[kept[i]] = dense[i];

@@ -97,6 +97,18 @@ Result<Shape> read_target(const BuildContext& context) {
   return target;
 }
 
+/// The target with the sizes that it takes over from the input's logical shape.
+Result<Shape> keep_sizes(const Reshape& op, const Shape& from) {
+  Shape target = op.target;
+  for (std::size_t a = 0; op.zero_keeps && a < target.size(); ++a) {
+    if (target[a] != 0) continue;
+    if (a >= from.size())
+      return fail(ErrorKind::Malformed, "reshape of {} keeps axis {}", to_string(from), a);
+    target[a] = from[a];
+  }
+  return target;
+}
+
 Result<Shape> resolve_target(const Shape& target, std::int64_t count) {
   Shape resolved = target;
   std::int64_t known = 1;
@@ -121,7 +133,7 @@ Result<Shape> resolve_target(const Shape& target, std::int64_t count) {
 
 OperatorResult make_reshape(const Reshape& op, const BuildContext& context) {
   const Shape& from = context.inputs[0].dims;
-  Shape wanted = op.target;
+  VP_ASSIGN_OR_RETURN(Shape wanted, keep_sizes(op, logical_shape(from, context.layout)));
   // A second input holds a target that the network computes.
   if (context.inputs.size() > 1) {
     VP_ASSIGN_OR_RETURN(wanted, read_target(context));

@@ -32,6 +32,8 @@ float source_position(const Resize& op, std::int64_t i, std::int64_t in, std::in
       return out > 1 ? at * ((size - 1.0F) / (target - 1.0F)) : 0.0F;
     case ResizeGrid::AlignCornersCentered:
       return out > 1 ? at * ((size - 1.0F) / (target - 1.0F)) : (size - 1.0F) / 2.0F;
+    case ResizeGrid::RoiAlign:
+      return std::min((at + 0.5F) * (std::max(size - 1.0F, 1.0F) / target), size - 1.0F);
   }
   return at;
 }
@@ -41,7 +43,11 @@ std::vector<Tap> make_taps(const Resize& op, std::int64_t in, std::int64_t out, 
   for (std::int64_t i = 0; i < out; ++i) {
     float at = source_position(op, i, in, out, math);
     Tap tap;
-    if (op.kind == ResizeKind::Nearest) {
+    if (op.kind == ResizeKind::Nearest && op.grid == ResizeGrid::Corner && op.size[0] == 0) {
+      // By whole factors, each pixel as often as its factor says: 41 * (1 / 41) may be below 1.
+      tap.low = i * in / out;
+      tap.high = tap.low;
+    } else if (op.kind == ResizeKind::Nearest) {
       // TFLite: half-pixel centres and aligned corners round, the plain grid truncates.
       if (op.grid == ResizeGrid::HalfPixel) at += 0.5F;
       const float nearest =

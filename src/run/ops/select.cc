@@ -10,9 +10,9 @@ namespace {
 class SelectOperator final : public Operator {
  public:
   SelectOperator(const BuildContext& context, Shape out)
-      : condition_(broadcast_strides(context.inputs[0].dims, out)),
-        first_(broadcast_strides(context.inputs[1].dims, out)),
-        second_(broadcast_strides(context.inputs[2].dims, out)) {
+      : condition_(broadcast_strides(context.inputs[0].dims, out, context.layout)),
+        first_(broadcast_strides(context.inputs[1].dims, out, context.layout)),
+        second_(broadcast_strides(context.inputs[2].dims, out, context.layout)) {
     output_dims = {std::move(out)};
   }
 
@@ -47,8 +47,9 @@ class SelectOperator final : public Operator {
 OperatorResult make_select(const BuildContext& context) {
   if (context.inputs.size() != 3)
     return fail(ErrorKind::Malformed, "it has {} inputs, not 3", context.inputs.size());
-  VP_ASSIGN_OR_RETURN(Shape out, broadcast(context.inputs[1].dims, context.inputs[2].dims));
-  VP_ASSIGN_OR_RETURN(out, broadcast(context.inputs[0].dims, out));
+  VP_ASSIGN_OR_RETURN(Shape out,
+                      broadcast(context.inputs[1].dims, context.inputs[2].dims, context.layout));
+  VP_ASSIGN_OR_RETURN(out, broadcast(context.inputs[0].dims, out, context.layout));
   return std::make_unique<SelectOperator>(context, std::move(out));
 }
 

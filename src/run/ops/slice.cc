@@ -150,7 +150,7 @@ class PadOperator final : public Operator {
   Strides before_;
 };
 
-// N,H,W,C only; TensorFlow's order: block row, block column, channel.
+// N,H,W,C only; the order within the channels: block row, block column, channel.
 class SpaceDepthOperator final : public Operator {
  public:
   SpaceDepthOperator(const Shape& small_image, const Shape& out, bool to_depth, std::int64_t block)
@@ -179,6 +179,31 @@ class SpaceDepthOperator final : public Operator {
  private:
   Shape image_;
   bool to_depth_;
+  std::int64_t block_;
+};
+
+// N,H,W,C only; PyTorch's order within the channels: channel, block row, block column.
+class PixelShuffleOperator final : public Operator {
+ public:
+  PixelShuffleOperator(const Shape& out, std::int64_t block) : block_(block) {
+    output_dims = {out};
+  }
+  void run(const RunContext& context) const override {
+    const Shape& out = output_dims[0];
+    const std::int64_t area = block_ * block_;
+    const std::int64_t width = out[2] / block_;
+    float* y = context.outputs[0];
+    for (std::int64_t row = 0; row < out[0] * out[1]; ++row) {
+      const float* from = context.inputs[0] + row / block_ * width * out[3] * area;
+      for (std::int64_t x = 0; x < out[2]; ++x) {
+        const std::int64_t within = (row % block_) * block_ + x % block_;
+        const float* pixel = from + x / block_ * out[3] * area + within;
+        for (std::int64_t c = 0; c < out[3]; ++c) *y++ = pixel[c * area];
+      }
+    }
+  }
+
+ private:
   std::int64_t block_;
 };
 
@@ -295,6 +320,8 @@ OperatorResult make_space_depth(const SpaceDepth& op, const BuildContext& contex
   if (!fits) return fail(ErrorKind::Malformed, "blocks of {} in {}", block, to_string(in));
   const Shape out = to_depth ? Shape{in[0], in[1] / block, in[2] / block, in[3] * block * block}
                              : Shape{in[0], in[1] * block, in[2] * block, in[3] / (block * block)};
+  if (op.kind == SpaceDepthKind::PixelShuffle)
+    return std::make_unique<PixelShuffleOperator>(out, block);
   return std::make_unique<SpaceDepthOperator>(to_depth ? in : out, out, to_depth, block);
 }
 

@@ -115,6 +115,8 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
       return map_values(x, y, count, [](float v) { return v / (1.0F + std::fabs(v)); });
     case UnaryKind::Softplus:
       return map_values(x, y, count, softplus);
+    case UnaryKind::Erf:
+      return map_values(x, y, count, [](float v) { return std::erf(v); });
     default:
       return apply_bounded(op, x, y, count);
   }
