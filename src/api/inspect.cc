@@ -39,6 +39,7 @@ std::string describe_image_input(const InputInfo& info) {
     constexpr std::array<const char*, 3> kNames = {" RGB", " BGR", " gray"};
     text += kNames[static_cast<std::size_t>(*info.color_order)];
   }
+  if (!info.other_sizes.empty()) text += fmt::format(", sizes {}", info.other_sizes);
   if (!info.mean.empty()) text += fmt::format(", mean {}", fmt::join(info.mean, ","));
   if (!info.std.empty()) text += fmt::format(", std {}", fmt::join(info.std, ","));
   if (!info.source.empty() && info.source != "nothing") text += fmt::format(" ({})", info.source);
@@ -99,7 +100,9 @@ Result<ModelInfo> inspect(const std::string& file,
   for (const TensorId id : graph.inputs) info.inputs.push_back(describe_value(graph.tensor(id)));
   for (const TensorId id : graph.outputs) info.outputs.push_back(describe_value(graph.tensor(id)));
   info.image_input = describe_image_input(graph.input_info);
-  for (const Node& node : graph.nodes) {
+  for (std::size_t i = 0; i < graph.nodes.size(); ++i) {
+    if (is_inner_step(graph, i)) continue;
+    const Node& node = graph.nodes[i];
     const auto* unsupported = std::get_if<Unsupported>(&node.op);
     info.layers.push_back(
         {node.name, node.source_type, unsupported != nullptr ? unsupported->why : ""});

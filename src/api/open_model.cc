@@ -156,7 +156,7 @@ Result<std::unique_ptr<SourceModel>> read_as(Kind kind, Bytes file, const OpenOp
     case Kind::CoreMl:
       break;
   }
-  return read_coreml(file, diagnostics);
+  return read_coreml(file, {options.input_size}, diagnostics);
 }
 
 /// The reader of bytes that are in their place.

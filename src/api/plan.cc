@@ -325,7 +325,7 @@ Result<std::vector<PlannedWeight>> make_plan(const SourceModel& model, const Sch
       why = fmt::format("fewer than {} elements", min_elements);
     plan[i].encode = {.channel_axis = weight.channel_axis,
                       .symmetric = limits.linear_needs_symmetric,
-                      .per_channel = weight.role == WeightRole::Kernel,
+                      .per_channel = weight.role == WeightRole::Kernel && !weight.one_scale,
                       .threads = 1,
                       .error = nullptr};
     if (why.empty()) why = why_no_gain(model, i, scheme, plan[i].encode, options);

@@ -34,6 +34,20 @@ Result<void> check_node(const Graph& graph, const Node& node, std::vector<bool>&
 
 }  // namespace
 
+bool is_inner_step(const Graph& graph, std::size_t node) {
+  if (node + 1 >= graph.nodes.size() || graph.nodes[node].path.empty()) return false;
+  const bool is_refused = std::holds_alternative<Unsupported>(graph.nodes[node].op);
+  return !is_refused && graph.nodes[node].path == graph.nodes[node + 1].path;
+}
+
+std::size_t count_layers(const Graph& graph) {
+  std::size_t count = 0;
+  for (std::size_t node = 0; node < graph.nodes.size(); ++node) {
+    if (!is_inner_step(graph, node)) ++count;
+  }
+  return count;
+}
+
 Result<void> check_graph(const Graph& graph) {
   std::vector<bool> written(graph.tensors.size(), false);
   for (std::size_t i = 0; i < graph.tensors.size(); ++i)

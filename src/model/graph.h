@@ -53,6 +53,11 @@ struct Graph {
   }
 };
 
+/// Whether the node is a step on the way to the next one, of the same layer of the file.
+[[nodiscard]] bool is_inner_step(const Graph& graph, std::size_t node);
+/// Layers of the file: nodes without those steps.
+[[nodiscard]] std::size_t count_layers(const Graph& graph);
+
 /// Checks what every reader promises: ids inside, each tensor written once and before it is read.
 /// errors: Malformed, naming the node (a cycle is a read before a write).
 [[nodiscard]] Result<void> check_graph(const Graph& graph);

@@ -21,6 +21,8 @@ struct InputInfo {
   /// as they are.
   std::vector<float> mean = {};
   std::vector<float> std = {};
+  /// Other sizes that the file takes, in words: "16..64x16..64"; empty where it fixes one.
+  std::string other_sizes = {};
   std::string source = {};  ///< who said so: "Core ML image input", "TFLite metadata", "nothing"
 };
 

@@ -7,6 +7,7 @@ coremltools opens each file and decodes the same weights as we do, each within h
 Core ML's own validator hold, which no tool checks off macOS; what is not a weight is untouched.
 source of the rules: coremltools mlmodel/src/Validation/NeuralNetworkValidator.cpp, QuantizationValidationUtils.hpp
 """
+import json
 import logging
 import os
 
@@ -18,6 +19,7 @@ import numpy as np
 from coremltools.models import MLModel
 from coremltools.models.neural_network import quantization_utils
 
+from check_coreml_layers import convolve, same_amounts
 from judge import DEMO, Judge, demo_image, judge_noise
 
 SMALLEST = 1024  # elements of a weight that 8 bits applies to
@@ -82,7 +84,8 @@ def kernel_count(layer, path):
     kind = layer.WhichOneof("layer")
     if not path.endswith("weights"):
         return 1
-    return getattr(getattr(layer, kind), "outputChannels", 1)
+    params = getattr(layer, kind)
+    return getattr(params, "outputChannels", getattr(params, "weightMatrixSecondDimension", 1))
 
 
 def check_rules(spec):
@@ -250,6 +253,82 @@ def judge_model(judge, label, model, images=()):
         os.remove(written)
 
 
+def run_layers(spec, x):
+    """NumPy's result of a network of a few kinds of layer. x: [1,C,H,W]"""
+    blobs = {spec.description.input[0].name: x.astype(np.float64)}
+    for layer in network(spec).layers:
+        kind = layer.WhichOneof("layer")
+        params, inputs = getattr(layer, kind), [blobs[name] for name in layer.input]
+        if kind == "convolution":
+            kernel, stride, dilation = (list(field) or default for field, default in ((params.kernelSize, [3, 3]), (params.stride, [1, 1]), (params.dilationFactor, [1, 1])))
+            w = np.reshape(params.weights.floatValue, (params.outputChannels, params.kernelChannels, *kernel))
+            pads = [same_amounts(inputs[0].shape[2 + a], (kernel[a] - 1) * dilation[a] + 1, stride[a], "BOTTOM_RIGHT_HEAVY") for a in range(2)]
+            assert params.WhichOneof("ConvolutionPaddingType") == "same" and not params.isDeconvolution
+            y = convolve(inputs[0], w, stride, dilation, pads, max(1, params.nGroups)) + np.reshape(params.bias.floatValue, (-1, 1, 1))
+        elif kind == "pooling":
+            y = np.sqrt((inputs[0].reshape(*inputs[0].shape[:2], inputs[0].shape[2] // 2, 2, inputs[0].shape[3] // 2, 2)**2).sum((3, 5)))
+        elif kind == "activation":
+            assert params.WhichOneof("NonlinearityType") == "ReLU"
+            y = np.maximum(inputs[0], 0)
+        elif kind == "multiply":
+            y = inputs[0] * params.alpha
+        elif kind == "loadConstantND":
+            y = np.reshape(params.data.floatValue, list(params.shape))
+        elif kind == "transpose":
+            y = inputs[0].transpose(list(params.axes))
+        elif kind == "reduceMean":
+            y = inputs[0].mean(tuple(params.axes), keepdims=params.keepDims)
+        elif kind == "batchedMatmul":
+            w = np.reshape(params.weights.floatValue, (params.weightMatrixSecondDimension, params.weightMatrixFirstDimension))
+            y = inputs[0] @ w.T + (np.asarray(params.bias.floatValue) if params.hasBias else 0)
+        else:
+            y = {"multiplyBroadcastable": np.multiply, "addBroadcastable": np.add, "maxBroadcastable": np.maximum, "minBroadcastable": np.minimum}[kind](*inputs)
+        blobs[layer.output[0]] = y
+    return blobs[spec.description.output[0].name]
+
+
+CASE_TOLERANCE = 1e-5  # of the largest value; float32 sums
+
+
+def check_case(judge, model, picture, expected):
+    """Our run of a public report's file against NumPy, and against the right values that lie beside it."""
+    given, ours = (np.load(path) for path in judge.raw(model, picture))
+    right = run_layers(check_opens(model), given)
+    rights = [right] + ([np.load(expected)] if os.path.exists(expected) else [])
+    for right in rights:
+        rel = np.abs(ours.reshape(right.shape) - right).max() / np.abs(right).max()
+        assert rel <= CASE_TOLERANCE, f"differs by {rel:.3g} of the largest value, {CASE_TOLERANCE} are allowed"
+
+
+def check_kept_promise(judge, model, scheme, weights):
+    """`inspect` names as many weights of a scheme as `compress` then changes; coremltools opens the file."""
+    promised = judge.run("inspect", model, "--json")
+    fits = [fit for fit in json.loads(promised)["schemes"] if fit["name"] == scheme]
+    written = check_opens(judge.compress(model, "-w", scheme))
+    check_rules(written)
+    changed = sum(payload_of(w) == "rawValue" for layer in network(written).layers for _, w in find_weights(layer))
+    assert changed == fits[0]["weights"] == weights, f"{changed} weights changed, inspect says {fits[0]['weights']}, {weights} are right"
+
+
+def check_sizes(judge, model, picture):
+    assert "16..x16..64" in judge.run("inspect", model), "inspect does not tell which sizes it takes"
+    given, ours = (np.load(path) for path in judge.raw(model, picture, "--input-size", "40x48"))
+    assert given.shape == (1, 3, 48, 40), f"the network was given {given.shape}"
+    right = run_layers(check_opens(model), given)
+    assert np.abs(ours.reshape(right.shape) - right).max() <= CASE_TOLERANCE * np.abs(right).max(), "the values are wrong"
+
+
+def judge_cases(judge):
+    cases = os.path.join(judge.shared, "cases")
+    picture = os.path.join(cases, "photo.png")
+    for name in ("maxbroadcastable", "broadcast-c11", "broadcast-c", "l2pool", "reducemean-matmul"):
+        model = os.path.join(cases, f"coreml-{name}.mlmodel")
+        judge.case(f"case {name}", check_case, judge, model, picture, os.path.join(cases, "expected", f"coreml-{name}.npy"))
+    judge.case("case deconv-groups", check_kept_promise, judge, os.path.join(cases, "coreml-deconv-groups.mlmodel"), "linear-8", 1)
+    judge.case("case cropresize", check_kept_promise, judge, os.path.join(cases, "coreml-cropresize.mlmodel"), "linear-8", 0)
+    judge.case("case size-range", check_sizes, judge, os.path.join(cases, "coreml-size-range.mlmodel"), picture)
+
+
 def main():
     judge = Judge(__doc__)
     if judge.wants("demo"):
@@ -266,6 +345,8 @@ def main():
                               ("currency", "custom-vision", "currency.mlmodel"), ("style", "other", "starry_night.mlmodel"),
                               ("style with custom layers", "coreml", "style_custom_layers.mlmodel")):
             judge_model(judge, label, os.path.join(models, *parts))
+        if judge.wants("case"):
+            judge_cases(judge)
     judge.close()
 
 

@@ -13,16 +13,16 @@ Blob NetworkBuilder::read_blob(const std::string& name) {
   if (found != blobs.end()) return found->second;
   Tensor tensor;
   tensor.name = name;
-  const Blob blob{graph.add_tensor(std::move(tensor)), 5};
+  const Blob blob{graph.add_tensor(std::move(tensor)), {}};
   blobs.emplace(name, blob);
   return blob;
 }
 
-TensorId NetworkBuilder::write_blob(const std::string& name, int rank) {
+TensorId NetworkBuilder::write_blob(const std::string& name, BlobAxes axes) {
   Tensor tensor;
   tensor.name = name;
   const TensorId id = graph.add_tensor(std::move(tensor));
-  blobs.insert_or_assign(name, Blob{id, rank});
+  blobs.insert_or_assign(name, Blob{id, axes});
   return id;
 }
 
@@ -42,6 +42,13 @@ void LayerBuilder::set_blobs(const std::vector<std::string>& inputs,
                              std::vector<std::string> outputs) {
   for (const std::string& name : inputs) inputs_.push_back(network_.read_blob(name));
   outputs_ = std::move(outputs);
+}
+
+void LayerBuilder::add_outputs(std::vector<std::string> names) {
+  for (std::string& name : names) {
+    const bool is_new = std::find(outputs_.begin(), outputs_.end(), name) == outputs_.end();
+    if (is_new) outputs_.push_back(std::move(name));
+  }
 }
 
 std::vector<TensorId> LayerBuilder::input_ids() const {
@@ -85,6 +92,7 @@ Result<TensorId> LayerBuilder::add_weight(const WeightUse& use) {
   weight.role = use.role;
   weight.channel_axis = use.shape.channel_axis;
   weight.layer_group = index_;
+  weight.one_scale = use.one_scale;
   weight.fixed_because = use.fixed_because;
   if (updatable_ || parsed.updatable) {
     weight.fixed_because = "it can be trained on the device (isUpdatable), which takes floats only";
@@ -115,12 +123,16 @@ TensorId LayerBuilder::add_inner_node(Op op, std::vector<TensorId> inputs) {
   return id;
 }
 
-Result<void> LayerBuilder::finish(Op op, std::vector<TensorId> inputs, int rank) {
-  if (rank == 0) {
-    rank = 1;
-    for (const Blob& blob : inputs_) rank = std::max(rank, blob.rank);
-    if (inputs_.empty()) rank = 5;
+Result<void> LayerBuilder::finish(Op op, std::vector<TensorId> inputs) {
+  BlobAxes axes = inputs_.empty() ? BlobAxes{} : inputs_[0].axes;
+  for (const Blob& blob : inputs_) {
+    axes.rank = std::max(axes.rank, blob.axes.rank);
+    axes.kept = std::max(axes.kept, blob.axes.kept);
   }
+  return finish(std::move(op), std::move(inputs), axes);
+}
+
+Result<void> LayerBuilder::finish(Op op, std::vector<TensorId> inputs, BlobAxes axes) {
   const bool many_outputs =
       std::holds_alternative<Split>(op) || std::holds_alternative<Unsupported>(op);
   if (!many_outputs && outputs_.size() != 1) {
@@ -131,14 +143,34 @@ Result<void> LayerBuilder::finish(Op op, std::vector<TensorId> inputs, int rank)
   node.op = std::move(op);
   node.inputs = std::move(inputs);
   for (const std::string& name : outputs_) {
-    node.outputs.push_back(network_.write_blob(name, rank));
+    node.outputs.push_back(network_.write_blob(name, axes));
   }
   network_.graph.nodes.push_back(std::move(node));
   return {};
 }
 
+Result<void> LayerBuilder::finish_each(std::vector<Op> ops, TensorId input, BlobAxes axes) {
+  if (ops.size() != outputs_.size()) {
+    return fail_at(ErrorKind::Malformed, params_.offset(), "{}: {} outputs, expected {}", path(),
+                   outputs_.size(), ops.size());
+  }
+  for (std::size_t i = 0; i < ops.size(); ++i) {
+    Node node = origin_;
+    node.op = std::move(ops[i]);
+    node.inputs = {input};
+    node.outputs = {network_.write_blob(outputs_[i], axes)};
+    network_.graph.nodes.push_back(std::move(node));
+  }
+  return {};
+}
+
 Result<void> LayerBuilder::refuse(std::string why) {
-  return finish(Unsupported{std::move(why)}, input_ids());
+  BlobAxes axes = inputs_.empty() ? BlobAxes{} : inputs_[0].axes;
+  VP_RETURN_IF_ERROR(finish(Unsupported{std::move(why)}, input_ids(), axes));
+  for (std::size_t i = 0; i < outputs_.size() && i < stated_ranks_.size(); ++i) {
+    network_.blobs.find(outputs_[i])->second.axes = axes_of_rank(stated_ranks_[i]);
+  }
+  return {};
 }
 
 }  // namespace visionpress::coreml

@@ -19,10 +19,24 @@ namespace visionpress::coreml {
 /// The layer group of weights that belong to no layer.
 inline constexpr std::size_t kNoLayerGroup = std::numeric_limits<std::size_t>::max();
 
-/// A value in Core ML's own terms. Rank 5 is [Seq,B,C,H,W]; the graph drops Seq, which is 1.
+/// How many axes a value has: in Core ML's terms, and as the graph's tensor. They differ for rank
+/// 5, [Seq,B,C,H,W], where Seq is known to be 1: the graph drops it, so that an image has four
+/// axes.
+struct BlobAxes {
+  int rank = 5;
+  int kept = 4;  ///< `rank`, or 4 of 5
+};
+
+/// As a layer leaves them that says nothing else: Seq is dropped.
+[[nodiscard]] constexpr BlobAxes axes_of_rank(int rank) { return {rank, rank == 5 ? 4 : rank}; }
+
+/// A value in Core ML's own terms.
 struct Blob {
   TensorId id = kNoTensor;
-  int rank = 5;
+  BlobAxes axes = {};
+
+  [[nodiscard]] int rank() const { return axes.rank; }
+  [[nodiscard]] bool drops_sequence() const { return axes.kept < axes.rank; }
 };
 
 /// Everything that grows while a network is read.
@@ -37,7 +51,7 @@ struct NetworkBuilder {
   /// which check_graph reports with the layer's place.
   [[nodiscard]] Blob read_blob(const std::string& name);
   /// A new value under `name`; later layers read it.
-  TensorId write_blob(const std::string& name, int rank);
+  TensorId write_blob(const std::string& name, BlobAxes axes);
   TensorId add_literal(std::string name, Shape shape, std::vector<float> values);
 };
 
@@ -49,6 +63,7 @@ struct WeightUse {
   const char* suffix = "";  ///< "weights", "bias": the end of its name
   WeightRole role = WeightRole::Kernel;
   WeightShape shape = {};
+  bool one_scale = false;          ///< linear codes of it have one scale
   Shape view = {};                 ///< shape the graph sees it in; empty: the stored one
   const char* fixed_because = "";  ///< why the writer must leave it; empty: it may be replaced
 };
@@ -62,6 +77,8 @@ class LayerBuilder {
 
   /// Names of the layer's blobs, set once.
   void set_blobs(const std::vector<std::string>& inputs, std::vector<std::string> outputs);
+  /// Further blobs that it writes, each once.
+  void add_outputs(std::vector<std::string> names);
   void set_updatable(bool updatable) { updatable_ = updatable; }
 
   [[nodiscard]] const ProtobufMessage& params() const { return params_; }
@@ -80,10 +97,16 @@ class LayerBuilder {
   TensorId add_literal(Shape shape, std::vector<float> values);
   /// A node whose result only this layer's next node reads.
   TensorId add_inner_node(Op op, std::vector<TensorId> inputs);
-  /// The node that writes the layer's outputs, as blobs of `rank` (0: that of the first input).
-  Result<void> finish(Op op, std::vector<TensorId> inputs, int rank = 0);
+  /// The node that writes the layer's outputs, with the axes of the input that has most of them.
+  Result<void> finish(Op op, std::vector<TensorId> inputs);
+  Result<void> finish(Op op, std::vector<TensorId> inputs, BlobAxes axes);
+  /// A node for each of the layer's outputs, all of which read `input`.
+  Result<void> finish_each(std::vector<Op> ops, TensorId input, BlobAxes axes);
   /// The layer as one that cannot be run; it is still carried by every rewrite.
   Result<void> refuse(std::string why);
+
+  /// Ranks of the outputs where the file states them (outputTensor), for layers that are refused.
+  void set_stated_ranks(std::vector<int> ranks) { stated_ranks_ = std::move(ranks); }
 
  private:
   NetworkBuilder& network_;
@@ -92,6 +115,7 @@ class LayerBuilder {
   std::size_t index_;
   std::vector<Blob> inputs_ = {};
   std::vector<std::string> outputs_ = {};
+  std::vector<int> stated_ranks_ = {};
   bool updatable_ = false;
 };
 

@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "base/error.h"
+#include "formats/coreml/coreml_input_sizes.h"
 #include "formats/coreml/coreml_schema.h"
 
 namespace visionpress::coreml {
@@ -17,7 +18,7 @@ struct Feature {
   std::string name = {};
   bool is_image = false;
   Shape shape = {};  ///< as the graph sees it
-  int rank = 5;
+  BlobAxes axes = {};
   InputInfo info = {};
 };
 
@@ -31,14 +32,44 @@ Result<int> read_pixels(const ProtobufMessage& image, std::uint32_t field,
   return static_cast<int>(pixels);
 }
 
-Result<void> read_image(const ProtobufMessage& image, bool rank4, Feature& feature) {
+/// The size that was asked for, of an input that takes several; nothing where none was.
+Result<std::optional<std::array<std::int64_t, 2>>> choose_size(const NetworkPlace& place,
+                                                               const std::vector<SizeRange>& sizes,
+                                                               Feature& feature) {
+  feature.info.other_sizes = describe_sizes(sizes);
+  if (sizes.empty() || !place.input_size || allows_size(sizes, *place.input_size)) {
+    return sizes.empty() ? std::nullopt : place.input_size;
+  }
+  return fail(ErrorKind::InvalidArgument,
+              "the input \"{}\" takes sizes of {}, an input size of {}x{} was asked for",
+              feature.name, feature.info.other_sizes, (*place.input_size)[1],
+              (*place.input_size)[0]);
+}
+
+/// The image's size: what was asked for, what the file says, or the first that it takes.
+Result<void> read_image_size(const ProtobufMessage& image, const NetworkPlace& place,
+                             Feature& feature) {
+  InputInfo& info = feature.info;
+  VP_ASSIGN_OR_RETURN(info.width, read_pixels(image, feature_field::kImageWidth, feature.name));
+  VP_ASSIGN_OR_RETURN(info.height, read_pixels(image, feature_field::kImageHeight, feature.name));
+  VP_ASSIGN_OR_RETURN(const std::vector<SizeRange> sizes, read_image_sizes(image));
+  VP_ASSIGN_OR_RETURN(auto chosen, choose_size(place, sizes, feature));
+  const bool is_unsaid = info.width == 0 && info.height == 0 && !sizes.empty();
+  if (!chosen && is_unsaid) chosen = {sizes[0][0].low, sizes[0][1].low};
+  if (!chosen) return {};
+  info.height = static_cast<int>(std::clamp<std::int64_t>((*chosen)[0], 0, kMaxSize - 1));
+  info.width = static_cast<int>(std::clamp<std::int64_t>((*chosen)[1], 0, kMaxSize - 1));
+  return {};
+}
+
+Result<void> read_image(const ProtobufMessage& image, bool rank4, const NetworkPlace& place,
+                        Feature& feature) {
   feature.is_image = true;
-  feature.rank = rank4 ? 4 : 5;
+  feature.axes = axes_of_rank(rank4 ? 4 : 5);
   InputInfo& info = feature.info;
   info.name = feature.name;
   info.source = "Core ML image input";
-  VP_ASSIGN_OR_RETURN(info.width, read_pixels(image, feature_field::kImageWidth, feature.name));
-  VP_ASSIGN_OR_RETURN(info.height, read_pixels(image, feature_field::kImageHeight, feature.name));
+  VP_RETURN_IF_ERROR(read_image_size(image, place, feature));
   VP_ASSIGN_OR_RETURN(const std::uint64_t color, image.read_uint(feature_field::kImageColorSpace));
   switch (color) {
     case feature_field::kGrayscale:
@@ -62,30 +93,36 @@ Result<void> read_image(const ProtobufMessage& image, bool rank4, Feature& featu
   return {};
 }
 
-/// A multi-array's shape as a tensor's: rank 5 without its sequence axis, [C] and [C,H,W] filled
-/// up.
-Result<void> read_array(const ProtobufMessage& array, bool exact, Feature& feature) {
+/// A multi-array's shape as a tensor's: [C] and [C,H,W] filled up to rank 5, and that without its
+/// sequence axis where it is 1.
+Result<void> read_array(const ProtobufMessage& array, bool exact, const NetworkPlace& place,
+                        Feature& feature) {
   VP_ASSIGN_OR_RETURN(Shape shape, array.read_ints(feature_field::kArrayShape));
-  for (const std::int64_t size : shape) {
-    if (size < 1 || size >= kMaxSize) {
-      return fail_at(ErrorKind::Malformed, array.offset(), "description.input \"{}\": shape {}",
-                     feature.name, to_string(shape));
-    }
+  VP_ASSIGN_OR_RETURN(const std::vector<SizeRange> sizes, read_array_sizes(array));
+  VP_ASSIGN_OR_RETURN(const auto chosen, choose_size(place, sizes, feature));
+  if (chosen && shape.size() >= 3) {
+    shape[shape.size() - 2] = (*chosen)[0];
+    shape.back() = (*chosen)[1];
   }
-  if (exact) {
-    feature.rank = static_cast<int>(shape.size());
-    if (shape.size() == 5 && shape[0] == 1) shape.erase(shape.begin());
-    feature.shape = std::move(shape);
-    return {};
+  // A size that is none is open, as that of an image of 0 pixels.
+  for (std::int64_t& size : shape) {
+    if (size < 1 || size >= kMaxSize) size = -1;
   }
-  if (shape.size() == 1) shape = {1, shape[0], 1, 1};
-  if (shape.size() == 3) shape.insert(shape.begin(), 1);
-  if (shape.size() == 5 && shape[0] == 1) shape.erase(shape.begin());
+  // RANK5_ARRAY_MAPPING knows shapes of one and three; another is taken for what it says.
+  if (!exact && shape.size() == 1) shape = {1, 1, shape[0], 1, 1};
+  if (!exact && shape.size() == 3) shape.insert(shape.begin(), 2, 1);
+  const auto rank = static_cast<int>(shape.size());
+  if (rank > 0) feature.axes = {rank, rank};
+  if (rank == 5 && shape[0] == 1) {
+    shape.erase(shape.begin());
+    feature.axes.kept = 4;
+  }
   feature.shape = std::move(shape);
   return {};
 }
 
-Result<Feature> read_feature(const ProtobufMessage& message, const ProtobufMessage& network) {
+Result<Feature> read_feature(const ProtobufMessage& message, const NetworkPlace& place) {
+  const ProtobufMessage& network = place.network;
   Feature feature;
   VP_ASSIGN_OR_RETURN(feature.name, message.read_text(feature_field::kName));
   VP_ASSIGN_OR_RETURN(const auto type, message.read_message(feature_field::kType));
@@ -95,11 +132,11 @@ Result<Feature> read_feature(const ProtobufMessage& message, const ProtobufMessa
   if (image) {
     VP_ASSIGN_OR_RETURN(const std::uint64_t mapping,
                         network.read_uint(network_field::kImageInputShapeMapping));
-    VP_RETURN_IF_ERROR(read_image(*image, mapping == 1, feature));
+    VP_RETURN_IF_ERROR(read_image(*image, mapping == 1, place, feature));
   } else if (array) {
     VP_ASSIGN_OR_RETURN(const std::uint64_t mapping,
                         network.read_uint(network_field::kArrayInputShapeMapping));
-    VP_RETURN_IF_ERROR(read_array(*array, mapping == 1, feature));
+    VP_RETURN_IF_ERROR(read_array(*array, mapping == 1, place, feature));
   }
   return feature;
 }
@@ -123,7 +160,7 @@ class Preprocessing {
     node.op = std::move(op);
     node.inputs = {builder_.read_blob(feature_.name).id};
     node.inputs.insert(node.inputs.end(), more.begin(), more.end());
-    node.outputs = {builder_.write_blob(feature_.name, feature_.rank)};
+    node.outputs = {builder_.write_blob(feature_.name, feature_.axes)};
     builder_.graph.nodes.push_back(std::move(node));
   }
 
@@ -189,6 +226,20 @@ Result<void> Preprocessing::add_mean_image(const ProtobufMessage& parent,
   return {};
 }
 
+/// Preprocessing of what is no image keeps a file from being run, not from being rewritten.
+void refuse_preprocessing(const std::vector<Feature>& features, const std::string& path,
+                          const std::string& name, NetworkBuilder& builder) {
+  if (features.empty()) return;
+  Node node;
+  node.name = "preprocessing";
+  node.source_type = "preprocessing";
+  node.path = path;
+  node.op = Unsupported{fmt::format("there is no image input \"{}\"", name)};
+  node.inputs = {builder.read_blob(features[0].name).id};
+  node.outputs = {builder.write_blob(features[0].name, features[0].axes)};
+  builder.graph.nodes.push_back(std::move(node));
+}
+
 Result<void> read_preprocessing(const NetworkPlace& place, const std::vector<Feature>& features,
                                 NetworkBuilder& builder) {
   VP_ASSIGN_OR_RETURN(const auto steps, place.network.read_messages(network_field::kPreprocessing));
@@ -202,8 +253,8 @@ Result<void> read_preprocessing(const NetworkPlace& place, const std::vector<Fea
           return candidate.is_image && (name.empty() || candidate.name == name);
         });
     if (feature == features.end()) {
-      return fail_at(ErrorKind::Malformed, steps[i].offset(), "{}: no image input \"{}\"", path,
-                     name);
+      refuse_preprocessing(features, path, name, builder);
+      continue;
     }
     Preprocessing preprocessing(builder, *feature, path);
     VP_ASSIGN_OR_RETURN(const auto scaler, steps[i].read_message(preprocessing_field::kScaler));
@@ -288,13 +339,13 @@ Result<void> read_inputs(const NetworkPlace& place, NetworkBuilder& builder) {
                       place.description.read_messages(description_field::kInput));
   std::vector<Feature> features;
   for (const ProtobufMessage& input : inputs) {
-    VP_ASSIGN_OR_RETURN(Feature feature, read_feature(input, place.network));
+    VP_ASSIGN_OR_RETURN(Feature feature, read_feature(input, place));
     features.push_back(std::move(feature));
   }
   std::stable_partition(features.begin(), features.end(),
                         [](const Feature& feature) { return feature.is_image; });
   for (const Feature& feature : features) {
-    const TensorId id = builder.write_blob(feature.name, feature.rank);
+    const TensorId id = builder.write_blob(feature.name, feature.axes);
     builder.graph.tensors[static_cast<std::size_t>(id)].shape = feature.shape;
     builder.graph.inputs.push_back(id);
   }

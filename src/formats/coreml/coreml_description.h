@@ -2,6 +2,9 @@
 
 // What surrounds the layers: the model's inputs, outputs, preprocessing, labels and metadata.
 
+#include <array>
+#include <optional>
+
 #include "formats/coreml/coreml_builder.h"
 #include "visionpress/result.h"
 #include "wire/protobuf_cursor.h"
@@ -13,6 +16,8 @@ struct NetworkPlace {
   const ProtobufMessage& description;  ///< ModelDescription
   const ProtobufMessage& network;      ///< NeuralNetwork, -Classifier or -Regressor
   std::string name = {};               ///< "neuralNetworkClassifier"
+  /// Height and width that were asked for; taken where the file lets its input have them.
+  std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
 };
 
 /// Adds the graph's inputs (the image first), InputInfo and the preprocessing nodes.

@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "base/error.h"
 #include "formats/coreml/coreml_layers.h"
 
@@ -6,20 +8,25 @@ namespace {
 
 constexpr std::size_t kManyInputs = 1U << 16;
 
+constexpr const char* kNoChannels = "its input has no channels (axis -3)";
+
 Result<void> finish_unary(LayerBuilder& layer, UnaryKind kind, float alpha = 0.0F,
                           float beta = 0.0F) {
   return layer.finish(Unary{kind, alpha, beta}, {layer.input(0).id});
 }
 
+/// As NumPy computes it: a NaN is not lost in a maximum.
+Binary binary_of(BinaryKind kind) {
+  Binary binary;
+  binary.kind = kind;
+  binary.keeps_nan = true;
+  return binary;
+}
+
 Result<void> lower_many(LayerBuilder& layer, BinaryKind kind) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, kManyInputs));
   if (layer.input_count() == 1) return layer.finish(Identity{}, layer.input_ids());
-  return layer.finish(Binary{kind}, layer.input_ids());
-}
-
-Result<void> lower_broadcast(LayerBuilder& layer, BinaryKind kind, std::size_t most) {
-  VP_RETURN_IF_ERROR(layer.expect_inputs(2, most));
-  return layer.finish(Binary{kind}, layer.input_ids());
+  return layer.finish(binary_of(kind), layer.input_ids());
 }
 
 /// The activations with parameters read them from the same numbers: alpha 1, beta 2.
@@ -44,23 +51,50 @@ constexpr std::array<ActivationRow, 11> kActivations = {{
 constexpr std::uint32_t kPrelu = 25;
 constexpr std::uint32_t kParametricSoftplus = 71;
 
-/// ActivationPReLU { alpha 1 }: a slope a channel, or one for all.
-Result<void> lower_prelu(LayerBuilder& layer, const ProtobufMessage& prelu) {
-  const ProtobufField* field = prelu.find_last(1);
-  if (field == nullptr) {
-    return fail_at(ErrorKind::Malformed, prelu.offset(), "{}: PReLU without alpha", layer.path());
-  }
-  VP_ASSIGN_OR_RETURN(const auto count, count_elements(prelu, *field));
-  if (!count) return layer.refuse("the number of its slopes cannot be told");
+/// A parameter of an activation: one number a channel, or one for all.
+Result<std::optional<WeightUse>> find_parameter(const ProtobufMessage& activation,
+                                                std::uint32_t number, const char* suffix) {
+  const ProtobufField* field = activation.find_last(number);
+  if (field == nullptr) return std::optional<WeightUse>();
+  VP_ASSIGN_OR_RETURN(const auto count, count_elements(activation, *field));
+  if (!count) return std::optional<WeightUse>();
   WeightUse use;
-  use.field = 1;
-  use.message = &prelu;
-  use.suffix = "alpha";
+  use.field = number;
+  use.message = &activation;
+  use.suffix = suffix;
   use.role = WeightRole::Vector;
   use.shape.shape = {*count};
-  use.fixed_because = "no Core ML tool writes PReLU slopes as anything but floats";
-  VP_ASSIGN_OR_RETURN(const TensorId alpha, layer.add_weight(use));
-  return layer.finish(Prelu{}, {layer.input(0).id, alpha});
+  use.fixed_because = "no Core ML tool writes parameters of activations as anything but floats";
+  return std::optional<WeightUse>(std::move(use));
+}
+
+/// ActivationPReLU { alpha 1 }
+Result<void> lower_prelu(LayerBuilder& layer, const ProtobufMessage& prelu) {
+  if (prelu.find_last(1) == nullptr) {
+    return fail_at(ErrorKind::Malformed, prelu.offset(), "{}: PReLU without alpha", layer.path());
+  }
+  VP_ASSIGN_OR_RETURN(const auto use, find_parameter(prelu, 1, "alpha"));
+  if (!use) return layer.refuse("the number of its slopes cannot be told");
+  VP_ASSIGN_OR_RETURN(const TensorId alpha, layer.add_weight(*use));
+  const auto image = view_image(layer, 3);
+  if (!image) return layer.refuse(kNoChannels);
+  return finish_image(layer, *image, Prelu{}, {alpha});
+}
+
+/// ActivationParametricSoftplus { alpha 1, beta 2 }: alpha * log(1 + exp(beta * x))
+Result<void> lower_parametric_softplus(LayerBuilder& layer, const ProtobufMessage& softplus) {
+  std::array<TensorId, 2> factors = {kNoTensor, kNoTensor};
+  for (std::uint32_t i = 0; i < 2; ++i) {
+    VP_ASSIGN_OR_RETURN(auto use, find_parameter(softplus, i + 1, i == 0 ? "alpha" : "beta"));
+    if (!use) return layer.refuse("the number of its factors cannot be told");
+    use->view = {use->shape.shape[0], 1, 1};
+    VP_ASSIGN_OR_RETURN(factors[i], layer.add_weight(*use));
+  }
+  if (layer.input(0).rank() < 3) return layer.refuse(kNoChannels);
+  const TensorId scaled =
+      layer.add_inner_node(Binary{BinaryKind::Multiply}, {layer.input(0).id, factors[1]});
+  const TensorId curved = layer.add_inner_node(Unary{UnaryKind::Softplus, 0.0F, 0.0F}, {scaled});
+  return layer.finish(Binary{BinaryKind::Multiply}, {curved, factors[0]});
 }
 
 }  // namespace
@@ -77,7 +111,8 @@ Result<void> lower_activation(LayerBuilder& layer) {
   }
   VP_ASSIGN_OR_RETURN(const auto prelu, params.read_message(kPrelu));
   if (prelu) return lower_prelu(layer, *prelu);
-  if (params.has(kParametricSoftplus)) return layer.refuse("parametric softplus is not lowered");
+  VP_ASSIGN_OR_RETURN(const auto softplus, params.read_message(kParametricSoftplus));
+  if (softplus) return lower_parametric_softplus(layer, *softplus);
   return layer.refuse("its kind of activation is unknown");
 }
 
@@ -121,44 +156,80 @@ Result<void> lower_average(LayerBuilder& layer) { return lower_many(layer, Binar
 Result<void> lower_max(LayerBuilder& layer) { return lower_many(layer, BinaryKind::Maximum); }
 Result<void> lower_min(LayerBuilder& layer) { return lower_many(layer, BinaryKind::Minimum); }
 
-Result<void> lower_add_broadcastable(LayerBuilder& layer) {
-  return lower_broadcast(layer, BinaryKind::Add, 2);
+Result<void> lower_function(LayerBuilder& layer, UnaryKind kind) {
+  VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
+  return finish_unary(layer, kind);
 }
-Result<void> lower_subtract_broadcastable(LayerBuilder& layer) {
-  return lower_broadcast(layer, BinaryKind::Subtract, 2);
+
+Result<void> lower_combination(LayerBuilder& layer, BinaryKind kind) {
+  VP_RETURN_IF_ERROR(layer.expect_inputs(2, kManyInputs));
+  return layer.finish(binary_of(kind), layer.input_ids());
 }
-Result<void> lower_multiply_broadcastable(LayerBuilder& layer) {
-  return lower_broadcast(layer, BinaryKind::Multiply, 2);
+
+Result<void> lower_comparison(LayerBuilder& layer, BinaryKind kind, std::uint32_t alpha_field) {
+  VP_RETURN_IF_ERROR(layer.expect_inputs(1, 2));
+  if (layer.input_count() == 2) return layer.finish(Binary{kind}, layer.input_ids());
+  VP_ASSIGN_OR_RETURN(const float alpha, layer.params().read_float(alpha_field));
+  return layer.finish(Binary{kind}, {layer.input(0).id, layer.add_literal({1}, {alpha})});
 }
-Result<void> lower_divide_broadcastable(LayerBuilder& layer) {
-  return lower_broadcast(layer, BinaryKind::Divide, 2);
-}
-Result<void> lower_max_broadcastable(LayerBuilder& layer) {
-  return lower_broadcast(layer, BinaryKind::Maximum, kManyInputs);
-}
-Result<void> lower_min_broadcastable(LayerBuilder& layer) {
-  return lower_broadcast(layer, BinaryKind::Minimum, kManyInputs);
+
+Result<void> lower_logical_xor(LayerBuilder& layer) {
+  VP_RETURN_IF_ERROR(layer.expect_inputs(2, 2));
+  std::vector<TensorId> negated;
+  for (const TensorId id : layer.input_ids()) {
+    negated.push_back(layer.add_inner_node(Unary{UnaryKind::LogicalNot, 0.0F, 0.0F}, {id}));
+  }
+  return layer.finish(Binary{BinaryKind::NotEqual}, std::move(negated));
 }
 
 Result<void> lower_clip(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
   VP_ASSIGN_OR_RETURN(const float low, layer.params().read_float(1));
   VP_ASSIGN_OR_RETURN(const float high, layer.params().read_float(2));
-  if (!(low <= high)) {
-    return fail_at(ErrorKind::Malformed, layer.params().offset(), "{}: clips to {}..{}",
-                   layer.path(), low, high);
-  }
+  if (!(low <= high)) return layer.refuse(fmt::format("it clips to {}..{}", low, high));
   return finish_unary(layer, UnaryKind::Clip, low, high);
 }
 
-Result<void> lower_ceil(LayerBuilder& layer) {
+/// min(beta, x < 0 ? alpha * x : x)
+Result<void> lower_clamped_relu(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
-  return finish_unary(layer, UnaryKind::Ceil);
+  VP_ASSIGN_OR_RETURN(const float alpha, layer.params().read_float(1));
+  VP_ASSIGN_OR_RETURN(const float beta, layer.params().read_float(2));
+  const TensorId leaky =
+      layer.add_inner_node(Unary{UnaryKind::LeakyRelu, alpha, 0.0F}, {layer.input(0).id});
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  return layer.finish(Unary{UnaryKind::Clip, kLowest, beta}, {leaky});
 }
-Result<void> lower_floor(LayerBuilder& layer) {
+
+/// x times the share that the mode gives.
+Result<void> lower_gelu(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
-  return finish_unary(layer, UnaryKind::Floor);
+  VP_ASSIGN_OR_RETURN(const std::uint64_t mode, layer.params().read_uint(1));
+  const TensorId x = layer.input(0).id;
+  const auto inner = [&](const Unary& op, TensorId of) { return layer.add_inner_node(op, {of}); };
+  constexpr float kRootHalf = 0.70710678F;     // 1 / sqrt(2)
+  constexpr float kRoot2OverPi = 0.79788456F;  // sqrt(2 / pi)
+  TensorId share = kNoTensor;
+  if (mode == 0) {
+    const TensorId error =
+        inner({UnaryKind::Erf, 0.0F, 0.0F}, inner({UnaryKind::Linear, kRootHalf, 0.0F}, x));
+    share = inner({UnaryKind::Linear, 0.5F, 0.5F}, error);
+  } else if (mode == 1) {
+    // sqrt(2/pi) * (x + 0.044715 x^3) is x * sqrt(2/pi) * (1 + 0.044715 x^2)
+    const TensorId square = inner({UnaryKind::Square, 0.0F, 0.0F}, x);
+    const TensorId factor =
+        inner({UnaryKind::Linear, kRoot2OverPi * 0.044715F, kRoot2OverPi}, square);
+    const TensorId argument = layer.add_inner_node(Binary{BinaryKind::Multiply}, {x, factor});
+    const TensorId bent = inner({UnaryKind::Tanh, 0.0F, 0.0F}, argument);
+    share = inner({UnaryKind::Linear, 0.5F, 0.5F}, bent);
+  } else if (mode == 2) {
+    share = inner({UnaryKind::Sigmoid, 0.0F, 0.0F}, inner({UnaryKind::Linear, 1.702F, 0.0F}, x));
+  } else {
+    return layer.refuse(fmt::format("gelu mode {} is unknown", mode));
+  }
+  return layer.finish(Binary{BinaryKind::Multiply}, {x, share});
 }
+
 Result<void> lower_copy(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
   return layer.finish(Identity{}, layer.input_ids());

@@ -28,8 +28,9 @@ constexpr std::uint32_t kPoolGlobal = 60;
 Result<Pool2d> read_pool(const LayerBuilder& layer, std::uint64_t type) {
   const ProtobufMessage& params = layer.params();
   Pool2d pool;
-  pool.kind = type == 0 ? PoolKind::Max : type == 1 ? PoolKind::Average : PoolKind::L2;
+  pool.kind = type == 0 ? PoolKind::Max : type == 1 ? PoolKind::Average : PoolKind::L2Sum;
   VP_ASSIGN_OR_RETURN(const bool exclude, params.read_bool(kPoolExcludePadding));
+  // source of L2: coremltools' test_pool.py, TestL2Pool (1, 2 -> 2.236068)
   pool.count_padding = pool.kind == PoolKind::Average && !exclude;
   VP_ASSIGN_OR_RETURN(pool.global, params.read_bool(kPoolGlobal));
   if (pool.global) return pool;  // its kernel is often [0,0] in the file
@@ -55,8 +56,8 @@ Result<std::optional<SpatialPadding>> read_pool_padding(const LayerBuilder& laye
 }
 
 Result<void> finish_resize(LayerBuilder& layer, const Resize& resize) {
-  if (!is_image_rank(layer.input(0).rank)) return layer.refuse("its input is no image");
-  return layer.finish(resize, {layer.input(0).id});
+  const auto image = view_image(layer, 3);
+  return image ? finish_image(layer, *image, resize) : layer.refuse(kNoImage);
 }
 
 }  // namespace
@@ -129,7 +130,6 @@ Result<void> lower_pooling(LayerBuilder& layer) {
   VP_ASSIGN_OR_RETURN(const std::uint64_t type, layer.params().read_uint(kPoolType));
   if (type > 2) return layer.refuse(fmt::format("pooling type {} is unknown", type));
   VP_ASSIGN_OR_RETURN(Pool2d pool, read_pool(layer, type));
-  if (!is_image_rank(layer.input(0).rank)) return layer.refuse("its input is no image");
   if (!pool.global) {
     VP_ASSIGN_OR_RETURN(const auto padding, read_pool_padding(layer));
     if (!padding) {
@@ -137,7 +137,8 @@ Result<void> lower_pooling(LayerBuilder& layer) {
     }
     pool.padding = *padding;
   }
-  return layer.finish(pool, {layer.input(0).id});
+  const auto image = view_image(layer, 4);
+  return image ? finish_image(layer, *image, pool) : layer.refuse(kNoImage);
 }
 
 Result<void> lower_padding(LayerBuilder& layer) {
@@ -159,9 +160,14 @@ Result<void> lower_padding(LayerBuilder& layer) {
     return layer.refuse("its kind of padding is unknown");
   }
   VP_ASSIGN_OR_RETURN(const Borders borders, read_borders(layer, params, kAmounts));
-  if (!is_image_rank(layer.input(0).rank)) return layer.refuse("its input is no image");
-  pad.before = {0, 0, borders.before[0], borders.before[1]};
-  pad.after = {0, 0, borders.after[0], borders.after[1]};
+  const auto axes = static_cast<std::size_t>(layer.input(0).axes.kept);
+  if (axes < 2) return layer.refuse(kNoImage);
+  pad.before.assign(axes, 0);
+  pad.after.assign(axes, 0);
+  for (std::size_t i = 0; i < 2; ++i) {
+    pad.before[axes - 2 + i] = borders.before[i];
+    pad.after[axes - 2 + i] = borders.after[i];
+  }
   return layer.finish(pad, {layer.input(0).id});
 }
 
@@ -169,15 +175,19 @@ Result<void> lower_crop(LayerBuilder& layer) {
   constexpr std::uint32_t kAmounts = 1;
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 2));
   if (layer.input_count() == 2) return layer.refuse("it crops to the size of a second input");
-  if (!is_image_rank(layer.input(0).rank)) return layer.refuse("its input is no image");
+  const auto axes = static_cast<std::size_t>(layer.input(0).axes.kept);
+  if (layer.input(0).rank() < 3) return layer.refuse(kNoImage);
   VP_ASSIGN_OR_RETURN(const Borders borders, read_borders(layer, layer.params(), kAmounts));
-  Slice slice;
-  slice.begin = {0, 0, borders.before[0], borders.before[1]};
   // A negative end counts from the axis' own, 0 of it needs the largest there is.
-  constexpr std::int64_t kToTheEnd = static_cast<std::int64_t>(kMaxSize);
-  const auto end = [](std::int64_t cut) { return cut == 0 ? kToTheEnd : -cut; };
-  slice.end = {kToTheEnd, kToTheEnd, end(borders.after[0]), end(borders.after[1])};
-  slice.stride = {1, 1, 1, 1};
+  constexpr auto kToTheEnd = static_cast<std::int64_t>(kMaxSize);
+  Slice slice;
+  slice.begin.assign(axes, 0);
+  slice.end.assign(axes, kToTheEnd);
+  slice.stride.assign(axes, 1);
+  for (std::size_t i = 0; i < 2; ++i) {
+    slice.begin[axes - 2 + i] = borders.before[i];
+    if (borders.after[i] != 0) slice.end[axes - 2 + i] = -borders.after[i];
+  }
   return layer.finish(slice, {layer.input(0).id});
 }
 
@@ -234,7 +244,7 @@ Result<void> lower_resize_bilinear(LayerBuilder& layer) {
   // i * in / out), ROI_ALIGN.
   constexpr std::array<ResizeGrid, 4> kGrids = {ResizeGrid::AlignCorners,
                                                 ResizeGrid::AlignCornersCentered,
-                                                ResizeGrid::Corner, ResizeGrid::HalfPixel};
+                                                ResizeGrid::Corner, ResizeGrid::RoiAlign};
   if (method >= kGrids.size()) {
     return layer.refuse(fmt::format("sampling method {} is unknown", method));
   }
@@ -246,15 +256,13 @@ Result<void> lower_reorganize_data(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
   VP_ASSIGN_OR_RETURN(const std::uint64_t mode, layer.params().read_uint(1));
   VP_ASSIGN_OR_RETURN(const std::int64_t block, read_size(layer, layer.params(), 2));
-  if (mode > 1) return layer.refuse("pixel shuffling is not lowered");
-  if (!is_image_rank(layer.input(0).rank)) return layer.refuse("its input is no image");
-  if (block < 2) {
-    return fail_at(ErrorKind::Malformed, layer.params().offset(),
-                   "{}: block size {}, expected 2 or more", layer.path(), block);
-  }
-  const SpaceDepthKind kind =
-      mode == 0 ? SpaceDepthKind::SpaceToDepth : SpaceDepthKind::DepthToSpace;
-  return layer.finish(SpaceDepth{kind, block}, {layer.input(0).id});
+  constexpr std::array<SpaceDepthKind, 3> kKinds = {
+      SpaceDepthKind::SpaceToDepth, SpaceDepthKind::DepthToSpace, SpaceDepthKind::PixelShuffle};
+  if (mode >= kKinds.size()) return layer.refuse(fmt::format("reorganization {} is unknown", mode));
+  if (block < 2) return layer.refuse(fmt::format("its block size is {}", block));
+  const auto image = view_image(layer, 3);
+  if (!image) return layer.refuse(kNoImage);
+  return finish_image(layer, *image, SpaceDepth{kKinds[mode], block});
 }
 
 }  // namespace visionpress::coreml

@@ -66,6 +66,7 @@ WeightUse kernel_use(const ConvolutionShape& shape) {
     use.shape.channel_axis = 1;
     // With groups the scales' order along the input axis is not specified, so one scale alone.
     use.shape.scale_count = shape.groups == 1 ? shape.out : 1;
+    use.one_scale = shape.groups != 1;
   } else {
     use.shape.shape = {shape.out, shape.kernel_channels, shape.kernel[0], shape.kernel[1]};
     use.shape.scale_count = shape.out;
@@ -91,6 +92,20 @@ Result<Conv2d> read_convolution(const LayerBuilder& layer, const ConvolutionShap
                    layer.path());
   }
   return conv;
+}
+
+/// Where Apple's text leaves open what a deconvolution gives; empty: it does not.
+std::string why_not_transposed(const Conv2d& conv) {
+  if (conv.dilation != std::array<std::int64_t, 2>{1, 1}) {
+    return "a dilated deconvolution, which Core ML's text and its shape rules see differently";
+  }
+  if ((conv.output_size[0] == 0) != (conv.output_size[1] == 0)) return "its output shape is [0]";
+  const bool is_uneven =
+      conv.padding.rule == PadRule::Explicit && conv.padding.before != conv.padding.after;
+  if (conv.output_size[0] != 0 && is_uneven) {
+    return "it has an output shape beside uneven padding, of which one overrules the other";
+  }
+  return {};
 }
 
 /// The layer's input, its kernel and, where `has_bias_field` says so, the bias.
@@ -139,15 +154,10 @@ Result<std::vector<TensorId>> add_statistics(LayerBuilder& layer, std::int64_t c
   return inputs;
 }
 
-/// "[C]", "[1]", "[1,H,W]" or "[C,H,W]" as it broadcasts against [N,C,H,W].
-Result<Shape> read_broadcast_shape(const LayerBuilder& layer, std::uint32_t field) {
-  VP_ASSIGN_OR_RETURN(const Shape shape, layer.params().read_ints(field));
-  if (shape.size() != 1 && shape.size() != 3) {
-    return fail_at(ErrorKind::Malformed, layer.params().offset(),
-                   "{}: a shape of {} axes, expected 1 or 3", layer.path(), shape.size());
-  }
-  return shape;
-}
+constexpr const char* kOddShape = "a shape of other than 1 or 3 axes";
+
+/// "[C]", "[1]", "[1,H,W]" or "[C,H,W]", along the last three axes.
+bool is_broadcast_shape(const Shape& shape) { return shape.size() == 1 || shape.size() == 3; }
 
 WeightUse broadcast_use(std::uint32_t field, const char* suffix, const Shape& shape) {
   WeightUse use;
@@ -157,11 +167,12 @@ WeightUse broadcast_use(std::uint32_t field, const char* suffix, const Shape& sh
   use.shape.shape = shape;
   // The validator lets several axes carry a scale an outermost index.
   use.shape.scale_count = shape.size() > 1 ? shape[0] : 1;
-  use.view = shape.size() == 3 ? Shape{1, shape[0], shape[1], shape[2]} : Shape{1, shape[0], 1, 1};
+  use.view = shape.size() == 1 ? Shape{shape[0], 1, 1} : shape;
   return use;
 }
 
-Result<void> lower_constant(LayerBuilder& layer, const Shape& shape, const Shape& view, int rank) {
+Result<void> lower_constant(LayerBuilder& layer, const Shape& shape, const Shape& view,
+                            BlobAxes axes) {
   WeightUse use;
   use.field = 2;
   use.suffix = "data";
@@ -170,7 +181,7 @@ Result<void> lower_constant(LayerBuilder& layer, const Shape& shape, const Shape
   use.shape.scale_count = shape.size() > 1 ? shape[0] : 1;
   use.view = view;
   VP_ASSIGN_OR_RETURN(const TensorId data, layer.add_weight(use));
-  return layer.finish(Identity{}, {data}, rank);
+  return layer.finish(Identity{}, {data}, axes);
 }
 
 }  // namespace
@@ -186,9 +197,16 @@ Result<void> lower_convolution(LayerBuilder& layer) {
                           vector_use(kConvBias, "bias", WeightRole::Bias, shape.out)));
   VP_ASSIGN_OR_RETURN(const auto padding, read_spatial_padding(layer, kConvValid, kConvSame));
   if (!padding) return layer.refuse("it says neither valid nor same padding");
-  if (!is_image_rank(layer.input(0).rank)) return layer.refuse("its input is no image");
   conv.padding = *padding;
-  return layer.finish(conv, std::move(inputs));
+  if (conv.transposed) {
+    if (auto why = why_not_transposed(conv); !why.empty()) return layer.refuse(std::move(why));
+    // An output shape takes the place of the padding's amounts: what is over is cut on both sides.
+    const bool has_size = conv.output_size[0] != 0;
+    if (has_size && padding->rule == PadRule::Explicit) conv.padding = {PadRule::SameUpper};
+  }
+  const auto image = view_image(layer, 4);
+  if (!image) return layer.refuse(kNoImage);
+  return finish_image(layer, *image, conv, {inputs.begin() + 1, inputs.end()});
 }
 
 Result<void> lower_inner_product(LayerBuilder& layer) {
@@ -213,10 +231,46 @@ Result<void> lower_inner_product(LayerBuilder& layer) {
       std::vector<TensorId> inputs,
       add_kernel_and_bias(layer, use, kHasBias, vector_use(kBias, "bias", WeightRole::Bias, out)));
   if (dynamic) return layer.refuse("it multiplies in int8 (int8DynamicQuantize)");
+  const Blob& x = layer.input(0);
+  if (x.axes.kept > 4) return layer.refuse(kSequence);
+  // Ranks 1 to 3 keep their leading axes; 4 and 5 give [.., C_out, 1, 1].
   FullyConnected op;
-  op.keep_spatial = layer.input(0).rank == 5;
+  op.keep_spatial = x.rank() > 3;
   op.keep_dims = !op.keep_spatial;
   return layer.finish(op, std::move(inputs));
+}
+
+/// BatchedMatMulLayerParams with a matrix of its own: the product along the last axis.
+Result<void> lower_batched_matmul(LayerBuilder& layer) {
+  constexpr std::uint32_t kRows = 5;
+  constexpr std::uint32_t kColumns = 6;
+  constexpr std::uint32_t kHasBias = 7;
+  constexpr std::uint32_t kWeights = 8;
+  constexpr std::uint32_t kBias = 9;
+  constexpr std::uint32_t kInt8DynamicQuantize = 10;
+  VP_RETURN_IF_ERROR(layer.expect_inputs(1, 2));
+  if (layer.input_count() == 2) return layer.refuse("both of its matrices are computed");
+  const ProtobufMessage& params = layer.params();
+  VP_ASSIGN_OR_RETURN(const std::int64_t in, read_size(layer, params, kRows));
+  VP_ASSIGN_OR_RETURN(const std::int64_t out, read_size(layer, params, kColumns));
+  VP_ASSIGN_OR_RETURN(const bool dynamic, params.read_bool(kInt8DynamicQuantize));
+  WeightUse use;
+  use.field = kWeights;
+  use.suffix = "weights";
+  use.shape.shape = {out, in};  // [in, out] in column-major order
+  use.shape.scale_count = out;
+  if (dynamic) use.fixed_because = "its layer multiplies in int8 (int8DynamicQuantize)";
+  VP_ASSIGN_OR_RETURN(
+      std::vector<TensorId> inputs,
+      add_kernel_and_bias(layer, use, kHasBias, vector_use(kBias, "bias", WeightRole::Bias, out)));
+  if (dynamic) return layer.refuse("it multiplies in int8 (int8DynamicQuantize)");
+  FullyConnected op;
+  op.keep_dims = true;
+  if (layer.input(0).axes.kept != 4) return layer.finish(op, std::move(inputs));
+  // A tensor of four axes has its channels innermost, and there the product is.
+  inputs[0] = layer.add_inner_node(Transpose{{0, 3, 1, 2}}, {inputs[0]});
+  const TensorId product = layer.add_inner_node(op, std::move(inputs));
+  return layer.finish(Transpose{{0, 2, 3, 1}}, {product});
 }
 
 Result<void> lower_batchnorm(LayerBuilder& layer) {
@@ -233,23 +287,30 @@ Result<void> lower_batchnorm(LayerBuilder& layer) {
   if (epsilon == 0.0F)
     epsilon = 1e-5F;  // proto3 cannot tell 0 from absent; the field's own default
   VP_ASSIGN_OR_RETURN(std::vector<TensorId> inputs, add_statistics(layer, channels, compute));
-  if (!compute) return layer.finish(BatchNorm{epsilon}, std::move(inputs));
-  if (!instance) return layer.refuse("it normalizes over the images of a batch");
-  return layer.finish(InstanceNorm{epsilon}, std::move(inputs));
+  if (compute && !instance) return layer.refuse("it normalizes over the images of a batch");
+  const auto image = view_image(layer, 3);
+  if (!image) return layer.refuse("its input has no channels (axis -3), or is a sequence");
+  std::vector<TensorId> vectors(inputs.begin() + 1, inputs.end());
+  if (!compute) return finish_image(layer, *image, BatchNorm{epsilon}, std::move(vectors));
+  return finish_image(layer, *image, InstanceNorm{epsilon}, std::move(vectors));
 }
 
 Result<void> lower_scale(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
   VP_ASSIGN_OR_RETURN(const bool has_bias, layer.params().read_bool(3));
-  VP_ASSIGN_OR_RETURN(const Shape shape, read_broadcast_shape(layer, 1));
+  VP_ASSIGN_OR_RETURN(const Shape shape, layer.params().read_ints(1));
   VP_ASSIGN_OR_RETURN(const TensorId scale, layer.add_weight(broadcast_use(2, "scale", shape)));
   if (!has_bias) {
+    if (!is_broadcast_shape(shape)) return layer.refuse(kOddShape);
+    if (layer.input(0).rank() < 3) return layer.refuse(kNoImage);
     return layer.finish(Binary{BinaryKind::Multiply}, {layer.input(0).id, scale});
   }
-  VP_ASSIGN_OR_RETURN(const Shape bias_shape, read_broadcast_shape(layer, 4));
+  VP_ASSIGN_OR_RETURN(const Shape bias_shape, layer.params().read_ints(4));
   WeightUse use = broadcast_use(5, "bias", bias_shape);
   use.role = WeightRole::Bias;
   VP_ASSIGN_OR_RETURN(const TensorId bias, layer.add_weight(use));
+  if (!is_broadcast_shape(shape) || !is_broadcast_shape(bias_shape)) return layer.refuse(kOddShape);
+  if (layer.input(0).rank() < 3) return layer.refuse(kNoImage);
   const TensorId scaled =
       layer.add_inner_node(Binary{BinaryKind::Multiply}, {layer.input(0).id, scale});
   return layer.finish(Binary{BinaryKind::Add}, {scaled, bias});
@@ -257,36 +318,33 @@ Result<void> lower_scale(LayerBuilder& layer) {
 
 Result<void> lower_bias(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
-  VP_ASSIGN_OR_RETURN(const Shape shape, read_broadcast_shape(layer, 1));
+  VP_ASSIGN_OR_RETURN(const Shape shape, layer.params().read_ints(1));
   WeightUse use = broadcast_use(2, "bias", shape);
   use.role = WeightRole::Bias;
   VP_ASSIGN_OR_RETURN(const TensorId bias, layer.add_weight(use));
+  if (!is_broadcast_shape(shape)) return layer.refuse(kOddShape);
+  if (layer.input(0).rank() < 3) return layer.refuse(kNoImage);
   return layer.finish(Binary{BinaryKind::Add}, {layer.input(0).id, bias});
 }
 
 Result<void> lower_load_constant(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(0, 0));
   VP_ASSIGN_OR_RETURN(const Shape shape, layer.params().read_ints(1));
-  if (shape.size() != 3) {
-    return fail_at(ErrorKind::Malformed, layer.params().offset(),
-                   "{}: a shape of {} axes, expected 3", layer.path(), shape.size());
-  }
-  return lower_constant(layer, shape, {1, shape[0], shape[1], shape[2]}, 5);
+  if (shape.size() != 3)
+    return layer.refuse(fmt::format("a constant of shape {}", to_string(shape)));
+  return lower_constant(layer, shape, {1, shape[0], shape[1], shape[2]}, axes_of_rank(5));
 }
 
 Result<void> lower_load_constant_nd(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(0, 0));
   VP_ASSIGN_OR_RETURN(const Shape shape, layer.params().read_ints(1));
   if (shape.empty() || shape.size() > 5) {
-    return fail_at(ErrorKind::Malformed, layer.params().offset(),
-                   "{}: a shape of {} axes, expected 1..5", layer.path(), shape.size());
+    return layer.refuse(fmt::format("a constant of shape {}", to_string(shape)));
   }
   Shape view = shape;
-  if (shape.size() == 5) {
-    if (shape[0] != 1) return layer.refuse("its constant is a sequence");
-    view.erase(view.begin());
-  }
-  return lower_constant(layer, shape, view, static_cast<int>(shape.size()));
+  if (shape.size() == 5 && shape[0] == 1) view.erase(view.begin());
+  return lower_constant(layer, shape, view,
+                        {static_cast<int>(shape.size()), static_cast<int>(view.size())});
 }
 
 }  // namespace visionpress::coreml

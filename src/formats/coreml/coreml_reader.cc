@@ -115,6 +115,18 @@ Result<const ProtobufField*> find_layer_type(const ProtobufMessage& layer,
   return found;
 }
 
+/// The outputs' ranks as the file states them; those beyond five axes end the list.
+Result<std::vector<int>> read_stated_ranks(const ProtobufMessage& layer) {
+  VP_ASSIGN_OR_RETURN(const auto tensors, layer.read_messages(layer_field::kOutputTensor));
+  std::vector<int> ranks;
+  for (const ProtobufMessage& tensor : tensors) {
+    VP_ASSIGN_OR_RETURN(const std::uint64_t rank, tensor.read_uint(layer_field::kTensorRank));
+    if (rank < 1 || rank > 5) break;
+    ranks.push_back(static_cast<int>(rank));
+  }
+  return ranks;
+}
+
 Result<void> read_layer(const ProtobufMessage& layer, const std::string& network, std::size_t index,
                         NetworkBuilder& builder) {
   Node origin;
@@ -130,6 +142,8 @@ Result<void> read_layer(const ProtobufMessage& layer, const std::string& network
   LayerBuilder lowered(builder, params, std::move(origin), index);
   lowered.set_blobs(inputs, std::move(outputs));
   lowered.set_updatable(updatable);
+  VP_ASSIGN_OR_RETURN(auto ranks, read_stated_ranks(layer));
+  lowered.set_stated_ranks(std::move(ranks));
   return lower_layer(type->number, lowered);
 }
 
@@ -164,7 +178,8 @@ Result<void> read_network(const NetworkPlace& place, NetworkBuilder& builder) {
 }  // namespace
 }  // namespace coreml
 
-Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file, Diagnostics& diagnostics) {
+Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file, const CoreMlOptions& options,
+                                                 Diagnostics& diagnostics) {
   using namespace coreml;  // NOLINT(google-build-using-namespace): the reader is that namespace's
                            // face
   VP_ASSIGN_OR_RETURN(const ProtobufMessage model, ProtobufMessage::read_file(file));
@@ -178,7 +193,7 @@ Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file, Diagnostics& diagno
   builder.graph.format = Format::CoreMl;
   builder.graph.layout = Layout::ChannelsFirst;
   builder.graph.format_version = fmt::format("specification version {}", version.number);
-  VP_RETURN_IF_ERROR(read_network({*description, network, kind.name}, builder));
+  VP_RETURN_IF_ERROR(read_network({*description, network, kind.name, options.input_size}, builder));
   VP_ASSIGN_OR_RETURN(const bool updatable, model.read_bool(model_field::kIsUpdatable));
   if (updatable) {
     diagnostics.warn(

@@ -267,11 +267,11 @@ TEST(CoreMlReader, SurvivesAnyByteBeingAnother) {
 
 TEST(CoreMlReader, CarriesLayersItCannotRun) {
   const Graph graph =
-      graph_of(model_file({layer("norm", "image", "x", 165, Message()),
+      graph_of(model_file({layer("words", "image", "x", 150, Message()),
                            layer("mine", "x", "y", 500, Message().text(10, "MyClass")),
                            layer("new", "y", "out", 4000, Message())}));
   ASSERT_EQ(graph.nodes.size(), 3U);
-  EXPECT_EQ(graph.nodes[0].source_type, "mvn");
+  EXPECT_EQ(graph.nodes[0].source_type, "embedding");
   EXPECT_EQ(std::get<Unsupported>(graph.nodes[1].op).why,
             "its code (MyClass) is in the app, not in the file");
   EXPECT_EQ(graph.nodes[2].source_type, "type 4000");
@@ -307,11 +307,115 @@ TEST(CoreMlReader, MapsEverySamplingGrid) {
   EXPECT_EQ(grid(0), ResizeGrid::AlignCorners);
   EXPECT_EQ(grid(1), ResizeGrid::AlignCornersCentered);
   EXPECT_EQ(grid(2), ResizeGrid::Corner);
-  EXPECT_EQ(grid(3), ResizeGrid::HalfPixel);
+  EXPECT_EQ(grid(3), ResizeGrid::RoiAlign);
   const Message nearest = Message().varint(1, 2).varint(1, 3);
   const auto upsample = std::get<Resize>(op_of(210, nearest));
   EXPECT_EQ(upsample.kind, ResizeKind::Nearest);
   EXPECT_EQ(upsample.scale, (std::array<float, 2>{2.0F, 3.0F}));
+}
+
+TEST(CoreMlReader, TellsTheSmallerFromTheLarger) {
+  const auto kind = [](std::uint32_t type) {
+    Message two = Message().text(1, "two").text(2, "image").text(2, "image").text(3, "out");
+    two.message(type, Message());
+    return std::get<Binary>(graph_of(model_file({two})).nodes.back().op).kind;
+  };
+  EXPECT_EQ(kind(870), BinaryKind::Minimum);
+  EXPECT_EQ(kind(875), BinaryKind::Maximum);
+}
+
+TEST(CoreMlReader, GoesOnBehindALayerWhoseAxesItDoesNotKnow) {
+  // gather may give any number of axes; the file says two, which the transpose then turns.
+  const Message gather = layer("take", "image", "x", 930, Message());
+  const Message turn = layer("turn", "x", "out", 985, Message().varint(1, 1).varint(1, 0));
+  Message stated = gather;
+  stated.message(5, Message().varint(1, 2));
+  const Graph guessed = graph_of(model_file({gather, turn}));
+  ASSERT_EQ(guessed.nodes.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<Unsupported>(guessed.nodes[1].op));
+  const Graph known = graph_of(model_file({stated, turn}));
+  ASSERT_EQ(known.nodes.size(), 2U);
+  EXPECT_TRUE(std::holds_alternative<Transpose>(known.nodes[1].op));
+}
+
+TEST(CoreMlReader, KnowsWhatNetworksInsideALayerWrite) {
+  const Message relu = Message().message(10, Message());
+  const Message deep = Message().message(1, layer("a", "image", "deep", kActivation, relu));
+  const Message inner =
+      Message()
+          .message(1, layer("b", "image", "chosen", kActivation, relu))
+          .message(
+              1, Message().text(1, "c").text(2, "image").message(615, Message().message(4, deep)));
+  const Message branch =
+      Message().text(1, "if").text(2, "image").message(605, Message().message(1, inner));
+  const Graph graph = graph_of(model_file({branch, layer("one", "chosen", "x", kActivation, relu),
+                                           layer("two", "deep", "out", kActivation, relu)}));
+  ASSERT_EQ(graph.nodes.size(), 3U);
+  EXPECT_TRUE(std::holds_alternative<Unsupported>(graph.nodes[0].op));
+  EXPECT_EQ(graph.nodes[0].outputs.size(), 2U);
+}
+
+TEST(CoreMlReader, CarriesPreprocessingOfWhatIsNoImage) {
+  const Message network =
+      Message()
+          .message(1, layer("one", "image", "out", kActivation, Message().message(10, Message())))
+          .message(2, Message().text(1, "other").message(10, Message().real(10, 0.5F)));
+  const Graph graph =
+      graph_of(Message().varint(1, 1).message(2, description()).message(500, network).done());
+  ASSERT_EQ(graph.nodes.size(), 2U);
+  EXPECT_EQ(std::get<Unsupported>(graph.nodes[0].op).why, "there is no image input \"other\"");
+}
+
+/// model_file of a ReLU behind an image of 8x8 that takes 4..16 columns and 6 or more rows.
+Buffer flexible_file() {
+  const Message range = Message()
+                            .message(1, Message().varint(1, 4).varint(2, 16))
+                            .message(2, Message().varint(1, 6).varint(2, ~std::uint64_t{0}));
+  const Message image = Message().varint(1, 8).varint(2, 8).varint(3, 20).message(31, range);
+  const Message inputs =
+      Message().message(1, Message().text(1, "image").message(3, Message().message(4, image)));
+  const Message network = Message().message(
+      1, layer("one", "image", "out", kActivation, Message().message(10, Message())));
+  return Message().varint(1, 3).message(2, inputs).message(500, network).done();
+}
+
+TEST(CoreMlReader, TakesASizeWithinTheInputsRange) {
+  const Buffer file = flexible_file();
+  Diagnostics diagnostics;
+  const auto plain = try_read(file);
+  ASSERT_TRUE(plain) << plain.error().to_string();
+  EXPECT_EQ((*plain)->graph().tensor(0).shape, (Shape{1, 3, 8, 8}));
+  EXPECT_EQ((*plain)->graph().input_info.other_sizes, "4..16x6..");
+  const auto sized = read_coreml(file, {{{100, 5}}}, diagnostics);
+  ASSERT_TRUE(sized) << sized.error().to_string();
+  EXPECT_EQ((*sized)->graph().tensor(0).shape, (Shape{1, 3, 100, 5}));
+  EXPECT_EQ((*sized)->graph().input_info.width, 5);
+  const auto refused = read_coreml(file, {{{100, 17}}}, diagnostics);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().message,
+            "the input \"image\" takes sizes of 4..16x6.., an input size of 17x100 was asked for");
+}
+
+TEST(CoreMlReader, GivesAGroupedDeconvolutionOneScale) {
+  const auto weight = [](std::uint64_t groups) {
+    Message params;
+    params.varint(1, 2).varint(2, 6 / groups).varint(10, groups).varint(20, 1).varint(20, 1);
+    params.varint(60, 1)
+        .message(51, Message())
+        .message(90, float_weights({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+    const Graph graph = graph_of(model_file({layer("up", "image", "out", 100, params)}));
+    return graph.weights.empty() ? Weight() : graph.weights[0];
+  };
+  EXPECT_FALSE(weight(1).one_scale);
+  EXPECT_TRUE(weight(2).one_scale);
+}
+
+TEST(CoreMlReader, ReadsTheMatrixOfABatchedMatmul) {
+  const Message params = Message().varint(5, 2).varint(6, 3).message(8, kSixFloats);
+  const Graph graph = graph_of(model_file({layer("product", "image", "out", 1045, params)}));
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].role, WeightRole::Kernel);
+  EXPECT_EQ(graph.weights[0].stored.shape, (Shape{3, 2}));
 }
 
 TEST(CoreMlReader, ReadsUnaryWithItsShiftAndDefaults) {
@@ -346,7 +450,7 @@ TEST(CoreMlReader, MovesElementsForChannelLastReshapes) {
   const Graph graph = graph_of(model_file({layer("one", "image", "out", 300, params)}));
   ASSERT_EQ(graph.nodes.size(), 3U);
   EXPECT_EQ(std::get<Transpose>(graph.nodes[0].op).permutation, (std::vector<int>{0, 2, 3, 1}));
-  EXPECT_EQ(std::get<Reshape>(graph.nodes[1].op).target, (Shape{1, 8, 8, 3}));
+  EXPECT_EQ(std::get<Reshape>(graph.nodes[1].op).target, (Shape{0, 8, 8, 3}));
   EXPECT_EQ(std::get<Transpose>(graph.nodes[2].op).permutation, (std::vector<int>{0, 3, 1, 2}));
 }
 

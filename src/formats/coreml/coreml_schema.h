@@ -45,6 +45,9 @@ constexpr std::uint32_t kImageWidth = 1;
 constexpr std::uint32_t kImageHeight = 2;
 constexpr std::uint32_t kImageColorSpace = 3;
 constexpr std::uint32_t kArrayShape = 1;
+// The same in ImageFeatureType and ArrayFeatureType.
+constexpr std::uint32_t kEnumeratedSizes = 21;
+constexpr std::uint32_t kSizeRange = 31;
 constexpr std::uint64_t kGrayscale = 10;
 constexpr std::uint64_t kRgb = 20;
 constexpr std::uint64_t kBgr = 30;
@@ -78,6 +81,8 @@ namespace layer_field {
 constexpr std::uint32_t kName = 1;
 constexpr std::uint32_t kInput = 2;
 constexpr std::uint32_t kOutput = 3;
+constexpr std::uint32_t kOutputTensor = 5;  ///< one an output, or none
+constexpr std::uint32_t kTensorRank = 1;
 constexpr std::uint32_t kIsUpdatable = 10;
 /// The first number of the oneof that says what a layer does.
 constexpr std::uint32_t kFirstType = 100;
