@@ -165,6 +165,7 @@ Result<void> lower_permute(LayerBuilder& layer) {
   if (layer.input(0).rank() != 5) return layer.refuse(kNotRank5);
   // Its axes are those of [Seq,C,H,W]; the batch, the second of five, stays.
   std::vector<int> order;
+  order.reserve(5);
   for (const std::int64_t axis : axes) order.push_back(static_cast<int>(axis == 0 ? 0 : axis + 1));
   order.insert(order.begin() + 1, 1);
   return finish_transpose(layer, layer.input(0), std::move(order));

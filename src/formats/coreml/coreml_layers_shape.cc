@@ -37,6 +37,7 @@ std::optional<std::vector<Blob>> align_inputs(LayerBuilder& layer, bool with_seq
 
 std::vector<TensorId> ids_of(const std::vector<Blob>& blobs) {
   std::vector<TensorId> ids;
+  ids.reserve(blobs.size());
   for (const Blob& blob : blobs) ids.push_back(blob.id);
   return ids;
 }
