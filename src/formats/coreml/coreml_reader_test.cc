@@ -399,10 +399,8 @@ TEST(CoreMlReader, TakesASizeWithinTheInputsRange) {
 TEST(CoreMlReader, GivesAGroupedDeconvolutionOneScale) {
   const auto weight = [](std::uint64_t groups) {
     Message params;
-    params.varint(1, 2).varint(2, 6 / groups).varint(10, groups).varint(20, 1).varint(20, 1);
-    params.varint(60, 1)
-        .message(51, Message())
-        .message(90, float_weights({1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
+    params.varint(1, 2).varint(2, 3 * groups).varint(10, groups).varint(20, 1).varint(20, 1);
+    params.varint(60, 1).message(51, Message()).message(90, kSixFloats);
     const Graph graph = graph_of(model_file({layer("up", "image", "out", 100, params)}));
     return graph.weights.empty() ? Weight() : graph.weights[0];
   };
