@@ -26,7 +26,8 @@ struct TinyModel {
   std::int32_t stride = 1;
   std::string identifier = "TFL3";
   std::string runtime = "1.5.0";  ///< min_runtime_version
-  bool kernel_outside = false;    ///< its bytes lie behind the flatbuffer, at kOutsideOffset
+  bool has_output_shape = true;
+  bool kernel_outside = false;  ///< its bytes lie behind the flatbuffer, at kOutsideOffset
 };
 
 /// Behind the tiny flatbuffer, at a multiple of 16.
@@ -67,7 +68,10 @@ inline std::vector<std::byte> build_tiny_model(const TinyModel& tiny = {}) {
       tensor("x", {1, 8, 8, 2}, 0),
       tfl::CreateTensor(builder, kernel_shape, tiny.kernel_type, tiny.kernel_buffer, kernel_name,
                         quantization),
-      tensor("conv/b", {4}, 2), tensor("conv", {1, 8, 8, 4}, 0), tensor("y", {1, 8, 8, 4}, 0)};
+      tensor("conv/b", {4}, 2), tensor("conv", {1, 8, 8, 4}, 0),
+      tiny.has_output_shape
+          ? tensor("y", {1, 8, 8, 4}, 0)
+          : tfl::CreateTensor(builder, 0, tfl::TensorType::FLOAT32, 0, builder.CreateString("y"))};
   const auto conv_options =
       tfl::CreateConv2DOptions(builder, tfl::Padding::SAME, tiny.stride, tiny.stride);
   std::vector<flatbuffers::Offset<tfl::Operator>> operators = {

@@ -202,8 +202,9 @@ Result<void> TfliteReader::check_buffers() const {
 void TfliteReader::note_rank(const tfl::Tensor& stored, std::size_t index) {
   if (size_of(stored.shape()) > 0 || stored.has_rank() || graph_.tensors[index].is_constant())
     return;
-  if (stored.shape() == nullptr || states_ranks_)
-    without_rank_.insert(static_cast<TensorId>(index));
+  if (stored.shape() != nullptr && !states_ranks_) return;
+  without_rank_.insert(static_cast<TensorId>(index));
+  graph_.tensors[index].has_rank = false;
 }
 
 /// An image's height or width whose signature is -1 is open: --input-size gives it. A size of 1

@@ -9,6 +9,7 @@
 
 #include "base/mapped_file.h"
 #include "base/shared_testonly.h"
+#include "formats/tflite/tflite_build_testonly.h"
 
 namespace visionpress {
 namespace {
@@ -35,6 +36,18 @@ std::size_t count_ops(const Graph& graph) {
   return static_cast<std::size_t>(
       std::count_if(graph.nodes.begin(), graph.nodes.end(),
                     [](const Node& node) { return std::holds_alternative<T>(node.op); }));
+}
+
+TEST(TfliteReader, ATensorWithoutAShapeIsNoScalar) {
+  TinyModel tiny;
+  tiny.has_output_shape = false;
+  const std::vector<std::byte> file = build_tiny_model(tiny);
+  Diagnostics diagnostics;
+  const auto model = read_tflite(file, diagnostics);
+  ASSERT_TRUE(model) << model.error().to_string();
+  const Graph& graph = (*model)->graph();
+  EXPECT_TRUE(graph.tensor(graph.inputs[0]).has_rank);
+  EXPECT_FALSE(graph.tensor(graph.outputs[0]).has_rank);
 }
 
 TEST(TfliteReader, TheReferenceDetectorHasNineConvolutionsOfFloats) {
