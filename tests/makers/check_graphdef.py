@@ -231,7 +231,7 @@ def dilated(make):
     """As TensorFlow 1 wrote dilated convolutions."""
     x = tf1.space_to_batch_nd(make.image(1, 9, 10, 3), [2, 3], [[2, 1], [3, 2]])
     x = tf1.nn.bias_add(make.conv(x, 5, 3, 1, "VALID"), make.normal(5))
-    tf1.batch_to_space(x, [2, 3], [[0, 1], [0, 1]], name="out")
+    tf.raw_ops.BatchToSpaceND(input=x, block_shape=[2, 3], crops=[[0, 1], [0, 1]], name="out")
 
 
 def dropout(make):

@@ -545,7 +545,7 @@ class RandomGraph:
         y = tf1.space_to_batch_nd(x.tensor, block, pads)
         y = self.choose(tf1.identity, tf1.nn.relu, lambda t: tf1.multiply(t, self.weights(x.shape[-1])))(y)
         crops = pads if self.chance(0.7) else [[0, 0]] * count
-        return Drawn(tf1.batch_to_space(y, block, crops), x.exact)
+        return Drawn(raw.BatchToSpaceND(input=y, block_shape=block, crops=crops), x.exact)
 
     def condition(self):
         """A condition that the file settles, as of a network that is not trained now."""
