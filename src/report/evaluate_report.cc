@@ -78,17 +78,23 @@ void add_tag_rows(EvaluateTable& table, const EvaluateResult& result) {
   }
 }
 
+/// Whether a network was timed.
+bool has_times(const EvaluateResult& result) {
+  return std::ranges::any_of(result.models,
+                             [](const ModelScore& model) { return model.run_time.has_value(); });
+}
+
 /// Whether columns are made of others.
 bool has_exports(const EvaluateResult& result) {
   return std::ranges::any_of(
       result.models, [](const ModelScore& model) { return model.export_difference.has_value(); });
 }
 
-/// "8.12 ±3 %": the median, and half the interquartile range as a share of it.
-std::string format_run_time(const std::optional<RunTime>& time) {
+/// "±3 %": half the interquartile range as a share of the median.
+std::string format_spread(const std::optional<RunTime>& time) {
   if (!time) return "-";
   const double half = (time->high_ms - time->low_ms) / 2.0;
-  return fmt::format("{:.2f} ±{:.0f} %", time->median_ms, half / time->median_ms * 100.0);
+  return fmt::format("±{:.0f} %", half / time->median_ms * 100.0);
 }
 
 Table make_table(const EvaluateResult& result) {
@@ -119,7 +125,13 @@ Table make_table(const EvaluateResult& result) {
                     [](const ModelScore& m) { return format_difference(m.export_difference); });
     }
   }
-  table.add_row("ms/image", [](const ModelScore& m) { return format_run_time(m.run_time); });
+  table.add_row("ms/image", [](const ModelScore& m) {
+    return m.run_time ? format_number(m.run_time->median_ms, 2) : std::string("-");
+  });
+  if (has_times(result)) {
+    table.add_row("ms/image, spread",
+                  [](const ModelScore& m) { return format_spread(m.run_time); });
+  }
   return table.take();
 }
 
@@ -153,17 +165,15 @@ std::string format_count(Count count, const char* what) {
 /// What the figures of the row ms/image are, and whether to believe them; empty where none was
 /// measured.
 std::string describe_run_times(const EvaluateResult& result) {
-  bool is_timed = false;
+  if (!has_times(result)) return {};
   double most = -1.0;
   for (const ModelScore& model : result.models) {
     if (!model.run_time) continue;
-    is_timed = true;
     if (model.run_time->was_disturbed)
       most = std::max(most, model.run_time->other_cores.value_or(0.0));
   }
-  if (!is_timed) return {};
   std::string text =
-      fmt::format("ms/image: network alone, median ± half the interquartile range, {}\n",
+      fmt::format("ms/image: network alone, median; spread: half the interquartile range, {}\n",
                   format_count(result.threads, "thread"));
   if (most >= 0.0) {
     text += fmt::format(

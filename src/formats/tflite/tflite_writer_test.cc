@@ -310,7 +310,7 @@ TEST(TfliteWriter, ABufferThatAnotherTensorSharesStaysForIt) {
 
 /// x -> a row of FULLY_CONNECTED whose kernels are one buffer.
 std::vector<std::byte> build_sharing_model(std::size_t layers) {
-  constexpr std::int32_t kSize = 32;
+  constexpr std::int32_t kSize = 128;
   flatbuffers::FlatBufferBuilder builder;
   std::vector<std::uint8_t> bytes(static_cast<std::size_t>(kSize * kSize) * 4);
   for (std::size_t i = 0; i < bytes.size(); ++i) {
