@@ -127,7 +127,7 @@ class ImageFetcher {
     request.url = image.url;
     request.redirects = Redirects::Follow;
     const HttpReply reply = client.send(request);
-    if (reply.failure == HttpFailure::NotReached) {
+    if (reply.failure == HttpFailure::NotReached || reply.failure == HttpFailure::Refused) {
       return fail(ErrorKind::Io, "{}: no answer: {}", describe_url(image.url), reply.reason);
     }
     if (!reply.is_success()) {

@@ -100,7 +100,7 @@ class CurlTransport : public HttpTransport {
         reply.body = {};
       }
       if (code == CURLE_COULDNT_CONNECT && is_refused_here(request)) {
-        reply.failure = HttpFailure::Hopeless;
+        reply.failure = HttpFailure::Refused;
         reply.reason = "connection refused: nothing listens on that port of this computer";
       }
       if (code == CURLE_OPERATION_TIMEDOUT && is_over(request)) {
@@ -120,7 +120,6 @@ class CurlTransport : public HttpTransport {
   }
 
  private:
-  /// Nobody listens on this computer: nothing that passes, as a network's faults are.
   bool is_refused_here(const HttpRequest& request) {
     long reason = 0;
     curl_easy_getinfo(curl_.get(), CURLINFO_OS_ERRNO, &reason);
@@ -131,7 +130,8 @@ class CurlTransport : public HttpTransport {
   bool is_over(const HttpRequest& request) {
     curl_off_t microseconds = 0;
     curl_easy_getinfo(curl_.get(), CURLINFO_TOTAL_TIME_T, &microseconds);
-    return request.limit.count() > 0 && microseconds / 1000 >= request.limit.count();
+    constexpr curl_off_t kSlack = 100'000;  // its clocks are not read at the same moment
+    return request.limit.count() > 0 && microseconds + kSlack >= request.limit.count() * 1000;
   }
 
   template <typename T>

@@ -198,9 +198,9 @@ Result<CloudAnswer> CustomVisionClient::ask_once(CloudCall call, const FindOutco
       if (!answer.is_success()) answer.error = read_service_error(reply.body);
       return answer;
     }
-    const bool may_go_on = reply.failure != HttpFailure::Hopeless &&
-                           reply.failure != HttpFailure::NotReached &&
-                           http_.pause(attempt, reply, began);
+    const bool may_go_on =
+        reply.failure != HttpFailure::Hopeless && reply.failure != HttpFailure::Refused &&
+        reply.failure != HttpFailure::NotReached && http_.pause(attempt, reply, began);
     if (!may_go_on) return fail_unanswered(call.what, reply);
     VP_ASSIGN_OR_RETURN(std::optional<CloudJson> made, find());
     if (made) {

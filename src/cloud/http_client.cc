@@ -19,7 +19,7 @@ using std::chrono::milliseconds;
 using std::chrono::seconds;
 
 bool may_repeat(const HttpReply& reply, Repeat repeat) {
-  if (reply.failure == HttpFailure::Hopeless) return false;
+  if (reply.failure == HttpFailure::Hopeless || reply.failure == HttpFailure::Refused) return false;
   if (reply.failure == HttpFailure::NotReached || reply.status == 429) return true;
   if (repeat == Repeat::IfUnseen) return false;
   return reply.failure == HttpFailure::Lost || reply.status == 408 || !reply.is_answer();

@@ -49,8 +49,9 @@ enum class HttpFailure : std::uint8_t {
   None,        ///< one came: `status` is set
   NotReached,  ///< no connection was made, so nothing was sent
   Lost,        ///< the connection ended or stalled; the server may have acted
-  Hopeless,    ///< a certificate that is not valid, an address that is none, nobody listening on
-               ///< this computer: the same next time
+  Refused,   ///< nobody listens on that port of this computer: nothing that passes, as a network's
+             ///< faults are
+  Hopeless,  ///< a certificate that is not valid, an address that is none: the same next time
 };
 
 struct HttpReply {

@@ -63,6 +63,10 @@ TEST(HttpClient, TakesAnAnswerAsOne) {
   }
 }
 
+TEST(HttpClient, DoesNotTryAgainWhereNobodyListensOnThisComputer) {
+  EXPECT_EQ(Trial({no_answer(HttpFailure::Refused), answer(200)}, Repeat::Harmless).sent, 1U);
+}
+
 TEST(HttpClient, DoesNotTryAgainWithABadCertificate) {
   EXPECT_EQ(Trial({no_answer(HttpFailure::Hopeless), answer(200)}, Repeat::Harmless).sent, 1U);
 }
@@ -148,7 +152,7 @@ TEST(CurlTransport, SaysThatNobodyIsThere) {
   request.url = "http://127.0.0.1:1/";  // tcpmux: not served here
   const HttpReply reply = transport->send(request);
   // Nothing that passes by itself: asked again, a mistyped port would cost a minute of silence.
-  EXPECT_EQ(reply.failure, HttpFailure::Hopeless);
+  EXPECT_EQ(reply.failure, HttpFailure::Refused);
   EXPECT_FALSE(reply.reason.empty());
 }
 

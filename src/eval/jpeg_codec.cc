@@ -241,7 +241,9 @@ Result<std::vector<std::byte>> encode_jpeg(const Image& image, int quality) {
     const Bytes view = std::as_bytes(std::span(write.bytes, write.size));
     bytes.assign(view.begin(), view.end());
   }
-  std::free(write.bytes);  // malloc'ed by jpeg_mem_dest
+  // Malloc'ed by jpeg_mem_dest, which exchanges its buffer as it grows and says at the end which it
+  // is: after an error (memory alone) the one known here may be freed already, so it is left.
+  if (done) std::free(write.bytes);
   if (!done) return fail(ErrorKind::Output, "JPEG: {}", write.errors.message.data());
   return bytes;
 }
