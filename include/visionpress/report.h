@@ -14,6 +14,7 @@
 #include "visionpress/data.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/experiment.h"
+#include "visionpress/find_preprocessing.h"
 #include "visionpress/model.h"
 #include "visionpress/predict.h"
 
@@ -45,6 +46,7 @@ enum class Detail : std::uint8_t { Summary, Full };
 [[nodiscard]] std::string format_last_text(const PredictResult& result);
 /// Markdown begins with the original project's layout: a format a column, a scheme a row.
 [[nodiscard]] std::string format_report(const ExperimentResult& result, ReportForm form);
+[[nodiscard]] std::string format_report(const FindPreprocessingResult& result, ReportForm form);
 [[nodiscard]] std::string format_report(const CocoSubsetResult& result, ReportForm form);
 
 /// What the service has or did. Lists are an array in Json.

@@ -77,21 +77,27 @@ Result<Column> Evaluation::read_predictions(const std::string& file) {
   return column;
 }
 
-Result<Column> Evaluation::run_model(const std::string& file) {
-  VP_ASSIGN_OR_RETURN(ModelRunner runner,
-                      ModelRunner::create(file, {.labels = options_.labels,
-                                                 .arithmetic = options_.arithmetic,
-                                                 .preprocess = options_.preprocess,
-                                                 .crops = options_.crops,
-                                                 .threads = threads_,
-                                                 .package = hint_}));
+Result<Evaluation::Fitted> Evaluation::fit_model(const std::string& file) {
+  Fitted fitted;
+  ModelRunner& runner = fitted.runner;
+  VP_ASSIGN_OR_RETURN(runner, ModelRunner::create(file, {.labels = options_.labels,
+                                                         .arithmetic = options_.arithmetic,
+                                                         .preprocess = options_.preprocess,
+                                                         .crops = options_.crops,
+                                                         .threads = threads_,
+                                                         .package = hint_}));
   for (const std::string& warning : runner.model.warnings) {
     diagnostics_.warn(fmt::format("{}: {}", file, warning));
   }
   share_labels(runner, file);
   VP_RETURN_IF_ERROR(check_fits(runner));
-  VP_ASSIGN_OR_RETURN(const std::vector<int> tags,
-                      map_labels(runner.labels, dataset_, diagnostics_));
+  VP_ASSIGN_OR_RETURN(fitted.tags, map_labels(runner.labels, dataset_, diagnostics_));
+  return fitted;
+}
+
+Result<Column> Evaluation::run_model(const std::string& file) {
+  VP_ASSIGN_OR_RETURN(const Fitted fitted, fit_model(file));
+  const ModelRunner& runner = fitted.runner;
   Column column;
   column.score.file = file;
   column.score.bytes = runner.model.size_bytes();
@@ -100,8 +106,8 @@ Result<Column> Evaluation::run_model(const std::string& file) {
   column.score.preprocessing = describe(runner.preprocess);
   column.color = runner.preprocess.color;
   column.color_is_guess = runner.preprocess.color_is_guess;
-  VP_RETURN_IF_ERROR(runner.task == ModelTask::Detection ? detect(runner, tags, column)
-                                                         : classify(runner, tags, column));
+  VP_RETURN_IF_ERROR(runner.task == ModelTask::Detection ? detect(runner, fitted.tags, column)
+                                                         : classify(runner, fitted.tags, column));
   column.score.images_per_second = images_per_second_;
   if (first_input_.size() == runner.preprocess.value_count()) {
     if (progress_) progress_(0, 0, "timing " + file);
@@ -109,6 +115,34 @@ Result<Column> Evaluation::run_model(const std::string& file) {
                         measure_run(*runner.executor, first_input_, threads_));
   }
   return column;
+}
+
+void Evaluation::thin_out(std::size_t count) {
+  std::vector<DatasetImage>& images = dataset_.images;
+  const std::size_t all = images.size();
+  if (count == 0 || count >= all) return;
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t from = i * all / count;
+    if (from != i) images[i] = std::move(images[from]);
+  }
+  images.resize(count);
+}
+
+Result<TriedWays> Evaluation::run_ways(const std::string& file) {
+  VP_ASSIGN_OR_RETURN(Fitted fitted, fit_model(file));
+  ModelRunner& runner = fitted.runner;
+  const Preprocess chosen = runner.preprocess;
+  TriedWays tried;
+  tried.chosen = describe(chosen);
+  for (PixelWay& way : list_pixel_ways(chosen)) {
+    runner.preprocess = with_way(chosen, way);
+    Column column;
+    column.score.file = name_of(way);
+    VP_RETURN_IF_ERROR(runner.task == ModelTask::Detection ? detect(runner, fitted.tags, column)
+                                                           : classify(runner, fitted.tags, column));
+    tried.ways.push_back({std::move(column), std::move(way)});
+  }
+  return tried;
 }
 
 /// A compressed copy often stands away from its label file: it then has the labels of the first
@@ -129,7 +163,8 @@ void Evaluation::share_labels(ModelRunner& runner, const std::string& file) {
 Result<void> Evaluation::check_fits(const ModelRunner& runner) const {
   if (runner.task == ModelTask::Raw) {
     return fail(ErrorKind::Unsupported,
-                "its outputs are neither boxes nor classes that can be scored; `predict` runs it");
+                "its outputs are {}, so there is nothing to score; `predict` runs it",
+                runner.raw_because);
   }
   if (runner.labels.empty()) {
     return fail(ErrorKind::Usage,

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "eval/coco_ap.h"
 #include "eval/dataset.h"
+#include "eval/pixel_ways.h"
 #include "eval/predictions.h"
 #include "visionpress/evaluate.h"
 
@@ -25,6 +26,17 @@ struct Column {
   ApMatches matches = {};
   std::optional<ColorOrder> color = std::nullopt;  ///< of what the network was given
   bool color_is_guess = false;                     ///< neither the file nor an option says it
+};
+
+/// A network under one of several ways to give it pixels.
+struct TriedWay {
+  Column column = {};
+  PixelWay way = {};
+};
+
+struct TriedWays {
+  std::vector<TriedWay> ways = {};
+  std::string chosen = {};  ///< the preprocessing that it has otherwise, in words
 };
 
 /// errors: InvalidArgument for a share outside 0..1, a negative count of threads.
@@ -50,6 +62,14 @@ class Evaluation {
   [[nodiscard]] Result<Column> run_model(const std::string& file);
   [[nodiscard]] Result<Column> read_predictions(const std::string& file);
 
+  /// Keeps at most `count` images, evenly spread over the data set.
+  void thin_out(std::size_t count);
+  /// Runs one network under every usual way; columns that `score` has not seen. errors: as
+  /// run_model.
+  [[nodiscard]] Result<TriedWays> run_ways(const std::string& file);
+  /// What loading and running had to say.
+  [[nodiscard]] const std::vector<std::string>& warnings() const { return diagnostics_.warnings(); }
+
   /// Fills in the figures. It drops what AP does not look at, so predictions are saved before.
   void score(Column& column, Metric metric) const;
   /// Differences to the first column and, where `exported` is not empty, to the column that it has
@@ -59,6 +79,12 @@ class Evaluation {
   [[nodiscard]] EvaluateResult collect(std::vector<Column>& columns) const;
 
  private:
+  /// A network that fits the data set, and the tag of each of its classes.
+  struct Fitted {
+    ModelRunner runner = {};
+    std::vector<int> tags = {};
+  };
+  [[nodiscard]] Result<Fitted> fit_model(const std::string& file);
   void share_labels(ModelRunner& runner, const std::string& file);
   [[nodiscard]] Result<void> check_fits(const ModelRunner& runner) const;
   [[nodiscard]] std::vector<std::string> list_paths() const;

@@ -51,7 +51,7 @@ constexpr std::uint64_t kMaxScanPixels = 10 * kMaxImagePixels;
 
 /// What decoding of one picture may cost. The first four give the same answer on every machine;
 /// the last two end the work from outside, within a tenth of a second for JPEG, PNG and BMP. WebP
-/// is asked between pieces of its file, and a picture of one colour has only one (0.9 s for the
+/// is asked between pieces of its file, and a picture of one colour has only one (seconds for the
 /// largest).
 struct DecodeLimits {
   std::uint64_t max_pixels = kMaxImagePixels;

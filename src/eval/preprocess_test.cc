@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "eval/pixel_ways.h"
+
 namespace visionpress {
 namespace {
 
@@ -202,6 +204,24 @@ TEST(PlacementTest, ABoxGoesBackThroughWhatWasCut) {
   EXPECT_NEAR(boxes[0].y, 200, 1e-9);
   EXPECT_NEAR(boxes[0].width, 200, 1e-9);
   EXPECT_NEAR(boxes[0].height, 100, 1e-9);
+}
+
+TEST(PixelWayTest, EveryWayIsSaidAsTheOptionsThatGiveIt) {
+  InputInfo input = make_input(8, 8);
+  const auto chosen = choose_preprocess(input, Layout::ChannelsLast, PreprocessUse::Classifier, {});
+  const std::vector<PixelWay> ways = list_pixel_ways(*chosen);
+  ASSERT_EQ(ways.size(), 12U);
+  EXPECT_EQ(name_of(ways[4]), "-1..1, RGB");
+  EXPECT_EQ(format_options(ways[4]), "--mean 127.5 --std 127.5 --color rgb");
+  EXPECT_EQ(format_options(ways[9]),
+            "--mean 103.53,116.28,123.675 --std 57.375,57.12,58.395 --color bgr");
+  input.mean = {1.0F, 2.0F, 3.0F};
+  const auto told = choose_preprocess(input, Layout::ChannelsLast, PreprocessUse::Classifier, {});
+  EXPECT_EQ(format_options(list_pixel_ways(*told).front()), "--mean 1,2,3 --std 1 --color rgb");
+  input.channels = 1;
+  input.mean.clear();
+  const auto grey = choose_preprocess(input, Layout::ChannelsLast, PreprocessUse::Classifier, {});
+  EXPECT_EQ(format_options(list_pixel_ways(*grey)[1]), "--mean 0 --std 255");
 }
 
 TEST(PreprocessTest, TheScriptsRuleWorksOnEverySize) {

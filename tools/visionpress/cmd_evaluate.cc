@@ -1,6 +1,7 @@
 #include "command_line.h"
 #include "progress.h"
 #include "visionpress/evaluate.h"
+#include "visionpress/find_preprocessing.h"
 
 namespace visionpress {
 namespace {
@@ -37,6 +38,25 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
       ->group(kMore);
 }
 
+Exit run_find_preprocessing(const std::vector<std::string>& files, const EvaluateOptions& options,
+                            const OutputOptions& output) {
+  if (files.size() != 1) {
+    return report_error({ErrorKind::Usage, "--find-preprocessing tries one model, not " +
+                                               std::to_string(files.size()) + " files"});
+  }
+  const auto result = [&] {
+    ProgressMeter meter(output.quiet);
+    return find_preprocessing(
+        files.front(), options,
+        [&meter](std::size_t done, std::size_t total, const std::string& what) {
+          meter.update(done, total, what);
+        });
+  }();
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  return print_result(format_report(*result, output.form));
+}
+
 }  // namespace
 
 Exit run_evaluate(const Arguments& arguments) {
@@ -50,12 +70,17 @@ Exit run_evaluate(const Arguments& arguments) {
   std::vector<std::string> files;
   EvaluateOptions options;
   OutputOptions output;
+  bool finds_preprocessing = false;
   add_main_options(line, files, options);
+  line.app().add_flag("--find-preprocessing", finds_preprocessing,
+                      "Try the usual scalings of pixels and colour orders on some images "
+                      "(--max-images; 64), and print the options that fit");
   add_form_options(line.app(), output);
   add_metric_options(line, options,
                      "How precision and recall count; legacy as the original project did");
   add_run_options(line, options.arithmetic, options.preprocess);
   if (const auto exit = line.parse(arguments)) return *exit;
+  if (finds_preprocessing) return run_find_preprocessing(files, options, output);
 
   const auto result = [&] {
     ProgressMeter meter(output.quiet);

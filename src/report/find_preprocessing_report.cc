@@ -1,0 +1,79 @@
+#include <cstdint>
+
+#include <fmt/format.h>
+
+#include "report/report_form.h"
+#include "visionpress/report.h"
+
+namespace visionpress {
+namespace {
+
+constexpr int kDigits = 4;  // of shares
+
+const char* name_score(const FindPreprocessingResult& result) {
+  return result.task == Task::Detection ? "mAP" : "top-1";
+}
+
+std::string format_drop(const PreprocessTrial& trial) {
+  const std::string points = format_number(trial.drop_points, 2);
+  if (!trial.drop_low || !trial.drop_high) return points;
+  return fmt::format("{} [{}, {}]", points, format_number(trial.drop_low, 2),
+                     format_number(trial.drop_high, 2));
+}
+
+enum class Columns : std::uint8_t { Figures, WithOptions };
+
+Table make_table(const FindPreprocessingResult& result, Columns columns) {
+  Table table{{"pixels", name_score(result), "drop, points"}, {}};
+  if (columns == Columns::WithOptions) table.header.emplace_back("options");
+  for (const PreprocessTrial& trial : result.trials) {
+    table.rows.push_back({trial.name, format_number(trial.score, kDigits), format_drop(trial)});
+    if (columns == Columns::WithOptions) table.rows.back().push_back(trial.options);
+  }
+  return table;
+}
+
+JsonValue make_json(const FindPreprocessingResult& result) {
+  JsonValue trials = JsonValue::array();
+  for (const PreprocessTrial& trial : result.trials) {
+    JsonValue json = {{"name", trial.name}, {"options", trial.options}};
+    json["score"] = trial.score ? JsonValue(*trial.score) : JsonValue();
+    json["drop"] = {{"points", trial.drop_points}};
+    if (trial.drop_low) json["drop"]["low"] = *trial.drop_low;
+    if (trial.drop_high) json["drop"]["high"] = *trial.drop_high;
+    json["is_best"] = trial.is_best;
+    trials.push_back(json);
+  }
+  return {{"file", result.file},
+          {"data", result.data},
+          {"metric", name_score(result)},
+          {"images", result.images},
+          {"images_of", result.images_of},
+          {"preprocessing", result.preprocessing},
+          {"trials", trials},
+          {"warnings", result.warnings}};
+}
+
+}  // namespace
+
+std::string format_report(const FindPreprocessingResult& result, ReportForm form) {
+  if (auto text = format_unless_text(
+          form, Alignment::Words, [&] { return make_json(result); },
+          [&] { return make_table(result, Columns::WithOptions); })) {
+    return *text;
+  }
+  std::string text = format_text(make_table(result, Columns::Figures), Alignment::Numbers);
+  for (std::size_t i = 0; i < result.trials.size(); ++i) {
+    const PreprocessTrial& trial = result.trials[i];
+    if (!trial.is_best) continue;
+    text +=
+        fmt::format("{} {}\n", i == 0 ? "fits best:" : "as good on these images:", trial.options);
+  }
+  return text + fmt::format(
+                    "{} on {} of {} images of {}; drop: points below the best [95 % interval]\n"
+                    "without options: {}\n",
+                    name_score(result), result.images, result.images_of, result.data,
+                    result.preprocessing);
+}
+
+}  // namespace visionpress
