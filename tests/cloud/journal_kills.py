@@ -71,12 +71,15 @@ def make_data(folder):
     return path
 
 
-def count_answers(partial):
+def read_journal(partial):
     if not os.path.exists(partial):
-        return 0
+        return b""
     with open(partial, "rb") as file:
-        lines = file.read().split(b"\n")
-    return sum(line.startswith(b'{"content":') for line in lines[:-1])  # the last one has no end
+        return file.read()
+
+
+def count_answers(journal):
+    return sum(line.startswith(b'{"content":') for line in journal.split(b"\n")[:-1])  # the last one has no end
 
 
 def main():
@@ -95,6 +98,7 @@ def main():
                    "--save-predictions", out, "--endpoint", f"http://127.0.0.1:{server.server_port}", "--quiet"]
         environment = {**os.environ, "VISIONPRESS_CV_PREDICTION_KEY": "k"}
         kept = kills = 0
+        journal = b""
         while kills < options.kills and not os.path.exists(out):
             process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
             wanted, patience = Service.answered + rng.randrange(6), time.monotonic() + 5
@@ -107,7 +111,9 @@ def main():
                 assert process.returncode == 0, said.decode()
                 break
             kills += 1
-            now = count_answers(out + ".partial")
+            before, journal = journal, read_journal(out + ".partial")
+            assert journal.startswith(before), f"kill {kills}: what was in the journal was written anew"
+            now = count_answers(journal)
             assert now >= kept, f"kill {kills} left {now} answers of {kept}"
             assert now >= Service.answered - kills, f"{now} answers are kept of the {Service.answered} that were given"
             kept = now
