@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdint>
 #include <cstring>
+#include <map>
 #include <string>
 #include <utility>
 #include <vector>
@@ -223,8 +224,20 @@ void TfliteWriter::build_runtime_version(FlatbufferCopier& copier,
   }
 }
 
+FlatbufferOffset build_quantization(const PlannedEdit& edit,
+                                    flatbuffers::FlatBufferBuilder& builder) {
+  const auto scales = builder.CreateVector(edit.scales);
+  const auto zeros = builder.CreateVector(std::vector<std::int64_t>(edit.scales.size(), 0));
+  tfl::QuantizationParametersBuilder quantization(builder);
+  quantization.add_scale(scales);
+  quantization.add_zero_point(zeros);
+  quantization.add_quantized_dimension(edit.axis);
+  return quantization.Finish().o;
+}
+
 Result<void> TfliteWriter::build_tensors(FlatbufferCopier& copier,
                                          flatbuffers::FlatBufferBuilder& builder) {
+  std::map<std::size_t, FlatbufferOffset> quantizations;  // by the payload's buffer
   for (const PlannedEdit& edit : plan_.edits) {
     const tfl::Tensor& tensor = source_tensor(edit.place->tensor_index);
     const Encoding encoding = edit.value->code.encoding;
@@ -236,14 +249,10 @@ Result<void> TfliteWriter::build_tensors(FlatbufferCopier& copier,
     copier.replace_scalar(&tensor, field_of(tfl::Tensor::VT_BUFFER),
                           static_cast<std::uint32_t>(edit.buffer));
     if (encoding == Encoding::Linear) {
-      const auto scales = builder.CreateVector(edit.scales);
-      const auto zeros = builder.CreateVector(std::vector<std::int64_t>(edit.scales.size(), 0));
-      tfl::QuantizationParametersBuilder quantization(builder);
-      quantization.add_scale(scales);
-      quantization.add_zero_point(zeros);
-      quantization.add_quantized_dimension(edit.axis);
-      copier.replace_offset(&tensor, field_of(tfl::Tensor::VT_QUANTIZATION),
-                            quantization.Finish().o);
+      // Tensors of one payload have the same scales, and need them once.
+      const auto [made, is_new] = quantizations.try_emplace(edit.buffer, 0);
+      if (is_new) made->second = build_quantization(edit, builder);
+      copier.replace_offset(&tensor, field_of(tfl::Tensor::VT_QUANTIZATION), made->second);
     } else if (edit.weight->stored.code.encoding == Encoding::Linear) {
       copier.remove(&tensor, field_of(tfl::Tensor::VT_QUANTIZATION));
     }
