@@ -82,7 +82,7 @@ struct CloudCreateOptions {
 
 struct CloudUploadOptions {
   std::string project = {};            ///< name or id
-  std::string data = {};               ///< COCO JSON, VoTT v1 JSON, or a folder with a folder a tag
+  std::string data = {};               ///< COCO JSON, VoTT JSON, or a folder with a folder a tag
   std::string images = {};             ///< where the images are; empty: beside `data`
   std::vector<std::string> tags = {};  ///< only these; empty: all of the data set
   double min_box = 0.0;                ///< boxes below this share of the image's side are left out
@@ -193,8 +193,9 @@ struct CloudPredictOptions {
   std::string data = {};        ///< a data set in place of images
   std::string images = {};      ///< where its images are
   std::size_t max_images = 0;
-  bool store = false;        ///< let the service keep the images
-  float probability = 0.4F;  ///< answers above it are listed
+  bool skip_missing = false;  ///< images that are not there are left out
+  bool store = false;         ///< let the service keep the images
+  float probability = 0.4F;   ///< answers above it are listed
   /// COCO results JSON, of all answers; needs `data`. A call that fails leaves its answers in
   /// NAME.partial, where the same call goes on.
   std::string save_predictions = {};

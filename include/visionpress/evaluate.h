@@ -55,16 +55,18 @@ struct PreprocessOptions {
 };
 
 struct EvaluateOptions {
-  std::string data = {};  ///< COCO JSON, VoTT v1 JSON, or a folder with a folder a tag
+  std::string data = {};  ///< COCO JSON, VoTT JSON, or a folder with a folder a tag
   std::string images =
       {};  ///< where the images are; empty: beside `data`, then in `images` beside it
   std::string labels =
       {};  ///< label file; empty: in the model, then labels.txt or NAME_labels.txt beside it
   bool crops = false;  ///< classifiers: score the boxes of a detection data set as crops
   Metric metric = Metric::Standard;
-  float probability = 0.4F;          ///< precision and recall: detections above it count
-  float iou = 0.25F;                 ///< precision and recall: overlap that makes a match
-  float ap_probability = 0.005F;     ///< AP and saved predictions: detections above it count
+  float probability = 0.4F;  ///< precision and recall: detections above it count
+  float iou = 0.25F;         ///< precision and recall: overlap that makes a match
+  /// AP and saved predictions: detections above it count. Empty: 0.005, and where only files of
+  /// predictions are scored, every detection in them, as pycocotools does.
+  std::optional<float> ap_probability = std::nullopt;
   float nms_iou = 0.45F;             ///< overlap above which the weaker box of a tag is dropped
   std::size_t max_detections = 100;  ///< kept an image
   double min_box =
@@ -72,6 +74,9 @@ struct EvaluateOptions {
   Arithmetic arithmetic = Arithmetic::Runtime;
   PreprocessOptions preprocess = {};
   std::size_t max_images = 0;           ///< 0: all of them
+  bool skip_missing = false;            ///< images that are not there are left out
+  bool skip_bad = false;                ///< images that cannot be decoded are left out
+  bool clip_boxes = false;              ///< every predicted box is cut to its image's frame
   int threads = 0;                      ///< 0: one a core
   std::uint64_t seed = 1;               ///< of the bootstrap
   std::size_t bootstrap_rounds = 1000;  ///< 0: no intervals
@@ -81,12 +86,12 @@ struct EvaluateOptions {
   bool overwrite = false;             ///< of save_predictions
 };
 
-/// A difference to the first column, with a paired bootstrap interval over images (95 %), in
-/// points.
+/// A drop: points lost against the first column (negative: gained), with a paired bootstrap
+/// interval over images (95 %). No interval without rounds or with fewer than 10 images.
 struct Difference {
   double points = 0.0;
-  double low = 0.0;
-  double high = 0.0;
+  std::optional<double> low = std::nullopt;
+  std::optional<double> high = std::nullopt;
 };
 
 /// One tag of one model. Shares, 0..1; empty where nothing defines them.
@@ -125,7 +130,7 @@ struct ModelScore {
   std::optional<RunTime> run_time = std::nullopt;  ///< network alone, all threads on one image
   std::optional<double> images_per_second =
       std::nullopt;  ///< decoding, resizing, network and NMS, all threads
-  std::optional<Difference> ap_difference = std::nullopt;  ///< against the first column
+  std::optional<Difference> ap_difference = std::nullopt;  ///< drop against the first column
   std::optional<Difference> top1_difference = std::nullopt;
   /// `experiment`: of AP or top-1, against the exported file that this one was made of
   std::optional<Difference> export_difference = std::nullopt;
@@ -139,7 +144,11 @@ struct EvaluateResult {
   Task task = Task::Detection;
   std::size_t images = 0;
   std::size_t boxes = 0;
-  std::size_t clamped_boxes = 0;  ///< truth boxes that exceeded their frame
+  std::size_t clamped_boxes = 0;    ///< VoTT: true boxes cut to their frame, by two pixels at most
+  std::size_t exceeding_boxes = 0;  ///< true boxes that reach beyond their frame, scored so
+  std::size_t bad_images = 0;       ///< left out, since they could not be decoded
+  /// A file whose boxes all end at the frame, so that every column's were cut there; or empty.
+  std::string clipped_like = {};
   std::string data = {};
   EvaluateOptions options = {};  ///< as used: metric, thresholds, seed
   int threads = 0;
@@ -152,6 +161,8 @@ using Progress = std::function<void(std::size_t, std::size_t, const std::string&
 
 /// Scores each file over the data set, one after the other. A file ending in .json is predictions
 /// (COCO results) in place of a model.
+/// Where one column's boxes end at the frame of their images (the service cuts them, and `serve`
+/// does), those of every column are cut there.
 /// errors: Io, Malformed, Unsupported of models, images and annotations, each naming its file.
 [[nodiscard]] Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
                                               const EvaluateOptions& options,

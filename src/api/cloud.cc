@@ -16,6 +16,7 @@
 #include "cloud/sha1.h"
 #include "eval/dataset.h"
 #include "eval/image.h"
+#include "eval/image_frame.h"
 #include "eval/predictions.h"
 
 namespace visionpress {
@@ -40,12 +41,14 @@ Result<Dataset> gather_images(const std::vector<std::string>& images,
   Dataset dataset;
   if (!options.data.empty()) {
     if (!images.empty()) return fail(ErrorKind::Usage, "images and --data: give one of them");
-    VP_ASSIGN_OR_RETURN(dataset, load_dataset({.data = options.data,
-                                               .images = options.images,
-                                               .min_box = 0.0,
-                                               .max_images = options.max_images,
-                                               .image_need = ImageNeed::Required},
-                                              diagnostics));
+    VP_ASSIGN_OR_RETURN(dataset,
+                        load_dataset({.data = options.data,
+                                      .images = options.images,
+                                      .min_box = 0.0,
+                                      .max_images = options.max_images,
+                                      .image_need = options.skip_missing ? ImageNeed::SkipMissing
+                                                                         : ImageNeed::Required},
+                                     diagnostics));
   } else {
     if (images.empty()) return fail(ErrorKind::Usage, "no image to predict");
     if (!options.save_predictions.empty()) {
@@ -108,7 +111,7 @@ Result<Predictions> make_predictions(const Dataset& dataset, Task task,
       }
     }
     if (task == Task::Detection) {
-      scale_to_pixels(predictions.detections[i], image.width, image.height);
+      place_in_frame(image, predictions.detections[i]);
     } else if (best.score >= 0.0) {
       predictions.classes.push_back(best);
     }
@@ -120,14 +123,15 @@ ImagePrediction list_answers(const DatasetImage& image, std::vector<CloudDetecti
                              float least) {
   std::ranges::stable_sort(answers, std::greater<>(), &CloudDetection::probability);
   ImagePrediction prediction;
+  const ImageSize size = upright_size(image);  // the service sees the upright picture
   prediction.file = image.path;
-  prediction.width = image.width;
-  prediction.height = image.height;
+  prediction.width = size.width;
+  prediction.height = size.height;
   for (const CloudDetection& seen : answers) {
     if (!(seen.probability > least)) continue;
-    prediction.predictions.push_back({seen.tag, seen.probability, seen.left * image.width,
-                                      seen.top * image.height, seen.width * image.width,
-                                      seen.height * image.height});
+    prediction.predictions.push_back({seen.tag, seen.probability, seen.left * size.width,
+                                      seen.top * size.height, seen.width * size.width,
+                                      seen.height * size.height});
   }
   return prediction;
 }

@@ -58,22 +58,25 @@ Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
       evaluation.load_data(only_predictions ? ImageNeed::Optional : ImageNeed::Required));
   std::vector<Column> columns;
   for (const std::string& file : files) {
-    auto column =
-        is_predictions(file) ? evaluation.read_predictions(file) : evaluation.run_model(file);
+    auto column = is_predictions(file)
+                      ? evaluation.read_predictions(file, PredictionSource::Elsewhere)
+                      : evaluation.run_model(file);
     if (!column) return in_file(column.error(), file);
     if (!columns.empty() && column->predictions.task != columns.front().predictions.task) {
       return fail(ErrorKind::Usage,
                   "{} and {} do different things: one finds boxes, the other names classes",
                   files.front(), file);
     }
-    evaluation.score(*column, options.metric);
     columns.push_back(std::move(*column));
   }
+  VP_RETURN_IF_ERROR(evaluation.leave_out_bad(columns));
+  evaluation.align(columns);
   if (!options.save_predictions.empty()) {
     VP_RETURN_IF_ERROR(save_predictions(columns.front().predictions, evaluation.dataset(),
                                         options.save_predictions,
                                         options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
   }
+  for (Column& column : columns) evaluation.score(column, options.metric);
   evaluation.compare(columns, {});
   return evaluation.collect(columns);
 }

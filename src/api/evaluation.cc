@@ -11,14 +11,70 @@
 #include "base/parallel.h"
 #include "eval/bootstrap.h"
 #include "eval/classification.h"
+#include "eval/image_frame.h"
 #include "eval/threshold_metrics.h"
 
 namespace visionpress {
 namespace {
 
+/// A service's own limit, and `serve`'s: weaker boxes are not answered.
+constexpr float kServiceLeast = 0.01F;
+constexpr float kApProbability = 0.005F;  // of detections that AP looks at, where networks are run
+
 Result<void> check_share(const char* name, double value) {
   if (value >= 0.0 && value <= 1.0) return {};
   return fail(ErrorKind::InvalidArgument, "{} is {:g}, expected 0 to 1", name, value);
+}
+
+/// Boxes of which nothing is in the picture give no crop.
+void drop_empty_crops(Dataset& dataset, Diagnostics& diagnostics) {
+  std::size_t count = 0;
+  for (DatasetImage& image : dataset.images) {
+    count += std::erase_if(image.truths, [&](const TruthBox& box) {
+      return !(box.width > 0.0 && box.height > 0.0 && box.x < image.width && box.y < image.height &&
+               box.x + box.width > 0.0 && box.y + box.height > 0.0);
+    });
+  }
+  if (count == 0) return;
+  diagnostics.warn(
+      fmt::format("{} boxes have nothing of their image in them and give no crop", count));
+}
+
+bool is_finite(std::span<const float> values) {
+  return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
+}
+
+/// Whether a source cuts its boxes: none passes its frame, and some end at it, where a network's
+/// own boxes end by chance alone.
+bool end_at_frame(const Dataset& dataset, const std::vector<Detections>& detections) {
+  constexpr double kRounding = 1e-3;  // pixels: of shares that a service has sent as decimals
+  bool touches = false;
+  for (std::size_t i = 0; i < detections.size(); ++i) {
+    const DatasetImage& image = dataset.images[i];
+    if (image.width == 0 || image.height == 0) continue;
+    for (const Detection& d : detections[i]) {
+      for (const double beyond :
+           {-d.x, -d.y, d.x + d.width - image.width, d.y + d.height - image.height}) {
+        if (beyond > kRounding) return false;
+        touches = touches || beyond >= -kRounding;
+      }
+    }
+  }
+  return touches;
+}
+
+double find_weakest(const std::vector<Detections>& detections) {
+  double weakest = 1.0;
+  for (const Detections& of_image : detections) {
+    for (const Detection& d : of_image) weakest = std::min(weakest, d.score);
+  }
+  return weakest;
+}
+
+/// The column that the others' boxes are cut like; none where there is no other, or none cuts.
+const Column* find_clipping(const std::vector<Column>& columns) {
+  const auto found = std::ranges::find_if(columns, &Column::ends_at_frame);
+  return found == columns.end() || columns.size() < 2 ? nullptr : &*found;
 }
 
 }  // namespace
@@ -26,13 +82,17 @@ Result<void> check_share(const char* name, double value) {
 Result<void> check_numbers(const EvaluateOptions& options) {
   VP_RETURN_IF_ERROR(check_share("probability", options.probability));
   VP_RETURN_IF_ERROR(check_share("iou", options.iou));
-  VP_RETURN_IF_ERROR(check_share("ap-probability", options.ap_probability));
+  VP_RETURN_IF_ERROR(check_share("ap-probability", options.ap_probability.value_or(0.0F)));
   VP_RETURN_IF_ERROR(check_share("nms-iou", options.nms_iou));
   VP_RETURN_IF_ERROR(check_share("min-box", options.min_box));
   if (options.threads < 0) {
     return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
   }
   return {};
+}
+
+float least_probability(const EvaluateOptions& options) {
+  return std::min(options.ap_probability.value_or(kApProbability), options.probability);
 }
 
 bool is_predictions(const std::string& file) {
@@ -45,12 +105,16 @@ Evaluation::Evaluation(const EvaluateOptions& options, const Progress& progress)
       threads_(options.threads > 0 ? options.threads : default_thread_count()) {}
 
 Result<void> Evaluation::load_data(ImageNeed need) {
+  need_ = need;
+  if (need == ImageNeed::Required && options_.skip_missing) need = ImageNeed::SkipMissing;
   VP_ASSIGN_OR_RETURN(dataset_, load_dataset({.data = options_.data,
                                               .images = options_.images,
                                               .min_box = options_.min_box,
                                               .max_images = options_.max_images,
-                                              .image_need = need},
+                                              .image_need = need,
+                                              .skip_bad = options_.skip_bad},
                                              diagnostics_));
+  if (options_.crops) drop_empty_crops(dataset_, diagnostics_);
   return {};
 }
 
@@ -60,9 +124,9 @@ void Evaluation::adopt(std::vector<std::string> labels, PackageHint hint, std::s
   labels_file_ = std::move(source);
 }
 
-Result<Column> Evaluation::read_predictions(const std::string& file) {
+Result<Column> Evaluation::read_predictions(const std::string& file, PredictionSource source) {
   Column column;
-  VP_ASSIGN_OR_RETURN(column.predictions, load_predictions(file, dataset_, diagnostics_));
+  VP_ASSIGN_OR_RETURN(column.predictions, load_predictions(file, dataset_, diagnostics_, source));
   const bool has_boxes = column.predictions.task == Task::Detection;
   if (has_boxes == (dataset_.kind == DatasetKind::Folder)) {
     return fail(ErrorKind::Usage, "its predictions {}, and the data set is {}",
@@ -73,6 +137,8 @@ Result<Column> Evaluation::read_predictions(const std::string& file) {
   column.score.file = file;
   column.score.bytes = std::filesystem::file_size(file, ignored);
   column.score.format = "predictions";
+  column.ends_at_frame = end_at_frame(dataset_, column.predictions.detections);
+  if (counts_all()) return column;
   for (Detections& detections : column.predictions.detections) drop_weak(detections);
   return column;
 }
@@ -200,16 +266,21 @@ std::vector<std::string> Evaluation::list_paths() const {
 Result<void> Evaluation::run_all(const ModelRunner& runner, const PartsOf& parts_of,
                                  const OnPart& on_part, const std::string& what) {
   first_input_.clear();
+  std::function<void(std::size_t, const Error&)> on_bad;
+  if (options_.skip_bad) {
+    on_bad = [this](std::size_t image, const Error& error) { bad_.emplace(image, error); };
+  }
   const auto begin = std::chrono::steady_clock::now();
-  VP_RETURN_IF_ERROR(run_images(runner, list_paths(), parts_of,
-                                [&](const SeenPart& part) -> Result<void> {
-                                  // One thread has the first image, and the others never touch
-                                  // its input.
-                                  if (part.image == 0 && part.part == 0)
-                                    first_input_.assign(part.input.begin(), part.input.end());
-                                  return on_part(part);
-                                },
-                                {.threads = threads_, .progress = progress_, .what = what}));
+  VP_RETURN_IF_ERROR(run_images(
+      runner, list_paths(), parts_of,
+      [&](const SeenPart& part) -> Result<void> {
+        // One thread has the first image, and the others never touch
+        // its input.
+        if (part.image == 0 && part.part == 0)
+          first_input_.assign(part.input.begin(), part.input.end());
+        return on_part(part);
+      },
+      {.threads = threads_, .progress = progress_, .what = what, .on_bad = std::move(on_bad)}));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
   images_per_second_ = static_cast<double>(dataset_.images.size()) / elapsed.count();
   return {};
@@ -219,13 +290,15 @@ Result<void> Evaluation::detect(const ModelRunner& runner, const std::vector<int
                                 Column& column) {
   column.predictions.task = Task::Detection;
   column.predictions.detections.resize(dataset_.images.size());
-  const DecodeOptions decode{.probability = std::min(options_.ap_probability, options_.probability),
+  const DecodeOptions decode{.probability = least_probability(options_),
                              .nms_iou = options_.nms_iou,
                              .max_detections = options_.max_detections};
-  return run_all(
+  std::vector<std::uint8_t> broken(dataset_.images.size());
+  VP_RETURN_IF_ERROR(run_all(
       runner, {},
       [&](const SeenPart& part) -> Result<void> {
         const OutputView& output = (*part.outputs)[runner.output_index];
+        if (!is_finite(output.values)) broken[part.image] = 1;
         Detections all = decode_yolo(runner.grid, output.values, decode);
         Detections& kept = column.predictions.detections[part.image];
         for (Detection& detection : all) {
@@ -233,22 +306,33 @@ Result<void> Evaluation::detect(const ModelRunner& runner, const std::vector<int
           if (detection.tag >= 0) kept.push_back(detection);
         }
         // Boxes are in shares of the network's input, and the truth is in pixels of the
-        // annotation's frame, which is the whole picture.
+        // annotation's frame, which is the whole picture, turned or not.
         place_in_picture(part.placement, kept);
-        const DatasetImage& image = dataset_.images[part.image];
-        scale_to_pixels(kept, image.width, image.height);
+        place_in_frame(dataset_.images[part.image], kept);
         return {};
       },
-      column.score.file);
+      column.score.file));
+  warn_of_broken(broken, column.score.file);
+  return {};
+}
+
+/// NaN is no box and no class, so such an output would count as a silent model.
+void Evaluation::warn_of_broken(const std::vector<std::uint8_t>& broken, const std::string& file) {
+  const auto count = std::ranges::count(broken, 1);
+  if (count == 0) return;
+  diagnostics_.warn(fmt::format("{}: its output holds NaN or infinity for {} of {} images", file,
+                                count, broken.size()));
 }
 
 /// The true boxes of an image, scaled from the annotation's frame to the picture's own pixels.
 std::vector<ImageView> Evaluation::cut_boxes(std::size_t index, const Image& pixels) const {
   const DatasetImage& image = dataset_.images[index];
   std::vector<ImageView> parts;
-  for (const TruthBox& box : image.truths) {
-    const double across = static_cast<double>(pixels.width) / image.width;
-    const double down = static_cast<double>(pixels.height) / image.height;
+  const ImageSize frame = upright_size(image);
+  for (const TruthBox& in_frame : image.truths) {
+    const TruthBox box = turn_upright(image, in_frame);
+    const double across = static_cast<double>(pixels.width) / frame.width;
+    const double down = static_cast<double>(pixels.height) / frame.height;
     const int x = std::clamp(static_cast<int>(std::floor(box.x * across)), 0, pixels.width - 1);
     const int y = std::clamp(static_cast<int>(std::floor(box.y * down)), 0, pixels.height - 1);
     const int right =
@@ -268,11 +352,13 @@ Result<void> Evaluation::classify(const ModelRunner& runner, const std::vector<i
   if (options_.crops) {
     parts_of = [this](std::size_t index, const Image& pixels) { return cut_boxes(index, pixels); };
   }
+  std::vector<std::uint8_t> broken(dataset_.images.size());
   VP_RETURN_IF_ERROR(run_all(
       runner, parts_of,
       [&](const SeenPart& part) -> Result<void> {
         const DatasetImage& image = dataset_.images[part.image];
         const std::span<const float> values = (*part.outputs)[runner.output_index].values;
+        if (!is_finite(values)) broken[part.image] = 1;
         const int best = find_top1(values);
         ClassSample sample;
         sample.image = static_cast<std::uint32_t>(part.image);
@@ -283,6 +369,7 @@ Result<void> Evaluation::classify(const ModelRunner& runner, const std::vector<i
         return {};
       },
       column.score.file));
+  warn_of_broken(broken, column.score.file);
   for (const auto& of_image : samples) {
     column.predictions.classes.insert(column.predictions.classes.end(), of_image.begin(),
                                       of_image.end());
@@ -290,8 +377,55 @@ Result<void> Evaluation::classify(const ModelRunner& runner, const std::vector<i
   return {};
 }
 
+Result<void> Evaluation::leave_out_bad(std::vector<Column>& columns) {
+  if (bad_.empty()) return {};
+  std::vector<std::size_t> kept;  // old indices
+  std::vector<std::uint32_t> moved(dataset_.images.size());
+  for (std::size_t i = 0; i < dataset_.images.size(); ++i) {
+    moved[i] = static_cast<std::uint32_t>(kept.size());
+    if (!bad_.contains(i)) kept.push_back(i);
+  }
+  const Error& first = bad_.begin()->second;
+  if (kept.empty()) return tl::unexpected<Error>(first);
+  diagnostics_.warn(fmt::format("{} of {} images cannot be decoded and are left out, the first: {}",
+                                bad_.size(), dataset_.images.size(), first.to_string()));
+  for (Column& column : columns) {
+    std::vector<Detections>& detections = column.predictions.detections;
+    for (std::size_t i = 0; i < kept.size() && kept[i] < detections.size(); ++i) {
+      if (i != kept[i]) detections[i] = std::move(detections[kept[i]]);
+    }
+    if (!detections.empty()) detections.resize(kept.size());
+    std::vector<ClassSample>& classes = column.predictions.classes;
+    std::erase_if(classes, [this](const ClassSample& s) { return bad_.contains(s.image); });
+    for (ClassSample& sample : classes) sample.image = moved[sample.image];
+  }
+  for (std::size_t i = 0; i < kept.size(); ++i) {
+    if (i != kept[i]) dataset_.images[i] = std::move(dataset_.images[kept[i]]);
+  }
+  dataset_.images.resize(kept.size());
+  bad_count_ = bad_.size();
+  bad_.clear();
+  return {};
+}
+
+void Evaluation::align(std::vector<Column>& columns) {
+  const Column* clipping = find_clipping(columns);
+  if (clipping != nullptr && !options_.ap_probability &&
+      find_weakest(clipping->predictions.detections) > kServiceLeast) {
+    service_least_ = kServiceLeast;
+  }
+  if (!options_.clip_boxes && clipping == nullptr) return;
+  for (Column& column : columns) {
+    std::vector<Detections>& detections = column.predictions.detections;
+    if (column.predictions.task != Task::Detection || column.ends_at_frame) continue;
+    for (std::size_t i = 0; i < detections.size(); ++i) {
+      cut_to_frame(dataset_.images[i], detections[i]);
+    }
+  }
+}
+
 void Evaluation::drop_weak(Detections& detections) const {
-  const double least = std::min(options_.ap_probability, options_.probability);
+  const double least = least_probability(options_);
   std::erase_if(detections, [least](const Detection& d) { return !(d.score > least); });
 }
 
@@ -306,9 +440,10 @@ void Evaluation::score(Column& column, Metric metric) const {
       dataset_, detections,
       {.metric = metric, .probability = options_.probability, .iou = options_.iou});
   // Where precision looks at weaker detections than AP does, AP leaves them out.
+  const float least = ap_least();
   for (Detections& of_image : detections) {
-    std::erase_if(of_image,
-                  [this](const Detection& d) { return !(d.score > options_.ap_probability); });
+    if (counts_all()) break;
+    std::erase_if(of_image, [least](const Detection& d) { return !(d.score > least); });
   }
   column.matches = match_for_ap(dataset_, detections, options_.max_detections);
   for (std::size_t i = 0; i < column.score.tags.size() && i < column.matches.size(); ++i) {
@@ -321,7 +456,15 @@ void Evaluation::score(Column& column, Metric metric) const {
   column.score.ap50 = mean.ap50;
 }
 
-/// Differences to the first column. Columns are independent, so they are resampled side by side.
+/// Whether every detection counts for AP, however weak.
+bool Evaluation::counts_all() const {
+  return need_ == ImageNeed::Optional && !options_.ap_probability && !service_least_;
+}
+
+float Evaluation::ap_least() const {
+  return service_least_.value_or(options_.ap_probability.value_or(kApProbability));
+}
+
 std::optional<Difference> Evaluation::measure_difference(const Column& column,
                                                          const Column& baseline) const {
   const bool detection = column.predictions.task == Task::Detection;
@@ -334,7 +477,7 @@ std::optional<Difference> Evaluation::measure_difference(const Column& column,
                                 const std::optional<double> ours = score_of(column, weights);
                                 const std::optional<double> theirs = score_of(baseline, weights);
                                 if (!ours || !theirs) return std::nullopt;
-                                return *ours - *theirs;
+                                return *theirs - *ours;
                               });
 }
 
@@ -354,7 +497,7 @@ void Evaluation::compare(std::vector<Column>& columns,
     constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit is within it
     if (options_.max_drop) {
       column.score.within_max_drop =
-          difference && difference->points >= -*options_.max_drop - kRounding;
+          difference && difference->points <= *options_.max_drop + kRounding;
     }
   });
 }
@@ -393,8 +536,13 @@ EvaluateResult Evaluation::collect(std::vector<Column>& columns) const {
   result.images = dataset_.images.size();
   result.boxes = dataset_.box_count();
   result.clamped_boxes = dataset_.clamped_boxes;
+  result.exceeding_boxes = dataset_.exceeding_boxes;
+  result.bad_images = bad_count_;
   result.data = options_.data;
   result.options = options_;
+  if (!counts_all()) result.options.ap_probability = ap_least();
+  const Column* clipping = find_clipping(columns);
+  if (clipping != nullptr) result.clipped_like = clipping->score.file;
   result.threads = threads_;
   result.warnings = diagnostics_.warnings();
   warn_of_colors(columns, result);

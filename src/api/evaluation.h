@@ -3,6 +3,7 @@
 // The steps of an evaluation, for those who need them one by one: a column is made from a model or
 // a file of predictions, scored, compared, and shown.
 
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
@@ -24,6 +25,7 @@ struct Column {
   ModelScore score = {};
   Predictions predictions = {};
   ApMatches matches = {};
+  bool ends_at_frame = false;                      ///< its source cuts boxes to the image
   std::optional<ColorOrder> color = std::nullopt;  ///< of what the network was given
   bool color_is_guess = false;                     ///< neither the file nor an option says it
 };
@@ -41,6 +43,9 @@ struct TriedWays {
 
 /// errors: InvalidArgument for a share outside 0..1, a negative count of threads.
 [[nodiscard]] Result<void> check_numbers(const EvaluateOptions& options);
+
+/// Detections of a network that are kept: those that AP or precision look at.
+[[nodiscard]] float least_probability(const EvaluateOptions& options);
 
 /// True for files of predictions, by their name.
 [[nodiscard]] bool is_predictions(const std::string& file);
@@ -60,7 +65,15 @@ class Evaluation {
 
   /// Both give a column that `score` has not seen. errors: as `evaluate`, naming no file.
   [[nodiscard]] Result<Column> run_model(const std::string& file);
-  [[nodiscard]] Result<Column> read_predictions(const std::string& file);
+  [[nodiscard]] Result<Column> read_predictions(const std::string& file, PredictionSource source);
+
+  /// Takes the images that could not be decoded out of the data set and of every column. Call it
+  /// once all columns are there, before they are scored. errors: Malformed where none is left.
+  [[nodiscard]] Result<void> leave_out_bad(std::vector<Column>& columns);
+  /// Makes columns comparable: cuts the boxes of every column to their frames where those of one
+  /// end there, or it is asked; and where such a column, a service's, has nothing at or below the
+  /// service's limit, AP counts in every column what is above it. Call it before they are scored.
+  void align(std::vector<Column>& columns);
 
   /// Keeps at most `count` images, evenly spread over the data set.
   void thin_out(std::size_t count);
@@ -98,6 +111,9 @@ class Evaluation {
   void drop_weak(Detections& detections) const;
   [[nodiscard]] std::optional<Difference> measure_difference(const Column& column,
                                                              const Column& baseline) const;
+  [[nodiscard]] bool counts_all() const;
+  [[nodiscard]] float ap_least() const;
+  void warn_of_broken(const std::vector<std::uint8_t>& broken, const std::string& file);
   void warn_of_silence(const Column& column, EvaluateResult& result) const;
   void warn_of_colors(const std::vector<Column>& columns, EvaluateResult& result) const;
 
@@ -107,7 +123,11 @@ class Evaluation {
   Dataset dataset_ = {};
   Diagnostics diagnostics_ = {};
   std::vector<float> first_input_ = {};
-  double images_per_second_ = 0.0;  ///< of the model that was run last
+  ImageNeed need_ = ImageNeed::Required;
+  double images_per_second_ = 0.0;                     ///< of the model that was run last
+  std::optional<float> service_least_ = std::nullopt;  ///< AP's threshold, where a service set it
+  std::map<std::size_t, Error> bad_ = {};  ///< images that could not be decoded, by index
+  std::size_t bad_count_ = 0;              ///< of those that were left out
   std::vector<std::string> labels_ = {};
   std::string labels_file_ = {};
   PackageHint hint_ = {};

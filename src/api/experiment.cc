@@ -138,7 +138,7 @@ Json run_json(const EvaluateOptions& options) {
           {"mean", numbers_json(how.mean)},
           {"std", numbers_json(how.std)},
           {"input_size", how.input_size ? Json(*how.input_size) : Json(nullptr)},
-          {"least_probability", std::min(options.ap_probability, options.probability)},
+          {"least_probability", least_probability(options)},
           {"nms_iou", options.nms_iou},
           {"max_detections", options.max_detections}};
 }
@@ -330,7 +330,7 @@ class Experiment {
     }
     if (kept) {
       planned.column.was_kept = true;
-      return std::move(*kept);
+      return with_source(planned, std::move(*kept));
     }
     auto column = planned.source != nullptr ? run_export(planned) : ask_online(planned);
     if (!column) return in_file(column.error(), planned.column.source);
@@ -338,6 +338,13 @@ class Experiment {
     evaluation_.score(scored, Metric::Standard);
     VP_RETURN_IF_ERROR(
         store_.save(planned.name, key, made, *column, scored.score, evaluation_.dataset()));
+    return with_source(planned, std::move(*column));
+  }
+
+  /// The service cuts its boxes to the image, whether these happen to show it or not.
+  [[nodiscard]] Column with_source(const Planned& planned, Column column) const {
+    if (planned.source != nullptr) column.ends_at_frame = false;
+    if (planned.source == nullptr && options_.online) column.ends_at_frame = true;
     return column;
   }
 
@@ -365,6 +372,7 @@ class Experiment {
                           .data = options_.evaluate.data,
                           .images = options_.evaluate.images,
                           .max_images = max_images,
+                          .skip_missing = options_.evaluate.skip_missing,
                           .save_predictions = predictions,
                           .overwrite = true},
                          progress_);
@@ -382,7 +390,7 @@ class Experiment {
                                       planned.column.source, answers.error().message));
       return {};
     }
-    const auto now = evaluation_.read_predictions(file);
+    const auto now = evaluation_.read_predictions(file, PredictionSource::Ours);
     std::error_code ignored;
     fs::remove(file, ignored);
     if (!now) return tl::unexpected(now.error());
@@ -394,21 +402,25 @@ class Experiment {
   }
 
   [[nodiscard]] Result<Column> ask_online(const Planned& planned) {
-    if (!options_.online) return evaluation_.read_predictions(options_.online_predictions);
+    if (!options_.online) {
+      return evaluation_.read_predictions(options_.online_predictions, PredictionSource::Elsewhere);
+    }
     VP_ASSIGN_OR_RETURN(const PredictResult answers,
                         ask_service(options_.online->access, options_.evaluate.max_images,
                                     planned.column.predictions));
     for (const std::string& warning : answers.warnings) {
       warnings_.push_back(fmt::format("{}: {}", planned.column.source, warning));
     }
-    VP_ASSIGN_OR_RETURN(Column column, evaluation_.read_predictions(planned.column.predictions));
+    VP_ASSIGN_OR_RETURN(Column column, evaluation_.read_predictions(planned.column.predictions,
+                                                                    PredictionSource::Ours));
     column.score.arithmetic = "the service's";
     column.score.preprocessing = "the service's";
     return column;
   }
 
   /// The figures of one metric, with the titles in place of files.
-  [[nodiscard]] EvaluateResult score(std::vector<Column> columns, Metric metric) const {
+  [[nodiscard]] EvaluateResult score(std::vector<Column> columns, Metric metric) {
+    evaluation_.align(columns);
     for (std::size_t i = 0; i < columns.size(); ++i) {
       evaluation_.score(columns[i], metric);
       columns[i].score.file = planned_[i].column.title;

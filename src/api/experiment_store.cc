@@ -192,7 +192,8 @@ Result<std::optional<Column>> ExperimentStore::load(const std::string& name, con
     const auto made_sha1 = hash_path(made);
     if (!made_sha1 || text_at(json, "file_sha1") != *made_sha1) return std::nullopt;
   }
-  VP_ASSIGN_OR_RETURN(Column column, evaluation.read_predictions(predictions));
+  VP_ASSIGN_OR_RETURN(Column column,
+                      evaluation.read_predictions(predictions, PredictionSource::Ours));
   column.score = *model;
   return column;
 }

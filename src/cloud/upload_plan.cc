@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "eval/image_frame.h"
 
 namespace visionpress {
 namespace {
@@ -69,7 +70,8 @@ void add_boxes(const DatasetImage& from, const std::set<int>& chosen, ProjectKin
       continue;
     }
     UploadRegion region;
-    if (make_region(box, from.width, from.height, region)) ++plan.clamped;
+    const ImageSize size = upright_size(from);
+    if (make_region(turn_upright(from, box), size.width, size.height, region)) ++plan.clamped;
     if (region.width <= 0.0 || region.height <= 0.0) continue;
     tags.insert(box.tag);
     if (kind == ProjectKind::Detection) image.regions.push_back(region);

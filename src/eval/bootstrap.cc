@@ -45,8 +45,8 @@ std::optional<Difference> bootstrap_difference(std::size_t image_count,
   constexpr double kPoints = 100.0;
   const std::optional<double> whole = difference_of({});
   if (!whole) return std::nullopt;
-  Difference difference{*whole * kPoints, *whole * kPoints, *whole * kPoints};
-  if (image_count == 0) return difference;
+  Difference difference{*whole * kPoints, std::nullopt, std::nullopt};
+  if (image_count < kLeastImages) return difference;
   SplitMix random(options.seed);
   std::vector<double> drawn;
   std::vector<std::uint32_t> weights(image_count);

@@ -69,15 +69,21 @@ int find_top1(std::span<const float> values) {
 Result<std::vector<int>> map_labels(std::span<const std::string> labels, const Dataset& dataset,
                                     Diagnostics& diagnostics) {
   std::unordered_map<std::string, int> tags;
+  std::unordered_map<std::string, int> exact;
   for (std::size_t t = 0; t < dataset.tags.size(); ++t) {
     tags.emplace(fold_name(dataset.tags[t]), static_cast<int>(t));
+    exact.emplace(dataset.tags[t], static_cast<int>(t));
   }
   std::vector<int> mapped;
   std::vector<bool> used(dataset.tags.size());
   for (const std::string& label : labels) {
-    const auto found = tags.find(fold_name(label));
-    mapped.push_back(found == tags.end() ? -1 : found->second);
-    if (found != tags.end()) used[static_cast<std::size_t>(found->second)] = true;
+    // Tags that differ in case alone: the one that is spelled as the label.
+    const auto spelled = exact.find(label);
+    const auto folded = tags.find(fold_name(label));
+    const int other = folded == tags.end() ? -1 : folded->second;
+    const int tag = spelled == exact.end() ? other : spelled->second;
+    mapped.push_back(tag);
+    if (tag >= 0) used[static_cast<std::size_t>(tag)] = true;
   }
   if (std::ranges::none_of(mapped, [](int tag) { return tag >= 0; })) {
     return fail(ErrorKind::Malformed, "no label of the model ({}) is a tag of the data set ({})",

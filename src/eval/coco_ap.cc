@@ -94,7 +94,7 @@ void match_image(const Pairing& pairing, std::uint32_t image, ApTag& tag) {
         taken[*match] = true;
         item.matched = static_cast<std::uint16_t>(item.matched | bit);
       }
-      if (match ? is_ignored(*pairing.truths[*match]) : area > kMaxArea) {
+      if (match ? is_ignored(*pairing.truths[*match]) : area < 0.0 || area > kMaxArea) {
         item.ignored = static_cast<std::uint16_t>(item.ignored | bit);
       }
     }

@@ -34,8 +34,9 @@ using ApMatches = std::vector<ApTag>;  // one a tag
 /// Matches once per image, tag and overlap.
 /// detections: one list an image of `dataset`, in its pixels, any order (ties keep their order).
 /// max_per_tag: the best so many of an image's tag (pycocotools' maxDets, 100).
-/// One difference: an annotation with id 0 is matched as any other; pycocotools reads it as
-/// unmatched.
+/// Two differences, of which load_dataset warns: an annotation with id 0 is matched as any other
+/// (pycocotools reads it as unmatched), and annotations that share an id are all there (pycocotools
+/// looks each up by its id, and finds the last).
 [[nodiscard]] ApMatches match_for_ap(const Dataset& dataset, std::span<const Detections> detections,
                                      std::size_t max_per_tag = 100);
 

@@ -5,11 +5,11 @@
 #include <algorithm>
 #include <array>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "eval/dataset_parts.h"
 #include "eval/image.h"
+#include "eval/image_frame.h"
 
 namespace visionpress {
 namespace {
@@ -20,23 +20,23 @@ using simdjson::ondemand::value;
 
 /// An annotation as written; the categories may come after it in the file.
 struct RawAnnotation {
-  std::optional<std::int64_t> id = std::nullopt;
-  std::optional<std::int64_t> image_id = std::nullopt;
-  std::optional<std::int64_t> category_id = std::nullopt;
+  std::optional<JsonId> id = std::nullopt;
+  std::optional<JsonId> image_id = std::nullopt;
+  std::optional<JsonId> category_id = std::nullopt;
   std::optional<std::array<double, 4>> box = std::nullopt;
   std::optional<double> area = std::nullopt;
   bool crowd = false;
 };
 
 struct RawImage {
-  std::optional<std::int64_t> id = std::nullopt;
+  std::optional<JsonId> id = std::nullopt;
   std::optional<std::string> file_name = std::nullopt;
   std::int64_t width = 0;
   std::int64_t height = 0;
 };
 
 struct RawCategory {
-  std::optional<std::int64_t> id = std::nullopt;
+  std::optional<JsonId> id = std::nullopt;
   std::optional<std::string> name = std::nullopt;
 };
 
@@ -93,7 +93,8 @@ Result<void> store(Result<T> from, std::optional<T>& to) {
   return {};
 }
 
-Result<std::array<double, 4>> read_box(value source, const std::string& path) {
+/// Nothing for an empty list, which stands where a tool had no box.
+Result<std::optional<std::array<double, 4>>> read_box(value source, const std::string& path) {
   std::array<double, 4> box = {};
   std::size_t count = 0;
   VP_RETURN_IF_ERROR(read_items(source, path, [&](value item, const std::string& item_path) {
@@ -103,6 +104,7 @@ Result<std::array<double, 4>> read_box(value source, const std::string& path) {
     ++count;
     return Result<void>();
   }));
+  if (count == 0) return std::nullopt;
   if (count != 4) {
     return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found {}", path, count);
   }
@@ -121,23 +123,20 @@ Result<void> read_annotation(value source, const std::string& path, RawCoco& coc
   RawAnnotation raw;
   VP_RETURN_IF_ERROR(
       read_fields(source, path, [&](std::string_view key, value item) -> Result<void> {
-        if (key == "id") return store(read_whole(item, path + ".id"), raw.id);
-        if (key == "image_id") return store(read_whole(item, path + ".image_id"), raw.image_id);
+        if (is_null(item)) return {};
+        if (key == "id") return store(read_id(item, path + ".id"), raw.id);
+        if (key == "image_id") return store(read_id(item, path + ".image_id"), raw.image_id);
         if (key == "category_id")
-          return store(read_whole(item, path + ".category_id"), raw.category_id);
-        if (key == "bbox") return store(read_box(item, path + ".bbox"), raw.box);
+          return store(read_id(item, path + ".category_id"), raw.category_id);
+        if (key == "bbox") {
+          VP_ASSIGN_OR_RETURN(raw.box, read_box(item, path + ".bbox"));
+        }
         if (key == "area") return store(read_number(item, path + ".area"), raw.area);
         if (key == "iscrowd") {
           VP_ASSIGN_OR_RETURN(raw.crowd, read_crowd(item, path + ".iscrowd"));
         }
         return {};
       }));
-  if (!raw.image_id || !raw.category_id || !raw.box) {
-    return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path,
-                !raw.image_id      ? "image_id"
-                : !raw.category_id ? "category_id"
-                                   : "bbox");
-  }
   coco.annotations.push_back(raw);
   return {};
 }
@@ -146,7 +145,8 @@ Result<void> read_image(value source, const std::string& path, RawCoco& coco) {
   RawImage raw;
   VP_RETURN_IF_ERROR(
       read_fields(source, path, [&](std::string_view key, value item) -> Result<void> {
-        if (key == "id") return store(read_whole(item, path + ".id"), raw.id);
+        if (is_null(item)) return {};
+        if (key == "id") return store(read_id(item, path + ".id"), raw.id);
         if (key == "file_name") return store(read_text(item, path + ".file_name"), raw.file_name);
         if (key == "width" || key == "height") {
           VP_ASSIGN_OR_RETURN(const std::int64_t side,
@@ -155,9 +155,8 @@ Result<void> read_image(value source, const std::string& path, RawCoco& coco) {
         }
         return {};
       }));
-  if (!raw.id || !raw.file_name) {
-    return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path, !raw.id ? "id" : "file_name");
-  }
+  if (!raw.id) return fail(ErrorKind::Malformed, "{}: \"id\" is missing", path);
+  if (!raw.file_name) return fail(ErrorKind::Malformed, "{}: \"file_name\" is missing", path);
   constexpr std::int64_t kMaxSide = 1 << 20;
   if (raw.width < 0 || raw.height < 0 || raw.width > kMaxSide || raw.height > kMaxSide) {
     return fail(ErrorKind::Malformed, "{}: the image is {}x{} pixels", path, raw.width, raw.height);
@@ -170,7 +169,8 @@ Result<void> read_category(value source, const std::string& path, RawCoco& coco)
   RawCategory raw;
   VP_RETURN_IF_ERROR(
       read_fields(source, path, [&](std::string_view key, value item) -> Result<void> {
-        if (key == "id") return store(read_whole(item, path + ".id"), raw.id);
+        if (is_null(item)) return {};
+        if (key == "id") return store(read_id(item, path + ".id"), raw.id);
         if (key == "name") return store(read_text(item, path + ".name"), raw.name);
         return {};
       }));
@@ -211,117 +211,236 @@ Result<RawCoco> read_raw(JsonFile& json) {
   return coco;
 }
 
-using IndexById = std::unordered_map<std::int64_t, std::size_t>;
+using IndexById = std::unordered_map<std::string, std::size_t>;
 
-/// Tags in the order of their ids, which is pycocotools' order too.
-Result<IndexById> add_tags(RawCoco& coco, Dataset& dataset) {
-  std::ranges::stable_sort(coco.categories, {}, [](const RawCategory& c) { return *c.id; });
-  IndexById index;
-  std::unordered_set<std::string> names;
-  for (RawCategory& category : coco.categories) {
-    if (!index.emplace(*category.id, dataset.tags.size()).second) {
-      return fail(ErrorKind::Malformed, "categories: id {} is there twice", *category.id);
-    }
-    if (!names.insert(*category.name).second) {
-      return fail(ErrorKind::Malformed, "categories: \"{}\" is there twice", *category.name);
-    }
-    dataset.category_ids.push_back(*category.id);
-    dataset.tags.push_back(std::move(*category.name));
-  }
-  return index;
+/// Numbers by value, texts by their bytes: pycocotools' order, by which equal scores are ranked.
+/// returns: whether the ids are texts.
+template <typename Items>
+bool sort_by_id(Items& items) {
+  const bool texts = std::ranges::any_of(
+      items, [](const auto& item) { return item.id->is_text || !find_whole(item.id->text); });
+  std::ranges::stable_sort(items, [&](const auto& a, const auto& b) {
+    return texts ? a.id->text < b.id->text : *find_whole(a.id->text) < *find_whole(b.id->text);
+  });
+  return texts;
 }
 
-Result<IndexById> add_images(RawCoco& coco, const DatasetOptions& options, Dataset& dataset) {
-  std::ranges::stable_sort(coco.images, {}, [](const RawImage& image) { return *image.id; });
-  const ImageFolders folders{options.data, options.images, options.image_need};
-  IndexById index;
-  for (RawImage& raw : coco.images) {
-    if (!index.emplace(*raw.id, dataset.images.size()).second) {
-      return fail(ErrorKind::Malformed, "images: id {} is there twice", *raw.id);
-    }
-    const bool wanted = options.max_images == 0 || dataset.images.size() < options.max_images;
-    DatasetImage image;
-    image.id = *raw.id;
-    image.file_name = std::move(*raw.file_name);
-    if (wanted) {
-      image.width = static_cast<int>(raw.width);
-      image.height = static_cast<int>(raw.height);
-      VP_ASSIGN_OR_RETURN(image.path, find_image(folders, image.file_name));
-      if ((image.width == 0 || image.height == 0) && !image.path.empty()) {
-        VP_ASSIGN_OR_RETURN(const ImageSize size, load_image_size(image.path));
-        image.width = size.width;
-        image.height = size.height;
+/// One reading of the file's raw content, with what is odd in it.
+class CocoBuilder {
+ public:
+  CocoBuilder(RawCoco coco, const DatasetOptions& options)
+      : coco_(std::move(coco)), options_(options) {
+    dataset_.kind = DatasetKind::Coco;
+  }
+
+  Result<Dataset> build(Diagnostics& diagnostics) {
+    add_tags();
+    VP_RETURN_IF_ERROR(add_images());
+    note_repeated_ids();
+    VP_RETURN_IF_ERROR(add_boxes());
+    VP_RETURN_IF_ERROR(finder_.settle(dataset_, diagnostics));
+    settle_frames(dataset_, oddities_);
+    VP_RETURN_IF_ERROR(check_sizes());
+    name_same_tags();
+    note_odd_boxes(dataset_, oddities_);
+    oddities_.report(options_.data, diagnostics);
+    return std::move(dataset_);
+  }
+
+ private:
+  /// Tags in the order of their ids, which is pycocotools' order too.
+  void add_tags() {
+    const bool texts = sort_by_id(coco_.categories);
+    for (std::size_t i = 0; i < coco_.categories.size(); ++i) {
+      RawCategory& category = coco_.categories[i];
+      const std::string& id = category.id->text;
+      const auto [at, added] = tag_index_.emplace(id, dataset_.tags.size());
+      if (!added) {
+        if (dataset_.tags[at->second] != *category.name) {
+          oddities_.add("categories with the id of another one, the last name taken",
+                        fmt::format("id {}, \"{}\"", id, *category.name));
+        }
+        dataset_.tags[at->second] = std::move(*category.name);
+        continue;
       }
-      if (image.width == 0 || image.height == 0) {
-        return fail(ErrorKind::Malformed, "images: id {} has no width and height", image.id);
+      dataset_.category_ids.push_back(texts ? static_cast<std::int64_t>(dataset_.tags.size()) + 1
+                                            : *find_whole(id));
+      if (texts) dataset_.category_texts.push_back(id);
+      dataset_.tags.push_back(std::move(*category.name));
+    }
+  }
+
+  Result<void> add_images() {
+    const bool texts = sort_by_id(coco_.images);
+    for (RawImage& raw : coco_.images) {
+      const auto [at, added] = image_index_.emplace(raw.id->text, dataset_.images.size());
+      if (!added) {
+        VP_RETURN_IF_ERROR(note_repeated_image(dataset_.images[at->second], raw));
+        continue;
+      }
+      DatasetImage image;
+      image.id =
+          texts ? static_cast<std::int64_t>(dataset_.images.size()) + 1 : *find_whole(raw.id->text);
+      if (texts) image.id_text = raw.id->text;
+      image.file_name = std::move(*raw.file_name);
+      if (is_wanted(dataset_.images.size())) {
+        image.width = static_cast<int>(raw.width);
+        image.height = static_cast<int>(raw.height);
+        image.path = finder_.find(image.file_name);
+      }
+      dataset_.images.push_back(std::move(image));
+    }
+    return {};
+  }
+
+  /// Which picture its boxes are on cannot be known where the names differ.
+  Result<void> note_repeated_image(const DatasetImage& image, const RawImage& raw) {
+    if (image.file_name != *raw.file_name && options_.image_need != ImageNeed::Optional) {
+      return fail(ErrorKind::Malformed, "images: id {} is that of \"{}\" and of \"{}\"",
+                  raw.id->text, image.file_name, *raw.file_name);
+    }
+    oddities_.add("images that are there twice, taken once", "id " + raw.id->text);
+    return {};
+  }
+
+  [[nodiscard]] bool is_wanted(std::size_t index) const {
+    return options_.max_images == 0 || index < options_.max_images;
+  }
+
+  /// Ids need not be unique to be scored; pycocotools looks annotations up by them.
+  void note_repeated_ids() {
+    IndexById seen;
+    seen.reserve(coco_.annotations.size());
+    for (std::size_t i = 0; i < coco_.annotations.size(); ++i) {
+      const std::optional<JsonId>& id = coco_.annotations[i].id;
+      if (!id) continue;
+      if (!seen.emplace(id->text, i).second) {
+        ++dataset_.repeated_ids;
+        oddities_.add(
+            "annotations with the id of another one, all scored (pycocotools takes the last "
+            "of them for each, and so gives another figure)",
+            fmt::format("annotations[{}], id {}", i, id->text));
+      } else if (id->text == "0") {
+        ++dataset_.repeated_ids;
+        oddities_.add(
+            "annotations with id 0, scored as any other (pycocotools counts the box that finds "
+            "it as wrong)",
+            fmt::format("annotations[{}]", i));
       }
     }
-    dataset.images.push_back(std::move(image));
   }
-  return index;
-}
 
-/// Ids are what pycocotools matches by, so two boxes may not share one.
-Result<void> check_unique_ids(const std::vector<RawAnnotation>& annotations) {
-  IndexById seen;
-  seen.reserve(annotations.size());
-  for (std::size_t i = 0; i < annotations.size(); ++i) {
-    if (!annotations[i].id) continue;
-    const auto [at, added] = seen.emplace(*annotations[i].id, i);
-    if (!added) {
-      return fail(ErrorKind::Malformed, "annotations[{}]: id {} is that of annotations[{}] too", i,
-                  *annotations[i].id, at->second);
+  Result<void> add_boxes() {
+    std::size_t boxes = 0;
+    for (std::size_t i = 0; i < coco_.annotations.size(); ++i) {
+      const RawAnnotation& raw = coco_.annotations[i];
+      const std::string place = fmt::format("annotations[{}]", i);
+      if (raw.box) ++boxes;
+      if (!raw.image_id || !raw.category_id || !raw.box) {
+        const char* const missing = !raw.image_id      ? "\"image_id\""
+                                    : !raw.category_id ? "\"category_id\""
+                                                       : "\"bbox\"";
+        oddities_.add(fmt::format("annotations without {}, left out", missing), place);
+        continue;
+      }
+      add_box(raw, i, place);
     }
+    if (boxes == 0 && !coco_.annotations.empty()) {
+      return fail(ErrorKind::Malformed, "annotations: none of {} has a \"bbox\"",
+                  coco_.annotations.size());
+    }
+    return {};
   }
-  return {};
-}
 
-Result<void> add_boxes(const RawCoco& coco, const IndexById& image_index,
-                       const IndexById& tag_index, Dataset& dataset) {
-  for (std::size_t i = 0; i < coco.annotations.size(); ++i) {
-    const RawAnnotation& raw = coco.annotations[i];
-    const auto image_at = image_index.find(*raw.image_id);
-    if (image_at == image_index.end()) {
-      return fail(ErrorKind::Malformed, "annotations[{}].image_id: no image has id {}", i,
-                  *raw.image_id);
+  void add_box(const RawAnnotation& raw, std::size_t index, const std::string& place) {
+    const auto image_at = find_image(*raw.image_id);
+    if (!image_at) {
+      oddities_.add("annotations of images that are not listed, left out",
+                    fmt::format("{}, image_id {}", place, raw.image_id->text));
+      return;
     }
-    const auto tag_at = tag_index.find(*raw.category_id);
-    if (tag_at == tag_index.end()) {
-      return fail(ErrorKind::Malformed, "annotations[{}].category_id: no category has id {}", i,
-                  *raw.category_id);
+    const auto tag_at = tag_index_.find(raw.category_id->text);
+    if (tag_at == tag_index_.end()) {
+      oddities_.add("annotations of categories that are not listed, left out",
+                    fmt::format("{}, category_id {}", place, raw.category_id->text));
+      return;
     }
-    DatasetImage& image = dataset.images[image_at->second];
-    if (image.width == 0 || image.height == 0) continue;  // beyond max_images
+    if (!is_wanted(*image_at)) return;
     const auto& [x, y, width, height] = *raw.box;
     TruthBox box;
-    box.id = raw.id.value_or(static_cast<std::int64_t>(i) + 1);
+    const std::optional<std::int64_t> id = raw.id ? find_whole(raw.id->text) : std::nullopt;
+    box.id = id.value_or(static_cast<std::int64_t>(index) + 1);
     box.tag = static_cast<int>(tag_at->second);
     box.x = x;
     box.y = y;
     box.width = width;
     box.height = height;
     box.crowd = raw.crowd;
-    const std::string path = fmt::format("annotations[{}].bbox", i);
-    VP_ASSIGN_OR_RETURN(const bool cut, clamp_box(box, image.width, image.height, path));
-    if (cut) ++dataset.clamped_boxes;
-    box.area = raw.area.value_or(box.width * box.height);
-    image.truths.push_back(box);
+    box.area = raw.area.value_or(width * height);
+    dataset_.images[*image_at].truths.push_back(box);
   }
-  return {};
-}
+
+  /// By id, else by file name or its stem.
+  [[nodiscard]] std::optional<std::size_t> find_image(const JsonId& id) {
+    const auto at = image_index_.find(id.text);
+    if (at != image_index_.end()) return at->second;
+    if (!id.is_text) return std::nullopt;
+    if (name_index_.empty()) name_index_ = index_names(dataset_);
+    const auto named = name_index_.find(id.text);
+    if (named == name_index_.end()) return std::nullopt;
+    return named->second;
+  }
+
+  /// A network's boxes are placed by the frame, which nobody knows for such an image.
+  [[nodiscard]] Result<void> check_sizes() const {
+    if (options_.image_need == ImageNeed::Optional || options_.skip_bad) return {};
+    for (std::size_t i = 0; i < dataset_.images.size() && is_wanted(i); ++i) {
+      const DatasetImage& image = dataset_.images[i];
+      if (image.width > 0 && image.height > 0) continue;
+      VP_RETURN_IF_ERROR(load_image_head(image.path));  // says why it could not be read
+    }
+    return {};
+  }
+
+  /// Tags of one name: the one with most boxes keeps it, since a model's label counts for it.
+  void name_same_tags() {
+    std::vector<std::size_t> boxes(dataset_.tags.size());
+    for (const DatasetImage& image : dataset_.images) {
+      for (const TruthBox& box : image.truths) ++boxes[static_cast<std::size_t>(box.tag)];
+    }
+    std::unordered_map<std::string, std::size_t> keepers;
+    for (std::size_t t = 0; t < dataset_.tags.size(); ++t) {
+      const auto [at, added] = keepers.emplace(dataset_.tags[t], t);
+      if (!added && boxes[t] > boxes[at->second]) at->second = t;
+    }
+    for (std::size_t t = 0; t < dataset_.tags.size(); ++t) {
+      if (keepers.at(dataset_.tags[t]) == t) continue;
+      std::string& name = dataset_.tags[t];
+      name = fmt::format("{} ({})", name, category_id_of(dataset_, t));
+      keepers.emplace(name, t);
+      oddities_.add(
+          "categories with the name of another one, shown with their id (a model's label counts "
+          "for "
+          "the one with most boxes)",
+          fmt::format("\"{}\"", name));
+    }
+  }
+
+  RawCoco coco_;
+  const DatasetOptions& options_;
+  ImageFinder finder_{options_};
+  Dataset dataset_ = {};
+  Oddities oddities_ = {};
+  IndexById tag_index_ = {};
+  IndexById image_index_ = {};
+  IndexById name_index_ = {};
+};
 
 }  // namespace
 
-Result<Dataset> read_coco(JsonFile& json, const DatasetOptions& options,
-                          Diagnostics& /*diagnostics*/) {
+Result<Dataset> read_coco(JsonFile& json, const DatasetOptions& options, Diagnostics& diagnostics) {
   VP_ASSIGN_OR_RETURN(RawCoco coco, read_raw(json));
-  Dataset dataset;
-  dataset.kind = DatasetKind::Coco;
-  VP_ASSIGN_OR_RETURN(const IndexById tags, add_tags(coco, dataset));
-  VP_ASSIGN_OR_RETURN(const IndexById images, add_images(coco, options, dataset));
-  VP_RETURN_IF_ERROR(check_unique_ids(coco.annotations));
-  VP_RETURN_IF_ERROR(add_boxes(coco, images, tags, dataset));
-  return dataset;
+  return CocoBuilder(std::move(coco), options).build(diagnostics);
 }
 
 }  // namespace visionpress

@@ -1,6 +1,7 @@
 #include "eval/dataset.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -17,11 +18,24 @@ namespace fs = std::filesystem;
 
 enum class JsonKind : std::uint8_t { Coco, VottV1, VottV2, Other };
 
+constexpr std::string_view kForms =
+    "COCO (\"images\", \"annotations\", \"categories\") and VoTT (\"frames\", or \"assets\" of an "
+    "export of version 2) are read";
+
+tl::unexpected<Error> fail_other_json(const JsonFile& json) {
+  constexpr std::size_t kHead = 65536;  // bytes that tell what a file is
+  const std::string_view text(json.text.data(), std::min(json.text.size(), kHead));
+  const std::string kind = name_foreign_json(text);
+  if (!kind.empty()) return fail(ErrorKind::Malformed, "these are {}; {}", kind, kForms);
+  return fail(ErrorKind::Malformed, "the root: found no key of COCO or VoTT; {}", kForms);
+}
+
 /// Which tool wrote it, by the first key of the root that tells.
 Result<JsonKind> find_json_kind(JsonFile& json) {
   simdjson::ondemand::object root;
   if (const auto code = json.document.get_object().get(root); code != simdjson::SUCCESS) {
-    return fail_json("the root", "an object, as in COCO and VoTT version 1", code);
+    if (code == simdjson::INCORRECT_TYPE) return fail_other_json(json);
+    return fail_json("the root", "an object, as in COCO and VoTT", code);
   }
   JsonKind kind = JsonKind::Other;
   for (auto field : root) {
@@ -48,13 +62,11 @@ Result<Dataset> read_json(const DatasetOptions& options, Diagnostics& diagnostic
     case JsonKind::VottV1:
       return read_vott(json, options, diagnostics);
     case JsonKind::VottV2:
-      return fail(ErrorKind::Unsupported,
-                  "a VoTT version 2 project; COCO and VoTT version 1 files are read");
+      return read_vott2(json, options, diagnostics);
     case JsonKind::Other:
       break;
   }
-  return fail(ErrorKind::Malformed,
-              "the root: found none of \"images\" (COCO) and \"frames\" (VoTT version 1)");
+  return fail_other_json(json);
 }
 
 }  // namespace
@@ -74,6 +86,20 @@ void count_listings(Dataset& dataset) {
     for (const TruthBox& box : image.truths) tags.insert(box.tag);
     image.listings = tags.size();
   }
+}
+
+std::string id_of(const DatasetImage& image) {
+  return image.id_text.empty() ? std::to_string(image.id) : image.id_text;
+}
+
+std::string category_id_of(const Dataset& dataset, std::size_t tag) {
+  if (tag < dataset.category_texts.size()) return dataset.category_texts[tag];
+  return std::to_string(dataset.category_ids[tag]);
+}
+
+void note_left_out(Dataset& dataset, const DatasetImage& image) {
+  dataset.left_out_ids.push_back(id_of(image));
+  dataset.left_out_names.push_back(image.file_name);
 }
 
 std::size_t Dataset::box_count() const {
@@ -97,7 +123,7 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
   }
   if (options.max_images != 0 && dataset->images.size() > options.max_images) {
     for (std::size_t i = options.max_images; i < dataset->images.size(); ++i) {
-      dataset->left_out_ids.push_back(dataset->images[i].id);
+      note_left_out(*dataset, dataset->images[i]);
     }
     dataset->images.resize(options.max_images);
   }
@@ -112,6 +138,14 @@ Result<void> open_json(const std::string& path, JsonFile& json) {
   const void* const data = file.bytes().data();
   std::string_view text(static_cast<const char*>(data), file.bytes().size());
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // as Windows tools begin UTF-8
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  if (first == std::string_view::npos) {
+    return in_file(fail(ErrorKind::Malformed, "the file is empty, expected JSON").value(), path);
+  }
+  if (text[first] != '{' && text[first] != '[') {
+    constexpr std::size_t kHead = 65536;  // bytes that tell what a file is
+    return in_file(fail_foreign(path, text.substr(0, kHead)).value(), path);
+  }
   json.text = simdjson::padded_string(text);
   const auto code = json.parser.iterate(json.text).get(json.document);
   if (code != simdjson::SUCCESS) {
@@ -130,7 +164,12 @@ tl::unexpected<Error> fail_json(std::string_view path, std::string_view expected
 
 Result<double> read_number(simdjson::ondemand::value value, std::string_view path) {
   double number = 0.0;
-  const auto code = value.get_double().get(number);
+  std::string_view text;
+  auto code = value.get_double().get(number);
+  if (code == simdjson::INCORRECT_TYPE && value.get_string().get(text) == simdjson::SUCCESS) {
+    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+    if (error == std::errc() && end == text.data() + text.size()) code = simdjson::SUCCESS;
+  }
   if (code != simdjson::SUCCESS) return fail_json(path, "a number", code);
   if (!std::isfinite(number)) {
     return fail(ErrorKind::Malformed, "{}: expected a finite number, found {}", path, number);
@@ -140,9 +179,37 @@ Result<double> read_number(simdjson::ondemand::value value, std::string_view pat
 
 Result<std::int64_t> read_whole(simdjson::ondemand::value value, std::string_view path) {
   std::int64_t number = 0;
-  const auto code = value.get_int64().get(number);
-  if (code != simdjson::SUCCESS) return fail_json(path, "a whole number", code);
+  if (value.get_int64().get(number) == simdjson::SUCCESS) return number;
+  VP_ASSIGN_OR_RETURN(const double other, read_number(value, path));
+  constexpr double kExact = 9007199254740992.0;  // 2^53: beyond it doubles skip whole numbers
+  if (other != std::floor(other) || std::abs(other) > kExact) {
+    return fail(ErrorKind::Malformed, "{}: expected a whole number, found {}", path, other);
+  }
+  return static_cast<std::int64_t>(other);
+}
+
+std::optional<std::int64_t> find_whole(std::string_view text) {
+  std::int64_t number = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  if (error != std::errc() || end != text.data() + text.size()) return std::nullopt;
   return number;
+}
+
+bool is_null(simdjson::ondemand::value value) {
+  bool null = false;
+  return value.is_null().get(null) == simdjson::SUCCESS && null;
+}
+
+Result<JsonId> read_id(simdjson::ondemand::value value, std::string_view path) {
+  std::string_view text;
+  if (value.get_string().get(text) == simdjson::SUCCESS) return JsonId{std::string(text), true};
+  std::uint64_t large = 0;  // a hash of 64 bits
+  if (value.get_uint64().get(large) == simdjson::SUCCESS) {
+    return JsonId{std::to_string(large), false};
+  }
+  auto number = read_whole(value, path);
+  if (!number) return fail(ErrorKind::Malformed, "{}: expected a whole number or a text", path);
+  return JsonId{std::to_string(*number), false};
 }
 
 Result<std::string> read_text(simdjson::ondemand::value value, std::string_view path) {
@@ -152,46 +219,114 @@ Result<std::string> read_text(simdjson::ondemand::value value, std::string_view 
   return std::string(text);
 }
 
-Result<std::string> find_image(const ImageFolders& folders, const std::string& file_name) {
-  std::vector<fs::path> tried;
-  if (!folders.images.empty()) {
-    tried = {fs::path(folders.images)};
-  } else {
-    const fs::path beside = fs::path(folders.data).parent_path();
-    tried = {beside, beside / "images"};
+ImageFinder::ImageFinder(const DatasetOptions& options)
+    : data_(options.data), need_(options.image_need) {
+  if (!options.images.empty()) {
+    folders_ = {options.images};
+    return;
   }
-  for (const fs::path& folder : tried) {
-    std::error_code code;
-    const fs::path path = folder / file_name;
-    if (fs::is_regular_file(path, code)) return path.string();
-  }
-  if (folders.need == ImageNeed::Optional) return std::string();
-  std::string places;
-  for (const fs::path& folder : tried) {
-    if (!places.empty()) places += ", ";
-    places += folder.empty() ? "." : folder.string();
-  }
-  return fail(ErrorKind::Io, "image \"{}\" is not there; looked in {}", file_name, places);
+  const fs::path beside = fs::path(options.data).parent_path();
+  folders_ = {beside.string(), (beside / "images").string()};
 }
 
-Result<bool> clamp_box(TruthBox& box, int width, int height, std::string_view path) {
-  if (box.width < 0.0 || box.height < 0.0) {
-    return fail(ErrorKind::Malformed, "{}: the box is {} wide and {} high", path, box.width,
-                box.height);
+std::string ImageFinder::find(const std::string& file_name) {
+  ++asked_;
+  // As written; with another system's separators; without the folders of another machine.
+  std::vector<std::string> names = {file_name};
+  if (file_name.find('\\') != std::string::npos) {
+    names.push_back(file_name);
+    std::ranges::replace(names.back(), '\\', '/');
   }
-  const double right = box.x + box.width;
-  const double bottom = box.y + box.height;
-  if (box.x > width || box.y > height || right < 0.0 || bottom < 0.0) {
-    return fail(ErrorKind::Malformed,
-                "{}: the box from ({}, {}) to ({}, {}) is outside of its {}x{} image", path, box.x,
-                box.y, right, bottom, width, height);
+  const std::string base = names.back().substr(names.back().find_last_of('/') + 1);
+  if (base != names.back()) names.push_back(base);
+  if (!base.empty() && fs::path(base).extension().empty()) {
+    for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".JPG"}) {
+      names.push_back(base + extension);
+    }
   }
-  if (box.x >= 0.0 && box.y >= 0.0 && right <= width && bottom <= height) return false;
-  box.x = std::max(box.x, 0.0);
-  box.y = std::max(box.y, 0.0);
-  box.width = std::min(right, static_cast<double>(width)) - box.x;
-  box.height = std::min(bottom, static_cast<double>(height)) - box.y;
-  return true;
+  for (const std::string& name : names) {
+    for (const std::string& folder : folders_) {
+      std::error_code code;
+      const fs::path path = fs::path(folder) / name;
+      if (!name.empty() && fs::is_regular_file(path, code)) return path.string();
+    }
+  }
+  if (missing_++ == 0) first_missing_ = file_name;
+  return {};
+}
+
+Result<void> ImageFinder::settle(Dataset& dataset, Diagnostics& diagnostics) const {
+  if (missing_ == 0 || need_ == ImageNeed::Optional) return {};
+  std::string places;
+  for (const std::string& folder : folders_) {
+    if (!places.empty()) places += ", ";
+    places += folder.empty() ? "." : folder;
+  }
+  const std::string what =
+      asked_ == 1 ? fmt::format("image \"{}\" is not there", first_missing_)
+                  : fmt::format("{} of {} images {} not there, the first is \"{}\"", missing_,
+                                asked_, missing_ == 1 ? "is" : "are", first_missing_);
+  if (need_ == ImageNeed::SkipMissing && missing_ < asked_) {
+    diagnostics.warn(fmt::format("{}: {}; left out (looked in {})", data_, what, places));
+    for (const DatasetImage& image : dataset.images) {
+      if (image.path.empty()) note_left_out(dataset, image);
+    }
+    std::erase_if(dataset.images, [](const DatasetImage& image) { return image.path.empty(); });
+    return {};
+  }
+  const char* const hint =
+      missing_ == asked_ ? "--images DIR says where they are" : "--skip-missing scores the others";
+  return fail(ErrorKind::Io, "{}; looked in {} ({})", what, places, hint);
+}
+
+std::vector<std::string> list_names(const std::string& file_name) {
+  std::string name = file_name;
+  std::ranges::replace(name, '\\', '/');
+  const fs::path path(name);
+  return {file_name, path.filename().string(), path.stem().string(),
+          (path.parent_path() / path.stem()).string()};
+}
+
+std::unordered_map<std::string, std::size_t> index_names(const Dataset& dataset) {
+  std::unordered_map<std::string, std::size_t> names;
+  std::set<std::string> ambiguous;
+  const auto add = [&](const std::string& name, std::size_t index) {
+    const auto [at, added] = names.emplace(name, index);
+    if (!added && at->second != index) ambiguous.insert(name);
+  };
+  for (std::size_t i = 0; i < dataset.images.size(); ++i) {
+    for (const std::string& name : list_names(dataset.images[i].file_name)) add(name, i);
+  }
+  for (const std::string& name : ambiguous) names.erase(name);
+  return names;
+}
+
+void note_odd_boxes(Dataset& dataset, Oddities& oddities) {
+  constexpr double kRounding = 0.01;  // pixels: sums of decimals that a tool has rounded
+  for (const DatasetImage& image : dataset.images) {
+    for (const TruthBox& box : image.truths) {
+      const auto place = [&] {
+        return fmt::format("annotation {} in {}", box.id, image.file_name);
+      };
+      if (box.width < 0.0 || box.height < 0.0) {
+        oddities.add("boxes of negative size, which nothing finds", place());
+        continue;
+      }
+      if (box.width == 0.0 || box.height == 0.0) {
+        oddities.add("boxes without any area, which nothing finds", place());
+        continue;
+      }
+      if (image.width == 0 || image.height == 0) continue;
+      const double right = box.x + box.width;
+      const double bottom = box.y + box.height;
+      if (box.x >= image.width || box.y >= image.height || right <= 0.0 || bottom <= 0.0) {
+        oddities.add("boxes outside of their image, which count as missed", place());
+      } else if (box.x < -kRounding || box.y < -kRounding || right > image.width + kRounding ||
+                 bottom > image.height + kRounding) {
+        ++dataset.exceeding_boxes;
+      }
+    }
+  }
 }
 
 }  // namespace visionpress

@@ -12,13 +12,14 @@ namespace visionpress {
 
 enum class DatasetKind : std::uint8_t {
   Coco,    ///< COCO JSON: images, annotations, categories
-  Vott,    ///< VoTT v1 JSON: frames, inputTags
+  Vott,    ///< VoTT JSON. Version 1: frames, inputTags; version 2 (an export): assets, tags
   Folder,  ///< a folder with a folder a tag; no boxes
 };
 
-/// One true box. Pixels of its image, top-left corner and size, inside the frame.
+/// One true box, as the file has it: pixels of its image's frame, top-left corner and size. It may
+/// reach beyond the frame, lie outside of it, or have no area; pycocotools counts those too.
 struct TruthBox {
-  std::int64_t id = 0;  ///< the annotation's; counted from 1 where the file gives none
+  std::int64_t id = 0;  ///< the annotation's; counted from 1 where the file gives no number
   int tag = 0;          ///< index into Dataset::tags
   double x = 0.0;
   double y = 0.0;
@@ -30,10 +31,16 @@ struct TruthBox {
 
 struct DatasetImage {
   std::int64_t id = 0;
+  std::string id_text = {};    ///< where the file's ids are texts; empty: `id` is the file's
   std::string file_name = {};  ///< as the annotation file has it
   std::string path = {};  ///< where it was found; empty when images were optional and it was not
-  int width = 0;          ///< of the frame the boxes are in; 0 only for folders
+  int width = 0;  ///< of the frame the boxes are in; 0 for folders, and where nobody says it
   int height = 0;
+  /// The EXIF orientation that turns the frame of the boxes upright: 1 where the boxes are of the
+  /// upright picture, which is what networks are given.
+  int frame_orientation = 1;
+  int picture_width = 0;  ///< of the upright picture; 0 where it was not looked at
+  int picture_height = 0;
   int class_tag = -1;  ///< folders: the image's tag
   /// How often the original project's per-tag lists hold this image: COCO: its number of tags
   /// before `min_box`; otherwise 1. Only the legacy metrics count by it.
@@ -43,14 +50,18 @@ struct DatasetImage {
 
 struct Dataset {
   DatasetKind kind = DatasetKind::Coco;
-  std::string source = {};                      ///< the file or folder, as given
-  std::vector<std::string> tags = {};           ///< COCO: by ascending category id
-  std::vector<std::int64_t> category_ids = {};  ///< one a tag; VoTT and folders: 1, 2, ...
+  std::string source = {};                       ///< the file or folder, as given
+  std::vector<std::string> tags = {};            ///< COCO: by ascending category id
+  std::vector<std::int64_t> category_ids = {};   ///< one a tag; VoTT and folders: 1, 2, ...
+  std::vector<std::string> category_texts = {};  ///< one a tag where the file's ids are texts
   /// By ascending id. VoTT: ids are 1, 2, ... by file name; folders: 1, 2, ... by tag, then file
   /// name.
   std::vector<DatasetImage> images = {};
-  std::vector<std::int64_t> left_out_ids = {};  ///< images beyond `max_images`, ascending
-  std::size_t clamped_boxes = 0;  ///< boxes that exceeded their frame and were cut to it
+  std::vector<std::string> left_out_ids = {};    ///< of images that are not scored, as texts
+  std::vector<std::string> left_out_names = {};  ///< their file names
+  std::size_t clamped_boxes = 0;    ///< VoTT: boxes cut to their frame, by two pixels at most
+  std::size_t exceeding_boxes = 0;  ///< boxes that reach beyond their frame and were left so
+  std::size_t repeated_ids = 0;     ///< boxes whose annotation id another one has, or is 0
 
   [[nodiscard]] std::size_t box_count() const;
 };
@@ -61,24 +72,35 @@ void drop_small_boxes(Dataset& dataset, double min_box);
 /// Sets `listings` of every image from the boxes it has now.
 void count_listings(Dataset& dataset);
 
+/// The id of an image or category as text: what predictions name it by.
+[[nodiscard]] std::string id_of(const DatasetImage& image);
+[[nodiscard]] std::string category_id_of(const Dataset& dataset, std::size_t tag);
+
+/// Notes that predictions of this image are to be passed over.
+void note_left_out(Dataset& dataset, const DatasetImage& image);
+
 enum class ImageNeed : std::uint8_t {
-  Required,  ///< an image that is not there is an error
-  Optional,  ///< files of predictions can be scored without the pictures
+  Required,     ///< images that are not there are an error
+  SkipMissing,  ///< they are left out, with a warning; an error where none is there
+  Optional,     ///< files of predictions can be scored without the pictures
 };
 
 struct DatasetOptions {
-  std::string data = {};  ///< COCO JSON, VoTT v1 JSON, or a folder with a folder a tag
+  std::string data = {};  ///< COCO JSON, VoTT JSON, or a folder with a folder a tag
   std::string images =
       {};                ///< where the images are; empty: beside `data`, then in `images` beside it
   double min_box = 0.0;  ///< boxes narrower or lower than this share of the image are left out
   std::size_t max_images = 0;  ///< the first so many by id; 0: all
   ImageNeed image_need = ImageNeed::Required;
+  bool skip_bad = false;  ///< pictures that cannot be read are for the caller to leave out
 };
 
-/// Reads a data set; which of the three it is shows in the file itself.
-/// errors: Io for files that are not there (an image: with the annotation file and where it was
-/// looked for), Malformed with the element path, Unsupported for VoTT v2 projects and videos. cost:
-/// COCO files are parsed in one pass over the text; peak memory is the text plus its index.
+/// Reads a data set; which of the three it is shows in the file itself. What is odd in it but does
+/// not keep it from being scored is said once for each kind of oddity, with its count.
+/// errors: Io for files that are not there (images: how many, with the annotation file and where
+/// they were looked for), Malformed with the element path, Usage for a file of another kind, by the
+/// name of what it is. cost: COCO files are parsed in one pass over the text; peak memory is the
+/// text plus its index; the head of each image is read.
 [[nodiscard]] Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnostics);
 
 }  // namespace visionpress

@@ -5,11 +5,14 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <vector>
 
 #include <simdjson.h>
 
 #include "base/error.h"
 #include "eval/dataset.h"
+#include "eval/oddities.h"
 
 namespace visionpress {
 
@@ -27,31 +30,79 @@ struct JsonFile {
 [[nodiscard]] tl::unexpected<Error> fail_json(std::string_view path, std::string_view expected,
                                               simdjson::error_code code);
 
+/// A number, or a text that is one.
 [[nodiscard]] Result<double> read_number(simdjson::ondemand::value value, std::string_view path);
+/// 100, 100.0 or "100".
 [[nodiscard]] Result<std::int64_t> read_whole(simdjson::ondemand::value value,
                                               std::string_view path);
 [[nodiscard]] Result<std::string> read_text(simdjson::ondemand::value value, std::string_view path);
+[[nodiscard]] bool is_null(simdjson::ondemand::value value);
 
-/// Where images are looked for.
-struct ImageFolders {
-  std::string data = {};
-  std::string images = {};
-  ImageNeed need = ImageNeed::Required;
+/// An id as the file writes it. 17, 17.0 and "17" are the same id; any other text is its own.
+struct JsonId {
+  std::string text = {};
+  bool is_text = false;  ///< written in quotes
+};
+[[nodiscard]] Result<JsonId> read_id(simdjson::ondemand::value value, std::string_view path);
+
+/// The whole number that a text is, all of it.
+[[nodiscard]] std::optional<std::int64_t> find_whole(std::string_view text);
+
+/// Looks for images, and counts those that are not there.
+class ImageFinder {
+ public:
+  explicit ImageFinder(const DatasetOptions& options);
+
+  /// The path of an image; empty where it is not found. A name of another system or machine
+  /// (backslashes, folders that are not here) and one without its extension are found too.
+  [[nodiscard]] std::string find(const std::string& file_name);
+
+  /// Call it when all were looked for. Takes the images without a path out of the data set where
+  /// these may be skipped. errors: Io naming how many are missing, the first, and the folders
+  /// they were looked for in.
+  [[nodiscard]] Result<void> settle(Dataset& dataset, Diagnostics& diagnostics) const;
+
+ private:
+  std::string data_ = {};
+  std::vector<std::string> folders_ = {};
+  ImageNeed need_ = ImageNeed::Required;
+  std::size_t asked_ = 0;
+  std::size_t missing_ = 0;
+  std::string first_missing_ = {};
 };
 
-/// The path of an image; empty where it is not found and need not be.
-/// errors: Io naming the image and the folders it was looked for in.
-[[nodiscard]] Result<std::string> find_image(const ImageFolders& folders,
-                                             const std::string& file_name);
+/// Whether a name is that of a picture we read, by its extension.
+[[nodiscard]] bool has_image_name(const std::string& path);
 
-/// Cuts a box to its frame. returns: whether anything was cut.
-/// errors: Malformed for negative sizes and for a box outside of its frame.
-[[nodiscard]] Result<bool> clamp_box(TruthBox& box, int width, int height, std::string_view path);
+/// The pictures of a data set's folder, by name: of `images`, else beside the file, else in
+/// `images` beside it. Hidden files are left out.
+[[nodiscard]] std::vector<std::string> list_pictures(const DatasetOptions& options);
+
+/// What an image may be called by: its file name, the last part of it, and both without the
+/// extension.
+[[nodiscard]] std::vector<std::string> list_names(const std::string& file_name);
+
+/// Images by file name, by its last part and by that without its extension, as far as these are
+/// unique.
+[[nodiscard]] std::unordered_map<std::string, std::size_t> index_names(const Dataset& dataset);
+
+/// Counts the boxes that reach beyond their frame, lie outside of it or have no area.
+void note_odd_boxes(Dataset& dataset, Oddities& oddities);
+
+/// What a file is that is none of the forms read here, for an error: a model, a picture, YOLO's
+/// labels, ... text: its first bytes.
+[[nodiscard]] tl::unexpected<Error> fail_foreign(const std::string& path, std::string_view text);
+
+/// The same for JSON whose root is an array, and for an object without any key of a known form.
+[[nodiscard]] std::string name_foreign_json(std::string_view text);
 
 [[nodiscard]] Result<Dataset> read_coco(JsonFile& json, const DatasetOptions& options,
                                         Diagnostics& diagnostics);
 [[nodiscard]] Result<Dataset> read_vott(JsonFile& json, const DatasetOptions& options,
                                         Diagnostics& diagnostics);
+/// An export of version 2, or its project file, which holds no boxes.
+[[nodiscard]] Result<Dataset> read_vott2(JsonFile& json, const DatasetOptions& options,
+                                         Diagnostics& diagnostics);
 [[nodiscard]] Result<Dataset> read_folder(const DatasetOptions& options, Diagnostics& diagnostics);
 
 }  // namespace visionpress

@@ -99,16 +99,16 @@ TEST_F(DatasetTest, CocoCategoriesMayStandBehindTheAnnotations) {
   EXPECT_EQ(data->images[0].truths[0].id, 1);
 }
 
-TEST_F(DatasetTest, BoxesThatExceedTheFrameAreCutAndCounted) {
+TEST_F(DatasetTest, BoxesThatExceedTheFrameStayAsWrittenAndAreCounted) {
   write_two_images();
   const auto data = load(coco(R"({"id":1,"image_id":3,"category_id":17,"bbox":[-1,2,4,30]},
                                  {"id":2,"image_id":3,"category_id":17,"bbox":[0,0,40,20]})"));
   ASSERT_TRUE(data) << data.error().to_string();
-  EXPECT_EQ(data->clamped_boxes, 1U);
+  EXPECT_EQ(data->exceeding_boxes, 1U);
   const TruthBox& box = data->images[0].truths[0];
-  EXPECT_EQ(box.x, 0.0);
-  EXPECT_EQ(box.width, 3.0);
-  EXPECT_EQ(box.height, 18.0);
+  EXPECT_EQ(box.x, -1.0);
+  EXPECT_EQ(box.width, 4.0);
+  EXPECT_EQ(box.height, 30.0);
 }
 
 TEST_F(DatasetTest, SmallBoxesAreLeftOutWhenEitherSideIsBelowTheShare) {
@@ -124,27 +124,97 @@ TEST_F(DatasetTest, SmallBoxesAreLeftOutWhenEitherSideIsBelowTheShare) {
 
 TEST_F(DatasetTest, BrokenCocoIsRefusedWithItsPlace) {
   write_two_images();
-  EXPECT_EQ(error_of(coco(R"({"id":1,"image_id":3,"category_id":17,"bbox":[0,0,-4,2]})")),
-            "DIR/data.json: annotations[0].bbox: the box is -4 wide and 2 high");
-  EXPECT_EQ(error_of(coco(R"({"id":1,"image_id":9,"category_id":17,"bbox":[0,0,4,2]})")),
-            "DIR/data.json: annotations[0].image_id: no image has id 9");
-  EXPECT_EQ(error_of(coco(R"({"id":1,"image_id":3,"category_id":9,"bbox":[0,0,4,2]})")),
-            "DIR/data.json: annotations[0].category_id: no category has id 9");
   EXPECT_EQ(error_of(coco(R"({"id":1,"image_id":3,"category_id":17,"bbox":[0,0,4]})")),
             "DIR/data.json: annotations[0].bbox: expected 4 numbers, found 3");
   EXPECT_EQ(error_of(coco(R"({"id":1,"image_id":3,"category_id":17})")),
-            "DIR/data.json: annotations[0]: \"bbox\" is missing");
-  EXPECT_EQ(error_of(coco(R"({"id":1,"image_id":3,"category_id":17,"bbox":[90,0,4,2]})")),
-            "DIR/data.json: annotations[0].bbox: the box from (90, 0) to (94, 2) is outside of its "
-            "40x20 image");
-  EXPECT_EQ(error_of(coco(R"({"id":1,"image_id":3,"category_id":17,"bbox":[0,0,4,2]},
-                             {"id":1,"image_id":3,"category_id":17,"bbox":[0,0,4,2]})")),
-            "DIR/data.json: annotations[1]: id 1 is that of annotations[0] too");
+            "DIR/data.json: annotations: none of 1 has a \"bbox\"");
   EXPECT_EQ(error_of(R"({"images":[{"id":1,"file_name":"a.png"},{"id":1,"file_name":"b.png"}],
                          "annotations":[],"categories":[]})"),
-            "DIR/data.json: images: id 1 is there twice");
+            "DIR/data.json: images: id 1 is that of \"a.png\" and of \"b.png\"");
   EXPECT_EQ(error_of(R"({"images":[],"categories":[]})"),
             "DIR/data.json: the root: \"annotations\" is missing");
+}
+
+TEST_F(DatasetTest, WhatIsOddInCocoIsSaidOnceForEachKindAndScored) {
+  write_two_images();
+  const auto data = load(coco(R"({"id":1,"image_id":3,"category_id":17,"bbox":[0,0,-4,2]},
+                                 {"id":1,"image_id":9,"category_id":17,"bbox":[0,0,4,2]},
+                                 {"id":1,"image_id":3,"category_id":9,"bbox":[0,0,4,2]},
+                                 {"id":5,"image_id":3,"category_id":17,"bbox":null},
+                                 {"id":6,"image_id":7,"category_id":18,"bbox":[90,0,4,2]},
+                                 {"id":7,"image_id":3,"category_id":17,"bbox":[0,0,0,2]},
+                                 {"id":0,"image_id":3,"category_id":17,"bbox":[0,0,5,2]})"));
+  ASSERT_TRUE(data) << data.error().to_string();
+  EXPECT_EQ(data->images[0].truths.size(), 3U);
+  EXPECT_EQ(data->images[1].truths.size(), 1U);
+  EXPECT_EQ(data->repeated_ids, 3U);
+  const std::string name = path("data.json") + ": ";
+  EXPECT_EQ(
+      diagnostics_.warnings(),
+      (std::vector<std::string>{
+          name +
+              "annotations with the id of another one, all scored (pycocotools takes the last of "
+              "them for each, and so gives another figure): 2, the first is annotations[1], id 1",
+          name + "annotations with id 0, scored as any other (pycocotools counts the box that "
+                 "finds it "
+                 "as wrong): 1, annotations[6]",
+          name +
+              "annotations of images that are not listed, left out: 1, annotations[1], image_id 9",
+          name + "annotations of categories that are not listed, left out: 1, annotations[2], "
+                 "category_id 9",
+          name + "annotations without \"bbox\", left out: 1, annotations[3]",
+          name + "boxes of negative size, which nothing finds: 1, annotation 1 in a.png",
+          name + "boxes without any area, which nothing finds: 1, annotation 7 in a.png",
+          name + "boxes outside of their image, which count as missed: 1, annotation 6 in b.png"}));
+}
+
+TEST_F(DatasetTest, CategoriesOfOneNameAreToldApartAndTheOneWithBoxesKeepsIt) {
+  write_image("a.png");
+  const auto data = load(
+      R"({"images":[{"id":1,"file_name":"a.png","width":40,"height":20}],
+          "annotations":[{"id":1,"image_id":1,"category_id":2,"bbox":[0,0,4,2]}],
+          "categories":[{"id":0,"name":"cat"},{"id":2,"name":"cat"},{"id":2,"name":"cat"}]})");
+  ASSERT_TRUE(data) << data.error().to_string();
+  EXPECT_EQ(data->tags, (std::vector<std::string>{"cat (0)", "cat"}));
+  ASSERT_EQ(diagnostics_.warnings().size(), 1U);
+  EXPECT_TRUE(diagnostics_.warnings()[0].ends_with("with most boxes): 1, \"cat (0)\""))
+      << diagnostics_.warnings()[0];
+}
+
+TEST_F(DatasetTest, IdsAreNumbersTextsOrFileNames) {
+  write_two_images();
+  auto data = load(coco(R"({"id":1.0,"image_id":"3","category_id":17.0,"bbox":[0,0,"4",2]},
+                           {"id":"x","image_id":"b","category_id":"18","bbox":[0,0,5,2]},
+                           {"id":"y","image_id":"b.png","category_id":18,"bbox":[0,0,6,2]})"));
+  ASSERT_TRUE(data) << data.error().to_string();
+  EXPECT_EQ(data->images[0].truths.at(0).width, 4.0);
+  EXPECT_EQ(data->images[1].truths.size(), 2U);
+  EXPECT_TRUE(diagnostics_.warnings().empty());
+  data = load(
+      R"({"images":[{"id":"two","file_name":"b.png","width":40.0,"height":"20"},
+                    {"id":"one","file_name":"a.png","width":40,"height":20}],
+          "annotations":[{"id":"q","image_id":"two","category_id":"dog","bbox":[0,0,4,2]}],
+          "categories":[{"id":"dog","name":"Dog"},{"id":"cat","name":"Cat"}]})");
+  ASSERT_TRUE(data) << data.error().to_string();
+  EXPECT_EQ(data->tags, (std::vector<std::string>{"Cat", "Dog"}));
+  EXPECT_EQ(category_id_of(*data, 1), "dog");
+  ASSERT_EQ(data->images.size(), 2U);
+  EXPECT_EQ(id_of(data->images[0]), "one");
+  EXPECT_EQ(data->images[1].truths.size(), 1U);
+  EXPECT_EQ(
+      load(coco(R"({"id":1,"image_id":3.5,"category_id":17,"bbox":[0,0,4,2]})")).error().message,
+      "annotations[0].image_id: expected a whole number or a text");
+}
+
+TEST_F(DatasetTest, NamesOfAnotherSystemAreFound) {
+  write_image("images/a.png");
+  const auto data = load(
+      R"({"images":[{"id":1,"file_name":"C:\\me\\pictures\\a.png"},
+                    {"id":2,"file_name":"images\\a.png"},{"id":3,"file_name":"/home/me/a.png"},
+                    {"id":4,"file_name":"a"}],
+          "annotations":[],"categories":[]})");
+  ASSERT_TRUE(data) << data.error().to_string();
+  for (const DatasetImage& image : data->images) EXPECT_EQ(image.path, path("images/a.png"));
 }
 
 TEST_F(DatasetTest, WhatIsNoNumberIsNamedWithItsElement) {
@@ -153,8 +223,40 @@ TEST_F(DatasetTest, WhatIsNoNumberIsNamedWithItsElement) {
                   .starts_with("DIR/data.json: annotations[0].bbox[1]: expected a number"));
   EXPECT_TRUE(error_of(coco(R"({"id":1,"image_id":3,"category_id":17,"bbox":[0,1e999,4,2]})"))
                   .starts_with("DIR/data.json: annotations[0].bbox[1]: "));
-  EXPECT_TRUE(error_of(coco(R"({"id":1,"image_id":"3","category_id":17,"bbox":[0,0,4,2]})"))
-                  .starts_with("DIR/data.json: annotations[0].image_id: expected a whole number"));
+}
+
+TEST_F(DatasetTest, FilesOfAnotherKindAreNamedForWhatTheyAre) {
+  const auto error_for = [&](const std::string& name, const std::string& text) {
+    write(name, text);
+    DatasetOptions options;
+    options.data = path(name);
+    const auto data = load_dataset(options, diagnostics_);
+    return data ? std::string("loaded") : data.error().message;
+  };
+  const std::string forms =
+      "; --data takes COCO JSON, VoTT JSON, or a folder with one folder for each tag";
+  EXPECT_EQ(error_for("m.tflite", "\x1c\x01\x01\x01TFL3...."),
+            "m.tflite is a model; --data takes the annotations");
+  EXPECT_EQ(error_for("m.mlmodel", "\x08\x01"),
+            "m.mlmodel is a model; --data takes the annotations");
+  EXPECT_EQ(error_for("y.txt", "0 0.5 0.5 0.25 0.25\n"),
+            "y.txt is a YOLO label file (class, centre and size of one image's boxes)" + forms);
+  EXPECT_EQ(error_for("data.yaml", "train: images\nnames: [a]\n"),
+            "data.yaml is YOLO's description of a data set" + forms);
+  EXPECT_EQ(error_for("a.xml", "<annotation><folder>x</folder></annotation>"),
+            "a.xml is Pascal VOC annotations (XML)" + forms);
+  EXPECT_EQ(error_for("b.csv", "image,x,y\na.jpg,1,2\n"), "b.csv is a CSV table" + forms);
+  EXPECT_EQ(error_for("p.jpg", "\xff\xd8\xff\xe0"), "p.jpg is a picture" + forms);
+  EXPECT_EQ(error_for("e.json", " \n"), "the file is empty, expected JSON");
+  const auto starts = [&](const std::string& text, const char* with) {
+    const std::string error = error_for("f.json", text);
+    EXPECT_TRUE(error.starts_with(with)) << error;
+  };
+  starts(R"([{"image":"a.jpg","annotations":[{"label":"x","coordinates":{"x":1}}]}])",
+         "these are Create ML annotations; COCO");
+  starts(R"([{"image_id":1,"category_id":1,"bbox":[1,1,1,1],"score":1}])",
+         "these are predictions (COCO results)");
+  starts(R"({"version":"4","shapes":[],"imagePath":"a.jpg"})", "these are LabelMe annotations");
 }
 
 TEST_F(DatasetTest, EveryTruncationIsAnError) {
@@ -170,13 +272,30 @@ TEST_F(DatasetTest, EveryTruncationIsAnError) {
 TEST_F(DatasetTest, AMissingImageNamesTheAnnotationFileAndWhereItWasLookedFor) {
   write_image("a.png");
   EXPECT_EQ(error_of(coco("")),
-            "DIR/data.json: image \"b.png\" is not there; looked in DIR, DIR/images");
+            "DIR/data.json: 1 of 2 images is not there, the first is \"b.png\"; looked in DIR, "
+            "DIR/images (--skip-missing scores the others)");
   DatasetOptions options;
   options.data = path("data.json");
   options.images = path("elsewhere");
   EXPECT_EQ(load_dataset(options, diagnostics_).error().kind, ErrorKind::Io);
   options.image_need = ImageNeed::Optional;
   EXPECT_TRUE(load_dataset(options, diagnostics_));
+}
+
+TEST_F(DatasetTest, MissingImagesAreLeftOutWhereThatIsAsked) {
+  write_image("b.png");
+  write("data.json", coco(R"({"id":1,"image_id":7,"category_id":17,"bbox":[0,0,4,2]})"));
+  DatasetOptions options;
+  options.data = path("data.json");
+  options.image_need = ImageNeed::SkipMissing;
+  const auto data = load_dataset(options, diagnostics_);
+  ASSERT_TRUE(data) << data.error().to_string();
+  ASSERT_EQ(data->images.size(), 1U);
+  EXPECT_EQ(data->images[0].truths.size(), 1U);
+  EXPECT_EQ(data->left_out_ids, (std::vector<std::string>{"3"}));
+  EXPECT_EQ(diagnostics_.warnings().size(), 1U);
+  fs::remove(path("b.png"));
+  EXPECT_EQ(load_dataset(options, diagnostics_).error().kind, ErrorKind::Io);  // none is there
 }
 
 TEST_F(DatasetTest, ImagesAreFoundBesideInAFolderBesideOrWhereSaid) {
@@ -199,6 +318,7 @@ TEST_F(DatasetTest, VottKeepsEmptyFramesAndScalesToTheRealPicture) {
   const auto data = load(
       R"({"frames":{"b.png":[{"x1":20,"y1":10,"x2":60,"y2":41,"width":80,"height":40,"tags":["dog"]}],
           "a.png":[]},"framerate":"1","inputTags":"cat,dog","scd":false})");
+  EXPECT_EQ(diagnostics_.warnings().size(), 1U);  // another size than the picture's
   ASSERT_TRUE(data) << data.error().to_string();
   EXPECT_EQ(data->kind, DatasetKind::Vott);
   EXPECT_EQ(data->tags, (std::vector<std::string>{"cat", "dog"}));
@@ -221,22 +341,81 @@ TEST_F(DatasetTest, ImagesBeyondTheLimitAreNamedAsLeftOut) {
   const auto data = load_dataset(options, diagnostics_);
   ASSERT_TRUE(data) << data.error().to_string();
   EXPECT_EQ(data->images.size(), 1U);
-  EXPECT_EQ(data->left_out_ids, (std::vector<std::int64_t>{7}));
+  EXPECT_EQ(data->left_out_ids, (std::vector<std::string>{"7"}));
 }
 
 TEST_F(DatasetTest, BrokenVottIsRefusedWithItsPlace) {
   write_image("a.png");
-  EXPECT_EQ(error_of(R"({"frames":{"a.png":[{"x1":5,"y1":1,"x2":2,"y2":2,"tags":["x"]}]}})"),
-            "DIR/data.json: frames[\"a.png\"][0]: the box is -3 wide and 1 high");
   EXPECT_EQ(error_of(R"({"frames":{"a.png":[{"x1":5,"y1":1,"x2":2,"tags":["x"]}]}})"),
             "DIR/data.json: frames[\"a.png\"][0]: one of x1, y1, x2, y2 is missing");
-  EXPECT_EQ(error_of(R"({"frames":{"a.png":[],"a.png":[]}})"),
-            "DIR/data.json: frames[\"a.png\"]: the frame is there twice");
-  EXPECT_EQ(error_of(R"({"name":"p","assets":{}})"),
-            "DIR/data.json: a VoTT version 2 project; COCO and VoTT version 1 files are read");
+  EXPECT_EQ(
+      error_of(R"({"name":"p","assets":{"1":{"id":"1","name":"a.png","size":{"width":4}}}})"),
+      "DIR/data.json: a VoTT version 2 project, whose boxes are in other files; its export as "
+      "VoTT JSON has them");
   EXPECT_EQ(error_of(R"({"a":1})"),
-            "DIR/data.json: the root: found none of \"images\" (COCO) and \"frames\" (VoTT version "
-            "1)");
+            "DIR/data.json: the root: found no key of COCO or VoTT; COCO (\"images\", "
+            "\"annotations\", \"categories\") and VoTT (\"frames\", or \"assets\" of an export of "
+            "version 2) are read");
+}
+
+TEST_F(DatasetTest, WhatIsOddInVottIsSaidAndScored) {
+  write_image("a.png");
+  const auto data = load(
+      R"({"frames":{"a.png":[{"x1":5,"y1":1,"x2":2,"y2":2,"width":40,"height":20,"tags":["x"]},
+                             {"x1":-4,"y1":1,"x2":44,"y2":2,"width":40,"height":20,"tags":["x"]},
+                             {"x1":1,"y1":1,"x2":2,"y2":2,"tags":[]}],
+                    "a.png":[{"x1":1,"y1":1,"x2":2,"y2":2,"tags":["x"]}]},"inputTags":"x"})");
+  ASSERT_TRUE(data) << data.error().to_string();
+  ASSERT_EQ(data->images.size(), 1U);
+  ASSERT_EQ(data->images[0].truths.size(), 3U);
+  EXPECT_EQ(data->images[0].truths[0].x, 2.0);
+  EXPECT_EQ(data->images[0].truths[1].width, 48.0);  // drawn beyond the edge: kept so
+  EXPECT_EQ(data->exceeding_boxes, 1U);
+  EXPECT_EQ(data->clamped_boxes, 0U);
+  EXPECT_EQ(diagnostics_.warnings().size(), 3U);
+}
+
+TEST_F(DatasetTest, FramesNamedByNumberArePlacesAmongTheImages) {
+  write_image("images/b.png", 20, 40);
+  write_image("images/a.png");
+  write_image("images/._c.png");
+  const auto data = load(
+      R"({"frames":{"10":[],"1":[{"x1":1,"y1":30,"x2":5,"y2":35,"width":20,"height":40,"tags":["x"]}],
+                    "0":[{"x1":1,"y1":1,"x2":5,"y2":5,"width":40,"height":20,"tags":["x"]}]},
+          "inputTags":"x"})");
+  EXPECT_FALSE(data);  // there is no eleventh image
+  diagnostics_ = {};
+  const auto fits = load(
+      R"({"frames":{"1":[{"x1":1,"y1":30,"x2":5,"y2":35,"width":20,"height":40,"tags":["x"]}],
+                    "0":[{"x1":1,"y1":1,"x2":5,"y2":5,"width":40,"height":20,"tags":["x"]}]},
+          "inputTags":"x"})");
+  ASSERT_TRUE(fits) << fits.error().to_string();
+  EXPECT_EQ(fits->images.at(0).file_name, "a.png");
+  EXPECT_EQ(fits->images.at(1).truths.at(0).y, 30.0);
+  EXPECT_EQ(diagnostics_.warnings().size(), 1U);
+  const auto from_one = load(
+      R"({"frames":{"2":[{"x1":1,"y1":30,"x2":5,"y2":35,"width":20,"height":40,"tags":["x"]}]},
+          "inputTags":"x"})");
+  ASSERT_TRUE(from_one) << from_one.error().to_string();
+  EXPECT_EQ(from_one->images.at(0).file_name, "b.png");
+}
+
+TEST_F(DatasetTest, AnExportOfVottTwoIsRead) {
+  write_image("a.png");
+  const auto data = load(
+      R"({"name":"p","tags":[{"name":"cat","color":"#f00"},{"name":"dog"}],"version":"2.2.0",
+          "assets":{"v":{"asset":{"name":"film.mp4","type":2},"regions":[]},
+                    "i":{"asset":{"name":"a.png","size":{"width":80,"height":40},"type":1},
+                         "regions":[{"type":"RECTANGLE","tags":["dog"],
+                                     "boundingBox":{"left":20,"top":10,"width":40,"height":20}}]}}})");
+  ASSERT_TRUE(data) << data.error().to_string();
+  EXPECT_EQ(data->kind, DatasetKind::Vott);
+  EXPECT_EQ(data->tags, (std::vector<std::string>{"cat", "dog"}));
+  ASSERT_EQ(data->images.size(), 1U);
+  const TruthBox& box = data->images[0].truths.at(0);
+  EXPECT_EQ(box.tag, 1);
+  EXPECT_EQ(box.x, 10.0);
+  EXPECT_EQ(box.width, 20.0);
 }
 
 TEST_F(DatasetTest, VottTagsThatAreNotListedAreAddedWithAWarning) {
@@ -266,6 +445,22 @@ TEST_F(DatasetTest, AFolderATagIsSortedByName) {
   EXPECT_EQ(diagnostics_.warnings().size(), 1U);
   options.data = path("set/cat");
   EXPECT_FALSE(load_dataset(options, diagnostics_));
+}
+
+TEST_F(DatasetTest, HiddenFilesAndFoldersAreNoImagesAndNoTags) {
+  write_image("set/dog/1.png");
+  write("set/dog/._1.png", "of macOS");
+  write_image("set/.ipynb_checkpoints/1-checkpoint.png");
+  write_image("set/__MACOSX/2.png");
+  DatasetOptions options;
+  options.data = path("set");
+  const auto data = load_dataset(options, diagnostics_);
+  ASSERT_TRUE(data) << data.error().to_string();
+  EXPECT_EQ(data->tags, std::vector<std::string>{"dog"});
+  EXPECT_EQ(data->images.size(), 1U);
+  EXPECT_EQ(diagnostics_.warnings().size(), 2U);
+  write("set/data.yaml", "names: [dog]");
+  EXPECT_TRUE(load_dataset(options, diagnostics_).error().message.starts_with("a YOLO data set"));
 }
 
 TEST_F(DatasetTest, RealCocoAndVottFilesAreReadWhole) {

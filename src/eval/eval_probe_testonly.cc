@@ -82,6 +82,7 @@ Result<void> run_score(const Arguments& arguments) {
   const ApScore mean = score_mean_ap(matches);
   const auto tags = score_at_threshold(dataset, predictions.detections, {});
   std::cout << fmt::format("{} {}\n", mean.ap.value_or(-1), mean.ap50.value_or(-1));
+  for (const std::string& warning : diagnostics.warnings()) std::cerr << warning << "\n";
   for (std::size_t t = 0; t < tags.size(); ++t) {
     const ApScore score = score_ap(matches[t]);
     std::cout << fmt::format("{} {} {} {} {} {}\n", tags[t].tag, score.ap.value_or(-1),
@@ -112,11 +113,11 @@ Result<void> run_bootstrap(const Arguments& arguments) {
                              const auto from = score_mean_ap(a, weights).ap;
                              const auto to = score_mean_ap(b, weights).ap;
                              if (!from || !to) return std::nullopt;
-                             return *to - *from;
+                             return *from - *to;
                            });
   if (!difference) return fail(ErrorKind::Malformed, "no truth");
-  std::cout << fmt::format("{} {} {} {}\n", difference->points, difference->low, difference->high,
-                           elapsed_ms(start));
+  std::cout << fmt::format("{} {} {} {}\n", difference->points, difference->low.value_or(0.0),
+                           difference->high.value_or(0.0), elapsed_ms(start));
   return {};
 }
 

@@ -141,6 +141,14 @@ Result<ImageSize> read_image_size(Bytes bytes) {
   return size;
 }
 
+Result<ImageHead> load_image_head(const std::string& path) {
+  VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  const ImageFormat format = find_image_format(file.bytes());
+  const Result<ImageSize> size = read_stored_size(file.bytes(), format);
+  if (!size) return in_file(size.error(), path);
+  return ImageHead{*size, find_orientation(file.bytes(), format)};
+}
+
 Result<void> save_image(const Image& image, const std::string& path, Overwrite overwrite) {
   const std::string extension = ascii_lower(std::filesystem::path(path).extension().native());
   std::vector<std::byte> bytes;

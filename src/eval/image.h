@@ -82,6 +82,15 @@ struct DecodeLimits {
 /// The same from memory; errors name no file.
 [[nodiscard]] Result<ImageSize> read_image_size(Bytes bytes);
 
+/// What the head of an image file says.
+struct ImageHead {
+  ImageSize stored = {};  ///< before it is turned
+  int orientation = 1;    ///< EXIF's, 1..8: load_image turns by it
+};
+
+/// errors: as load_image.
+[[nodiscard]] Result<ImageHead> load_image_head(const std::string& path);
+
 /// Writes PNG or, by the path's extension (.jpg, .jpeg), JPEG of quality 92.
 /// errors: InvalidArgument for another extension, Output.
 [[nodiscard]] Result<void> save_image(const Image& image, const std::string& path,

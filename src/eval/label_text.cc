@@ -1,6 +1,10 @@
 #include "eval/label_text.h"
 
 #include <algorithm>
+#include <charconv>
+#include <optional>
+#include <set>
+#include <utility>
 
 namespace visionpress {
 namespace {
@@ -10,6 +14,45 @@ std::string_view trim(std::string_view text) {
   const std::size_t first = text.find_first_not_of(kSpace);
   if (first == std::string_view::npos) return {};
   return text.substr(first, text.find_last_not_of(kSpace) - first + 1);
+}
+
+struct NumberedLabel {
+  std::size_t number = 0;
+  std::string name = {};
+};
+
+/// "12 boat" or "12: boat".
+std::optional<NumberedLabel> split_number(std::string_view line) {
+  NumberedLabel label;
+  const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), label.number);
+  if (error != std::errc()) return std::nullopt;
+  line.remove_prefix(static_cast<std::size_t>(end - line.data()));
+  if (line.starts_with(":")) line.remove_prefix(1);
+  if (!line.starts_with(" ") && !line.starts_with("\t")) return std::nullopt;
+  label.name = trim(line);
+  if (label.name.empty()) return std::nullopt;
+  return label;
+}
+
+/// The labels at their numbers; nothing where the numbers are part of the names.
+std::optional<std::vector<std::string>> place_numbered(const std::vector<std::string>& lines) {
+  constexpr std::size_t kMostLabels = 100000;  // gaps cost memory
+  std::vector<std::string> labels;
+  std::set<std::string> names;
+  std::size_t first = 0;
+  for (std::size_t i = 0; i < lines.size(); ++i) {
+    std::optional<NumberedLabel> label = split_number(lines[i]);
+    if (!label || label->number >= kMostLabels) return std::nullopt;
+    if (i == 0) first = label->number;
+    if (first > 1) return std::nullopt;
+    const std::size_t place = label->number - first;
+    const bool follows = first == 0 ? label->number >= labels.size() : place == labels.size();
+    if (label->number < first || !follows || !names.insert(label->name).second) return std::nullopt;
+    labels.resize(place + 1);
+    labels[place] = std::move(label->name);
+  }
+  if (lines.size() < 2) return std::nullopt;
+  return labels;
 }
 
 }  // namespace
@@ -24,7 +67,8 @@ std::vector<std::string> split_labels(std::string_view text) {
     at = end + 1;
   }
   while (!labels.empty() && labels.back().empty()) labels.pop_back();
-  return labels;
+  auto numbered = place_numbered(labels);
+  return numbered ? std::move(*numbered) : labels;
 }
 
 }  // namespace visionpress

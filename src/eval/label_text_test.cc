@@ -25,5 +25,24 @@ TEST(LabelText, LosesAByteOrderMarkAndEmptyLinesAtTheEndAlone) {
   EXPECT_TRUE(split_labels("").empty());
 }
 
+TEST(LabelText, NumbersThatGoUpInStepsArePlaces) {
+  EXPECT_EQ(split_labels("0 boat\n1 house\n"), (Labels{"boat", "house"}));
+  EXPECT_EQ(split_labels("1 boat\r\n2\tbig house\r\n"), (Labels{"boat", "big house"}));
+  EXPECT_EQ(split_labels("0: boat\n1: house"), (Labels{"boat", "house"}));
+  EXPECT_EQ(split_labels("0  person\n2  car\n"), (Labels{"person", "", "car"}));
+}
+
+TEST(LabelText, OtherNumbersArePartOfTheNames) {
+  EXPECT_EQ(split_labels("1 euro\n2 euro\n"), (Labels{"1 euro", "2 euro"}));
+  EXPECT_EQ(split_labels("3 doors\n5 doors"), (Labels{"3 doors", "5 doors"}));
+  EXPECT_EQ(split_labels("1 cent\n3 euro"), (Labels{"1 cent", "3 euro"}));
+  EXPECT_EQ(split_labels("1 cat\n0 dog"), (Labels{"1 cat", "0 dog"}));
+  EXPECT_EQ(split_labels("7 eleven"), Labels{"7 eleven"});
+  EXPECT_EQ(split_labels("0 boat"), Labels{"0 boat"});
+  EXPECT_EQ(split_labels("0 boat\nhouse"), (Labels{"0 boat", "house"}));
+  EXPECT_EQ(split_labels("0\n1\n2"), (Labels{"0", "1", "2"}));
+  EXPECT_EQ(split_labels("0-9\n1-9"), (Labels{"0-9", "1-9"}));
+}
+
 }  // namespace
 }  // namespace visionpress

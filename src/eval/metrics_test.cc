@@ -244,6 +244,14 @@ TEST(ClassTest, LabelsAreFoundByNameWithoutCase) {
             "no label of the model (car) is a tag of the data set (cat, dog)");
 }
 
+TEST(ClassificationTest, TagsThatDifferInCaseAloneAreTakenAsSpelled) {
+  Dataset dataset;
+  dataset.tags = {"Cat", "cat"};
+  Diagnostics diagnostics;
+  const std::vector<std::string> labels = {"cat", "Cat", "CAT"};
+  EXPECT_EQ(*map_labels(labels, dataset, diagnostics), (std::vector<int>{1, 0, 0}));
+}
+
 TEST(BootstrapTest, IsTheSameForTheSameSeedAndHoldsTheDifference) {
   const auto difference_of = [](std::span<const std::uint32_t> weights) -> std::optional<double> {
     if (weights.empty()) return 0.25;  // 50 of 200 images differ
@@ -257,8 +265,9 @@ TEST(BootstrapTest, IsTheSameForTheSameSeedAndHoldsTheDifference) {
   EXPECT_EQ(first->low, again->low);
   EXPECT_EQ(first->points, 25.0);
   // The binomial interval of 0.25 over 200: 1.96 * sqrt(0.25 * 0.75 / 200) = 6.0 points.
-  EXPECT_NEAR(first->low, 19.0, 1.0);
-  EXPECT_NEAR(first->high, 31.0, 1.0);
+  ASSERT_TRUE(first->low && first->high);
+  EXPECT_NEAR(*first->low, 19.0, 1.0);
+  EXPECT_NEAR(*first->high, 31.0, 1.0);
   BootstrapOptions other;
   other.seed = 2;
   EXPECT_NE(bootstrap_difference(200, other, difference_of)->low, first->low);
@@ -267,6 +276,20 @@ TEST(BootstrapTest, IsTheSameForTheSameSeedAndHoldsTheDifference) {
 TEST(BootstrapTest, NoDifferenceIsNoInterval) {
   const auto none = [](std::span<const std::uint32_t>) -> std::optional<double> { return {}; };
   EXPECT_FALSE(bootstrap_difference(5, {}, none));
+}
+
+TEST(BootstrapTest, WithoutRoundsOrWithFewImagesThereIsNoIntervalAndNotOneOfNoWidth) {
+  const auto same = [](std::span<const std::uint32_t>) -> std::optional<double> { return 0.5; };
+  BootstrapOptions no_rounds;
+  no_rounds.rounds = 0;
+  for (const auto& difference : {bootstrap_difference(200, no_rounds, same),
+                                 bootstrap_difference(kLeastImages - 1, {}, same)}) {
+    ASSERT_TRUE(difference);
+    EXPECT_EQ(difference->points, 50.0);
+    EXPECT_FALSE(difference->low);
+    EXPECT_FALSE(difference->high);
+  }
+  EXPECT_TRUE(bootstrap_difference(kLeastImages, {}, same)->low);
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 // Predictions as a file (COCO results JSON): what a phone or a cloud service answered, or what we
 // did.
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -24,14 +25,22 @@ struct Predictions {
       {};  ///< one an image that was answered; truth is set for folders
 };
 
+/// Who made a file of predictions.
+enum class PredictionSource : std::uint8_t {
+  Elsewhere,  ///< a phone, a service, another tool: it is looked at whether it fits the data set
+  Ours,       ///< an earlier step of this program
+};
+
 /// Reads [{"image_id", "category_id", "bbox": [x, y, w, h], "score"}]; without any bbox, the file
 /// is of a classifier, and the best score of an image is its answer. image_id and category_id are
 /// Dataset's: COCO's own, in VoTT files and folders 1, 2, ... (an image by its sorted file name, a
-/// tag by its order). Rows of unknown categories are left out with a warning,
-/// rows of images beyond `max_images` without. errors: Io, Malformed
-/// with the element path, unknown image ids among them.
-[[nodiscard]] Result<Predictions> load_predictions(const std::string& path, const Dataset& dataset,
-                                                   Diagnostics& diagnostics);
+/// tag by its order); an image's file name or its stem, and a tag's name, do as well. Rows of
+/// images and categories that the data set lacks are left out with a warning, rows of images beyond
+/// `max_images` without. Files from elsewhere are judged as judge_rows says.
+/// errors: Io; Malformed with the element path, or with the likely cause where nothing fits.
+[[nodiscard]] Result<Predictions> load_predictions(
+    const std::string& path, const Dataset& dataset, Diagnostics& diagnostics,
+    PredictionSource source = PredictionSource::Elsewhere);
 
 /// Writes the same; every number reads back to the same bits. errors: Output.
 [[nodiscard]] Result<void> save_predictions(const Predictions& predictions, const Dataset& dataset,

@@ -1,12 +1,18 @@
 // VoTT version 1: {"frames": {FILE: [{x1, y1, x2, y2, width, height, tags}]}, "inputTags": "a,b"}.
 // Boxes are in pixels of a frame of width x height, which the tool took from the picture it showed.
+// VoTT version 2, its JSON export: {"assets": {ID: {"asset": {name, path, size {width, height},
+// type}, "regions": [{tags, boundingBox {left, top, width, height}}]}}, "tags": [{name}]}. A
+// project file
+// (.vott) has the assets alone; their boxes are in files beside it, ID-asset.json.
 
 #include <algorithm>
+#include <cmath>
 #include <unordered_map>
 #include <utility>
 
 #include "eval/dataset_parts.h"
 #include "eval/image.h"
+#include "eval/image_frame.h"
 
 namespace visionpress {
 namespace {
@@ -34,7 +40,31 @@ struct Frame {
 struct RawVott {
   std::vector<Frame> frames = {};
   std::vector<std::string> tags = {};
+  bool has_regions = false;  ///< version 2: whether any asset has the key
+  Oddities oddities = {};
 };
+
+/// Calls on(key, value) for each field of an object.
+template <typename On>
+Result<void> for_each_field(value source, const std::string& path, const On& on) {
+  object fields;
+  if (const auto code = source.get_object().get(fields); code != simdjson::SUCCESS) {
+    return fail_json(path, "an object", code);
+  }
+  for (auto field : fields) {
+    std::string_view key_view;
+    value item;
+    if (const auto code = field.unescaped_key().get(key_view); code != simdjson::SUCCESS) {
+      return fail_json(path, "a key", code);
+    }
+    const std::string key(key_view);  // the parser reuses the key's storage
+    if (const auto code = field.value().get(item); code != simdjson::SUCCESS) {
+      return fail_json(path, "a value", code);
+    }
+    VP_RETURN_IF_ERROR(on(key, item));
+  }
+  return {};
+}
 
 Result<std::vector<std::string>> read_tags(value source, const std::string& path) {
   array items;
@@ -78,22 +108,9 @@ Result<void> read_region_field(std::string_view key, value item, Region& region)
 Result<Region> read_region(value source, std::string path) {
   Region region;
   region.path = std::move(path);
-  object fields;
-  if (const auto code = source.get_object().get(fields); code != simdjson::SUCCESS) {
-    return fail_json(region.path, "an object", code);
-  }
-  for (auto field : fields) {
-    std::string_view key_view;
-    value item;
-    if (const auto code = field.unescaped_key().get(key_view); code != simdjson::SUCCESS) {
-      return fail_json(region.path, "a key", code);
-    }
-    const std::string key(key_view);
-    if (const auto code = field.value().get(item); code != simdjson::SUCCESS) {
-      return fail_json(region.path, "a value", code);
-    }
-    VP_RETURN_IF_ERROR(read_region_field(key, item, region));
-  }
+  VP_RETURN_IF_ERROR(for_each_field(source, region.path, [&](const std::string& key, value item) {
+    return read_region_field(key, item, region);
+  }));
   if (!region.x1 || !region.y1 || !region.x2 || !region.y2) {
     return fail(ErrorKind::Malformed, "{}: one of x1, y1, x2, y2 is missing", region.path);
   }
@@ -119,25 +136,13 @@ Result<void> read_frame(value source, Frame& frame) {
 }
 
 Result<void> read_frames(value source, RawVott& vott) {
-  object fields;
-  if (const auto code = source.get_object().get(fields); code != simdjson::SUCCESS) {
-    return fail_json("frames", "an object", code);
-  }
-  for (auto field : fields) {
-    std::string_view key;
-    value item;
-    if (const auto code = field.unescaped_key().get(key); code != simdjson::SUCCESS) {
-      return fail_json("frames", "a key", code);
-    }
+  return for_each_field(source, "frames", [&](const std::string& key, value item) -> Result<void> {
     Frame frame;
-    frame.file_name = std::string(key);
-    if (const auto code = field.value().get(item); code != simdjson::SUCCESS) {
-      return fail_json("frames", "a value", code);
-    }
+    frame.file_name = key;
     VP_RETURN_IF_ERROR(read_frame(item, frame));
     vott.frames.push_back(std::move(frame));
-  }
-  return {};
+    return {};
+  });
 }
 
 std::vector<std::string> split_tags(std::string_view text) {
@@ -175,53 +180,9 @@ Result<RawVott> read_raw(JsonFile& json) {
   return vott;
 }
 
-/// Boxes of one region, a tag each, in pixels of the picture as it really is.
-Result<void> add_region(const Region& region, const std::vector<int>& tags, DatasetImage& image,
-                        Dataset& dataset) {
-  const double scale_x = region.width > 0.0 ? image.width / region.width : 1.0;
-  const double scale_y = region.height > 0.0 ? image.height / region.height : 1.0;
-  TruthBox box;
-  box.x = *region.x1 * scale_x;
-  box.y = *region.y1 * scale_y;
-  box.width = (*region.x2 - *region.x1) * scale_x;
-  box.height = (*region.y2 - *region.y1) * scale_y;
-  VP_ASSIGN_OR_RETURN(const bool cut, clamp_box(box, image.width, image.height, region.path));
-  box.area = box.width * box.height;
-  for (const int tag : tags) {
-    box.tag = tag;
-    image.truths.push_back(box);
-    if (cut) ++dataset.clamped_boxes;
-  }
-  return {};
-}
-
-/// The size of the picture; where pictures are optional and this one is absent, the regions' frame.
-Result<void> set_size(const Frame& frame, DatasetImage& image) {
-  if (!image.path.empty()) {
-    VP_ASSIGN_OR_RETURN(const ImageSize size, load_image_size(image.path));
-    image.width = size.width;
-    image.height = size.height;
-    return {};
-  }
-  constexpr double kMaxSide = 1 << 20;
-  for (const Region& region : frame.regions) {
-    if (!(region.width >= 1.0 && region.height >= 1.0) || region.width > kMaxSide ||
-        region.height > kMaxSide) {
-      return fail(ErrorKind::Malformed, "{}: the frame is {}x{}", region.path, region.width,
-                  region.height);
-    }
-    image.width = static_cast<int>(region.width);
-    image.height = static_cast<int>(region.height);
-  }
-  image.width = std::max(image.width, 1);  // a picture without regions: any frame will do
-  image.height = std::max(image.height, 1);
-  return {};
-}
-
 class TagTable {
  public:
-  TagTable(Dataset& dataset, Diagnostics& diagnostics)
-      : dataset_(dataset), diagnostics_(diagnostics) {}
+  TagTable(Dataset& dataset, Oddities& oddities) : dataset_(dataset), oddities_(oddities) {}
 
   void add(const std::string& tag) {
     if (index_.emplace(tag, static_cast<int>(dataset_.tags.size())).second) {
@@ -230,63 +191,409 @@ class TagTable {
     }
   }
 
-  /// Indices of a region's tags, each once. A tag that inputTags lacks is taken in, with a warning.
+  /// Indices of a region's tags, each once. A tag that is not listed is taken in, with a warning.
   std::vector<int> find(const Region& region) {
     std::vector<int> found;
     for (const std::string& tag : region.tags) {
       if (!index_.contains(tag)) {
-        diagnostics_.warn(
-            fmt::format("{}: tag \"{}\" is not in inputTags; added", region.path, tag));
+        oddities_.add("tags of regions that are not listed as tags, added",
+                      fmt::format("\"{}\" of {}", tag, region.path));
         add(tag);
       }
       const int index = index_.at(tag);
       if (std::ranges::find(found, index) == found.end()) found.push_back(index);
     }
-    if (found.empty()) {
-      diagnostics_.warn(fmt::format("{}: no tag; the region is left out", region.path));
-    }
+    if (found.empty()) oddities_.add("regions without a tag, left out", region.path);
     return found;
   }
 
  private:
   Dataset& dataset_;
-  Diagnostics& diagnostics_;
+  Oddities& oddities_;
   std::unordered_map<std::string, int> index_ = {};
 };
+
+/// The frame that a region's file says; a region without one is in the first's of its image.
+ImageSize find_frame(const Frame& frame) {
+  constexpr double kMaxSide = 1 << 20;
+  for (const Region& region : frame.regions) {
+    if (region.width >= 1.0 && region.height >= 1.0 && region.width <= kMaxSide &&
+        region.height <= kMaxSide) {
+      return {static_cast<int>(region.width), static_cast<int>(region.height)};
+    }
+  }
+  return {};
+}
+
+/// Frames with numbers for names: the frames of a video, or places in the list of a folder's
+/// images, as early releases of VoTT count them.
+bool has_numbers(const RawVott& vott) {
+  return !vott.frames.empty() && std::ranges::all_of(vott.frames, [](const Frame& frame) {
+    return find_whole(frame.file_name).has_value();
+  });
+}
+
+class VottBuilder {
+ public:
+  VottBuilder(RawVott vott, const DatasetOptions& options)
+      : vott_(std::move(vott)), options_(options) {
+    dataset_.kind = DatasetKind::Vott;
+    oddities_ = std::move(vott_.oddities);
+  }
+
+  Result<Dataset> build(Diagnostics& diagnostics) {
+    sort_frames();
+    for (const std::string& tag : vott_.tags) tags_.add(tag);
+    for (std::size_t i = 0; i < vott_.frames.size(); ++i) add_frame(i);
+    if (numbered_ && options_.image_need != ImageNeed::Optional) {
+      VP_RETURN_IF_ERROR(find_numbered());
+    }
+    VP_RETURN_IF_ERROR(finder_.settle(dataset_, diagnostics));
+    settle_frames(dataset_, oddities_);
+    std::int64_t box_id = 0;
+    for (DatasetImage& image : dataset_.images) {
+      VP_RETURN_IF_ERROR(check_size(image));
+      scale_to_picture(image);
+      for (TruthBox& box : image.truths) {
+        box.id = ++box_id;
+        cut_rounding(image, box);
+      }
+    }
+    note_odd_boxes(dataset_, oddities_);
+    oddities_.report(options_.data, diagnostics);
+    return std::move(dataset_);
+  }
+
+ private:
+  /// By name, or by number where all are numbers. A frame that is there twice is one.
+  void sort_frames() {
+    numbered_ = has_numbers(vott_);
+    const bool numbers = numbered_;
+    std::ranges::stable_sort(vott_.frames, [numbers](const Frame& a, const Frame& b) {
+      return numbers ? *find_whole(a.file_name) < *find_whole(b.file_name)
+                     : a.file_name < b.file_name;
+    });
+    std::vector<Frame> frames;
+    for (Frame& frame : vott_.frames) {
+      if (frames.empty() || frames.back().file_name != frame.file_name) {
+        frames.push_back(std::move(frame));
+        continue;
+      }
+      oddities_.add("frames that are there twice, taken together", frame.file_name);
+      std::vector<Region>& regions = frames.back().regions;
+      regions.insert(regions.end(), frame.regions.begin(), frame.regions.end());
+    }
+    vott_.frames = std::move(frames);
+  }
+
+  void add_frame(std::size_t index) {
+    const Frame& frame = vott_.frames[index];
+    DatasetImage image;
+    image.id = static_cast<std::int64_t>(index) + 1;
+    image.file_name = frame.file_name;
+    if (options_.max_images != 0 && index >= options_.max_images) {
+      note_left_out(dataset_, image);
+      return;
+    }
+    image.path = numbered_ ? find_quietly(frame) : finder_.find(frame.file_name);
+    const ImageSize size = find_frame(frame);
+    image.width = size.width;
+    image.height = size.height;
+    for (const Region& region : frame.regions) add_region(region, image);
+    dataset_.images.push_back(std::move(image));
+  }
+
+  /// Pictures that bear the numbers as names, before the numbers are taken for places.
+  std::string find_quietly(const Frame& frame) const {
+    ImageFinder finder(options_);
+    return finder.find(frame.file_name);
+  }
+
+  /// Boxes of one region, a tag each, in pixels of the image's frame.
+  void add_region(const Region& region, DatasetImage& image) {
+    const bool has_frame = image.width > 0 && region.width > 0.0 && region.height > 0.0;
+    const double scale_x = has_frame ? image.width / region.width : 1.0;
+    const double scale_y = has_frame ? image.height / region.height : 1.0;
+    if (*region.x1 > *region.x2 || *region.y1 > *region.y2) {
+      oddities_.add("regions whose corners are exchanged, put in order", region.path);
+    }
+    TruthBox box;
+    box.x = std::min(*region.x1, *region.x2) * scale_x;
+    box.y = std::min(*region.y1, *region.y2) * scale_y;
+    box.width = std::abs(*region.x2 - *region.x1) * scale_x;
+    box.height = std::abs(*region.y2 - *region.y1) * scale_y;
+    for (const int tag : tags_.find(region)) {
+      box.tag = tag;
+      image.truths.push_back(box);
+    }
+  }
+
+  /// Numbers as places in the sorted list of the images, from 0 or 1: as the frames' sizes fit.
+  Result<void> find_numbered() {
+    const auto without = std::ranges::count_if(
+        dataset_.images, [](const DatasetImage& image) { return image.path.empty(); });
+    if (without == 0) return {};
+    const std::vector<std::string> pictures = list_pictures(options_);
+    for (const std::int64_t base : {0, 1}) {
+      if (!fits_places(pictures, base)) continue;
+      for (DatasetImage& image : dataset_.images) {
+        const auto place = static_cast<std::size_t>(*find_whole(image.file_name) - base);
+        oddities_.add(
+            fmt::format("frames named by number, taken as places among the {} images in their "
+                        "order, from {}",
+                        pictures.size(), base),
+            fmt::format("frame {} is {}", image.file_name, pictures[place]));
+        image.path = pictures[place];
+        image.file_name = pictures[place].substr(pictures[place].find_last_of('/') + 1);
+      }
+      return {};
+    }
+    return fail(
+        ErrorKind::Io,
+        "{} frames are named by number, as of a video, and the {} images beside it do not fit "
+        "them; a data set needs one picture for each frame",
+        vott_.frames.size(), pictures.size());
+  }
+
+  [[nodiscard]] bool fits_places(const std::vector<std::string>& pictures,
+                                 std::int64_t base) const {
+    return std::ranges::all_of(dataset_.images, [&](const DatasetImage& image) {
+      const std::int64_t place = *find_whole(image.file_name) - base;
+      if (place < 0 || place >= static_cast<std::int64_t>(pictures.size())) return false;
+      if (image.width == 0 || image.height == 0) return true;
+      const auto size = load_image_size(pictures[static_cast<std::size_t>(place)]);
+      if (!size) return false;
+      // The frame may be the picture scaled: then the shape is the same.
+      const double across = static_cast<double>(size->width) / image.width;
+      return std::abs(image.height * across - size->height) <= std::max(1.0, across);
+    });
+  }
+
+  [[nodiscard]] Result<void> check_size(const DatasetImage& image) const {
+    if (image.width > 0 && image.height > 0) return {};
+    if (options_.image_need == ImageNeed::Optional || options_.skip_bad) return {};
+    VP_RETURN_IF_ERROR(load_image_head(image.path));  // says why it could not be read
+    return {};
+  }
+
+  /// From the tool's frame to pixels of the upright picture.
+  static void scale_to_picture(DatasetImage& image) {
+    if (image.picture_width == 0) return;
+    const ImageSize size = upright_size(image);
+    for (TruthBox& box : image.truths) {
+      box = turn_upright(image, box);
+      if (image.picture_width == size.width && image.picture_height == size.height) continue;
+      const double across = static_cast<double>(image.picture_width) / size.width;
+      const double down = static_cast<double>(image.picture_height) / size.height;
+      box.x *= across;
+      box.width *= across;
+      box.y *= down;
+      box.height *= down;
+    }
+    image.width = image.picture_width;
+    image.height = image.picture_height;
+    image.frame_orientation = 1;
+  }
+
+  /// The tool draws on a canvas that shows the picture smaller, so a box at the edge passes it by a
+  /// pixel of the canvas. What passes it by more was drawn so, and stays.
+  void cut_rounding(const DatasetImage& image, TruthBox& box) {
+    constexpr double kRounding =
+        2.0;  // pixels of the picture; 1.2 in a real file of 195 photographs
+    if (image.width > 0 && image.height > 0) {
+      double right = box.x + box.width;
+      double bottom = box.y + box.height;
+      const bool exceeds =
+          box.x < 0.0 || box.y < 0.0 || right > image.width || bottom > image.height;
+      if (exceeds && box.x >= -kRounding && box.y >= -kRounding &&
+          right <= image.width + kRounding && bottom <= image.height + kRounding) {
+        right = std::min(right, static_cast<double>(image.width));
+        bottom = std::min(bottom, static_cast<double>(image.height));
+        box.x = std::max(box.x, 0.0);
+        box.y = std::max(box.y, 0.0);
+        box.width = right - box.x;
+        box.height = bottom - box.y;
+        ++dataset_.clamped_boxes;
+      }
+    }
+    box.area = box.width * box.height;
+  }
+
+  RawVott vott_;
+  const DatasetOptions& options_;
+  ImageFinder finder_{options_};
+  Dataset dataset_ = {};
+  Oddities oddities_ = {};
+  TagTable tags_{dataset_, oddities_};
+  bool numbered_ = false;
+};
+
+// Version 2.
+
+Result<void> read_asset_field(std::string_view key, value item, const std::string& path,
+                              Frame& frame, ImageSize& size, std::int64_t& type) {
+  const std::string place = fmt::format("{}.{}", path, key);
+  if (key == "name") {
+    VP_ASSIGN_OR_RETURN(frame.file_name, read_text(item, place));
+  } else if (key == "type") {
+    VP_ASSIGN_OR_RETURN(type, read_whole(item, place));
+  } else if (key == "size") {
+    return for_each_field(item, place, [&](const std::string& side, value of_side) -> Result<void> {
+      if (side != "width" && side != "height") return {};
+      VP_ASSIGN_OR_RETURN(const std::int64_t pixels, read_whole(of_side, place + "." + side));
+      if (pixels < 0 || pixels > (1 << 20)) {
+        return fail(ErrorKind::Malformed, "{}.{}: found {} pixels", place, side, pixels);
+      }
+      (side == "width" ? size.width : size.height) = static_cast<int>(pixels);
+      return {};
+    });
+  }
+  return {};
+}
+
+Result<Region> read_region2(value source, std::string path) {
+  Region region;
+  region.path = std::move(path);
+  std::optional<double> left;
+  std::optional<double> top;
+  std::optional<double> width;
+  std::optional<double> height;
+  VP_RETURN_IF_ERROR(
+      for_each_field(source, region.path, [&](const std::string& key, value item) -> Result<void> {
+        const std::string place = region.path + "." + key;
+        if (key == "tags") {
+          VP_ASSIGN_OR_RETURN(region.tags, read_tags(item, place));
+        }
+        if (key != "boundingBox" || is_null(item)) return {};
+        return for_each_field(item, place,
+                              [&](const std::string& name, value side) -> Result<void> {
+                                std::optional<double>* to = nullptr;
+                                if (name == "left") to = &left;
+                                if (name == "top") to = &top;
+                                if (name == "width") to = &width;
+                                if (name == "height") to = &height;
+                                if (to == nullptr) return {};
+                                VP_ASSIGN_OR_RETURN(*to, read_number(side, place + "." + name));
+                                return {};
+                              });
+      }));
+  if (!left || !top || !width || !height) return region;
+  region.x1 = left;
+  region.y1 = top;
+  region.x2 = *left + *width;
+  region.y2 = *top + *height;
+  return region;
+}
+
+Result<std::vector<Region>> read_regions2(value source, const std::string& path, RawVott& vott) {
+  std::vector<Region> regions;
+  array items;
+  if (const auto code = source.get_array().get(items); code != simdjson::SUCCESS) {
+    return fail_json(path, "an array", code);
+  }
+  std::size_t index = 0;
+  for (auto item_result : items) {
+    value item;
+    std::string place = fmt::format("{}[{}]", path, index++);
+    if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
+      return fail_json(place, "a value", code);
+    }
+    VP_ASSIGN_OR_RETURN(Region region, read_region2(item, std::move(place)));
+    if (region.x1) {
+      regions.push_back(std::move(region));
+    } else {
+      vott.oddities.add("regions without a box, left out", region.path);
+    }
+  }
+  return regions;
+}
+
+Result<void> read_asset(value source, const std::string& path, RawVott& vott) {
+  constexpr std::int64_t kVideo = 2;  // AssetType of VoTT 2; its frames are assets of their own
+  Frame frame;
+  ImageSize size;
+  std::int64_t type = 1;
+  bool has_regions = false;
+  VP_RETURN_IF_ERROR(
+      for_each_field(source, path, [&](const std::string& key, value item) -> Result<void> {
+        const std::string place = path + "." + key;
+        if (key == "regions") {
+          has_regions = true;
+          VP_ASSIGN_OR_RETURN(frame.regions, read_regions2(item, place, vott));
+          return {};
+        }
+        if (key != "asset") return read_asset_field(key, item, path, frame, size, type);
+        return for_each_field(item, place, [&](const std::string& name, value field) {
+          return read_asset_field(name, field, place, frame, size, type);
+        });
+      }));
+  if (type == kVideo) {
+    vott.oddities.add("videos, left out (their frames are taken)", path);
+    return {};
+  }
+  if (frame.file_name.empty()) {
+    return fail(ErrorKind::Malformed, "{}: \"name\" is missing", path);
+  }
+  for (Region& region : frame.regions) {
+    region.width = size.width;
+    region.height = size.height;
+  }
+  vott.has_regions = vott.has_regions || has_regions;
+  vott.frames.push_back(std::move(frame));
+  return {};
+}
+
+Result<void> read_tag_names(value source, RawVott& vott) {
+  array items;
+  if (const auto code = source.get_array().get(items); code != simdjson::SUCCESS) {
+    return fail_json("tags", "an array", code);
+  }
+  for (auto item_result : items) {
+    value item;
+    const std::string path = fmt::format("tags[{}]", vott.tags.size());
+    if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
+      return fail_json(path, "a value", code);
+    }
+    VP_RETURN_IF_ERROR(
+        for_each_field(item, path, [&](const std::string& key, value field) -> Result<void> {
+          if (key != "name") return {};
+          VP_ASSIGN_OR_RETURN(std::string name, read_text(field, path + ".name"));
+          vott.tags.push_back(std::move(name));
+          return {};
+        }));
+  }
+  return {};
+}
 
 }  // namespace
 
 Result<Dataset> read_vott(JsonFile& json, const DatasetOptions& options, Diagnostics& diagnostics) {
   VP_ASSIGN_OR_RETURN(RawVott vott, read_raw(json));
-  std::ranges::stable_sort(vott.frames, {}, &Frame::file_name);
-  Dataset dataset;
-  dataset.kind = DatasetKind::Vott;
-  TagTable tags(dataset, diagnostics);
-  for (const std::string& tag : vott.tags) tags.add(tag);
-  const ImageFolders folders{options.data, options.images, options.image_need};
-  std::int64_t box_id = 0;
-  for (std::size_t i = 0; i < vott.frames.size(); ++i) {
-    const Frame& frame = vott.frames[i];
-    if (i > 0 && frame.file_name == vott.frames[i - 1].file_name) {
-      return fail(ErrorKind::Malformed, "frames[\"{}\"]: the frame is there twice",
-                  frame.file_name);
-    }
-    if (options.max_images != 0 && i >= options.max_images) {
-      dataset.left_out_ids.push_back(static_cast<std::int64_t>(i) + 1);
-      continue;
-    }
-    DatasetImage image;
-    image.id = static_cast<std::int64_t>(i) + 1;
-    image.file_name = frame.file_name;
-    VP_ASSIGN_OR_RETURN(image.path, find_image(folders, frame.file_name));
-    VP_RETURN_IF_ERROR(set_size(frame, image));
-    for (const Region& region : frame.regions) {
-      VP_RETURN_IF_ERROR(add_region(region, tags.find(region), image, dataset));
-    }
-    for (TruthBox& box : image.truths) box.id = ++box_id;
-    dataset.images.push_back(std::move(image));
+  return VottBuilder(std::move(vott), options).build(diagnostics);
+}
+
+Result<Dataset> read_vott2(JsonFile& json, const DatasetOptions& options,
+                           Diagnostics& diagnostics) {
+  RawVott vott;
+  value root;
+  if (const auto code = json.document.get_value().get(root); code != simdjson::SUCCESS) {
+    return fail_json("the root", "an object", code);
   }
-  return dataset;
+  VP_RETURN_IF_ERROR(
+      for_each_field(root, "the root", [&](const std::string& key, value item) -> Result<void> {
+        if (key == "tags") return read_tag_names(item, vott);
+        if (key != "assets") return {};
+        return for_each_field(item, "assets", [&](const std::string& id, value asset) {
+          return read_asset(asset, fmt::format("assets[\"{}\"]", id), vott);
+        });
+      }));
+  if (!vott.has_regions && !vott.frames.empty()) {
+    return fail(
+        ErrorKind::Unsupported,
+        "a VoTT version 2 project, whose boxes are in other files; its export as VoTT JSON has "
+        "them");
+  }
+  return VottBuilder(std::move(vott), options).build(diagnostics);
 }
 
 }  // namespace visionpress

@@ -12,9 +12,10 @@ namespace {
 
 std::string format_difference(const std::optional<Difference>& difference) {
   if (!difference) return "-";
-  // What is shown is the drop: points lost against the first column.
-  return fmt::format("{} [{}, {}]", format_number(-difference->points, 2),
-                     format_number(-difference->high, 2), format_number(-difference->low, 2));
+  const std::string points = format_number(difference->points, 2);
+  if (!difference->low || !difference->high) return points;
+  return fmt::format("{} [{}, {}]", points, format_number(difference->low, 2),
+                     format_number(difference->high, 2));
 }
 
 /// File names, with as much of the folder as tells them apart.
@@ -189,11 +190,34 @@ std::string format_counts(const EvaluateResult& result) {
     text += fmt::format(", {} {}", result.boxes, result.boxes == 1 ? "box" : "boxes");
   if (result.clamped_boxes > 0)
     text += fmt::format(" ({} clamped to their frame)", result.clamped_boxes);
+  if (result.exceeding_boxes > 0)
+    text += fmt::format(" ({} {} beyond their image)", result.exceeding_boxes,
+                        result.exceeding_boxes == 1 ? "reaches" : "reach");
+  if (result.bad_images > 0) {
+    text += fmt::format(", {} left out that cannot be decoded",
+                        format_count(result.bad_images, "image"));
+  }
   if (result.options.crops) text += ", boxes as crops";
   if (result.options.min_box > 0) {
     text += fmt::format(", boxes below {:g} of a side left out", result.options.min_box);
   }
   return text + "\n";
+}
+
+/// Whether the boxes were cut to the image, which raises the figures of networks that pass its
+/// edge.
+std::string format_clip(const EvaluateResult& result) {
+  if (result.options.clip_boxes) return ", all boxes cut to their image (asked for)";
+  if (result.clipped_like.empty()) return {};
+  return fmt::format(", all boxes cut to their image as those of {} are",
+                     base_name(result.clipped_like));
+}
+
+bool has_interval(const EvaluateResult& result) {
+  return std::ranges::any_of(result.models, [](const ModelScore& model) {
+    const auto& difference = model.ap_difference ? model.ap_difference : model.top1_difference;
+    return difference && difference->low;
+  });
 }
 
 std::string format_notes(const EvaluateResult& result) {
@@ -202,18 +226,24 @@ std::string format_notes(const EvaluateResult& result) {
   if (result.task == Task::Detection) {
     text += fmt::format("precision, recall: {} metric, probability > {:g}, IoU >= {:g}\n",
                         name_of(options.metric), options.probability, options.iou);
-    text += fmt::format(
-        "AP: COCO, IoU 0.50:0.05:0.95, probability > {:g}, at most {} boxes an image, NMS IoU "
-        "{:g}\n",
-        options.ap_probability, options.max_detections, options.nms_iou);
+    const std::string least = options.ap_probability
+                                  ? fmt::format("probability > {:g}", *options.ap_probability)
+                                  : std::string("every probability");
+    text +=
+        fmt::format("AP: COCO, IoU 0.50:0.05:0.95, {}, at most {} boxes an image, NMS IoU {:g}{}\n",
+                    least, options.max_detections, options.nms_iou, format_clip(result));
   } else {
     text += "precision, recall: of the strongest class of each image\n";
   }
-  if (result.models.size() > 1 && options.bootstrap_rounds > 0) {
+  if (has_interval(result)) {
     text += fmt::format(
         "drop: points lost against the first column [95 % interval, paired bootstrap over images, "
         "{} rounds, seed {}]\n",
         options.bootstrap_rounds, options.seed);
+  } else if (result.models.size() > 1) {
+    text += fmt::format(
+        "drop: points lost against the first column; no interval, {}\n",
+        options.bootstrap_rounds == 0 ? "as asked for" : "which takes 10 images or more");
   }
   if (has_exports(result)) {
     text += "its export: the same, against the column of the file it was compressed from\n";
@@ -248,10 +278,11 @@ Table make_csv_table(const EvaluateResult& result) {
   const auto number = [](const std::optional<double>& value) {
     return value ? format_number(value, kCsvDigits) : std::string();
   };
-  // What is shown is the drop: points lost against the first column.
-  const auto drop = [&](const ModelScore& model, double Difference::*end) {
-    const auto& difference = model.ap_difference ? model.ap_difference : model.top1_difference;
-    return difference ? number(-((*difference).*end)) : std::string();
+  const auto add_drop = [&](const ModelScore& model, std::vector<std::string>& row) {
+    const auto& points = model.ap_difference ? model.ap_difference : model.top1_difference;
+    row.push_back(points ? number(points->points) : std::string());
+    row.push_back(points ? number(points->low) : std::string());
+    row.push_back(points ? number(points->high) : std::string());
   };
   const auto milliseconds = [&](const ModelScore& model, double RunTime::*end) {
     return model.run_time ? number((*model.run_time).*end) : std::string();
@@ -263,8 +294,8 @@ Table make_csv_table(const EvaluateResult& result) {
                             milliseconds(m, &RunTime::low_ms), milliseconds(m, &RunTime::high_ms),
                             t.tag, std::to_string(t.truth), std::to_string(t.true_positives),
                             std::to_string(t.predicted), number(t.precision), number(t.recall),
-                            number(t.ap), number(t.ap50), drop(m, &Difference::points),
-                            drop(m, &Difference::high), drop(m, &Difference::low)});
+                            number(t.ap), number(t.ap50)});
+      add_drop(m, table.rows.back());
     }
   }
   return table;
@@ -272,7 +303,9 @@ Table make_csv_table(const EvaluateResult& result) {
 
 JsonValue difference_json(const std::optional<Difference>& difference) {
   if (!difference) return nullptr;
-  return {{"points", difference->points}, {"low", difference->low}, {"high", difference->high}};
+  return {{"points", difference->points},
+          {"low", number_json(difference->low)},
+          {"high", number_json(difference->high)}};
 }
 
 JsonValue model_json(const ModelScore& model) {
@@ -329,15 +362,21 @@ JsonValue make_json(const EvaluateResult& result) {
           {"images", result.images},
           {"boxes", result.boxes},
           {"clamped_boxes", result.clamped_boxes},
+          {"exceeding_boxes", result.exceeding_boxes},
+          {"bad_images", result.bad_images},
           {"metric",
            {{"name", name_of(options.metric)},
             {"probability", shortest(options.probability)},
             {"iou", shortest(options.iou)},
-            {"ap_probability", shortest(options.ap_probability)},
+            {"ap_probability", options.ap_probability ? JsonValue(shortest(*options.ap_probability))
+                                                      : JsonValue(nullptr)},
             {"nms_iou", shortest(options.nms_iou)},
             {"max_detections", options.max_detections},
             {"min_box", options.min_box},
             {"crops", options.crops},
+            {"clip_boxes", options.clip_boxes || !result.clipped_like.empty()},
+            {"clipped_like",
+             result.clipped_like.empty() ? JsonValue(nullptr) : JsonValue(result.clipped_like)},
             {"bootstrap_rounds", options.bootstrap_rounds},
             {"seed", options.seed},
             {"max_drop", options.max_drop ? JsonValue(*options.max_drop) : JsonValue(nullptr)}}},

@@ -4,7 +4,8 @@
     check_eval.py --tool BUILD/src/eval/eval_probe [--shared DIR]
 
 Resizing and lossless decoding must be equal in every pixel, JPEG to one grey level (two releases of libjpeg-turbo may meet),
-average precision to 1e-9 on random cases with ties, crowds and empty images.
+average precision to 1e-9 on random cases with ties, crowds and empty images, and on odd files: boxes beyond and outside of their
+frame, negative and empty ones, ids as floats and texts, ids that are there twice, annotations of images that are not listed.
 """
 import contextlib
 import io
@@ -308,8 +309,73 @@ def random_case(seed):
     return {"images": images, "annotations": annotations, "categories": categories}, predictions
 
 
+def odd_case(seed):
+    """A file as tools write them, with predictions; and the same for pycocotools, without what it refuses or misreads.
+    returns: data, predictions, plain data, plain predictions."""
+    rng = random.Random(1000 + seed)
+    texts = rng.random() < 0.3
+    floats = rng.random() < 0.3
+
+    def image_id(i):
+        return f"img_{i:03d}" if texts else i * 3 + rng.choice([0])
+
+    def written(number):
+        return float(number) if floats and not isinstance(number, str) else number
+    categories = [{"id": k, "name": f"tag{k}"} for k in rng.sample(range(0, 40), rng.randint(1, 4))]
+    images = [{"id": image_id(i), "file_name": f"{i}.jpg"} for i in range(1, rng.randint(2, 25))]
+    for image in images:
+        width, height = rng.choice([(100, 80), (80, 100), (64, 64)])  # whatever: pycocotools never looks at it
+        if rng.random() < 0.8:
+            image.update(width=written(width), height=written(height))
+    rng.shuffle(images)
+
+    def box():
+        return [rng.randrange(-30, 100, 5), rng.randrange(-30, 100, 5), rng.choice([0, -5, 5, 10, 20, 40, 60]) if rng.random() < 0.1
+                else rng.randrange(5, 61, 5), rng.randrange(5, 61, 5)]
+    annotations, plain = [], []
+    for image in images:
+        for _ in range(rng.choice([0, 1, 2, 5])):
+            b = box()
+            one = {"id": rng.randint(0, 30), "image_id": image["id"], "category_id": rng.choice(categories)["id"], "bbox": b}
+            clean = dict(one, id=len(plain) + 1, area=b[2] * b[3], iscrowd=0)
+            if rng.random() < 0.5:
+                one["area"] = clean["area"] = rng.choice([b[2] * b[3], 7.5, 1e11, -1])
+            if rng.random() < 0.5:
+                one["iscrowd"] = rng.choice([0, 1, True, False, 1.0])
+                clean["iscrowd"] = int(one["iscrowd"])
+            if rng.random() < 0.2:
+                one["ignore"] = clean["ignore"] = 1
+            if rng.random() < 0.1:
+                del one["id"]
+            one["category_id"] = written(one["category_id"])
+            annotations.append(one)
+            plain.append(clean)
+    annotations += [{"id": 900, "image_id": "nowhere", "category_id": categories[0]["id"], "bbox": [1, 1, 5, 5]},
+                    {"id": 901, "image_id": images[0]["id"], "category_id": 77, "bbox": [1, 1, 5, 5]},
+                    {"id": 902, "image_id": images[0]["id"], "category_id": categories[0]["id"], "bbox": None}][:rng.randint(0, 3)]
+    predictions, plain_predictions = [], []
+    for image in images:
+        truths = [a for a in plain if a["image_id"] == image["id"]]
+        for _ in range(rng.choice([0, 1, 4, 120 if seed % 10 == 0 else 8])):
+            b, category = box(), rng.choice(categories)["id"]
+            if truths and rng.random() < 0.8:
+                truth = rng.choice(truths)
+                b = [v + rng.choice([0, 0, 5, -5]) for v in truth["bbox"]]
+                category = truth["category_id"]
+            score = rng.choice([0, 0.001, 0.004, rng.randint(1, 20) / 20])
+            plain_predictions.append({"image_id": image["id"], "category_id": category, "bbox": b, "score": score})
+            predictions.append(dict(plain_predictions[-1], image_id=written(image["id"]), category_id=written(category)))
+    if predictions and rng.random() < 0.3:
+        predictions.append({"image_id": "elsewhere", "category_id": categories[0]["id"], "bbox": [1, 1, 5, 5], "score": 0.5})
+    odd_images = [dict(image, id=written(image["id"])) for image in images]
+    if rng.random() < 0.2:
+        odd_images.append(odd_images[0])
+    return ({"images": odd_images, "annotations": annotations, "categories": categories}, predictions,
+            {"images": images, "annotations": plain, "categories": categories}, plain_predictions)
+
+
 def coco_scores(data_path, predictions_path):
-    """returns: {tag: (ap, ap50)} and their mean, -1 where there is no truth."""
+    """returns: [(ap, ap50)] of the categories by ascending id, and their mean, -1 where there is no truth."""
     with contextlib.redirect_stdout(io.StringIO()):
         truth = COCO(data_path)
         evaluation = COCOeval(truth, truth.loadRes(predictions_path), "bbox")
@@ -319,19 +385,58 @@ def coco_scores(data_path, predictions_path):
 
     def mean(values):
         return float(np.mean(values[values > -1])) if (values > -1).any() else -1.0
-    names = [category["name"] for category in truth.loadCats(sorted(truth.getCatIds()))]
-    tags = {name: (mean(precision[:, :, k]), mean(precision[0, :, k])) for k, name in enumerate(names)}
+    tags = [(mean(precision[:, :, k]), mean(precision[0, :, k])) for k in range(precision.shape[2])]
     return tags, (mean(precision), mean(precision[0]))
 
 
-def check_average_precision(judge, data_path, predictions_path):
-    tags, mean = coco_scores(data_path, predictions_path)
-    lines = [line.split() for line in judge.run("score", data_path, predictions_path).splitlines()]
-    worst = max(abs(float(lines[0][i]) - mean[i]) for i in range(2))
-    for line in lines[1:]:
-        worst = max(worst, *(abs(float(line[1 + i]) - tags[line[0]][i]) for i in range(2)))
+def check_average_precision(judge, data_path, predictions_path, plain=None):
+    """plain: data and predictions as pycocotools takes them, where it refuses or misreads the others."""
+    tags, mean = coco_scores(*(plain or (data_path, predictions_path)))
+    lines = [line.rsplit(" ", 5) for line in judge.run("score", data_path, predictions_path).splitlines()]
+    worst = max(abs(float(ours) - theirs) for ours, theirs in zip(lines[0][-2:], mean))
+    assert len(lines) == 1 + len(tags), f"{len(lines) - 1} tags, expected {len(tags)}"
+    for line, tag in zip(lines[1:], tags):
+        worst = max(worst, *(abs(float(line[1 + i]) - tag[i]) for i in range(2)))
     assert worst <= 1e-9, f"{worst} from pycocotools"
     return worst
+
+
+def write_json(judge, name, value):
+    path = judge.path(name)
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(value, file)
+    return path
+
+
+def judge_odd_files(judge, count):
+    worst = []
+    for seed in range(count):
+        data, predictions, plain, plain_predictions = odd_case(seed)
+        if not plain_predictions:
+            continue
+        paths = [write_json(judge, name, value) for name, value in
+                 [("odd.json", data), ("odd-predictions.json", predictions), ("plain.json", plain),
+                  ("plain-predictions.json", plain_predictions)]]
+        worst.append(judge.case(f"odd file, seed {seed}", check_average_precision, judge, paths[0], paths[1], paths[2:]))
+    print("largest difference to pycocotools on odd files:", max((w for w in worst if w is not None), default="none"))
+
+
+def judge_coco_cases(judge):
+    """The cases that were told of; VoTT's says the same as base.json."""
+    folder = os.path.join(judge.shared, "cases", "coco")
+    for name, predictions in [("base", "pred"), ("swapped", "pred"), ("exceed", "exceed_pred"), ("exceed", "pred"), ("outside", "pred"),
+                              ("orphan", "pred"), ("strid", "strid_pred"), ("dupann", "pred"), ("v_v2", "pred")]:
+        paths = [os.path.join(folder, f"{file}.json") for file in (name, predictions)]
+        plain = None
+        if name == "dupann":  # ids that are there twice: pycocotools looks annotations up by them and loses one
+            with open(paths[0], encoding="utf-8") as file:
+                data = json.load(file)
+            for i, annotation in enumerate(data["annotations"]):
+                annotation["id"] = i + 1
+            plain = write_json(judge, "renumbered.json", data), paths[1]
+        if name == "v_v2":
+            plain = os.path.join(folder, "base.json"), paths[1]
+        judge.case(f"case {name} {predictions}", check_average_precision, judge, *paths, plain)
 
 
 def judge_average_precision(judge, count):
@@ -367,6 +472,9 @@ def main():
     judge_xmp(judge)
     judge_orientations(judge)
     judge_average_precision(judge, 200)
+    judge_odd_files(judge, 150)
+    if judge.shared:
+        judge_coco_cases(judge)
     judge.close()
 
 

@@ -14,7 +14,7 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
                  "place (.json, COCO results)")
       ->required();
   app.add_option("-d,--data", options.data,
-                 "Labelled images: COCO JSON, VoTT v1 JSON, or a folder with a folder a tag")
+                 "Labelled images: COCO JSON, VoTT JSON, or a folder with one folder for each tag")
       ->required()
       ->type_name("PATH");
   app.add_option("--images", options.images, "Folder of the images; default: beside the data")
@@ -32,7 +32,13 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
                  "Write the detections of the one model as COCO results JSON")
       ->type_name("FILE");
   app.add_flag("--force", options.overwrite, "Overwrite an existing --save-predictions file");
+  app.add_flag("--skip-missing", options.skip_missing, "Leave out images that are not there");
+  app.add_flag("--skip-bad", options.skip_bad, "Leave out images that cannot be decoded");
   add_threads(app, options.threads);
+  app.add_flag("--clip-boxes", options.clip_boxes,
+               "Cut predicted boxes to their image, as the service does; without it that is done "
+               "where a column's boxes all end there")
+      ->group(kMore);
   app.add_flag("--crops", options.crops,
                "Classifiers: score the boxes of a detection data set as crops")
       ->group(kMore);

@@ -26,7 +26,7 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
                  "Exports of one iteration: model files, .zip packages or folders of them")
       ->required();
   app.add_option("-d,--data", options.evaluate.data,
-                 "Labelled images: COCO JSON, VoTT v1 JSON, or a folder with a folder a tag")
+                 "Labelled images: COCO JSON, VoTT JSON, or a folder with one folder for each tag")
       ->required()
       ->type_name("PATH");
   app.add_option("-o,--results", options.results,
@@ -59,6 +59,8 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
   app.add_option("--labels", options.evaluate.labels,
                  "Label file, a tag a line; default: in the export, or beside it")
       ->type_name("FILE");
+  app.add_flag("--skip-missing", options.evaluate.skip_missing,
+               "Leave out images that are not there");
   add_threads(app, options.evaluate.threads);
 }
 

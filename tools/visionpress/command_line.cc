@@ -253,7 +253,12 @@ void add_metric_options(CommandLine& line, EvaluateOptions& options,
   add_number("--probability", options.probability,
              "Precision and recall count detections above it");
   add_number("--iou", options.iou, "Overlap that makes a match for precision and recall");
-  add_number("--ap-probability", options.ap_probability, "AP counts detections above it");
+  app.add_option_function<float>(
+         "--ap-probability", [&options](float value) { options.ap_probability = value; },
+         "AP counts detections above it; default: 0.005, and every one where only predictions are "
+         "scored")
+      ->type_name("FLOAT")
+      ->group(kMore);
   add_number("--nms-iou", options.nms_iou,
              "The weaker of two boxes of a tag that overlap more is dropped");
   add_number("--max-detections", options.max_detections, "Boxes kept an image");

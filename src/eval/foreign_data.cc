@@ -1,0 +1,122 @@
+// Files that people give for annotations and that are something else: each is named for what it is.
+
+#include <algorithm>
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include "base/ascii.h"
+#include "eval/dataset_parts.h"
+#include "eval/foreign_file.h"
+#include "eval/image_codecs.h"
+
+namespace visionpress {
+namespace {
+
+constexpr const char* kForms =
+    "--data takes COCO JSON, VoTT JSON, or a folder with one folder for each tag";
+
+std::string lower_extension(const std::string& path) {
+  return ascii_lower(std::filesystem::path(path).extension().native());
+}
+
+std::string name_of_path(const std::string& path) {
+  return std::filesystem::path(path).filename().string();
+}
+
+std::string_view skip_blank(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  return first == std::string_view::npos ? std::string_view() : text.substr(first);
+}
+
+bool is_model(const std::string& extension, std::string_view text) {
+  if (text.size() >= 8 && text.substr(4, 4) == "TFL3") return true;
+  constexpr std::string_view kModels[] = {".mlmodel", ".tflite", ".pb",    ".onnx",      ".pt",
+                                          ".pth",     ".h5",     ".keras", ".mlpackage", ".ckpt"};
+  return std::ranges::find(kModels, extension) != std::end(kModels);
+}
+
+std::string_view first_line(std::string_view text) {
+  text = skip_blank(text);
+  return text.substr(0, std::min(text.find_first_of("\r\n"), text.size()));
+}
+
+/// "0 0.5 0.5 0.2 0.3": numbers and blanks alone, five of them or more.
+bool is_yolo_label(std::string_view line) {
+  if (line.find_first_not_of("0123456789.-+eE \t") != std::string_view::npos) return false;
+  std::size_t numbers = 0;
+  bool inside = false;
+  for (const char c : line) {
+    const bool blank = c == ' ' || c == '\t';
+    if (!blank && !inside) ++numbers;
+    inside = !blank;
+  }
+  return numbers >= 5;
+}
+
+bool has_key(std::string_view text, std::string_view key) {
+  return text.find(key) != std::string_view::npos;
+}
+
+/// Text that is no JSON. returns: nothing where no form is recognised.
+std::string name_text(const std::string& extension, std::string_view text) {
+  const std::string_view line = first_line(text);
+  const bool is_yaml = extension == ".yaml" || extension == ".yml";
+  if (is_yaml && has_key(text, "names")) return "YOLO's description of a data set";
+  if (is_yaml) return "YAML";
+  if (line.starts_with("<")) {
+    return has_key(text, "<annotation") ? "Pascal VOC annotations (XML)"
+           : has_key(text, "<html") || has_key(text, "<!DOCTYPE html") || has_key(text, "<HTML")
+               ? "a web page"
+               : "XML";
+  }
+  if (is_yolo_label(line)) return "a YOLO label file (class, centre and size of one image's boxes)";
+  if (extension == ".csv" || std::ranges::count(line, ',') >= 2) return "a CSV table";
+  if (extension == ".txt") return "a text file";
+  return {};
+}
+
+}  // namespace
+
+std::string name_foreign_json(std::string_view text) {
+  if (skip_blank(text).starts_with("[")) {
+    if (has_key(text, "\"image_id\"")) {
+      return "predictions (COCO results); they are given in place of a model";
+    }
+    if (has_key(text, "\"coordinates\"") || has_key(text, "\"imagefilename\"")) {
+      return "Create ML annotations";
+    }
+    if (has_key(text, "\"annotations\"") && has_key(text, "\"data\"")) {
+      return "a Label Studio export (choose its COCO form)";
+    }
+    return {};
+  }
+  if (has_key(text, "\"imagePath\"") && has_key(text, "\"shapes\"")) {
+    return "LabelMe annotations of one image";
+  }
+  if (has_key(text, "\"_via_") || has_key(text, "\"shape_attributes\"")) {
+    return "annotations of the VGG image annotator (export them as COCO)";
+  }
+  if (has_key(text, "\"predictions\"")) return "predictions, not annotations";
+  return {};
+}
+
+tl::unexpected<Error> fail_foreign(const std::string& path, std::string_view text) {
+  const std::string extension = lower_extension(path);
+  const std::string name = name_of_path(path);
+  if (is_model(extension, text)) {
+    return fail(ErrorKind::Malformed, "{} is a model; --data takes the annotations", name);
+  }
+  if (text.starts_with("PK\x03\x04")) {
+    return fail(ErrorKind::Malformed, "{} is an archive; {}", name, kForms);
+  }
+  if (find_image_format(std::as_bytes(std::span(text))) != ImageFormat::Unknown) {
+    return fail(ErrorKind::Malformed, "{} is a picture; {}", name, kForms);
+  }
+  std::string kind = name_text(extension, text);
+  if (kind.empty()) kind = name_foreign_file(std::as_bytes(std::span(text)));
+  if (!kind.empty()) return fail(ErrorKind::Malformed, "{} is {}; {}", name, kind, kForms);
+  return fail(ErrorKind::Malformed, "{} is not JSON; {}", name, kForms);
+}
+
+}  // namespace visionpress
