@@ -11,9 +11,11 @@ find_package(PNG REQUIRED)                       # eval: images
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp) # eval: images
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)       # cloud: the service's client, downloads
-pkg_check_modules(httplib REQUIRED IMPORTED_TARGET cpp-httplib) # cloud: the prediction endpoint
+find_package(Boost 1.81 REQUIRED)                               # cloud: the prediction endpoint (Beast and Asio, headers alone)
+find_package(ZLIB REQUIRED)                                     # cloud: bodies in gzip
+pkg_check_modules(brotli REQUIRED IMPORTED_TARGET libbrotlidec) # cloud: bodies in br
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)      # cloud: export packages
-pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)   # cloud: the SHA-1 that packages name; cpp-httplib brings it
+pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)   # cloud: the SHA-1 that packages name
 find_package(CLI11 REQUIRED)                     # tools
 find_package(nlohmann_json REQUIRED)             # report, eval, tools
 find_path(VP_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)   # everywhere: Result

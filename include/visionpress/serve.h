@@ -17,7 +17,7 @@ struct ServeOptions {
   int port = 0;                    ///< 0: one that is free
   /// One of them must come with each call (header Prediction-Key); none: anybody may call.
   std::vector<std::string> keys = {};
-  bool fetches_urls = true;  ///< takes {"url": ...} bodies: callers then choose what is fetched
+  bool fetches_urls = false;  ///< takes {"url": ...} bodies and fetches from public addresses
   std::string labels =
       {};  ///< label file; empty: in the model, then labels.txt or NAME_labels.txt beside it
   float probability = 0.01F;  ///< detections above it are answered; the service's own limit
@@ -27,8 +27,9 @@ struct ServeOptions {
   PreprocessOptions preprocess = {};
   int threads = 0;       ///< of all runs together; 0: one a core
   int workers = 0;       ///< images looked at at the same time, which share the threads; 0: as many
-  int connections = 64;  ///< served at the same time; further ones wait
+  int connections = 64;  ///< images received or looked at at the same time; further ones wait
   double receive_seconds = 30.0;  ///< from a request's first byte to its last
+  double answer_seconds = 60.0;   ///< from there to its answer; then the work is given up
 };
 
 /// Serves from threads of its own until `stop`. These inherit the caller's signal mask; the library
@@ -36,7 +37,8 @@ struct ServeOptions {
 class PredictionServer {
  public:
   /// Loads the model and listens. errors: of the model and label file, naming them; Unsupported for
-  /// a model that is neither detector nor classifier; InvalidArgument, Output (it cannot listen).
+  /// a model that is neither detector nor classifier; InvalidArgument, Output (it cannot listen),
+  /// Internal (there are no threads for it).
   [[nodiscard]] static Result<PredictionServer> start(const std::string& model,
                                                       const ServeOptions& options);
   PredictionServer(PredictionServer&&) noexcept;
@@ -49,7 +51,7 @@ class PredictionServer {
   [[nodiscard]] const std::string& description() const;
   /// What opening the model had to say.
   [[nodiscard]] const std::vector<std::string>& warnings() const;
-  /// Takes no more requests, answers those that have begun, and returns.
+  /// Takes no more requests, gives those that have begun 0.6 seconds, ends them and returns.
   void stop();
 
  private:

@@ -1,135 +1,123 @@
 #include "visionpress/serve.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
-#include <condition_variable>
-#include <deque>
-#include <exception>
+#include <csignal>
 #include <filesystem>
-#include <functional>
-#include <future>
-#include <mutex>
-#include <thread>
+#include <unordered_map>
 
 #include "api/model_runner.h"
 #include "api/read_output.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "base/thread_probe.h"
 #include "cloud/prediction_endpoint.h"
 #include "eval/image.h"
 
 namespace visionpress {
 namespace {
 
-/// The service's own limit for a side. It also keeps what one request can make us allocate to a
-/// third of a gigabyte.
+/// The service's own limit for a side.
 constexpr int kLongestSide = 10240;
+
+/// Memory of one request's picture while it is decoded: the largest one's pixels, and a little.
+/// A progressive JPEG takes up to three times its pixels and so ends at a third of their number.
+constexpr std::uint64_t kPictureBytes = std::uint64_t{320} << 20;
 
 using Found = Result<std::vector<EndpointPrediction>>;
 
-/// A thread for each session, since a session that wandered between threads would leave buffers in
-/// each. Images wait in the order in which they came.
-class SessionPool {
+/// What looks at images: for each of the endpoint's workers a session and its input, since a
+/// session that wandered between threads would leave buffers in each.
+class ImageReader {
  public:
-  static Result<std::unique_ptr<SessionPool>> create(const ModelRunner& runner,
-                                                     const ReadOutputOptions& options, int workers,
-                                                     int threads_each) {
-    auto pool = std::make_unique<SessionPool>(runner, options);
-    std::vector<Session> sessions;
-    for (int i = 0; i < workers; ++i) {
+  static Result<std::unique_ptr<ImageReader>> create(const ModelRunner& runner,
+                                                     const ReadOutputOptions& options,
+                                                     std::size_t workers, int threads_each) {
+    auto reader = std::make_unique<ImageReader>(runner, options);
+    for (std::size_t i = 0; i < workers; ++i) {
       VP_ASSIGN_OR_RETURN(Session session, runner.executor->make_session(threads_each));
-      sessions.push_back(std::move(session));
+      reader->places_.push_back(
+          {std::move(session), std::vector<float>(runner.preprocess.value_count())});
     }
-    for (Session& session : sessions) {
-      pool->threads_.emplace_back(
-          [&self = *pool, session = std::move(session)]() mutable { self.work(session); });
+    for (std::size_t i = 0; i < runner.labels.size(); ++i) {
+      reader->lines_.try_emplace(runner.labels[i], static_cast<int>(i));
     }
-    return pool;
+    return reader;
   }
 
-  SessionPool(const ModelRunner& runner, const ReadOutputOptions& options)
+  ImageReader(const ModelRunner& runner, const ReadOutputOptions& options)
       : runner_(runner), options_(options) {}
-  SessionPool(const SessionPool&) = delete;
-  SessionPool& operator=(const SessionPool&) = delete;
-  ~SessionPool() {
-    {
-      const std::scoped_lock lock(mutex_);
-      ending_ = true;
-    }
-    changed_.notify_all();
-    for (std::thread& thread : threads_) thread.join();
-  }
 
-  /// Waits for the result. bytes: an image file, borrowed for the call.
-  Found look_at(Bytes bytes) {
-    Job job;
-    job.bytes = bytes;
-    std::future<Found> found = job.found.get_future();
-    {
-      const std::scoped_lock lock(mutex_);
-      jobs_.push_back(std::move(job));
-    }
-    changed_.notify_one();
-    return found.get();
-  }
-
- private:
-  struct Job {
-    Bytes bytes = {};
-    std::promise<Found> found = {};
-  };
-
-  void work(Session& session) {
-    std::vector<float> input(runner_.preprocess.value_count());
-    while (true) {
-      std::unique_lock lock(mutex_);
-      changed_.wait(lock, [this] { return ending_ || !jobs_.empty(); });
-      if (jobs_.empty()) return;
-      Job job = std::move(jobs_.front());
-      jobs_.pop_front();
-      lock.unlock();
-      try {
-        job.found.set_value(run(session, input, job.bytes));
-      } catch (const std::exception& error) {  // no memory for this image
-        job.found.set_value(fail(ErrorKind::Internal, "the image was not run: {}", error.what()));
-      }
-    }
-  }
-
-  Found run(Session& session, std::span<float> input, Bytes bytes) const {
-    // Decoded here and not where it was received, so that at most a worker's number of pictures is
-    // in memory.
+  /// bytes: an image file. Decoded here, by a worker, so that at most a worker's number of pictures
+  /// is in memory.
+  Found look_at(Bytes bytes, std::size_t worker, const Stop& stop) {
     VP_ASSIGN_OR_RETURN(const ImageSize size, read_image_size(bytes));
     if (std::max(size.width, size.height) > kLongestSide) {
       return fail(ErrorKind::InvalidArgument, "the image is {}x{} pixels, sides go up to {}",
                   size.width, size.height, kLongestSide);
     }
-    VP_ASSIGN_OR_RETURN(const Image image, decode_image(bytes));
-    const Placement placement = apply_preprocess(runner_.preprocess, view_image(image), input);
-    if (const auto ran = session.run(input); !ran) {
+    DecodeLimits limits;
+    limits.max_bytes = kPictureBytes;
+    limits.deadline = stop.deadline;
+    limits.cancelled = stop.cancelled;
+    Place& place = places_[worker];
+    Seen seen = {};
+    {
+      VP_ASSIGN_OR_RETURN(const Image image, decode_image(bytes, limits));
+      seen.size = {image.width, image.height};
+      seen.placement = apply_preprocess(runner_.preprocess, view_image(image), place.input);
+    }
+    if (const auto ran = place.session.run(place.input, stop); !ran) {
       return fail(ErrorKind::Internal, "{}", ran.error().message);
     }
+    return read_predictions(place.session.outputs(), seen);
+  }
+
+ private:
+  struct Place {
+    Session session;
+    std::vector<float> input = {};
+  };
+
+  [[nodiscard]] Found read_predictions(const std::vector<OutputView>& outputs,
+                                       const Seen& seen) const {
+    if (count_not_finite(outputs[runner_.output_index].values) > 0) {
+      return fail(ErrorKind::Internal, "the network gives NaN or infinity for this image");
+    }
     std::vector<EndpointPrediction> found;
-    for (Prediction& p : read_output(runner_, session.outputs(),
-                                     {{image.width, image.height}, placement}, options_)) {
-      if (!std::isfinite(p.probability)) continue;  // JSON has no word for it
-      EndpointPrediction prediction{std::move(p.tag), p.probability, std::nullopt};
+    for (Prediction& p : read_output(runner_, outputs, seen, options_)) {
+      if (!std::isfinite(p.probability + p.left + p.top + p.width + p.height)) {
+        return fail(ErrorKind::Internal, "the network gives a box without an end for this image");
+      }
+      EndpointPrediction prediction;
+      prediction.tag_index = find_line(p.tag);
+      prediction.tag = std::move(p.tag);
+      prediction.probability = p.probability;
       if (runner_.task == ModelTask::Detection) {
-        prediction.box = {p.left / image.width, p.top / image.height, p.width / image.width,
-                          p.height / image.height};
+        const ImageSize& size = seen.size;
+        prediction.box = {p.left / size.width, p.top / size.height, p.width / size.width,
+                          p.height / size.height};
       }
       found.push_back(std::move(prediction));
     }
     return found;
   }
 
+  /// A tag without a line in the label file is named "class N".
+  [[nodiscard]] int find_line(const std::string& tag) const {
+    const auto line = lines_.find(tag);
+    if (line != lines_.end()) return line->second;
+    int number = 0;
+    const std::size_t digits = tag.find_last_not_of("0123456789") + 1;
+    std::from_chars(tag.data() + digits, tag.data() + tag.size(), number);
+    return number;
+  }
+
   const ModelRunner& runner_;
   const ReadOutputOptions options_;
-  std::mutex mutex_ = {};
-  std::condition_variable changed_ = {};
-  std::deque<Job> jobs_ = {};
-  bool ending_ = false;
-  std::vector<std::thread> threads_ = {};
+  std::vector<Place> places_ = {};
+  std::unordered_map<std::string, int> lines_ = {};  ///< in the label file, of each tag
 };
 
 Result<void> check(const ServeOptions& options) {
@@ -154,9 +142,12 @@ Result<void> check(const ServeOptions& options) {
                 options.threads, options.workers, options.connections, kMostThreads);
   }
   constexpr double kLongestWait = 3600.0;
-  if (!(options.receive_seconds >= 0.1 && options.receive_seconds <= kLongestWait)) {
-    return fail(ErrorKind::InvalidArgument, "receive-seconds is {:g}, expected 0.1 to {:g}",
-                options.receive_seconds, kLongestWait);
+  for (const auto& [name, seconds] : {std::pair{"receive-seconds", options.receive_seconds},
+                                      std::pair{"answer-seconds", options.answer_seconds}}) {
+    if (!(seconds >= 0.1 && seconds <= kLongestWait)) {
+      return fail(ErrorKind::InvalidArgument, "{} is {:g}, expected 0.1 to {:g}", name, seconds,
+                  kLongestWait);
+    }
   }
   return {};
 }
@@ -165,8 +156,8 @@ Result<void> check(const ServeOptions& options) {
 
 struct PredictionServer::Impl {
   ModelRunner runner = {};
-  std::unique_ptr<SessionPool> pool = nullptr;
-  std::unique_ptr<PredictionEndpoint> endpoint = nullptr;  // asks the pool, so it ends before it
+  std::unique_ptr<ImageReader> reader = nullptr;
+  std::unique_ptr<PredictionEndpoint> endpoint = nullptr;  // asks the reader, so it ends before it
   std::string address = {};
   std::string description = {};
   std::vector<std::string> warnings = {};
@@ -183,6 +174,11 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
   const int threads = options.threads > 0 ? options.threads : default_thread_count();
   const int workers = options.workers > 0 ? options.workers : threads;
   const int threads_each = std::max(1, threads / workers);
+  // OpenMP would end the program where it finds no thread. One more is the server's own.
+  const int team = std::max(workers * threads_each, default_thread_count());
+  if (!can_start_threads(static_cast<std::size_t>(team) + 1)) {
+    return fail(ErrorKind::Internal, "cannot start {} threads (ulimit -u?)", team + 1);
+  }
   auto impl = std::make_unique<Impl>();
   VP_ASSIGN_OR_RETURN(impl->runner, ModelRunner::create(model, {.labels = options.labels,
                                                                 .arithmetic = options.arithmetic,
@@ -199,7 +195,9 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
                                   .nms_iou = options.nms_iou,
                                   .max_detections = options.max_detections,
                                   .top = 0};
-  VP_ASSIGN_OR_RETURN(impl->pool, SessionPool::create(impl->runner, read, workers, threads_each));
+  const auto worker_count = static_cast<std::size_t>(workers);
+  VP_ASSIGN_OR_RETURN(impl->reader,
+                      ImageReader::create(impl->runner, read, worker_count, threads_each));
   EndpointOptions endpoint;
   endpoint.host = options.host;
   endpoint.port = options.port;
@@ -210,10 +208,15 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
   endpoint.fetches_urls = options.fetches_urls;
   endpoint.connections = options.connections;
   endpoint.receive_seconds = options.receive_seconds;
-  VP_ASSIGN_OR_RETURN(impl->endpoint,
-                      PredictionEndpoint::start(endpoint, [pool = impl->pool.get()](Bytes image) {
-                        return pool->look_at(image);
-                      }));
+  endpoint.answer_seconds = options.answer_seconds;
+  endpoint.workers = worker_count;
+  endpoint.team_threads = static_cast<std::size_t>(threads_each) - 1;
+  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL, where it fetches, writes to what may be closed
+  const auto look_at = [reader = impl->reader.get()](Bytes image, std::size_t worker,
+                                                     const Stop& stop) {
+    return reader->look_at(image, worker, stop);
+  };
+  VP_ASSIGN_OR_RETURN(impl->endpoint, PredictionEndpoint::start(endpoint, look_at));
   const bool bare_v6 = options.host.find(':') != std::string::npos;
   impl->address = bare_v6 ? fmt::format("http://[{}]:{}", options.host, impl->endpoint->port())
                           : fmt::format("http://{}:{}", options.host, impl->endpoint->port());

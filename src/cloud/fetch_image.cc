@@ -1,6 +1,8 @@
 #include "cloud/fetch_image.h"
 
+#include <array>
 #include <memory>
+#include <string_view>
 
 #include <curl/curl.h>
 
@@ -9,60 +11,120 @@
 namespace visionpress {
 namespace {
 
+constexpr int kLookMilliseconds = 50;  // how often a transfer looks whether it is to end
+constexpr long kMilliseconds = 1000;
+constexpr long kRedirects = 3;
+
 struct Received {
   std::string bytes = {};
   std::size_t most = 0;
-  bool too_large = false;
 };
 
 std::size_t take(const char* data, std::size_t size, std::size_t count, void* user) {
   auto* received = static_cast<Received*>(user);
   const std::size_t total = size * count;
-  received->too_large = total > received->most - received->bytes.size();
-  if (received->too_large) return 0;
+  if (total > received->most - received->bytes.size()) return 0;
   received->bytes.append(data, total);
   return total;
 }
 
-bool starts_with_web(const std::string& url) {
-  return url.starts_with("http://") || url.starts_with("https://");
+/// libcurl has resolved the name and asks for a socket to that very address.
+curl_socket_t open_socket(void* user, curlsocktype /*purpose*/, curl_sockaddr* target) {
+  const auto* options = static_cast<const FetchOptions*>(user);
+  if (options->is_allowed == nullptr || !options->is_allowed(target->addr)) return CURL_SOCKET_BAD;
+  return ::socket(target->family, target->socktype | SOCK_CLOEXEC, target->protocol);
+}
+
+tl::unexpected<Error> fail_silently() {
+  return fail(ErrorKind::Io, "no image could be fetched from the address");
+}
+
+struct Cleanup {
+  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+};
+
+struct MultiCleanup {
+  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+};
+
+template <typename T>
+void set(CURL* curl, CURLoption option, T value) {
+  curl_easy_setopt(curl, option, value);
+}
+
+void set_options(CURL* curl, const std::string& url, const FetchOptions& options) {
+  set(curl, CURLOPT_URL, url.c_str());
+  set(curl, CURLOPT_PROTOCOLS_STR, "http,https");
+  set(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  set(curl, CURLOPT_FOLLOWLOCATION, 1L);
+  set(curl, CURLOPT_MAXREDIRS, kRedirects);
+  set(curl, CURLOPT_TIMEOUT_MS,
+      static_cast<long>(options.seconds * static_cast<double>(kMilliseconds)));
+  set(curl, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options.max_bytes));
+  set(curl, CURLOPT_NOSIGNAL, 1L);
+  // A proxy would make the connection, past the check of its address.
+  set(curl, CURLOPT_PROXY, "");
+  set(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  set(curl, CURLOPT_OPENSOCKETDATA, &options);
+  set(curl, CURLOPT_USERAGENT, "visionpress");
+  // A name server that never answers must not hold back the end: its thread is left to itself.
+  set(curl, CURLOPT_QUICK_EXIT, 1L);
+}
+
+/// returns: libcurl's word, CURLE_ABORTED_BY_CALLBACK when `stop` was due.
+CURLcode transfer(CURLM* multi, const Stop& stop) {
+  int running = 1;
+  while (true) {
+    if (curl_multi_perform(multi, &running) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
+    if (running == 0) break;
+    if (stop.is_due()) return CURLE_ABORTED_BY_CALLBACK;
+    if (curl_multi_poll(multi, nullptr, 0, kLookMilliseconds, nullptr) != CURLM_OK) {
+      return CURLE_OUT_OF_MEMORY;
+    }
+  }
+  int left = 0;
+  const CURLMsg* message = curl_multi_info_read(multi, &left);
+  return message == nullptr ? CURLE_OUT_OF_MEMORY : message->data.result;
+}
+
+bool is_our_fault(CURLcode code, std::string_view message) {
+  // What libcurl says when its resolver finds no thread.
+  return code == CURLE_OUT_OF_MEMORY || code == CURLE_FAILED_INIT ||
+         (code == CURLE_COULDNT_RESOLVE_HOST &&
+          message.find("thread failed") != std::string_view::npos);
 }
 
 }  // namespace
 
-Result<std::string> fetch_image(const std::string& url, const FetchOptions& options) {
-  if (!starts_with_web(url)) {
-    return fail(ErrorKind::InvalidArgument, "the address is not http:// or https://");
-  }
+Result<std::string> fetch_image(const std::string& url, const FetchOptions& options,
+                                const Stop& stop) {
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const std::unique_ptr<CURL, void (*)(CURL*)> owner(curl_easy_init(), curl_easy_cleanup);
-  if (ready != CURLE_OK || owner == nullptr) {
+  const std::unique_ptr<CURL, Cleanup> curl(curl_easy_init());
+  const std::unique_ptr<CURLM, MultiCleanup> multi(curl_multi_init());
+  if (ready != CURLE_OK || curl == nullptr || multi == nullptr) {
     return fail(ErrorKind::Internal, "libcurl does not start");
   }
-  CURL* curl = owner.get();
+  // libcurl would guess http for an address without a scheme.
+  if (url.find("://") == std::string::npos) return fail_silently();
+  set_options(curl.get(), url, options);
   Received received;
   received.most = options.max_bytes;
-  curl_easy_setopt(curl, CURLOPT_URL, url.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
-  curl_easy_setopt(curl, CURLOPT_MAXREDIRS, 3L);
-  curl_easy_setopt(curl, CURLOPT_TIMEOUT, options.seconds);
-  curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, options.seconds);
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take);
-  curl_easy_setopt(curl, CURLOPT_WRITEDATA, &received);
-  const CURLcode code = curl_easy_perform(curl);
-  if (received.too_large) {
-    return fail(ErrorKind::Io, "the address gives more than {} bytes", options.max_bytes);
+  set(curl.get(), CURLOPT_WRITEFUNCTION, take);
+  set(curl.get(), CURLOPT_WRITEDATA, &received);
+  std::array<char, CURL_ERROR_SIZE> message = {};
+  set(curl.get(), CURLOPT_ERRORBUFFER, message.data());
+  if (curl_multi_add_handle(multi.get(), curl.get()) != CURLM_OK) {
+    return fail(ErrorKind::Internal, "libcurl does not start");
   }
-  if (code != CURLE_OK) {
-    return fail(ErrorKind::Io, "the image cannot be fetched: {}", curl_easy_strerror(code));
-  }
+  const CURLcode code = transfer(multi.get(), stop);
   long status = 0;
-  curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
+  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  curl_multi_remove_handle(multi.get(), curl.get());
+  if (is_our_fault(code, message.data())) {
+    return fail(ErrorKind::Internal, "the address could not be asked: {}", message.data());
+  }
   constexpr long kDone = 200;
-  if (status != kDone) return fail(ErrorKind::Io, "the address answers with status {}", status);
+  if (code != CURLE_OK || status != kDone) return fail_silently();
   return std::move(received.bytes);
 }
 

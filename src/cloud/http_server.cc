@@ -3,353 +3,542 @@
 #include <algorithm>
 #include <array>
 #include <atomic>
-#include <charconv>
-#include <condition_variable>
-#include <cstring>
+#include <chrono>
 #include <deque>
-#include <mutex>
+#include <list>
+#include <system_error>
 #include <thread>
 
+#include <boost/asio/executor_work_guard.hpp>
+#include <boost/asio/io_context.hpp>
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/post.hpp>
+#include <boost/asio/steady_timer.hpp>
+#include <boost/asio/write.hpp>
+#include <boost/beast/http/message.hpp>
+#include <boost/beast/http/string_body.hpp>
+#include <boost/beast/http/write.hpp>
+#include <fcntl.h>
 #include <fmt/format.h>
-#include <netdb.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <sys/eventfd.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
-#include "base/descriptor.h"
 #include "base/error.h"
-#include "cloud/socket_stream.h"
+#include "cloud/host_rules.h"
+#include "cloud/request_reader.h"
 
 namespace visionpress {
 namespace {
 
-constexpr std::size_t kHeadBytes = 64 << 10;
-constexpr std::size_t kChunkMarks = 1 << 20;  // sizes between the chunks of a body, at most
-constexpr std::size_t kRequestsAConnection = 100000;
+namespace asio = boost::asio;
+namespace http = boost::beast::http;
+using asio::ip::tcp;
+using boost::system::error_code;
+using Clock = std::chrono::steady_clock;
+using Seconds = std::chrono::duration<double>;
+using std::chrono::milliseconds;
 
-bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  const auto lower = [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; };
-  return std::ranges::equal(a, b, {}, lower, lower);
+// Connections beyond those whose requests are served: they have sent no whole head, so each costs a
+// descriptor and what it has sent. Beyond it the one that has been silent longest is let go.
+constexpr std::size_t kSpareConnections = 1000;
+constexpr milliseconds kWriteTime(10'000);
+constexpr milliseconds kDrainTime(2'000);
+constexpr milliseconds kGrace(600);      // of what has begun, when the server is to stop
+constexpr milliseconds kLastWords(250);  // from there until all connections are closed
+constexpr milliseconds kAcceptPause(10);
+// While others wait for a body's place, one that comes slower than this from its first second on is
+// let go: a photograph of a megabyte would take 16 seconds.
+constexpr milliseconds kSlowLook(250);
+constexpr double kSlowSeconds = 1.0;
+constexpr double kSlowBytesPerSecond = 64 << 10;
+
+Clock::duration to_time(double seconds) {
+  return std::chrono::duration_cast<Clock::duration>(Seconds(seconds));
 }
 
-std::string say_error(int error) {
-  std::array<char, 128> text = {};
-  return ::strerror_r(error, text.data(), text.size());
+enum class Phase : std::uint8_t {
+  Idle,     // no byte of a request is there
+  Head,     // its head comes
+  Waiting,  // for a place for its body
+  Body,     // its body comes
+  Answer,   // the handlers work at it
+  Write,    // its answer leaves
+  Drain,    // the last answer has left; the client may still be sending
+  Closed,
+};
+
+class Connection;
+using Shared = std::shared_ptr<Connection>;
+
+/// What the connections ask of their server.
+struct Hub {
+  virtual void take_place(const Shared& connection) = 0;  ///< for a body; calls start_body
+  virtual void give_place() = 0;
+  virtual void forget(const Shared& connection) = 0;
+
+  Hub() = default;
+  Hub(const Hub&) = delete;
+  Hub& operator=(const Hub&) = delete;
+  virtual ~Hub() = default;
+
+  HttpServerOptions options = {};
+  HttpHandlers handlers = {};
+  asio::io_context context{1};
+  bool checks_host = false;  ///< it listens on a loopback address
+  bool stopping = false;
+  std::atomic<bool> cancelled = false;
+};
+
+class Connection : public std::enable_shared_from_this<Connection> {
+ public:
+  Connection(tcp::socket socket, Hub& hub)
+      : hub_(hub),
+        socket_(std::move(socket)),
+        timer_(hub.context),
+        reader_(hub.options.max_body_bytes) {}
+
+  void start();
+  void start_body();
+  void refuse(ServerFault fault, int status);
+  void close();
+
+  [[nodiscard]] Phase phase() const { return phase_; }
+  [[nodiscard]] Clock::time_point since() const { return since_; }
+  [[nodiscard]] bool is_slow() const;
+
+ private:
+  void enter(Phase phase, Clock::duration time);
+  void enter(Phase phase);  ///< for as long as it takes
+  void read();
+  void advance();
+  void take_head();
+  void answer();
+  void write(ServerReply reply);
+  void finish_reply();
+  void drain();
+  void on_timer();
+  /// No memory for this connection: it ends, the others go on.
+  template <typename Step>
+  void guard(const Step& step) {
+    try {
+      step();
+    } catch (const std::exception&) {
+      close();
+    }
+  }
+
+  Hub& hub_;
+  tcp::socket socket_;
+  asio::steady_timer timer_;
+  RequestReader reader_;
+  http::response<http::string_body> reply_ = {};
+  std::array<char, 4096> rest_ = {};  ///< what is thrown away
+  Phase phase_ = Phase::Idle;
+  Clock::time_point since_ = Clock::now();  ///< that it is in this phase
+  bool has_place_ = false;
+  bool is_head_ = false;  ///< asks for an answer's head alone
+  bool unread_ = false;   ///< what the client still sends is not to be read
+  bool keeps_open_ = false;
+};
+
+void Connection::start() {
+  guard([this] {
+    enter(Phase::Idle, to_time(hub_.options.idle_seconds));
+    read();
+  });
+}
+
+void Connection::enter(Phase phase) {
+  phase_ = phase;
+  since_ = Clock::now();
+  timer_.cancel();
+}
+
+void Connection::enter(Phase phase, Clock::duration time) {
+  phase_ = phase;
+  since_ = Clock::now();
+  timer_.expires_after(time);
+  timer_.async_wait([self = shared_from_this()](error_code error) {
+    // It may have been set anew when this call was on its way already.
+    if (!error && self->timer_.expiry() <= Clock::now()) self->guard([&] { self->on_timer(); });
+  });
+}
+
+void Connection::on_timer() {
+  switch (phase_) {
+    case Phase::Head:
+    case Phase::Body:
+      return refuse(ServerFault::TimedOut, 408);
+    case Phase::Idle:
+    case Phase::Write:
+    case Phase::Drain:
+      return close();
+    case Phase::Waiting:
+    case Phase::Answer:
+    case Phase::Closed:
+      return;  // set for a phase that is over
+  }
+}
+
+void Connection::read() {
+  const auto room = reader_.prepare();
+  socket_.async_read_some(
+      asio::buffer(room.data(), room.size()),
+      [self = shared_from_this()](error_code error, std::size_t count) {
+        self->guard([&] {
+          const Phase phase = self->phase_;
+          if (phase != Phase::Idle && phase != Phase::Head && phase != Phase::Body) return;
+          if (!error) {
+            self->reader_.commit(count);
+            return self->advance();
+          }
+          if (error != asio::error::eof || !self->reader_.has_begun()) return self->close();
+          self->refuse(ServerFault::CutShort, 400);
+        });
+      });
+}
+
+void Connection::advance() {
+  using Step = RequestReader::Step;
+  if (phase_ == Phase::Idle) {
+    enter(Phase::Head, to_time(hub_.options.receive_seconds));
+  }
+  switch (reader_.advance()) {
+    case Step::NeedMore:
+      return read();
+    case Step::Head:
+      return take_head();
+    case Step::Whole:
+      return answer();
+    case Step::Malformed:
+      return refuse(ServerFault::Malformed, 400);
+    case Step::TooLarge:
+      return refuse(ServerFault::TooLarge, 413);
+  }
+}
+
+void Connection::take_head() {
+  const ServerRequest& head = reader_.request();
+  is_head_ = head.method == "HEAD";
+  if (hub_.checks_host && !head.host.empty() && !is_loopback_host(head.host, hub_.options.host)) {
+    return refuse(ServerFault::ForeignHost, 403);
+  }
+  if (auto refused = hub_.handlers.admit(head)) {
+    // What is left of the body must not be taken for the next request.
+    unread_ = reader_.has_body();
+    return write(std::move(*refused));
+  }
+  if (!reader_.has_body()) return answer();
+  if (!reader_.begin_body()) return refuse(ServerFault::TooLarge, 413);
+  enter(Phase::Waiting);
+  hub_.take_place(shared_from_this());
+}
+
+void Connection::start_body() {
+  if (phase_ != Phase::Waiting) return hub_.give_place();
+  has_place_ = true;
+  guard([this] {
+    enter(Phase::Body, to_time(hub_.options.receive_seconds));
+    if (!reader_.expects_continue()) return advance();
+    static constexpr std::string_view kContinue = "HTTP/1.1 100 Continue\r\n\r\n";
+    asio::async_write(socket_, asio::buffer(kContinue.data(), kContinue.size()),
+                      [self = shared_from_this()](error_code error, std::size_t) {
+                        self->guard([&] {
+                          if (self->phase_ != Phase::Body) return;
+                          if (error) return self->close();
+                          self->advance();
+                        });
+                      });
+  });
+}
+
+bool Connection::is_slow() const {
+  const double seconds = Seconds(Clock::now() - since_).count();
+  return phase_ == Phase::Body && seconds > kSlowSeconds &&
+         static_cast<double>(reader_.body_bytes()) < kSlowBytesPerSecond * seconds;
+}
+
+void Connection::answer() {
+  enter(Phase::Answer);
+  const Stop stop = {Clock::now() + to_time(hub_.options.answer_seconds), &hub_.cancelled};
+  // The connection is handed back, so that it ends on the server's thread.
+  auto done = [&hub = hub_, self = shared_from_this()](ServerReply reply) mutable {
+    if (self == nullptr) return;
+    asio::post(hub.context, [self = std::move(self), reply = std::move(reply)]() mutable {
+      self->guard([&] {
+        if (self->phase_ == Phase::Answer) self->write(std::move(reply));
+      });
+    });
+  };
+  try {
+    hub_.handlers.answer(std::move(reader_.request()), stop, std::move(done));
+  } catch (const std::exception&) {  // no memory for this request; the next may be smaller
+    refuse(ServerFault::Internal, 500);
+  }
+}
+
+void Connection::refuse(ServerFault fault, int status) {
+  guard([&] {
+    socket_.cancel();  // a read on its way would take the answer's place
+    unread_ = true;
+    write(hub_.handlers.refuse(fault, status));
+  });
+}
+
+void Connection::write(ServerReply reply) {
+  enter(Phase::Write, kWriteTime);
+  if (has_place_) {
+    has_place_ = false;
+    hub_.give_place();
+  }
+  keeps_open_ = !unread_ && !hub_.stopping && reader_.keeps_alive();
+  reply_ = {};
+  reply_.result(static_cast<unsigned>(reply.status));
+  reply_.set(http::field::connection, keeps_open_ ? "keep-alive" : "close");
+  reply_.set(http::field::content_type, reply.content_type);
+  for (const auto& [name, value] : reply.headers) reply_.set(name, value);
+  reply_.content_length(reply.body.size());
+  if (!is_head_) reply_.body() = std::move(reply.body);
+  http::async_write(socket_, reply_, [self = shared_from_this()](error_code error, std::size_t) {
+    self->guard([&] {
+      if (self->phase_ != Phase::Write) return;
+      if (error) return self->close();
+      self->finish_reply();
+    });
+  });
+}
+
+void Connection::finish_reply() {
+  if (unread_) {
+    enter(Phase::Drain, kDrainTime);
+    error_code ignored;
+    socket_.shutdown(tcp::socket::shutdown_send, ignored);
+    return drain();
+  }
+  if (!keeps_open_) return close();
+  reader_.begin_next();
+  is_head_ = false;
+  reply_ = {};
+  enter(Phase::Idle, to_time(hub_.options.idle_seconds));
+  if (reader_.has_begun()) return advance();
+  read();
+}
+
+/// Throws away what a client still sends: closing at once would reset the connection, and the
+/// answer with it.
+void Connection::drain() {
+  socket_.async_read_some(asio::buffer(rest_),
+                          [self = shared_from_this()](error_code error, std::size_t) {
+                            self->guard([&] {
+                              if (error) return self->close();
+                              self->drain();
+                            });
+                          });
+}
+
+void Connection::close() {
+  if (phase_ == Phase::Closed) return;
+  const Shared self = shared_from_this();
+  phase_ = Phase::Closed;
+  timer_.cancel();
+  error_code ignored;
+  socket_.close(ignored);
+  if (has_place_) {
+    has_place_ = false;
+    hub_.give_place();
+  }
+  hub_.forget(self);
 }
 
 /// errors: Output, naming the address.
-Result<Descriptor> listen_on(const HttpServerOptions& options) {
+Result<tcp::acceptor> listen_on(asio::io_context& context, const HttpServerOptions& options) {
   const std::string name = fmt::format("{}:{}", options.host, options.port);
-  addrinfo hints = {};
-  hints.ai_socktype = SOCK_STREAM;
-  hints.ai_flags = AI_PASSIVE;
-  addrinfo* found = nullptr;
-  const int code =
-      ::getaddrinfo(options.host.c_str(), std::to_string(options.port).c_str(), &hints, &found);
-  if (code != 0) {
-    return fail(ErrorKind::Output, "cannot listen on {}: {}", name, ::gai_strerror(code));
+  error_code error;
+  tcp::resolver resolver(context);
+  const auto found =
+      resolver.resolve(options.host, std::to_string(options.port), tcp::resolver::passive, error);
+  for (const auto& one : found) {
+    tcp::acceptor acceptor(context);
+    const tcp::endpoint address = one.endpoint();
+    acceptor.open(address.protocol(), error);
+    if (!error) acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+    if (!error) acceptor.bind(address, error);
+    if (!error) acceptor.listen(asio::socket_base::max_listen_connections, error);
+    if (error) continue;
+    ::fcntl(acceptor.native_handle(), F_SETFD, FD_CLOEXEC);
+    return acceptor;
   }
-  const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner(found, ::freeaddrinfo);
-  int error = 0;
-  for (const addrinfo* at = found; at != nullptr; at = at->ai_next) {
-    Descriptor socket(::socket(at->ai_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
-    const int on = 1;
-    // cpp-httplib would share the port with whoever else asks for it (SO_REUSEPORT).
-    if (socket.get() >= 0 &&
-        ::setsockopt(socket.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) == 0 &&
-        ::bind(socket.get(), at->ai_addr, at->ai_addrlen) == 0 &&
-        ::listen(socket.get(), SOMAXCONN) == 0) {
-      return socket;
-    }
-    error = errno;
+  return fail(ErrorKind::Output, "cannot listen on {}: {}", name, error.message());
+}
+
+bool is_loopback(const asio::ip::address& address) {
+  if (address.is_v6() && address.to_v6().is_v4_mapped()) {
+    return asio::ip::make_address_v4(asio::ip::v4_mapped, address.to_v6()).is_loopback();
   }
-  return fail(ErrorKind::Output, "cannot listen on {}: {}", name, say_error(error));
-}
-
-int find_port(int socket) {
-  sockaddr_storage address = {};
-  socklen_t size = sizeof address;
-  std::array<char, 16> port = {};
-  const auto* plain = static_cast<const sockaddr*>(static_cast<const void*>(&address));
-  if (::getsockname(socket, static_cast<sockaddr*>(static_cast<void*>(&address)), &size) != 0 ||
-      ::getnameinfo(plain, size, nullptr, 0, port.data(), port.size(), NI_NUMERICSERV) != 0) {
-    return 0;
-  }
-  int value = 0;
-  std::from_chars(port.data(), port.data() + std::strlen(port.data()), value);
-  return value;
-}
-
-/// What the connections share.
-struct Shared {
-  HttpServerOptions options = {};
-  HttpHandlers handlers = {};
-  std::atomic<bool> stopping = false;
-  std::atomic<std::size_t> waiting = 0;  ///< connections that no thread serves yet
-};
-
-/// Serves one client. A Server of its own holds what a request's steps have to tell each other; its
-/// table has one path, "/", since targets are read by the handlers: its own patterns are matched by
-/// std::regex after decoding, where a "%2F" in a name would split it.
-class Connection : private httplib::Server {
- public:
-  Connection(int socket, Shared& shared);
-  void serve();
-
- private:
-  bool wait_for_request();
-  void prepare(httplib::Request& request);
-  ServerReply make_reply(const httplib::ContentReader* reader);
-  std::optional<ServerReply> read_body(const httplib::ContentReader& reader);
-  ServerReply guard_reply(const httplib::ContentReader* reader);
-  void put(const ServerReply& reply, httplib::Response& response);
-  /// The length that the head promises; nothing where it is none, or two.
-  std::optional<std::uint64_t> find_length(bool& chunked) const;
-
-  Shared& shared_;
-  SocketStream stream_;
-  ServerRequest request_ = {};
-  bool closing_ = false;  ///< what the client still sends is not to be read
-  bool last_ = false;     ///< the answer says that none follows
-};
-
-Connection::Connection(int socket, Shared& shared)
-    : shared_(shared), stream_(socket, shared.stopping) {
-  const Handler plain = [this](const httplib::Request&, httplib::Response& response) {
-    put(guard_reply(nullptr), response);
-  };
-  const HandlerWithContentReader with_body =
-      [this](const httplib::Request&, httplib::Response& response,
-             const httplib::ContentReader& reader) { put(guard_reply(&reader), response); };
-  Get("/", plain);
-  Options("/", plain);
-  Post("/", with_body);
-  Put("/", with_body);
-  Patch("/", with_body);
-  Delete("/", with_body);
-  set_error_handler(Handler([this](const httplib::Request&, httplib::Response& response) {
-    if (!response.body.empty()) return;
-    closing_ = true;
-    put(shared_.handlers.refuse(ServerFault::Malformed, response.status), response);
-  }));
-  set_expect_100_continue_handler([this](const httplib::Request&, httplib::Response& response) {
-    if (auto refused = shared_.handlers.admit(request_)) {
-      closing_ = true;
-      put(*refused, response);
-      return response.status;
-    }
-    bool chunked = false;
-    const auto length = find_length(chunked);
-    if (length && *length > shared_.options.max_body_bytes) {
-      closing_ = true;
-      put(shared_.handlers.refuse(ServerFault::TooLarge, 413), response);
-      return response.status;
-    }
-    constexpr int kContinue = 100;
-    return kContinue;
-  });
-  set_keep_alive_max_count(kRequestsAConnection);
-  set_keep_alive_timeout(static_cast<time_t>(shared.options.idle_seconds));
-}
-
-/// False: no request comes, or a connection that has not begun to ask waits for this thread.
-bool Connection::wait_for_request() {
-  using namespace std::chrono_literals;
-  const auto end =
-      SocketStream::Clock::now() + std::chrono::duration<double>(shared_.options.idle_seconds);
-  do {
-    if (stream_.has_bytes(shared_.stopping ? 0ms : 50ms)) return true;
-    if (shared_.stopping || shared_.waiting > 0) return false;
-  } while (SocketStream::Clock::now() < end);
-  return false;
-}
-
-void Connection::serve() {
-  while (!closing_ && wait_for_request()) {
-    stream_.begin_request(SocketStream::Clock::now() +
-                              std::chrono::duration_cast<SocketStream::Clock::duration>(
-                                  std::chrono::duration<double>(shared_.options.receive_seconds)),
-                          kHeadBytes);
-    request_ = {};
-    bool closed = false;
-    const bool went_well = process_request(stream_, shared_.stopping, closed,
-                                           [this](httplib::Request& request) { prepare(request); });
-    if (!stream_.has_answered() && stream_.has_read()) {
-      // The request line itself was too long or never ended.
-      const bool late = stream_.timed_out();
-      const int status = late ? 408 : 400;
-      const ServerReply reply =
-          shared_.handlers.refuse(late ? ServerFault::TimedOut : ServerFault::Malformed, status);
-      const std::string text = fmt::format(
-          "HTTP/1.1 {} {}\r\nConnection: close\r\nContent-Type: {}\r\nContent-Length: {}\r\n\r\n{}",
-          status, late ? "Request Timeout" : "Bad Request", reply.content_type, reply.body.size(),
-          reply.body);
-      static_cast<httplib::Stream&>(stream_).write(text);
-      closing_ = true;
-    }
-    if (!went_well || closed || last_) break;
-  }
-  if (closing_) stream_.discard_rest();
-}
-
-void Connection::prepare(httplib::Request& request) {
-  request_.method = request.method;
-  request_.target = request.target;
-  for (const auto& [name, value] : request.headers) request_.headers.emplace_back(name, value);
-  // Without a type, cpp-httplib hands on the raw body. It would read the parts of a multipart body
-  // with std::regex, whose recursion a long line of a part drives beyond the stack.
-  request.headers.erase("Content-Type");
-  request.headers.erase("Accept-Encoding");  // an answer is small
-  request.ranges.clear();
-  request.path.assign(1, '/');
-  stream_.allow_body(shared_.options.max_body_bytes + kChunkMarks);
-}
-
-std::optional<std::uint64_t> Connection::find_length(bool& chunked) const {
-  std::optional<std::uint64_t> length = 0;
-  int said = 0;
-  chunked = false;
-  for (const auto& [name, value] : request_.headers) {
-    if (equal_ignoring_case(name, "Transfer-Encoding")) {
-      ++said;
-      chunked = true;
-      if (!equal_ignoring_case(value, "chunked")) return std::nullopt;
-    } else if (equal_ignoring_case(name, "Content-Length")) {
-      ++said;
-      std::uint64_t number = 0;
-      const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
-      if (error != std::errc() || end != value.data() + value.size()) return std::nullopt;
-      length = number;
-    }
-  }
-  if (said > 1) return std::nullopt;
-  return length;
-}
-
-std::optional<ServerReply> Connection::read_body(const httplib::ContentReader& reader) {
-  const std::size_t most = shared_.options.max_body_bytes;
-  const auto refuse = [this](ServerFault fault, int status) {
-    closing_ = true;
-    return shared_.handlers.refuse(fault, status);
-  };
-  bool chunked = false;
-  const auto length = find_length(chunked);
-  if (!length) return refuse(ServerFault::Malformed, 400);
-  if (*length > most) return refuse(ServerFault::TooLarge, 413);
-  // cpp-httplib would read a body of no stated length until the client closes.
-  if (*length == 0 && !chunked) return std::nullopt;
-  bool too_large = false;
-  const bool whole = reader([&](const char* data, std::size_t size) {
-    too_large = size > most - request_.body.size();
-    if (!too_large) request_.body.append(data, size);
-    return !too_large;
-  });
-  if (too_large) return refuse(ServerFault::TooLarge, 413);
-  if (whole) return std::nullopt;
-  if (stream_.timed_out()) return refuse(ServerFault::TimedOut, 408);
-  return refuse(stream_.closed_by_client() ? ServerFault::CutShort : ServerFault::Malformed, 400);
-}
-
-ServerReply Connection::make_reply(const httplib::ContentReader* reader) {
-  auto refused = shared_.handlers.admit(request_);
-  if (refused || reader == nullptr) {
-    bool chunked = false;
-    const auto length = find_length(chunked);
-    // What is left of the body must not be taken for the next request.
-    if (!length || *length > 0 || chunked) closing_ = true;
-  } else {
-    refused = read_body(*reader);
-  }
-  return refused ? std::move(*refused) : shared_.handlers.answer(request_);
-}
-
-ServerReply Connection::guard_reply(const httplib::ContentReader* reader) {
-  try {
-    return make_reply(reader);
-  } catch (const std::exception&) {  // no memory for this request; the next may be smaller
-    closing_ = true;
-    return shared_.handlers.refuse(ServerFault::Internal, 500);
-  }
-}
-
-void Connection::put(const ServerReply& reply, httplib::Response& response) {
-  response.status = reply.status;
-  for (const auto& [name, value] : reply.headers) response.set_header(name, value);
-  last_ = closing_ || shared_.stopping;
-  if (last_) response.set_header("Connection", "close");
-  response.set_content(reply.body, reply.content_type);
+  return address.is_loopback();
 }
 
 }  // namespace
 
-std::string_view ServerRequest::find_header(std::string_view name) const {
-  for (const auto& [key, value] : headers) {
-    if (equal_ignoring_case(key, name)) return value;
-  }
-  return {};
-}
+struct HttpServer::Impl final : Hub {
+  void take_place(const Shared& connection) override;
+  void give_place() override;
+  void forget(const Shared& connection) override;
+  void accept();
+  void on_accept(error_code error, tcp::socket socket);
+  [[nodiscard]] bool make_room();
+  void look_for_slow();
+  void begin_stop();
+  void end_what_has_begun();
+  void run();
 
-struct HttpServer::Impl {
-  void accept_all();
-  void serve_all();
-
-  Shared shared = {};
-  Descriptor listener{};
-  Descriptor wake{};  ///< readable when the server is to stop
+  std::list<Shared> connections = {};
+  std::deque<Shared> waiting = {};  ///< for a body's place
+  int served = 0;                   ///< that have one
+  std::optional<tcp::acceptor> acceptor = std::nullopt;
+  asio::steady_timer accept_timer{context};
+  asio::steady_timer slow_timer{context};
+  asio::steady_timer stop_timer{context};
+  bool accepts = false;
   int port = 0;
-  std::mutex mutex = {};
-  std::condition_variable changed = {};
-  std::deque<Descriptor> queue = {};
-  SocketStream::Clock::time_point latest = {};  ///< to begin to serve one; when stopping
-  std::vector<std::thread> threads = {};
+  std::atomic<bool> stop_asked = false;
+  std::optional<asio::executor_work_guard<asio::io_context::executor_type>> work =
+      asio::make_work_guard(context);
+  std::thread thread = {};
 };
 
-void HttpServer::Impl::accept_all() {
-  using namespace std::chrono_literals;
-  const auto most = static_cast<std::size_t>(shared.options.connections) * 4;
-  while (!shared.stopping) {
-    std::array<pollfd, 2> both = {{{listener.get(), POLLIN, 0}, {wake.get(), POLLIN, 0}}};
-    if (::poll(both.data(), both.size(), -1) < 0 || both[1].revents != 0) continue;
-    Descriptor client(::accept4(listener.get(), nullptr, nullptr, SOCK_CLOEXEC));
-    if (client.get() < 0) {
-      // A client that is gone again, or no descriptor free: the others go on.
-      std::this_thread::sleep_for(10ms);
-      continue;
+void HttpServer::Impl::accept() {
+  accepts = true;
+  acceptor->async_accept(
+      [this](error_code error, tcp::socket socket) { on_accept(error, std::move(socket)); });
+}
+
+void HttpServer::Impl::on_accept(error_code error, tcp::socket socket) {
+  accepts = false;
+  if (stopping) return;
+  if (error) {
+    // A client that is gone again, or no descriptor free.
+    if (error == asio::error::no_descriptors && make_room()) {
+      if (!accepts) accept();
+      return;
     }
-    // An answer leaves in two writes; the second would wait for the first one's acknowledgement.
-    const int on = 1;
-    ::setsockopt(client.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    std::unique_lock lock(mutex);
-    // Beyond the limit the rest waits in the system's own queue.
-    changed.wait(lock, [&] { return queue.size() < most || shared.stopping; });
-    queue.push_back(std::move(client));
-    shared.waiting = queue.size();
-    changed.notify_all();
+    accept_timer.expires_after(kAcceptPause);
+    accept_timer.async_wait([this](error_code) {
+      if (!stopping && !accepts) accept();
+    });
+    return;
+  }
+  try {
+    ::fcntl(socket.native_handle(), F_SETFD, FD_CLOEXEC);
+    error_code ignored;
+    // An answer may leave in two writes; the second would wait for the first one's acknowledgement.
+    socket.set_option(tcp::no_delay(true), ignored);
+    connections.push_back(std::make_shared<Connection>(std::move(socket), *this));
+    connections.back()->start();
+  } catch (const std::exception&) {
+    // No memory: this client is gone, the next may find some.
+  }
+  const std::size_t most = static_cast<std::size_t>(options.connections) + kSpareConnections;
+  if ((connections.size() < most || make_room()) && !accepts) accept();
+}
+
+/// Lets go whoever has been without a request for longest, else without the rest of its head, else
+/// without a place.
+bool HttpServer::Impl::make_room() {
+  Shared oldest;
+  for (const Phase phase : {Phase::Idle, Phase::Head, Phase::Waiting}) {
+    for (const Shared& one : connections) {
+      if (one->phase() != phase) continue;
+      if (oldest == nullptr || one->since() < oldest->since()) oldest = one;
+    }
+    if (oldest != nullptr) break;
+  }
+  if (oldest == nullptr) return false;
+  oldest->close();
+  return true;
+}
+
+void HttpServer::Impl::take_place(const Shared& connection) {
+  if (served < options.connections) {
+    ++served;
+    return connection->start_body();
+  }
+  waiting.push_back(connection);
+  if (waiting.size() == 1) look_for_slow();
+}
+
+void HttpServer::Impl::give_place() {
+  --served;
+  while (!waiting.empty() && served < options.connections) {
+    const Shared next = waiting.front();
+    waiting.pop_front();
+    if (next->phase() != Phase::Waiting) continue;
+    ++served;
+    // Not from here, which may be inside of another connection's step.
+    asio::post(context, [next] { next->start_body(); });
   }
 }
 
-void HttpServer::Impl::serve_all() {
-  while (true) {
-    Descriptor client;
-    {
-      std::unique_lock lock(mutex);
-      changed.wait(lock, [&] { return !queue.empty() || shared.stopping; });
-      if (queue.empty()) return;
-      client = std::move(queue.front());
-      queue.pop_front();
-      shared.waiting = queue.size();
-      changed.notify_all();
-      // However many nobody has begun to serve: they have as long as one that began late.
-      if (shared.stopping && SocketStream::Clock::now() > latest) continue;
+void HttpServer::Impl::look_for_slow() {
+  slow_timer.expires_after(kSlowLook);
+  slow_timer.async_wait([this](error_code error) {
+    if (error || waiting.empty()) return;
+    const std::vector<Shared> all(connections.begin(), connections.end());
+    for (const Shared& one : all) {
+      if (one->is_slow()) one->refuse(ServerFault::TimedOut, 408);
     }
+    if (!waiting.empty()) look_for_slow();
+  });
+}
+
+void HttpServer::Impl::forget(const Shared& connection) {
+  connections.remove(connection);
+  if (stopping && connections.empty()) {
+    work.reset();
+    stop_timer.cancel();
+    slow_timer.cancel();
+  }
+  if (!stopping && !accepts && accept_timer.expiry() < Clock::now()) accept();
+}
+
+void HttpServer::Impl::begin_stop() {
+  stopping = true;
+  error_code ignored;
+  acceptor->close(ignored);
+  accept_timer.cancel();
+  stop_timer.expires_after(kGrace);
+  stop_timer.async_wait([this](error_code error) {
+    if (!error) end_what_has_begun();
+  });
+  const std::vector<Shared> all(connections.begin(), connections.end());
+  for (const Shared& one : all) {
+    if (one->phase() == Phase::Idle) one->close();
+  }
+  if (connections.empty()) {
+    work.reset();
+    stop_timer.cancel();
+  }
+}
+
+void HttpServer::Impl::end_what_has_begun() {
+  cancelled = true;
+  stop_timer.expires_after(kLastWords);
+  stop_timer.async_wait([this](error_code) { context.stop(); });
+  const std::vector<Shared> all(connections.begin(), connections.end());
+  for (const Shared& one : all) {
+    const Phase phase = one->phase();
+    if (phase == Phase::Head || phase == Phase::Body || phase == Phase::Waiting) {
+      one->refuse(ServerFault::TimedOut, 408);
+    } else if (phase == Phase::Drain) {
+      one->close();
+    }
+  }
+}
+
+void HttpServer::Impl::run() {
+  while (!context.stopped()) {
     try {
-      Connection(client.release(), shared).serve();
+      context.run();
     } catch (const std::exception&) {
-      // cpp-httplib throws where memory ends; this client's connection ends with it.
-      continue;
+      continue;  // no memory for one step
     }
   }
 }
@@ -361,35 +550,33 @@ HttpServer::~HttpServer() { stop(); }
 Result<std::unique_ptr<HttpServer>> HttpServer::start(const HttpServerOptions& options,
                                                       HttpHandlers handlers) {
   auto impl = std::make_unique<Impl>();
-  impl->shared.options = options;
-  impl->shared.handlers = std::move(handlers);
-  VP_ASSIGN_OR_RETURN(impl->listener, listen_on(options));
-  impl->port = find_port(impl->listener.get());
-  impl->wake = Descriptor(::eventfd(0, EFD_CLOEXEC));
-  if (impl->wake.get() < 0) {
-    return fail(ErrorKind::Internal, "cannot make an event: {}", say_error(errno));
+  impl->options = options;
+  impl->handlers = std::move(handlers);
+  VP_ASSIGN_OR_RETURN(impl->acceptor, listen_on(impl->context, options));
+  error_code ignored;
+  const tcp::endpoint address = impl->acceptor->local_endpoint(ignored);
+  impl->port = address.port();
+  impl->checks_host = is_loopback(address.address());
+  impl->accept();
+  try {
+    impl->thread = std::thread([&server = *impl] { server.run(); });
+  } catch (const std::system_error& error) {
+    return fail(ErrorKind::Internal, "cannot start the server's thread: {}", error.what());
   }
-  Impl& server = *impl;
-  for (int i = 0; i < options.connections; ++i) {
-    server.threads.emplace_back([&server] { server.serve_all(); });
-  }
-  server.threads.emplace_back([&server] { server.accept_all(); });
   return std::unique_ptr<HttpServer>(new HttpServer(std::move(impl)));
 }
 
 int HttpServer::port() const { return impl_->port; }
 
 void HttpServer::stop() {
-  {
-    const std::scoped_lock lock(impl_->mutex);
-    if (impl_->shared.stopping.exchange(true)) return;
-    impl_->latest = SocketStream::Clock::now() + std::chrono::seconds(2);
-    impl_->changed.notify_all();
+  if (impl_->stop_asked.exchange(true)) return;
+  try {
+    asio::post(impl_->context, [server = impl_.get()] { server->begin_stop(); });
+  } catch (const std::exception&) {
+    impl_->context.stop();  // no memory to end it gently
   }
-  const std::uint64_t one = 1;
-  // An event's counter takes the eight bytes or, when full, is readable already.
-  [[maybe_unused]] const ssize_t written = ::write(impl_->wake.get(), &one, sizeof one);
-  for (std::thread& thread : impl_->threads) thread.join();
+  impl_->thread.join();
+  impl_->cancelled = true;  // for what nobody waits for any more
 }
 
 }  // namespace visionpress

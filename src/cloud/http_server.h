@@ -1,52 +1,27 @@
 #pragma once
 
-// HTTP/1.1 for a few clients: sockets, threads, limits and time-outs. What is asked and answered is
-// the handlers' business. cpp-httplib reads heads and chunked or compressed bodies and writes the
-// answers; the rest is here, since its own loop bounds neither a request's head nor its time.
+// HTTP/1.1 for many clients on one thread, on Boost.Beast and Boost.Asio. What is asked and
+// answered is the handlers' business.
 
 #include <functional>
 #include <memory>
 #include <optional>
 #include <string>
-#include <string_view>
-#include <utility>
-#include <vector>
 
+#include "base/stop.h"
+#include "cloud/http_message.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
 
-struct ServerRequest {
-  std::string method = {};
-  std::string target = {};                                        ///< as sent: path?query
-  std::vector<std::pair<std::string, std::string>> headers = {};  ///< names as sent
-  std::string body = {};  ///< whole, unchunked and uncompressed
-
-  /// The header's first value, whatever the case of its name; empty where there is none.
-  [[nodiscard]] std::string_view find_header(std::string_view name) const;
-};
-
-struct ServerReply {
-  int status = 200;
-  std::string body = {};
-  std::string content_type = "application/json; charset=utf-8";
-  std::vector<std::pair<std::string, std::string>> headers = {};
-};
-
-/// Why a request never came to `answer`.
-enum class ServerFault : std::uint8_t {
-  Malformed,  ///< no HTTP, or a head beyond its limit
-  TooLarge,   ///< the body is
-  TimedOut,   ///< it was not there in time
-  CutShort,   ///< the client closed before its end
-  Internal,   ///< our own fault, such as no memory
-};
-
-/// Each is called from several threads at the same time.
+/// All are called by the server's thread and must not wait, since every client waits with them.
 struct HttpHandlers {
+  using Done = std::function<void(ServerReply)>;
+
   /// Sees the head before the body is read; a reply refuses the request without reading it.
   std::function<std::optional<ServerReply>(const ServerRequest& head)> admit = {};
-  std::function<ServerReply(const ServerRequest&)> answer = {};
+  /// Calls `done` once, at once or later, from any thread; soon after `stop` is due.
+  std::function<void(ServerRequest request, const Stop& stop, Done done)> answer = {};
   /// The body of a refusal; its status is the one given.
   std::function<ServerReply(ServerFault, int status)> refuse = {};
 };
@@ -54,24 +29,27 @@ struct HttpHandlers {
 struct HttpServerOptions {
   std::string host = "127.0.0.1";  ///< address or name to listen on
   int port = 0;                    ///< 0: one that is free
-  int connections = 64;            ///< served at the same time, a thread each; others wait
+  int connections = 64;            ///< requests whose bodies are held at the same time; others wait
   std::size_t max_body_bytes = 0;
   double receive_seconds = 30.0;  ///< from a request's first byte to its last
+  double answer_seconds = 60.0;   ///< from there to its answer
   double idle_seconds = 5.0;      ///< that a connection may stay open without a request
 };
 
 class HttpServer {
  public:
-  /// Listens and serves from threads of its own. errors: Output when it cannot listen there.
+  /// Listens and serves from a thread of its own. errors: Output when it cannot listen there,
+  /// Internal when there is no thread for it.
   [[nodiscard]] static Result<std::unique_ptr<HttpServer>> start(const HttpServerOptions& options,
                                                                  HttpHandlers handlers);
   HttpServer(const HttpServer&) = delete;
   HttpServer& operator=(const HttpServer&) = delete;
+  /// What still answers must have ended: its `done` reaches into the server.
   ~HttpServer();
 
   [[nodiscard]] int port() const;
-  /// Takes no more requests, finishes those that have begun (a half-sent one gets two seconds for
-  /// its rest) and returns when all threads have ended.
+  /// Takes no more requests and gives those that have begun 0.6 seconds; then their `stop` is due,
+  /// and 0.25 seconds later all connections are closed.
   void stop();
 
  private:

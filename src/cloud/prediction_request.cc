@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <chrono>
+#include <cmath>
 #include <ctime>
 #include <random>
 
@@ -146,13 +147,21 @@ std::string make_random_uuid() {
   return format_uuid(bytes, 4);
 }
 
-std::string format_now() {
+/// The service says milliseconds and "Z"; Python's isoformat, in the containers, microseconds.
+std::string format_now(AnswerForm form) {
   using std::chrono::system_clock;
   const auto now = system_clock::now();
-  const auto since = std::chrono::duration_cast<std::chrono::milliseconds>(now.time_since_epoch());
-  const auto part = since.count() % 1000;
-  return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:03}Z", fmt::gmtime(system_clock::to_time_t(now)),
-                     part);
+  const auto since = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch());
+  const auto part = since.count() % 1000000;
+  const std::string second =
+      fmt::format("{:%Y-%m-%dT%H:%M:%S}", fmt::gmtime(system_clock::to_time_t(now)));
+  return form == AnswerForm::Container ? fmt::format("{}.{:06}", second, part)
+                                       : fmt::format("{}.{:03}Z", second, part / 1000);
+}
+
+double round_eight(double value) {
+  constexpr double kDecimals = 1e8;
+  return std::round(value * kDecimals) / kDecimals;
 }
 
 OrderedJson describe_box(const EndpointBox& box) {
@@ -163,9 +172,40 @@ OrderedJson describe_box(const EndpointBox& box) {
   return {{"left", left}, {"top", top}, {"width", right - left}, {"height", bottom - top}};
 }
 
+OrderedJson describe_container_prediction(const EndpointPrediction& prediction) {
+  OrderedJson box = nullptr;
+  if (prediction.box) {
+    box = describe_box(*prediction.box);
+    for (OrderedJson& side : box) side = round_eight(side.get<double>());
+  }
+  const OrderedJson tag_id = prediction.box ? OrderedJson(prediction.tag_index) : OrderedJson("");
+  return {{"probability", round_eight(prediction.probability)},
+          {"tagId", tag_id},
+          {"tagName", prediction.tag},
+          {"boundingBox", std::move(box)}};
+}
+
+OrderedJson describe_service_prediction(const EndpointPrediction& prediction) {
+  OrderedJson one = {{"probability", prediction.probability},
+                     {"tagId", make_name_uuid("tag", prediction.tag)},
+                     {"tagName", prediction.tag}};
+  if (prediction.box) one["boundingBox"] = describe_box(*prediction.box);
+  one["tagType"] = "Regular";
+  return one;
+}
+
 /// Names out of files and requests need not be UTF-8.
 std::string dump(const OrderedJson& json) {
   return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
+}
+
+/// words: image or url, alone, after a project's name, or after PROJECT/detect|classify/iterations/
+/// NAME.
+bool is_container_path(const std::vector<std::string>& words) {
+  if (words.size() <= 2) return true;
+  constexpr std::size_t kLongForm = 5;
+  return words.size() == kLongForm && (words[1] == "detect" || words[1] == "classify") &&
+         words[2] == "iterations";
 }
 
 }  // namespace
@@ -180,11 +220,15 @@ std::optional<PredictionRoute> find_prediction_route(std::string_view target) {
     words.push_back(to_lower(part));
   }
   if (!words.empty() && words.back() == "nostore") words.pop_back();  // nothing is ever stored
-  if (words.size() < 5 || words[0] != "customvision" || words[2] != "prediction") return {};
   PredictionRoute route;
-  route.project = parts[3];
-  if (words.back() != "image" && words.back() != "url") return {};
+  if (words.empty() || (words.back() != "image" && words.back() != "url")) return {};
   route.by_url = words.back() == "url";
+  if (is_container_path(words)) {
+    route.form = AnswerForm::Container;
+    return route;
+  }
+  if (words.size() < 5 || words[0] != "customvision" || words[2] != "prediction") return {};
+  route.project = parts[3];
   if (words[1] == "v2.0") {
     if (words.size() != 5) return {};
     route.iteration = find_query_value(query, "iterationid");
@@ -248,21 +292,20 @@ Result<std::string> read_image_url(std::string_view body) {
 
 std::string format_predictions(const PredictionRoute& route,
                                const std::vector<EndpointPrediction>& predictions) {
+  const bool is_container = route.form == AnswerForm::Container;
   OrderedJson list = OrderedJson::array();
   for (const EndpointPrediction& prediction : predictions) {
-    OrderedJson one = {{"probability", prediction.probability},
-                       {"tagId", make_name_uuid("tag", prediction.tag)},
-                       {"tagName", prediction.tag}};
-    if (prediction.box) one["boundingBox"] = describe_box(*prediction.box);
-    one["tagType"] = "Regular";
-    list.push_back(std::move(one));
+    list.push_back(is_container ? describe_container_prediction(prediction)
+                                : describe_service_prediction(prediction));
   }
-  const std::string iteration =
-      is_uuid(route.iteration) ? route.iteration : make_name_uuid("iteration", route.iteration);
-  const OrderedJson answer = {{"id", make_random_uuid()},
+  const auto name_iteration = [&route] {
+    return is_uuid(route.iteration) ? route.iteration
+                                    : make_name_uuid("iteration", route.iteration);
+  };
+  const OrderedJson answer = {{"id", is_container ? "" : make_random_uuid()},
                               {"project", route.project},
-                              {"iteration", iteration},
-                              {"created", format_now()},
+                              {"iteration", is_container ? "" : name_iteration()},
+                              {"created", format_now(route.form)},
                               {"predictions", std::move(list)}};
   return dump(answer);
 }

@@ -14,18 +14,27 @@
 
 namespace visionpress {
 
+/// Whose answers a route's clients know.
+enum class AnswerForm : std::uint8_t {
+  Service,    ///< Custom Vision's own
+  Container,  ///< of the Docker containers that it exports
+};
+
 /// A prediction route, read.
 struct PredictionRoute {
+  AnswerForm form = AnswerForm::Service;
   std::string project = {};    ///< as the application names it
   std::string iteration = {};  ///< v3: the published name; v2.0: iterationId, empty where not given
-  std::optional<Task> task = std::nullopt;  ///< v2.0 routes do not say
+  std::optional<Task> task = std::nullopt;  ///< that it is for; v2.0's and containers': any
   bool by_url = false;                      ///< the body names an image by its address
 };
 
 /// target: a request's, percent-encoded. Takes /customvision/v3.0|v3.1/prediction/PROJECT/
 /// detect|classify/iterations/NAME/image|url[/nostore] and /customvision/v2.0/prediction/PROJECT/
-/// image|url[/nostore], in any case of letters. Nothing for every other path.
-/// source: the Swagger of the prediction API, v2.0 to v3.1.
+/// image|url[/nostore], and the containers' routes: these from PROJECT on, and image|url alone; in
+/// any case of letters. Nothing for every other path.
+/// source: the Swagger of the prediction API, v2.0 to v3.1; app.py of a Docker export, whose
+/// detect and classify routes have one handler.
 [[nodiscard]] std::optional<PredictionRoute> find_prediction_route(std::string_view target);
 
 /// True: the media type is `type`, whatever parameters follow.
@@ -49,6 +58,7 @@ struct EndpointBox {
 
 struct EndpointPrediction {
   std::string tag = {};
+  int tag_index = 0;  ///< its line in the label file, from 0
   double probability = 0.0;
   std::optional<EndpointBox> box = std::nullopt;  ///< of detectors
 };
@@ -56,6 +66,8 @@ struct EndpointPrediction {
 /// {id, project, iteration, created, predictions: [{probability, tagId, tagName, boundingBox,
 /// tagType}]}. id is random; tagId and, where the route has no iteration's id, iteration follow
 /// from the names and never change. Boxes are cut to the image.
+/// In the containers' form the ids are empty, a detector's tagId is the label's line, numbers have
+/// eight decimals and there is no tagType. source: predict.py and object_detection.py of exports.
 [[nodiscard]] std::string format_predictions(const PredictionRoute& route,
                                              const std::vector<EndpointPrediction>& predictions);
 

@@ -61,6 +61,22 @@ TEST(PredictionRoute, IsNoneForOtherPaths) {
   }
 }
 
+TEST(PredictionRoute, IsTakenAsADockerContainerHasIt) {
+  for (const char* target :
+       {"/image", "/url", "/p/image", "/p/url/nostore", "/p/image?iterationId=x",
+        "/p/detect/iterations/n/image", "/P/Classify/Iterations/a%2Fb/url/nostore"}) {
+    const auto route = find_prediction_route(target);
+    ASSERT_TRUE(route) << target;
+    EXPECT_EQ(route->form, AnswerForm::Container) << target;
+    EXPECT_FALSE(route->task) << target;
+    EXPECT_EQ(route->by_url, std::string_view(target).find("url") != std::string_view::npos);
+  }
+  for (const char* target : {"/p/q/image", "/p/detect/iterations/image", "/p/detect/n/image",
+                             "/p/segment/iterations/n/image", "/image/x", "/images"}) {
+    EXPECT_FALSE(find_prediction_route(target)) << target;
+  }
+}
+
 TEST(MultipartBody, GivesThePartNamedImageData) {
   const std::string body =
       "--xx\r\nContent-Disposition: form-data; name=\"note\"\r\n\r\nhello\r\n"
@@ -130,7 +146,7 @@ nlohmann::json answer(const std::vector<EndpointPrediction>& predictions) {
 }
 
 TEST(PredictionAnswer, CutsBoxesToTheImage) {
-  const auto json = answer({{"cat", 0.75, EndpointBox{-0.25, 0.5, 0.5, 0.75}}});
+  const auto json = answer({{"cat", 0, 0.75, EndpointBox{-0.25, 0.5, 0.5, 0.75}}});
   const auto& box = json["predictions"][0]["boundingBox"];
   EXPECT_EQ(box["left"], 0.0);
   EXPECT_EQ(box["top"], 0.5);
@@ -142,7 +158,7 @@ TEST(PredictionAnswer, CutsBoxesToTheImage) {
 }
 
 TEST(PredictionAnswer, OfABoxOutsideTheImageIsAnEmptyBoxAtItsEdge) {
-  const auto json = answer({{"cat", 0.5, EndpointBox{1.5, -2.0, 0.5, 1.0}}});
+  const auto json = answer({{"cat", 0, 0.5, EndpointBox{1.5, -2.0, 0.5, 1.0}}});
   const auto& box = json["predictions"][0]["boundingBox"];
   EXPECT_EQ(box["left"], 1.0);
   EXPECT_EQ(box["width"], 0.0);
@@ -150,12 +166,12 @@ TEST(PredictionAnswer, OfABoxOutsideTheImageIsAnEmptyBoxAtItsEdge) {
 }
 
 TEST(PredictionAnswer, OfAClassifierHasNoBox) {
-  EXPECT_FALSE(answer({{"cat", 0.5, {}}})["predictions"][0].contains("boundingBox"));
+  EXPECT_FALSE(answer({{"cat", 0, 0.5, {}}})["predictions"][0].contains("boundingBox"));
 }
 
 TEST(PredictionAnswer, NamesATagByTheSameIdEachTimeAndItselfByAnother) {
-  const auto first = answer({{"cat", 0.5, {}}, {"dog", 0.25, {}}});
-  const auto second = answer({{"dog", 0.5, {}}});
+  const auto first = answer({{"cat", 0, 0.5, {}}, {"dog", 1, 0.25, {}}});
+  const auto second = answer({{"dog", 1, 0.5, {}}});
   EXPECT_EQ(first["predictions"][1]["tagId"], second["predictions"][0]["tagId"]);
   EXPECT_NE(first["predictions"][0]["tagId"], first["predictions"][1]["tagId"]);
   EXPECT_NE(first["id"], second["id"]);
@@ -170,7 +186,28 @@ TEST(PredictionAnswer, KeepsTheIterationIdThatWasAskedFor) {
 }
 
 TEST(PredictionAnswer, ReplacesWhatIsNoUtf8) {
-  EXPECT_EQ(answer({{"c\xff", 0.5, {}}})["predictions"][0]["tagName"], "c\xef\xbf\xbd");
+  EXPECT_EQ(answer({{"c\xff", 0, 0.5, {}}})["predictions"][0]["tagName"], "c\xef\xbf\xbd");
+}
+
+TEST(PredictionAnswer, OfAContainersRouteHasTheContainersForm) {
+  PredictionRoute route;
+  route.form = AnswerForm::Container;
+  const auto json = nlohmann::json::parse(format_predictions(
+      route,
+      {{"cat", 7, 0.123456789, EndpointBox{-0.25, 0.111111111, 0.5, 0.75}}, {"dog", 8, 0.5, {}}}));
+  EXPECT_EQ(json["id"], "");
+  EXPECT_EQ(json["project"], "");
+  EXPECT_EQ(json["iteration"], "");
+  EXPECT_EQ(json["created"].get<std::string>().size(), 26U);  // 2026-01-02T03:04:05.678901
+  const nlohmann::json first = {
+      {"probability", 0.12345679},
+      {"tagId", 7},
+      {"tagName", "cat"},
+      {"boundingBox", {{"left", 0.0}, {"top", 0.11111111}, {"width", 0.25}, {"height", 0.75}}}};
+  EXPECT_EQ(json["predictions"][0], first);
+  const nlohmann::json second = {
+      {"probability", 0.5}, {"tagId", ""}, {"tagName", "dog"}, {"boundingBox", nullptr}};
+  EXPECT_EQ(json["predictions"][1], second);
 }
 
 TEST(GatewayError, IsReadableInBothForms) {

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.h"
 #include "model/graph.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/result.h"
@@ -63,8 +64,9 @@ class Session {
 
   /// input: row-major in the graph's layout ([1,H,W,C] or [1,C,H,W]), pixels as the model wants
   /// them. errors: InvalidArgument when the size differs from input_shape; Malformed, naming the
-  /// node, when values do not fit its other inputs (an index outside its tensor).
-  [[nodiscard]] Result<void> run(std::span<const float> input);
+  /// node, when values do not fit its other inputs (an index outside its tensor); Internal when
+  /// `stop` was due between two layers.
+  [[nodiscard]] Result<void> run(std::span<const float> input, const Stop& stop = {});
   [[nodiscard]] const std::vector<OutputView>& outputs() const;
 
  private:

@@ -177,7 +177,7 @@ void Session::Impl::view_outputs() {
   }
 }
 
-Result<void> Session::Impl::run(std::span<const float> input) {
+Result<void> Session::Impl::run(std::span<const float> input, const Stop& stop) {
   const std::size_t expected = count_of(plan_->place(plan_->graph->inputs[0]).dims);
   if (input.size() != expected) {
     return fail(ErrorKind::InvalidArgument, "input of {} values, the model takes {}", input.size(),
@@ -186,7 +186,10 @@ Result<void> Session::Impl::run(std::span<const float> input) {
   const ScopedThreads scope(plan_->threads);
   load_input(input);
   std::fill(ranges_.begin(), ranges_.end(), std::nullopt);
-  for (const ExecutionPlan::Step& step : plan_->steps) VP_RETURN_IF_ERROR(run_step(step));
+  for (const ExecutionPlan::Step& step : plan_->steps) {
+    if (stop.is_due()) return fail(ErrorKind::Internal, "the run was ended before it was done");
+    VP_RETURN_IF_ERROR(run_step(step));
+  }
   view_outputs();
   return {};
 }
@@ -196,7 +199,9 @@ Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
-Result<void> Session::run(std::span<const float> input) { return impl_->run(input); }
+Result<void> Session::run(std::span<const float> input, const Stop& stop) {
+  return impl_->run(input, stop);
+}
 
 const std::vector<OutputView>& Session::outputs() const { return impl_->outputs; }
 

@@ -7,6 +7,7 @@
 #include <span>
 #include <vector>
 
+#include "base/stop.h"
 #include "run/aligned_bytes.h"
 #include "run/execution_plan.h"
 #include "run/executor.h"
@@ -16,7 +17,7 @@ namespace visionpress {
 struct Session::Impl {
   explicit Impl(std::shared_ptr<const ExecutionPlan> shared_plan);
 
-  Result<void> run(std::span<const float> input);
+  Result<void> run(std::span<const float> input, const Stop& stop);
 
   std::vector<OutputView> outputs = {};
 

@@ -4,6 +4,7 @@
 usage: serve.py TOOL        (the standard library alone)
 """
 import contextlib
+import functools
 import gzip
 import http.client
 import http.server
@@ -11,19 +12,26 @@ import json
 import os
 import pathlib
 import re
+import resource
+import shutil
 import signal
 import socket
 import struct
 import subprocess
 import sys
+import tempfile
 import threading
 import time
 import unittest
 import uuid
 import zlib
 
+HERE = pathlib.Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE.parent / "fakes"))
+import public_network  # noqa: E402
+
 TOOL = os.path.abspath(sys.argv[1])
-DEMO = pathlib.Path(__file__).resolve().parents[2] / "demo"
+DEMO = HERE.parents[1] / "demo"
 DETECTOR = DEMO / "model" / "model.tflite"
 CLASSIFIER = DEMO / "classifier" / "model.tflite"
 PROJECT = "6d5c2f9e-3a59-4c5b-9f2e-0a1b2c3d4e5f"
@@ -33,18 +41,29 @@ V2 = f"/customvision/v2.0/Prediction/{PROJECT}"
 OCTETS = {"Content-Type": "application/octet-stream"}
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 LIMIT = 4 << 20
+FAR = public_network.enter()  # whether there is a public address that is ours
+
+
+@functools.lru_cache
+def make_png(width, height):
+    """A black picture of one grey byte a pixel."""
+    packer = zlib.compressobj(1)
+    data = b"".join(packer.compress(bytes(width + 1)) for _ in range(height)) + packer.flush()
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(part)) + kind + part + struct.pack(">I", zlib.crc32(kind + part))
+        for kind, part in ((b"IHDR", struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)), (b"IDAT", data), (b"IEND", b"")))
 
 
 class Server:
-    def __init__(self, *arguments, model=DETECTOR, keys=None, **how):
-        environment = {**os.environ, "no_proxy": "*"}
+    def __init__(self, *arguments, model=DETECTOR, keys=None, environment=None, tool=TOOL, **how):
+        environment = {**os.environ, "no_proxy": "*", **(environment or {})}
         environment.pop("VISIONPRESS_SERVE_KEYS", None)
         if keys is not None:
             environment["VISIONPRESS_SERVE_KEYS"] = keys
-        self.process = subprocess.Popen([TOOL, "serve", str(model), "--port", "0", "--quiet", *arguments], env=environment,
+        self.process = subprocess.Popen([tool, "serve", str(model), "--port", "0", "--quiet", *arguments], env=environment,
                                         stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, **how)
         line = self.process.stdout.readline()
-        found = re.fullmatch(r"listening on http://127\.0\.0\.1:(\d+)\n", line)
+        found = re.fullmatch(r"listening on http://[\w.]+:(\d+)\n", line)
         if not found:
             raise RuntimeError(f"said {line!r} and {self.process.stderr.read()!r}")
         self.port = int(found[1])
@@ -83,6 +102,11 @@ class Server:
         _, errors = self.process.communicate(timeout=60)
         return self.process.returncode, errors
 
+    def most_memory(self):
+        """Peak so far, in MB."""
+        status = pathlib.Path(f"/proc/{self.process.pid}/status").read_text()
+        return int(re.search(r"VmHWM:\s+(\d+) kB", status)[1]) / 1000
+
 
 def parse(raw):
     head, _, body = raw.partition(b"\r\n\r\n")
@@ -96,13 +120,19 @@ def strip(answer):
 
 class Images(http.server.BaseHTTPRequestHandler):
     """Somebody else's web server."""
+    asked = []
 
     def do_GET(self):
+        self.asked.append(self.path)
         places = {"/ok.jpg": IMAGES[0], "/text": b"hello", "/big": b"x" * (LIMIT + 1)}
-        if self.path in ("/turn", "/file"):
+        turns = {"/turn": "/ok.jpg", "/file": "file:///etc/hostname", "/home": f"http://127.0.0.1:{self.server.home}/ok.jpg",
+                 "/name": f"http://localhost:{self.server.home}/ok.jpg", "/loop": "/loop"}
+        if self.path in turns:
             self.send_response(302)
-            self.send_header("Location", "/ok.jpg" if self.path == "/turn" else "file:///etc/hostname")
+            self.send_header("Location", turns[self.path])
             self.end_headers()
+        elif self.path == "/hang":
+            time.sleep(10)
         elif self.path in places:
             self.send_response(200)
             self.end_headers()
@@ -113,6 +143,22 @@ class Images(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_):
         pass
+
+
+@contextlib.contextmanager
+def web(address):
+    """A web server there and, for redirects, one on loopback. Gives the first one's port."""
+    servers = [http.server.ThreadingHTTPServer((host, 0), Images) for host in (address, "127.0.0.1")]
+    for one in servers:
+        one.daemon_threads, one.block_on_close = True, False
+        one.home = servers[1].server_address[1]
+        threading.Thread(target=one.serve_forever, daemon=True).start()
+    try:
+        yield servers[0].server_address[1]
+    finally:
+        for one in servers:
+            one.shutdown()
+            one.server_close()
 
 
 class Detector(unittest.TestCase):
@@ -201,7 +247,7 @@ class Detector(unittest.TestCase):
         self.assertEqual(strip(answer), self.expected)
 
     def test_a_client_that_waits_for_leave_gets_it_or_the_refusal(self):
-        head = f"POST {V3}/image HTTP/1.1\r\nHost: x\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: "
+        head = f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nConnection: close\r\nContent-Length: "
         raw = self.server.send_raw(head.encode() + b"%d\r\n\r\n" % len(IMAGES[0]) + IMAGES[0])
         first, _, rest = raw.partition(b"\r\n\r\n")
         self.assertTrue(first.startswith(b"HTTP/1.1 100"), raw[:200])
@@ -255,13 +301,13 @@ class Detector(unittest.TestCase):
 
     def test_an_empty_body_is_refused(self):
         self.refused(400, "BadRequestImageStream", "POST", V3 + "/image", b"", OCTETS)
-        raw = self.server.send_raw(f"POST {V3}/image HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n".encode())
+        raw = self.server.send_raw(f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n".encode())
         self.assertEqual(parse(raw)[1]["code"], "BadRequestImageStream")
 
     def test_a_body_that_nobody_reads_is_not_the_next_request(self):
-        inner = b"GET /smuggled HTTP/1.1\r\nHost: x\r\n\r\n"
-        plain = b"GET /health HTTP/1.1\r\nHost: x\r\nContent-Length: %d\r\n\r\n" % len(inner)
-        chunked = b"GET /health HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n"
+        inner = b"GET /smuggled HTTP/1.1\r\nHost: localhost\r\n\r\n"
+        plain = b"GET /health HTTP/1.1\r\nHost: localhost\r\nContent-Length: %d\r\n\r\n" % len(inner)
+        chunked = b"GET /health HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
         for head in (plain, chunked):
             self.assertEqual(self.server.send_raw(head + inner).count(b"HTTP/1.1 "), 1)
 
@@ -285,7 +331,7 @@ class Detector(unittest.TestCase):
         self.alive()
 
     def test_half_sent_requests_are_answered_and_let_go(self):
-        head = f"POST {V3}/image HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n".encode()
+        head = f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000\r\n\r\n".encode()
         start = time.monotonic()
         status, answer = parse(self.server.send_raw(head + b"\xff\xd8\xff"))
         self.assertEqual((status, answer["code"]), (408, "BadRequestImageStream"))
@@ -300,7 +346,7 @@ class Detector(unittest.TestCase):
         self.alive()
 
     def test_clients_that_drip_or_vanish_hold_nobody_up(self):
-        head = f"POST {V3}/image HTTP/1.1\r\nHost: x\r\nContent-Length: 20000\r\n\r\n".encode()
+        head = f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 20000\r\n\r\n".encode()
         held = []
         for _ in range(150):
             one = socket.create_connection(("127.0.0.1", self.server.port))
@@ -314,9 +360,9 @@ class Detector(unittest.TestCase):
             one.close()
 
     def test_what_is_no_http_is_refused(self):
-        long_line = b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: x\r\n\r\n"
+        long_line = b"GET /" + b"a" * 9000 + b" HTTP/1.1\r\nHost: localhost\r\n\r\n"
         many = b"GET /health HTTP/1.1\r\n" + b"".join(b"X-%d: y\r\n" % i for i in range(20000)) + b"\r\n"
-        route = f"POST {V3}/image HTTP/1.1\r\nHost: x\r\n".encode()
+        route = f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\n".encode()
         for raw in (b"\0\0\0\0\r\n\r\n", b"\x16\x03\x01\x02\0\x01", b"GET\r\n\r\n", b"BREW / HTTP/1.1\r\n\r\n",
                     b"GET / HTTP/9.9\r\n\r\n", long_line, many, b"GET /" + b"b" * 200000,
                     b"GET /health HTTP/1.1\r\nX: " + b"c" * 200000,
@@ -351,27 +397,110 @@ class Detector(unittest.TestCase):
         own = {**OCTETS, "Origin": f"http://127.0.0.1:{self.server.port}"}
         self.assertEqual(self.server.ask("POST", V3 + "/image", IMAGES[0], own)[0], 200)
 
-    def test_images_are_fetched_by_their_address(self):
-        web = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Images)
-        threading.Thread(target=web.serve_forever, daemon=True).start()
-        base = f"http://127.0.0.1:{web.server_address[1]}"
+    def test_only_names_of_loopback_are_hosts(self):
+        port = self.server.port
+        for host in ("localhost", "LOCALHOST", f"localhost:{port}", "127.0.0.1", "127.1.2.3:80", "[::1]", f"[::1]:{port}"):
+            for method, path in (("GET", "/health"), ("GET", "/"), ("HEAD", "/health")):
+                self.assertEqual(self.server.ask(method, path, None, {"Host": host})[0], 200, host)
+            self.assertEqual(self.server.ask("POST", V3 + "/image", IMAGES[0], {**OCTETS, "Host": host})[0], 200, host)
+        for host in ("evil.example", f"evil.example:{port}", "localhost.evil.example", "127.0.0.1.evil.example", "10.0.0.1",
+                     "0.0.0.0", "evil.example@127.0.0.1", "localhost:x", "[::2]", "::1", "2130706433", "0x7f.1"):
+            for method, path in (("GET", "/health"), ("GET", "/"), ("GET", "/nothing")):
+                self.refused(403, "Forbidden", method, path, None, {"Host": host})
+            self.refused(403, "Forbidden", "POST", V3 + "/image", IMAGES[0], {**OCTETS, "Host": host})
+            # What the page then is: its own origin.
+            self.refused(403, "Forbidden", "POST", V3 + "/image", IMAGES[0],
+                         {**OCTETS, "Host": host, "Origin": f"http://{host}"})
+        for head, status in ((b"GET http://evil.example/health HTTP/1.1\r\nHost: localhost\r\n", 403),
+                             (b"GET http://localhost/health HTTP/1.1\r\nHost: evil.example\r\n", 200),
+                             (b"GET /health HTTP/1.1\r\n", 400), (b"GET /health HTTP/1.0\r\n", 200),
+                             (b"GET /health HTTP/1.0\r\nHost: evil.example\r\n", 403),
+                             (b"GET /health HTTP/1.1\r\nHost: localhost\r\nHost: localhost\r\n", 400)):
+            raw = self.server.send_raw(head + b"Connection: close\r\n\r\n")
+            self.assertEqual(int(raw.split()[1]), status, head)
 
-        def body(url):
-            return json.dumps({"url": url}).encode()
+    def test_heads_and_chunks_are_read_strictly(self):
+        route = f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\n".encode()
+        chunked = route + b"Transfer-Encoding: chunked\r\n\r\n"
+        image = IMAGES[0]
+        for raw in (b"GET /health HTTP/1.1\nHost: localhost\n\n", b"GET /health HTTP/1.1\r\nHost: localhost\n\r\n",
+                    b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: a\rb\r\n\r\n",
+                    b"GET /health HTTP/1.1\r\nHost : localhost\r\n\r\n",
+                    b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: a\r\n b\r\n\r\n",
+                    b"GET /health HTTP/1.1\r\nHost: localhost\r\nX: a\0b\r\n\r\n",
+                    b"GET  /health HTTP/1.1\r\nHost: localhost\r\n\r\n",
+                    route + b"Content-Length: %d\r\nTransfer-Encoding: chunked\r\n\r\n" % len(image) + image,
+                    route + b"Transfer-Encoding: chunked\r\nContent-Length: 5\r\n\r\n5\r\nhello\r\n0\r\n\r\n",
+                    route + b"Content-Length: %d\r\nContent-Length: %d\r\n\r\n" % (len(image), len(image) + 1) + image,
+                    route + b"Content-Length: +%d\r\n\r\n" % len(image) + image,
+                    route + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+                    route + b"Transfer-Encoding: xchunked\r\n\r\n0\r\n\r\n",
+                    chunked + b"%x junk\r\n" % len(image) + image + b"\r\n0\r\n\r\n",
+                    chunked + b"0x%x\r\n" % len(image) + image + b"\r\n0\r\n\r\n",
+                    chunked + b"%x\n" % len(image) + image + b"\n0\n\n",
+                    chunked + b"%x\r\n" % len(image) + image + b"XX0\r\n\r\n",
+                    chunked + b"-1\r\n", chunked + b"11111111111111111\r\n", chunked + b"\r\n"):
+            start = time.monotonic()
+            answered = self.server.send_raw(raw)
+            self.assertEqual(answered.count(b"HTTP/1.1 "), 1, raw[:200])
+            status, answer = parse(answered)
+            self.assertEqual((status, answer["code"]), (400, "BadRequest"), raw[:200])
+            self.assertIn(b"Connection: close", answered)
+            self.assertLess(time.monotonic() - start, 1.4, raw[:200])  # at once, not when time was up
+        self.alive()
 
+    def test_open_heads_and_slow_bodies_hold_nobody_up(self):
+        head = f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 4000000\r\n\r\n".encode()
+        server = Server()  # which waits half a minute for each of them
+        try:
+            for part in (b"", b"GET /health HTTP/1.1\r\nHost: local", head + b"\xff\xd8"):
+                held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
+                for one in held:
+                    one.sendall(part)
+                for _ in range(3):
+                    start = time.monotonic()
+                    self.assertEqual(server.ask("GET", "/health")[0], 200)
+                    self.assertLess(time.monotonic() - start, 1, part)
+                start = time.monotonic()
+                self.assertEqual(server.ask("POST", V3 + "/image", IMAGES[0], OCTETS)[0], 200)
+                self.assertLess(time.monotonic() - start, 5, part)
+                for one in held:
+                    one.close()
+        finally:
+            code = server.stop()
+        self.assertEqual(code, (0, ""))
+
+    def test_the_containers_routes_answer_in_their_form(self):
+        form = (b'--B0\r\nContent-Disposition: form-data; name="imageData"; filename="a.jpg"\r\n\r\n' + IMAGES[0] + b"\r\n--B0--\r\n")
+        multipart = {"Content-Type": "multipart/form-data; boundary=B0"}
+        for route in ("/image", "/p/image", "/p/image/nostore", "/p/detect/iterations/n/image", "/P/Detect/Iterations/a%2Fb/Image",
+                      "/p/detect/iterations/n/image/nostore", "/p/classify/iterations/n/image"):
+            for body, headers in ((IMAGES[0], OCTETS), (form, multipart), (IMAGES[0], {})):
+                status, answer = self.server.ask_json("POST", route, body, headers)
+                self.assertEqual(status, 200, answer)
+                self.assertEqual([answer[key] for key in ("id", "project", "iteration")], ["", "", ""])
+                self.assertRegex(answer["created"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}$")
+                self.assertEqual(len(answer["predictions"]), len(self.expected["predictions"]))
+                for one, other in zip(answer["predictions"], self.expected["predictions"]):
+                    self.assertEqual(set(one), {"probability", "tagId", "tagName", "boundingBox"})
+                    self.assertEqual(one["tagName"], other["tagName"])
+                    self.assertEqual(one["tagId"], ["boat", "house"].index(one["tagName"]))
+                    self.assertEqual(one["probability"], round(one["probability"], 8))
+                    self.assertAlmostEqual(one["probability"], other["probability"], places=7)
+                    for side, value in one["boundingBox"].items():
+                        self.assertAlmostEqual(value, other["boundingBox"][side], places=7)
+            for image in (b"hello", b"", IMAGES[0][:2000]):
+                code = "BadRequestImageFormat" if image else "BadRequestImageStream"
+                self.refused(400, code, "POST", route, image, OCTETS)
+            self.refused(405, "BadRequestOperationNotSupported", "GET", route)
+            self.refused(403, "Forbidden", "POST", route, IMAGES[0], {**OCTETS, "Origin": "http://elsewhere"})
+        for route in ("/url", "/p/url", "/p/detect/iterations/n/url/nostore"):
+            self.refused(403, "Forbidden", "POST", route, b'{"url": "http://127.0.0.1/"}', JSON)
+        self.refused(404, "NotFound", "POST", "/p/q/image", IMAGES[0], OCTETS)
+
+    def test_addresses_are_not_fetched_unless_that_is_allowed(self):
         for route in (V3, V2):
-            for end, place in (("/url", "/ok.jpg"), ("/url/nostore", "/turn")):
-                status, answer = self.server.ask_json("POST", route + end, body(base + place), JSON)
-                self.assertEqual((status, answer["predictions"]), (200, self.expected["predictions"]))
-        for url in (base + "/none", base + "/big", base + "/file", "file:///etc/hostname", "gopher://x", "", "x",
-                    "http://127.0.0.1:1/", "http://"):
-            self.refused(400, "BadRequestImageUrl", "POST", V3 + "/url", body(url), JSON)
-        self.refused(400, "BadRequestImageFormat", "POST", V3 + "/url", body(base + "/text"), JSON)
-        for bad in (b"", b"{", b"[]", b'{"url": 1}', b"[" * 100000):
-            self.refused(400, "BadRequestImageUrl", "POST", V3 + "/url", bad, JSON)
-        self.refused(415, "UnsupportedMediaType", "POST", V3 + "/url", body(base), {"Content-Type": "text/plain"})
-        web.shutdown()
-        web.server_close()
+            self.refused(403, "Forbidden", "POST", route + "/url", b'{"url": "http://127.0.0.1/"}', JSON)
 
     def test_health_says_what_is_served(self):
         status, answer = self.server.ask_json("GET", "/health")
@@ -433,16 +562,170 @@ class Others(unittest.TestCase):
             self.assertEqual(server.ask("POST", V3 + "/image", IMAGES[0], {**OCTETS, "Prediction-Key": key})[0], status)
         self.stop(server)
 
-    def test_addresses_can_be_refused(self):
-        server = Server("--no-url")
-        status, answer = server.ask_json("POST", V3 + "/url", b'{"url": "http://127.0.0.1/"}', JSON)
-        self.assertEqual((status, answer["code"]), (403, "Forbidden"))
+    def test_public_addresses_are_fetched_where_that_is_allowed(self):
+        if not FAR:
+            self.skipTest("no network of our own")
+        server = Server("--allow-url")
+        expected = strip(server.ask_json("POST", V3 + "/image", IMAGES[0], OCTETS)[1])["predictions"]
+        with web(public_network.ADDRESS) as port:
+            base = f"http://{public_network.ADDRESS}:{port}"
+            body = lambda place: json.dumps({"url": base + place}).encode()
+            for route in (V3, V2):
+                for end, place in (("/url", "/ok.jpg"), ("/url/nostore", "/turn")):
+                    status, answer = server.ask_json("POST", route + end, body(place), JSON)
+                    self.assertEqual((status, answer.get("predictions")), (200, expected), answer)
+            # Clients of the containers let curl call the JSON a form.
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            for route in ("/url", "/p/url", "/p/detect/iterations/n/url"):
+                self.assertEqual(server.ask("POST", route, body("/ok.jpg"), form)[0], 200)
+            self.assertEqual(server.ask("POST", V3 + "/url", body("/ok.jpg"), {"Content-Type": "text/plain"})[0], 415)
+            # What lies there, or does not, is nothing that the answer tells.
+            said = {server.ask("POST", V3 + "/url", body(place), JSON)[:2]
+                    for place in ("/none", "/big", "/file", "/text", "/loop", "/home", "/name", "")}
+            said.add(server.ask("POST", V3 + "/url", b'{"url": "http://11.12.13.14:1/"}', JSON)[:2])
+            self.assertEqual({status for status, _ in said}, {400})
+            self.assertEqual(len(said), 1, said)
+            self.assertEqual(json.loads(said.pop()[1])["code"], "BadRequestImageUrl")
         self.stop(server)
+
+    def test_other_addresses_are_never_fetched(self):
+        proxy = {"http_proxy": "", "no_proxy": ""}
+        server = Server("--allow-url")
+        with web("127.0.0.1") as port:
+            Images.asked.clear()
+            proxy["http_proxy"] = f"http://127.0.0.1:{port}"
+            through = Server("--allow-url", environment=proxy)
+            for host in ("127.0.0.1", "localhost", "127.1", "2130706433", "0x7f000001", "0", "0.0.0.0", "[::1]", "[::]",
+                         "[::ffff:127.0.0.1]", "[::ffff:7f00:1]", "[64:ff9b::7f00:1]", "[2002:7f00:1::]", "169.254.169.254",
+                         "10.0.0.1", "192.168.0.1", "172.16.0.1", "100.64.0.1", "224.0.0.1", "[fe80::1]", "[fd00::1]",
+                         "user:word@127.0.0.1", "127.0.0.1%00.example", "11.12.13.14"):
+                for one in (server, through):
+                    if one is server and host == "11.12.13.14":
+                        continue
+                    start = time.monotonic()
+                    status, answer = one.ask_json("POST", V3 + "/url", json.dumps({"url": f"http://{host}:{port}/ok.jpg"}), JSON)
+                    self.assertEqual((status, answer["code"]), (400, "BadRequestImageUrl"), host)
+                    self.assertLess(time.monotonic() - start, 5, host)
+            self.assertEqual(Images.asked, [])
+            for url in ("file:///etc/hostname", "gopher://11.12.13.14/", "ftp://11.12.13.14/", "x", "http://", "http:/x", "", "//x",
+                        "dict://127.0.0.1:11211/", "http://" + "a" * 100000):
+                self.assertEqual(server.ask_json("POST", V3 + "/url", json.dumps({"url": url}), JSON)[1]["code"], "BadRequestImageUrl")
+            for bad in (b"", b"{", b"[]", b'{"url": 1}', b"[" * 100000):
+                self.assertEqual(server.ask_json("POST", V3 + "/url", bad, JSON)[0], 400)
+        self.stop(server)
+        self.stop(through)
+
+    def test_other_hosts_names_are_taken_where_others_can_ask(self):
+        server = Server("--host", "0.0.0.0")
+        for host in ("evil.example", "localhost", f"10.0.0.1:{server.port}"):
+            self.assertEqual(server.ask("GET", "/health", None, {"Host": host})[0], 200)
+        self.stop(server)
+
+    def test_headers_values_are_taken_as_they_come(self):
+        server = Server(keys="a%41+b")
+        for key, status in (("a%41+b", 200), ("aA+b", 401), ("aA b", 401), ("a%2541+b", 401)):
+            self.assertEqual(server.ask("POST", V3 + "/image", IMAGES[0], {**OCTETS, "Prediction-Key": key})[0], status, key)
+        self.stop(server)
+
+    def end_while(self, begin, *arguments, **how):
+        """Seconds from the signal to the end."""
+        for signal_number in (signal.SIGTERM, signal.SIGINT):
+            server = Server(*arguments, **how)
+            held = begin(server)
+            time.sleep(0.3)
+            start = time.monotonic()
+            self.stop(server, signal_number)
+            self.assertLess(time.monotonic() - start, 1.3)  # a second, and this process's part on a busy machine
+            for one in held:
+                one.close()
+
+    def send(self, server, path, body, headers=b""):
+        one = socket.create_connection(("127.0.0.1", server.port))
+        one.sendall(f"POST {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n".encode() + headers + b"\r\n" + body)
+        return one
+
+    def test_it_ends_within_a_second_whatever_it_does(self):
+        picture = make_png(10000, 10000)
+        half = f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9000\r\n\r\n".encode()
+
+        def half_sent(server):
+            held = [socket.create_connection(("127.0.0.1", server.port)) for _ in range(100)]
+            for number, one in enumerate(held):
+                one.sendall(half[:number * 3])
+            return held
+
+        self.end_while(half_sent)
+        self.end_while(lambda server: [self.send(server, V3 + "/image", picture) for _ in range(8)])  # decoding
+        self.end_while(lambda server: [self.send(server, V3 + "/image", IMAGES[0]) for _ in range(60)], "--threads", "1")  # running
+        if FAR:
+            with web(public_network.ADDRESS) as port:
+                url = json.dumps({"url": f"http://{public_network.ADDRESS}:{port}/hang"}).encode()
+                content = b"Content-Type: application/json\r\n"
+                self.end_while(lambda server: [self.send(server, V3 + "/url", url, content) for _ in range(20)], "--allow-url")
+
+    def test_a_network_that_gives_no_numbers_is_an_error(self):
+        for model, begin, end in ((DETECTOR, 336000, 340000), (CLASSIFIER, 1408, 1600)):  # inside of weights
+            with tempfile.TemporaryDirectory() as folder:
+                data = bytearray(model.read_bytes())
+                data[begin:end] = struct.pack("<f", float("nan")) * ((end - begin) // 4)
+                broken = pathlib.Path(folder) / "model.tflite"
+                broken.write_bytes(data)
+                shutil.copy(model.parent / "labels.txt", folder)
+                server = Server(model=broken)
+                for route in (V2 + "/image", "/image"):
+                    status, body, _ = server.ask("POST", route, IMAGES[0], OCTETS)
+                    self.assertEqual((status, json.loads(body)["code"]), (500, "ErrorPrediction"))
+                    self.assertNotIn(b": NaN", body)
+                self.stop(server)
+
+    def test_where_threads_cannot_be_had_it_says_so(self):
+        if os.getuid() != 0:
+            self.skipTest("only root can take another user's part")
+        nobody = 64123
+
+        def limit(count):
+            def apply():
+                if count:
+                    resource.setrlimit(resource.RLIMIT_NPROC, (count, count))
+                os.setgroups([]), os.setgid(nobody), os.setuid(nobody)
+            return apply
+
+        @contextlib.contextmanager
+        def crowd():
+            """Sixty processes of the same user: to whoever is limited to fifty, nothing is left."""
+            others = [subprocess.Popen(["sleep", "60"], preexec_fn=limit(0)) for _ in range(60)]
+            try:
+                yield
+            finally:
+                for one in others:
+                    one.kill()
+                    one.wait()
+
+        with tempfile.TemporaryDirectory() as folder:
+            os.chmod(folder, 0o755)
+            tool, model = shutil.copy(TOOL, folder), shutil.copytree(DETECTOR.parent, folder + "/model") + "/model.tflite"
+            for count in (1, 2, 3):
+                done = subprocess.run([tool, "serve", model, "--threads", "8"], capture_output=True, text=True, timeout=60,
+                                      preexec_fn=limit(count), check=False)
+                self.assertEqual(done.returncode, 5, done)
+                self.assertRegex(done.stderr, r"^visionpress: cannot start \d+ threads \(ulimit -u\?\)\n$")
+            for arguments in (["--workers", "1", "--threads", "4"], ["--threads", "2", "--allow-url"]):
+                server = Server(*arguments, tool=tool, model=model, preexec_fn=limit(50))
+                with crowd():
+                    for _ in range(5):
+                        status, answer = server.ask_json("POST", V3 + "/image", IMAGES[0], OCTETS)
+                        self.assertIn(status, (200, 503), answer)
+                    if "--allow-url" in arguments:  # a name is resolved by a thread
+                        status, answer = server.ask_json("POST", V3 + "/url", b'{"url": "http://name.example/"}', JSON)
+                        self.assertEqual((status, answer["code"]), (503, "ErrorPrediction"))
+                    self.assertEqual(server.ask("GET", "/health")[0], 200)
+                self.assertEqual(server.ask("POST", V3 + "/image", IMAGES[0], OCTETS)[0], 200)
+                self.stop(server)
 
     def test_a_call_in_flight_is_answered_before_the_end(self):
         for how in (signal.SIGTERM, signal.SIGINT):
             server = Server()
-            head = f"POST {V3}/image HTTP/1.1\r\nHost: x\r\nContent-Length: {len(IMAGES[0])}\r\n\r\n".encode()
+            head = f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(IMAGES[0])}\r\n\r\n".encode()
             idle = socket.create_connection(("127.0.0.1", server.port))
             with socket.create_connection(("127.0.0.1", server.port), timeout=30) as connection:
                 connection.sendall(head + IMAGES[0][:5000])

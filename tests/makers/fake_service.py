@@ -96,8 +96,8 @@ def check_package(package, tags, model_file):
 
 
 @contextlib.contextmanager
-def served(folder):
-    """Serves a folder on loopback. Yields its url."""
+def served(folder, host="127.0.0.1"):
+    """Serves a folder on an address of this machine, loopback. Yields its url."""
     class Quiet(SimpleHTTPRequestHandler):
         def __init__(self, *arguments):
             super().__init__(*arguments, directory=folder)
@@ -105,10 +105,10 @@ def served(folder):
         def log_message(self, *_):
             pass
 
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Quiet)
+    server = ThreadingHTTPServer((host, 0), Quiet)
     threading.Thread(target=server.serve_forever, daemon=True).start()
     try:
-        yield f"http://127.0.0.1:{server.server_address[1]}"
+        yield f"http://{host}:{server.server_address[1]}"
     finally:
         server.shutdown()
         server.server_close()

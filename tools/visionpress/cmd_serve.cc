@@ -7,6 +7,8 @@
 #include <cstring>
 
 #include <malloc.h>
+#include <sys/resource.h>
+#include <sys/time.h>
 #include <unistd.h>
 
 #include "command_line.h"
@@ -100,12 +102,17 @@ void add_server_options(CLI::App& app, ServeOptions& options) {
       ->capture_default_str()
       ->check(check_count)
       ->group(kMore);
-  app.add_option("--connections", options.connections, "Clients served at the same time")
+  app.add_option("--connections", options.connections,
+                 "Images received or looked at at the same time; others wait")
       ->type_name("N")
       ->capture_default_str()
       ->group(kMore);
   app.add_option("--receive-seconds", options.receive_seconds,
                  "Longest that a request may take to arrive")
+      ->capture_default_str()
+      ->group(kMore);
+  app.add_option("--answer-seconds", options.answer_seconds,
+                 "Longest that a request may then take to be answered")
       ->capture_default_str()
       ->group(kMore);
 }
@@ -121,6 +128,23 @@ sigset_t block_stop_signals() {
   return signals;
 }
 
+/// Each connection is a descriptor; a shell gives 1024, and the system usually allows more.
+void allow_descriptors() {
+  rlimit limit = {};
+  if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+  limit.rlim_cur = limit.rlim_max;
+  ::setrlimit(RLIMIT_NOFILE, &limit);
+}
+
+/// Whoever sends the signal waits a second at most, though what was begun may not look in time
+/// whether it is to end (one layer of a large network, a library's call).
+void end_within_a_second() {
+  constexpr suseconds_t kMicroseconds = 900'000;
+  std::signal(SIGALRM, [](int) { ::_exit(static_cast<int>(Exit::Done)); });
+  const itimerval time = {{0, 0}, {0, kMicroseconds}};
+  ::setitimer(ITIMER_REAL, &time, nullptr);
+}
+
 }  // namespace
 
 Exit run_serve(const Arguments& arguments) {
@@ -130,12 +154,12 @@ Exit run_serve(const Arguments& arguments) {
   std::string model;
   ServeOptions options;
   OutputOptions output;
-  bool no_url = false;
   int keys_descriptor = -1;
   CLI::App& app = line.app();
   app.add_option("FILE", model, kModelHelp)->required();
   add_server_options(app, options);
-  app.add_flag("--no-url", no_url, "Refuse calls that name an image by its address");
+  app.add_flag("--allow-url,!--no-url", options.fetches_urls,
+               "Take calls that name an image by its address, and fetch it where that is public");
   app.add_option("--keys-fd", keys_descriptor,
                  "Read the keys that callers must send, one a line, from this descriptor; default: "
                  "from VISIONPRESS_SERVE_KEYS, else callers need none")
@@ -146,17 +170,17 @@ Exit run_serve(const Arguments& arguments) {
   add_run_options(line, options.arithmetic, options.preprocess);
   if (const auto exit = line.parse(arguments)) return *exit;
 
-  options.fetches_urls = !no_url;
   auto keys = load_keys(keys_descriptor);
   if (!keys) return report_error(keys.error());
   options.keys = std::move(*keys);
-  // Each connection is a thread, and a thread may get an arena of its own that keeps what was freed
-  // in it: without a limit memory grows with every connection. Bodies and pictures differ in size;
-  // a fixed threshold sends each back to the system, where the adaptive one would leave their gaps
-  // in the heap for hours before it stops growing.
+  // Bodies and pictures are made by one thread and freed by another, and each thread's arena would
+  // keep what was freed in it. They differ in size; a fixed threshold sends each back to the
+  // system, where the adaptive one would leave their gaps in the heap for hours before it stops
+  // growing.
   constexpr int kMappedBytes = 64 << 10;
   mallopt(M_ARENA_MAX, 2);
   mallopt(M_MMAP_THRESHOLD, kMappedBytes);
+  allow_descriptors();
   const sigset_t signals = block_stop_signals();
   auto server = PredictionServer::start(model, options);
   if (!server) return report_error(server.error());
@@ -174,6 +198,7 @@ Exit run_serve(const Arguments& arguments) {
   sigwait(&signals, &signal);
   // They stay blocked: supervisors send one to the process and one to its group, and what has begun
   // ends by itself soon.
+  end_within_a_second();
   server->stop();
   return Exit::Done;
 }
