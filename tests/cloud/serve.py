@@ -3,6 +3,7 @@
 
 usage: serve.py TOOL        (the standard library alone)
 """
+import base64
 import contextlib
 import functools
 import gzip
@@ -41,6 +42,13 @@ V2 = f"/customvision/v2.0/Prediction/{PROJECT}"
 OCTETS = {"Content-Type": "application/octet-stream"}
 JSON = {"Content-Type": "application/json; charset=utf-8"}
 LIMIT = 4 << 20
+# One colour, 10240x10240, RGB without subsampling, in ten scans: Pillow's. Decoding it takes 943 MB.
+PROGRESSIVE = zlib.decompress(zlib.decompress(base64.b85decode(
+    "c-pJD_4d+vuaH8C;}5@=^PQV-b7^Lffn>1v1&1Ze8o9b6S(?`FQGUPB_0m<2hptz4T(B;9=`<(a_-)&a1!oNoeV%jvRjkZDcE5i!*DwB8R8k|N"
+    ">AK{j@J}N<_th6O%%(-1P1}4o&vsQ<_^PK*U)`L%yg%IBeA~SIypr9wcehvH*5`{W+x`1}oa~;u%kRH$|7KTHb^mw8k8Ss7?@`%$`)$_FsQAdp"
+    "_iszetN!c$@9@jE|F+m?u7=ghH%n>+v+I}nX{tT{a=lWMf3a4uNNHrh{kz}W8Aib<pe{&|3)<JQ)oSU>*Izy5+_GzYy^p@sI9}VgTV}guUQx_b"
+    "i}Qy6U%$vP+G?DfHS>~!ZO_W1k9_C;Wj0|u>O6B6n>DvdsYK|^MIA*p8}07>)$*LAGKxmgC>j7X%lW6$H7m`dQ(jND=?T*cmb$WhvCMbNcSU!e"
+    "?KoLD^|8(IKkFB7uJ_dy%g?e+&gwck>(^`Z^)uyT02RF78v")))
 FAR = public_network.enter()  # whether there is a public address that is ours
 
 
@@ -627,6 +635,16 @@ class Others(unittest.TestCase):
             self.assertEqual(server.ask("POST", V3 + "/image", IMAGES[0], {**OCTETS, "Prediction-Key": key})[0], status, key)
         self.stop(server)
 
+    def test_a_request_that_takes_too_long_is_given_up(self):
+        server = Server("--answer-seconds", "0.1", "--workers", "1")
+        picture = make_png(10000, 10000)
+        start = time.monotonic()
+        status, answer = server.ask_json("POST", V3 + "/image", picture, OCTETS)
+        self.assertEqual((status, answer["code"]), (503, "ErrorPrediction"))
+        self.assertLess(time.monotonic() - start, 0.6)
+        self.assertEqual(server.ask("POST", V3 + "/image", IMAGES[0], OCTETS)[0], 200)
+        self.stop(server)
+
     def end_while(self, begin, *arguments, **how):
         """Seconds from the signal to the end."""
         for signal_number in (signal.SIGTERM, signal.SIGINT):
@@ -662,6 +680,16 @@ class Others(unittest.TestCase):
                 url = json.dumps({"url": f"http://{public_network.ADDRESS}:{port}/hang"}).encode()
                 content = b"Content-Type: application/json\r\n"
                 self.end_while(lambda server: [self.send(server, V3 + "/url", url, content) for _ in range(20)], "--allow-url")
+
+    def test_a_picture_takes_no_more_memory_than_the_manual_says(self):
+        server = Server("--workers", "1")
+        server.ask("POST", V3 + "/image", IMAGES[0], OCTETS)
+        before = server.most_memory()
+        status, answer = server.ask_json("POST", V3 + "/image", PROGRESSIVE, OCTETS)
+        self.assertEqual((status, answer["code"]), (400, "BadRequestImageFormat"))
+        self.assertEqual(server.ask("POST", V3 + "/image", make_png(10240, 10240), OCTETS)[0], 200)
+        self.assertLess(server.most_memory() - before, 345)
+        self.stop(server)
 
     def test_a_network_that_gives_no_numbers_is_an_error(self):
         for model, begin, end in ((DETECTOR, 336000, 340000), (CLASSIFIER, 1408, 1600)):  # inside of weights
