@@ -140,7 +140,13 @@ Step RequestReader::Impl::read_body() {
   while (!parser->is_done()) {
     if (buffer.size() == 0 || buffer.size() < least) return Step::NeedMore;
     boost::system::error_code error;
+    // A call takes one piece: a chunk's line, its bytes, or the last chunk with all trailers.
     const std::size_t used = parser->put(buffer.data(), error);
+    if (parser->is_done() && parser->chunked()) {
+      ends = {};
+      looked_at = 0;
+      if (!check_lines(used)) return Step::Malformed;
+    }
     buffer.consume(used);
     if (error == http::error::need_more) {
       // What is left are lines too: a chunk's size and extensions, or trailers.
@@ -180,7 +186,6 @@ bool RequestReader::begin_body() {
   Parser& parser = *impl_->parser;
   if (parser.content_length().value_or(0) > impl_->most) return false;
   impl_->reads_body = true;
-  parser.eager(true);
   parser.body_limit(impl_->most);
   return true;
 }
