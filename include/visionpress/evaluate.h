@@ -126,7 +126,7 @@ struct ModelScore {
   std::string preprocessing = {};           ///< one line, with who said so
   std::optional<double> ap = std::nullopt;  ///< mean over tags; detection
   std::optional<double> ap50 = std::nullopt;
-  std::optional<double> top1 = std::nullopt;  ///< classification
+  std::optional<double> top1 = std::nullopt;       ///< classification
   std::optional<RunTime> run_time = std::nullopt;  ///< network alone, all threads on one image
   std::optional<double> images_per_second =
       std::nullopt;  ///< decoding, resizing, network and NMS, all threads

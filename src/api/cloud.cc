@@ -317,8 +317,18 @@ Result<void> save_answers(const Dataset& dataset, const CloudPredictOptions& opt
                           const Answers& answers, Diagnostics& diagnostics) {
   VP_ASSIGN_OR_RETURN(const Predictions predictions,
                       make_predictions(dataset, options.task, answers, diagnostics));
-  return save_predictions(predictions, dataset, options.save_predictions,
-                          options.overwrite ? Overwrite::Allow : Overwrite::Refuse);
+  VP_RETURN_IF_ERROR(save_predictions(predictions, dataset, options.save_predictions,
+                                      options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
+  return sync_file(options.save_predictions);
+}
+
+/// An output that cannot be is named before the work; nothing where none is asked for.
+Result<std::optional<OutputFile>> reserve_output(const CloudPredictOptions& options) {
+  if (options.save_predictions.empty()) return std::nullopt;
+  VP_ASSIGN_OR_RETURN(OutputFile file,
+                      OutputFile::create(options.save_predictions,
+                                         options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
+  return file;
 }
 
 }  // namespace
@@ -327,11 +337,7 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
                                     const std::vector<std::string>& images,
                                     const CloudPredictOptions& options, const Progress& progress) {
   VP_RETURN_IF_ERROR(check(options));
-  std::optional<OutputFile> reserved;  // an output that cannot be is named before the work
-  const Overwrite overwrite = options.overwrite ? Overwrite::Allow : Overwrite::Refuse;
-  if (!options.save_predictions.empty()) {
-    VP_ASSIGN_OR_RETURN(reserved, OutputFile::create(options.save_predictions, overwrite));
-  }
+  VP_ASSIGN_OR_RETURN(std::optional<OutputFile> reserved, reserve_output(options));
   Diagnostics diagnostics;
   VP_ASSIGN_OR_RETURN(const Dataset dataset, gather_images(images, options, diagnostics));
   VP_ASSIGN_OR_RETURN(CustomVisionClient client, CustomVisionClient::create(access));
@@ -351,7 +357,6 @@ Result<PredictResult> cloud_predict(const CloudAccess& access,
   if (!options.save_predictions.empty()) {
     reserved.reset();
     VP_RETURN_IF_ERROR(save_answers(dataset, options, answers, diagnostics));
-    VP_RETURN_IF_ERROR(sync_file(options.save_predictions));
     journal.remove();
   }
   result.warnings = diagnostics.warnings();

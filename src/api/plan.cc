@@ -157,7 +157,8 @@ std::string why_no_gain(const SourceModel& model, std::size_t index, const Schem
 /// The least SNR of 8 significant bits, whose rounding errs by at most 2^-8 of a value: halves
 /// guarantee 66.2 dB (2^-11) as long as their values lie in 2^-14..65504. A weight that falls below
 /// what half their length of codes could keep has lost its values to that range.
-const double kLeastHalfSnr = 20.0 * std::log10(std::exp2(8.0));
+constexpr double kDecibelsPerBit = 6.020599913279624;  // 20 log10(2)
+constexpr double kLeastHalfSnr = 8.0 * kDecibelsPerBit;
 
 /// Why the values themselves do not fit the new form.
 std::string why_values_stay(const Weight& weight, const Scheme& scheme, const FormatLimits& limits,

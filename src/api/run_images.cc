@@ -64,7 +64,7 @@ Result<void> run_images(const ModelRunner& runner, const std::vector<std::string
       if (!image && options.on_bad) options.on_bad(i, image.error());
       if (!ran && i < failed_at.load()) {
         failed_at = i;
-        first_error = std::move(ran).error();
+        first_error = ran.error();
         if (first_error->file.empty()) first_error->file = paths[i];
       }
       ++done;

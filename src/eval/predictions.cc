@@ -109,10 +109,12 @@ Result<PredictionRow> read_row(value source, const std::string& path) {
 
 /// What an object is in place of the list of predictions.
 tl::unexpected<Error> fail_no_list(JsonFile& json, simdjson::error_code code) {
+  // An empty text gives no document that could be begun again.
+  if (code != simdjson::INCORRECT_TYPE)
+    return fail_json("the root", "an array of predictions", code);
   json.document.rewind();
   object root;
-  if (code == simdjson::INCORRECT_TYPE &&
-      json.document.get_object().get(root) == simdjson::SUCCESS) {
+  if (json.document.get_object().get(root) == simdjson::SUCCESS) {
     for (auto field : root) {
       std::string_view key;
       if (field.unescaped_key().get(key) != simdjson::SUCCESS) break;

@@ -169,7 +169,7 @@ class PredictionDoubtsTest : public PredictionsTest {
         TruthBox box;
         box.tag = tag;
         box.x = 40 + 12 * i + 200 * tag;
-        box.y = 60 + 9 * i;
+        box.y = 60 + 9 * i + 200 * (i % 2);  // apart from those of the images beside it
         box.width = 150 + 10 * i;
         box.height = 100 + 5 * tag;
         image.truths.push_back(box);

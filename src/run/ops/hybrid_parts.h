@@ -27,8 +27,8 @@ struct HybridKernel {
 [[nodiscard]] Result<std::vector<float>> load_hybrid_scales(const BuildContext& context,
                                                             std::int64_t channels);
 
-/// Whether XNNPACK takes a hybrid convolution: it needs an int8 kernel and a bias. Kernels of 4 bits,
-/// and the signed bytes that TensorFlow 1.12 called UINT8, run in the builtin kernels.
+/// Whether XNNPACK takes a hybrid convolution: it needs an int8 kernel and a bias. Kernels of 4
+/// bits, and the signed bytes that TensorFlow 1.12 called UINT8, run in the builtin kernels.
 [[nodiscard]] bool is_taken_by_xnnpack(const BuildContext& context);
 
 /// Whether XNNPACK takes a hybrid matrix product over `inner` values. It has kernels of 4 bits for
