@@ -73,7 +73,7 @@ std::string name_of(const PixelWay& way) {
 }
 
 std::string format_options(const PixelWay& way) {
-  const std::string range = fmt::format("--mean {} --std {}", join(way.mean), join(way.std));
+  std::string range = fmt::format("--mean {} --std {}", join(way.mean), join(way.std));
   if (way.color == ColorOrder::Gray) return range;
   return range + (way.color == ColorOrder::Bgr ? " --color bgr" : " --color rgb");
 }
