@@ -68,7 +68,7 @@ bool is_grey16(const PngState& state) {
 [[gnu::noinline]] bool accept_size(PngState& state, png_uint_32 width, png_uint_32 height) {
   state.accepted = check_image_size(width, height, state.limits.max_pixels);
   if (state.accepted) {
-    const int pixel_bytes = is_grey16(state) ? 3 + 2 : 3;
+    const std::uint64_t pixel_bytes = is_grey16(state) ? 3 + 2 : 3;
     state.accepted = check_decode_bytes(std::uint64_t{width} * height * pixel_bytes, state.limits);
   }
   return state.accepted.has_value();

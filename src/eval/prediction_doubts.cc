@@ -239,7 +239,7 @@ class Judge {
       return !row.image || (id && tag_of(*id));
     });
     causes_.push_back({what,
-                       [this, tag_of](const PredictionRow& row) -> std::optional<ReadRow> {
+                       [tag_of](const PredictionRow& row) -> std::optional<ReadRow> {
                          const auto id = number_of(row.category_id);
                          const auto tag = id ? tag_of(*id) : std::nullopt;
                          if (!row.image || !tag) return std::nullopt;

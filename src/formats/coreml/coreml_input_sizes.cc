@@ -31,6 +31,20 @@ std::string describe_side(const SideRange& side) {
   return fmt::format("{}..{}", side.low, side.high < 0 ? std::string() : std::to_string(side.high));
 }
 
+/// ImageFeatureType.ImageSizeRange: a side that it leaves out is open.
+Result<SizeRange> read_image_range(const ProtobufMessage& range) {
+  SizeRange sides;
+  VP_ASSIGN_OR_RETURN(const auto width, range.read_message(feature_field::kImageWidth));
+  VP_ASSIGN_OR_RETURN(const auto height, range.read_message(feature_field::kImageHeight));
+  if (height) {
+    VP_ASSIGN_OR_RETURN(sides[0], read_side(*height));
+  }
+  if (width) {
+    VP_ASSIGN_OR_RETURN(sides[1], read_side(*width));
+  }
+  return sides;
+}
+
 }  // namespace
 
 Result<std::vector<SizeRange>> read_image_sizes(const ProtobufMessage& image) {
@@ -46,15 +60,7 @@ Result<std::vector<SizeRange>> read_image_sizes(const ProtobufMessage& image) {
   }
   VP_ASSIGN_OR_RETURN(const auto range, image.read_message(feature_field::kSizeRange));
   if (!range) return sizes;
-  VP_ASSIGN_OR_RETURN(const auto width, range->read_message(feature_field::kImageWidth));
-  VP_ASSIGN_OR_RETURN(const auto height, range->read_message(feature_field::kImageHeight));
-  SizeRange sides;
-  if (height) {
-    VP_ASSIGN_OR_RETURN(sides[0], read_side(*height));
-  }
-  if (width) {
-    VP_ASSIGN_OR_RETURN(sides[1], read_side(*width));
-  }
+  VP_ASSIGN_OR_RETURN(const SizeRange sides, read_image_range(*range));
   sizes.push_back(sides);
   return sizes;
 }
