@@ -7,18 +7,13 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/conv_small.cc"
 #include <hwy/foreach_target.h>
-#include <hwy/highway.h>
 
-#include "kernels/isa.h"
+#include "kernels/float_vectors_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
-using FloatTag = hn::ScalableTag<float>;
-using FloatVector = hn::Vec<FloatTag>;
 
 constexpr std::size_t kPixels = 8;  // accumulators: enough to hide the latency of a multiply-add
 
@@ -37,9 +32,7 @@ using Sums = std::array<FloatVector, kPixels>;
 
 template <bool kFused>
 FloatVector add_product(const float* pixel, FloatVector weights, FloatVector sum) {
-  const auto x = hn::Set(FloatTag(), *pixel);
-  if constexpr (kFused) return hn::MulAdd(x, weights, sum);
-  return hn::Add(sum, hn::Mul(x, weights));
+  return multiply_add<kFused>(hn::Set(FloatTag(), *pixel), weights, sum);
 }
 
 // The accumulators are variables of their own, since an array of them would live in memory.
@@ -76,11 +69,7 @@ FloatVector activate(FloatVector y, const SmallConvActivation& activation) {
   const FloatTag d;
   const auto scaled = hn::Mul(y, hn::Set(d, activation.slope));
   y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), scaled, y);
-  // Comparisons, since Max and Min of NaN are another value on each processor: NaN stays.
-  const auto low = hn::Set(d, activation.low);
-  const auto high = hn::Set(d, activation.high);
-  y = hn::IfThenElse(hn::Lt(y, low), low, y);
-  return hn::IfThenElse(hn::Gt(y, high), high, y);
+  return clamp_keeping_nan(y, activation.low, activation.high);
 }
 
 void store(FloatVector y, std::size_t channels, float* out) {

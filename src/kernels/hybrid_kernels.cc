@@ -6,20 +6,13 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/hybrid_kernels.cc"
 #include <hwy/foreach_target.h>
-#include <hwy/highway.h>
 
-#include "kernels/isa.h"
+#include "kernels/float_vectors_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
-using FloatTag = hn::ScalableTag<float>;
-using IntTag = hn::RebindToSigned<FloatTag>;
-using FloatVector = hn::Vec<FloatTag>;
-using IntVector = hn::Vec<IntTag>;
 
 void find_range(const float* x, std::size_t count, float* low, float* high) {
   const FloatTag d;
@@ -98,18 +91,12 @@ template <bool kFused>
 FloatVector to_float(IntVector raw, const Channels& channels, const Dequantization& how) {
   const FloatTag d;
   const auto sum = hn::ConvertTo(d, hn::Sub(raw, channels.offset));
-  FloatVector y;
-  if constexpr (kFused) {
-    y = hn::MulAdd(hn::Mul(sum, hn::Set(d, how.input_scale)), channels.scale, channels.bias);
-  } else {
-    y = hn::Add(hn::Mul(sum, channels.scale), channels.bias);
-  }
+  const auto scaled = kFused ? hn::Mul(sum, hn::Set(d, how.input_scale)) : sum;
+  auto y = multiply_add<kFused>(scaled, channels.scale, channels.bias);
   y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), hn::Mul(y, hn::Set(d, how.slope)), y);
-  // Comparisons, since Max and Min of NaN are another value on each processor.
-  const auto low = hn::Set(d, how.low);
-  const auto high = hn::Set(d, how.high);
-  y = kFused ? hn::IfThenElse(hn::Ge(y, low), y, low) : hn::IfThenElse(hn::Lt(y, low), low, y);
-  return hn::IfThenElse(hn::Gt(y, high), high, y);
+  // XNNPACK's NaN becomes the lower bound.
+  if constexpr (kFused) y = hn::IfThenElse(hn::Eq(y, y), y, hn::Set(d, how.low));
+  return clamp_keeping_nan(y, how.low, how.high);
 }
 
 template <bool kPooled, typename Load>

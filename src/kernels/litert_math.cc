@@ -10,26 +10,23 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/litert_math.cc"
 #include <hwy/foreach_target.h>
-#include <hwy/highway.h>
 
-#include "kernels/isa.h"
+#include "kernels/float_vectors_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
-namespace hn = hwy::HWY_NAMESPACE;
-using FloatTag = hn::ScalableTag<float>;
-using IntTag = hn::RebindToSigned<FloatTag>;
-using FloatVector = hn::Vec<FloatTag>;
-using IntVector = hn::Vec<IntTag>;
-
 FloatVector set(float value) { return hn::Set(FloatTag(), value); }
 
-// XNNPACK multiplies and adds in one rounding, Eigen for SSE in two.
-FloatVector fused(FloatVector a, FloatVector b, FloatVector c) { return hn::MulAdd(a, b, c); }
-FloatVector twice(FloatVector a, FloatVector b, FloatVector c) { return hn::Add(hn::Mul(a, b), c); }
+// a * b + c: XNNPACK rounds it once, Eigen for SSE after each step.
+FloatVector fused(FloatVector a, FloatVector b, FloatVector c) {
+  return multiply_add<true>(a, b, c);
+}
+FloatVector unfused(FloatVector a, FloatVector b, FloatVector c) {
+  return multiply_add<false>(a, b, c);
+}
 
 // XNNPACK runs with denormal results flushed to zero.
 FloatVector flush(FloatVector y) {
@@ -65,7 +62,6 @@ HWY_ALIGN constexpr float kRoots[32] = {
 FloatVector sigmoid_xnnpack(FloatVector x) {
   const FloatTag d;
   const IntTag di;
-  // Below this e^-|x| is no normal number and becomes 0.
   const auto z = hn::Neg(hn::Abs(x));
   const auto magic = set(0x1.800000p18F);
   const auto shifted = fused(z, set(0x1.715476p0F), magic);
@@ -77,6 +73,7 @@ FloatVector sigmoid_xnnpack(FloatVector x) {
   const auto slope = fused(t, set(0.5F), set(0x1.0000F6p-0F));
   const auto value = fused(hn::Mul(t, root), slope, root);
   const auto whole = hn::Max(hn::Floor(n), set(-512.0F));
+  // An e^-|x| below the normal numbers becomes 0.
   const auto e = flush(scale_by_power(value, hn::ConvertTo(di, whole)));
   const auto y = flush(hn::Div(e, hn::Add(e, set(1.0F))));
   return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), y, hn::Sub(set(1.0F), y));
@@ -86,22 +83,23 @@ FloatVector sigmoid_xnnpack(FloatVector x) {
 template <int kDegree>
 FloatVector exp_eigen(FloatVector x) {
   const IntTag di;
-  const auto m = hn::Floor(twice(x, set(1.44269504088896341F), set(0.5F)));
-  auto r = twice(m, set(-0.693359375F), x);
-  r = twice(m, set(2.12194440e-4F), r);
+  const auto m = hn::Floor(unfused(x, set(1.44269504088896341F), set(0.5F)));
+  auto r = unfused(m, set(-0.693359375F), x);
+  r = unfused(m, set(2.12194440e-4F), r);
   const auto r2 = hn::Mul(r, r);
   auto even = set(0.0F);
   auto odd = set(0.0F);
   if constexpr (kDegree == 6) {
-    even = twice(r2, set(1.37449637986719608306884765625e-3F), set(4.166965186595916748046875e-2F));
-    odd = twice(r2, set(8.36894474923610687255859375e-3F), set(0.16666518151760101318359375F));
-    even = twice(r2, even, set(0.49999988079071044921875F));
+    even =
+        unfused(r2, set(1.37449637986719608306884765625e-3F), set(4.166965186595916748046875e-2F));
+    odd = unfused(r2, set(8.36894474923610687255859375e-3F), set(0.16666518151760101318359375F));
+    even = unfused(r2, even, set(0.49999988079071044921875F));
   } else {
-    even = twice(r2, set(4.1898667812347412109375e-2F), set(0.49999141693115234375F));
-    odd = twice(r2, set(8.33471305668354034423828125e-3F), set(0.16666877269744873046875F));
+    even = unfused(r2, set(4.1898667812347412109375e-2F), set(0.49999141693115234375F));
+    odd = unfused(r2, set(8.33471305668354034423828125e-3F), set(0.16666877269744873046875F));
   }
   const auto low = hn::Add(r, set(1.0F));
-  const auto y = twice(r2, twice(r, odd, even), low);
+  const auto y = unfused(r2, unfused(r, odd, even), low);
   return scale_by_power(y, hn::ConvertTo(di, m));
 }
 
@@ -116,19 +114,9 @@ FloatVector sigmoid_builtin(FloatVector x) {
   return hn::IfThenElse(hn::Ne(x, x), x, known);
 }
 
-template <bool kFused>
-FloatVector multiply_add(FloatVector a, FloatVector b, FloatVector c) {
-  return kFused ? fused(a, b, c) : twice(a, b, c);
-}
-
-FloatVector bound(FloatVector x, float limit) {
-  const auto low = hn::IfThenElse(hn::Lt(x, set(-limit)), set(-limit), x);
-  return hn::IfThenElse(hn::Gt(low, set(limit)), set(limit), low);
-}
-
 // A rational function of degree 9 over 8.
 FloatVector tanh_xnnpack(FloatVector value) {
-  const auto x = bound(value, 7.9807181358e+00F);
+  const auto x = clamp_keeping_nan(value, -7.9807181358e+00F, 7.9807181358e+00F);
   const auto x2 = hn::Mul(x, x);
   auto p = fused(x2, set(1.4248920266e-08F), set(2.1235626264e-05F));
   p = fused(x2, p, set(3.5330520477e-03F));
@@ -142,31 +130,26 @@ FloatVector tanh_xnnpack(FloatVector value) {
 }
 
 FloatVector tanh_builtin(FloatVector value) {
-  const auto x = bound(value, 7.90738964080810547F);
+  const auto x = clamp_keeping_nan(value, -7.90738964080810547F, 7.90738964080810547F);
   const auto x2 = hn::Mul(x, x);
   const auto x3 = hn::Mul(x2, x);
-  auto p = twice(set(1.394553628e-8F), x2, set(2.102733560e-5F));
-  p = twice(p, x2, set(3.520756727e-3F));
-  p = twice(p, x2, set(1.340216100e-1F));
-  auto q = twice(set(8.015776984e-7F), x2, set(3.326951409e-4F));
-  q = twice(q, x2, set(2.597254514e-2F));
-  q = twice(q, x2, set(4.673548340e-1F));
-  q = twice(q, x2, set(1.0F));
-  return hn::Div(twice(x3, p, x), q);
-}
-
-FloatVector clamp_low_high(FloatVector x, float low, float high) {
-  const auto above = hn::IfThenElse(hn::Lt(x, set(low)), set(low), x);
-  return hn::IfThenElse(hn::Gt(above, set(high)), set(high), above);
+  auto p = unfused(set(1.394553628e-8F), x2, set(2.102733560e-5F));
+  p = unfused(p, x2, set(3.520756727e-3F));
+  p = unfused(p, x2, set(1.340216100e-1F));
+  auto q = unfused(set(8.015776984e-7F), x2, set(3.326951409e-4F));
+  q = unfused(q, x2, set(2.597254514e-2F));
+  q = unfused(q, x2, set(4.673548340e-1F));
+  q = unfused(q, x2, set(1.0F));
+  return hn::Div(unfused(x3, p, x), q);
 }
 
 FloatVector hard_swish_xnnpack(FloatVector x) {
-  const auto gate = clamp_low_high(fused(x, set(0x1.555556p-3F), set(0.5F)), 0.0F, 1.0F);
+  const auto gate = clamp_keeping_nan(fused(x, set(0x1.555556p-3F), set(0.5F)), 0.0F, 1.0F);
   return flush(hn::Mul(gate, x));
 }
 
 FloatVector hard_swish_builtin(FloatVector x) {
-  const auto gate = clamp_low_high(hn::Add(x, set(3.0F)), 0.0F, 6.0F);
+  const auto gate = clamp_keeping_nan(hn::Add(x, set(3.0F)), 0.0F, 6.0F);
   return hn::Mul(hn::Mul(x, set(1.0F / 6.0F)), gate);
 }
 

@@ -5,24 +5,13 @@
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/ordered_sums.cc"
 #include <hwy/foreach_target.h>
-#include <hwy/highway.h>
 
-#include "kernels/isa.h"
+#include "kernels/float_vectors_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
-
-namespace hn = hwy::HWY_NAMESPACE;
-using FloatTag = hn::ScalableTag<float>;
-using FloatVector = hn::Vec<FloatTag>;
-
-template <bool kFused>
-FloatVector add_product(FloatVector x, FloatVector weights, FloatVector sum) {
-  if constexpr (kFused) return hn::MulAdd(x, weights, sum);
-  return hn::Add(sum, hn::Mul(x, weights));
-}
 
 // One vector of output channels.
 template <bool kFused>
@@ -36,12 +25,12 @@ FloatVector sum_channels(const OrderedTaps& taps, std::size_t channel, std::size
       const auto x = valid == hn::Lanes(d)
                          ? hn::LoadU(d, pixel + channel)
                          : hn::MaskedLoad(hn::FirstN(d, valid), d, pixel + channel);
-      sum = add_product<kFused>(x, hn::LoadU(d, taps.weights + tap * stride + channel), sum);
+      sum = multiply_add<kFused>(x, hn::LoadU(d, taps.weights + tap * stride + channel), sum);
       continue;
     }
     const float* weights = taps.weights + tap * taps.in_channels * stride + channel;
     for (std::size_t c = 0; c < taps.in_channels; ++c) {
-      sum = add_product<kFused>(hn::Set(d, pixel[c]), hn::LoadU(d, weights + c * stride), sum);
+      sum = multiply_add<kFused>(hn::Set(d, pixel[c]), hn::LoadU(d, weights + c * stride), sum);
     }
   }
   return sum;
