@@ -230,9 +230,10 @@ struct Slice {
 /// TFLite's SLICE from 0 of a computed size.
 struct TakeRows {};
 
-/// inputs: x. Equal parts along `axis`, one an output.
+/// inputs: x. Parts along `axis`, one an output.
 struct Split {
   int axis = 0;
+  std::vector<std::int64_t> sizes = {};  ///< of each part, one may be -1: the rest; empty: equal
 };
 
 enum class ResizeKind : std::uint8_t { Nearest, Bilinear };
@@ -289,6 +290,18 @@ struct SpaceDepth {
   std::int64_t block = 2;
 };
 
+enum class SpaceBatchKind : std::uint8_t { SpaceToBatch, BatchToSpace };
+
+/// inputs: x [batch, spatial.., rest..]. SpaceToBatch: zeros are added around each spatial axis,
+/// then image (k * batch + n) of the result has the pixels at offset k (row-major) of each block of
+/// image n. BatchToSpace: the way back, then elements are cut off. One entry a spatial axis.
+struct SpaceBatch {
+  SpaceBatchKind kind = SpaceBatchKind::SpaceToBatch;
+  std::vector<std::int64_t> block = {};
+  std::vector<std::int64_t> before = {};  ///< zeros added or elements cut off
+  std::vector<std::int64_t> after = {};
+};
+
 /// inputs: x, indices (whole numbers). x along `axis` at each index; its axis is replaced by those
 /// of `indices`.
 struct Gather {
@@ -338,10 +351,11 @@ struct Unsupported {
   std::string why = {};
 };
 
-using Op = std::variant<Unsupported, Identity, Conv2d, FullyConnected, Pool2d, Unary, Binary, Prelu,
-                        BatchNorm, InstanceNorm, Softmax, Concat, Reshape, Squeeze, ExpandDims,
-                        Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth, Gather, GatherNd,
-                        Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK, TakeRows>;
+using Op =
+    std::variant<Unsupported, Identity, Conv2d, FullyConnected, Pool2d, Unary, Binary, Prelu,
+                 BatchNorm, InstanceNorm, Softmax, Concat, Reshape, Squeeze, ExpandDims, Transpose,
+                 Pad, Slice, Split, Resize, Reduce, SpaceDepth, SpaceBatch, Gather, GatherNd,
+                 Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK, TakeRows>;
 
 /// Whether the runtime quantizes this layer's input in the run ("hybrid"); its kernel is input 1.
 [[nodiscard]] inline bool is_dynamic_range(const Op& op) {

@@ -173,6 +173,7 @@ struct WindowGeometry {
 [[nodiscard]] OperatorResult make_resize(const Resize& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_reduce(const Reduce& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_space_depth(const SpaceDepth& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_space_batch(const SpaceBatch& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_gather(const Gather& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_gather_nd(const BuildContext& context);
 [[nodiscard]] OperatorResult make_select(const BuildContext& context);

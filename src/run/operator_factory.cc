@@ -46,6 +46,7 @@ struct OperatorMaker {
   OperatorResult operator()(const Resize& op) const { return make_resize(op, context); }
   OperatorResult operator()(const Reduce& op) const { return make_reduce(op, context); }
   OperatorResult operator()(const SpaceDepth& op) const { return make_space_depth(op, context); }
+  OperatorResult operator()(const SpaceBatch& op) const { return make_space_batch(op, context); }
   OperatorResult operator()(const Gather& op) const { return make_gather(op, context); }
   OperatorResult operator()(const GatherNd&) const { return make_gather_nd(context); }
   OperatorResult operator()(const Select&) const { return make_select(context); }

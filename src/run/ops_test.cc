@@ -284,6 +284,34 @@ TEST(Ops, ConcatAndSplitAreInverse) {
             (std::vector<float>{5, 6, 7, 8, 1, 2, 3, 4}));
 }
 
+TEST(Ops, ASplitMakesPartsOfTheSizesAskedFor) {
+  for (const std::vector<std::int64_t>& sizes :
+       {std::vector<std::int64_t>{1, 3}, {-1, 3}, {1, -1}}) {
+    TestGraph test(Layout::ChannelsFirst);
+    const TensorId x = test.add_input({1, 4, 1, 2});
+    const TensorId a = test.add_value("a");
+    test.add_node(Split{1, sizes}, {x});
+    test.graph.nodes[0].outputs = {a, test.graph.outputs[0]};
+    test.add_node(Concat{1, FusedActivation::None}, {test.graph.nodes[0].outputs[1], a});
+    EXPECT_EQ(run_graph(test, {1, 2, 3, 4, 5, 6, 7, 8}).values,
+              (std::vector<float>{3, 4, 5, 6, 7, 8, 1, 2}));
+  }
+}
+
+TEST(Ops, PartsThatDoNotMakeUpTheirAxisAreRefused) {
+  for (const std::vector<std::int64_t>& sizes :
+       {std::vector<std::int64_t>{1, 2}, {2, 3}, {-1, 5}, {4}, {-1, -1}}) {
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId x = test.add_input({1, 4});
+    test.add_node(Split{1, sizes}, {x});
+    test.graph.nodes[0].outputs.push_back(test.add_value("b"));
+    const auto executor = Executor::create(test.graph, {});
+    ASSERT_FALSE(executor) << to_string(sizes);
+    EXPECT_EQ(executor.error().message,
+              "nodes[0] (TEST): 4 elements do not split into " + to_string(sizes));
+  }
+}
+
 TEST(Ops, AReshapeReadsTheLogicalOrder) {
   Reshape reshape;
   reshape.target = {1, -1};
@@ -397,6 +425,57 @@ TEST(Ops, SpaceToDepthAndBackIsTheSame) {
   test.add_node(SpaceDepth{SpaceDepthKind::DepthToSpace, 2}, {depth});
   EXPECT_EQ(run_graph(test, {1, 2, 3, 4, 5, 6, 7, 8}).values,
             (std::vector<float>{1, 2, 3, 4, 5, 6, 7, 8}));
+}
+
+/// 3 x 4 pixels in blocks of 2 x 2, a row of zeros above: image k of the result has the pixels at
+/// row k / 2 and column k % 2 of each block.
+TEST(Ops, SpaceToBatchPutsThePixelsOfABlockIntoImages) {
+  const SpaceBatch op = {SpaceBatchKind::SpaceToBatch, {2, 2}, {1, 0}, {0, 0}};
+  const std::vector<float> image = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  const std::vector<float> expected = {0, 0, 5, 7, 0, 0, 6, 8, 1, 3, 9, 11, 2, 4, 10, 12};
+  const RunResult result = run_one(op, Layout::ChannelsLast, {1, 3, 4, 1}, image);
+  EXPECT_EQ(result.shape, (Shape{4, 2, 2, 1}));
+  EXPECT_EQ(result.values, expected);
+  // Of three axes the columns lie innermost.
+  const RunResult plane = run_one(op, Layout::ChannelsLast, {1, 3, 4}, image);
+  EXPECT_EQ(plane.shape, (Shape{4, 2, 2}));
+  EXPECT_EQ(plane.values, expected);
+  // The axes behind the batch of a graph of N,C,H,W are channels and rows.
+  const RunResult planar = run_one(op, Layout::ChannelsFirst, {1, 3, 4, 1}, image);
+  EXPECT_EQ(planar.shape, (Shape{4, 2, 2, 1}));
+  EXPECT_EQ(planar.values, expected);
+}
+
+TEST(Ops, BatchToSpaceCutsOffWhatSpaceToBatchAdded) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({2, 3, 4, 2});
+  const TensorId blocks =
+      test.add_node(SpaceBatch{SpaceBatchKind::SpaceToBatch, {2, 3}, {2, 1}, {1, 1}}, {x});
+  test.add_node(SpaceBatch{SpaceBatchKind::BatchToSpace, {2, 3}, {2, 1}, {1, 1}}, {blocks});
+  const std::vector<float> image = random_values(48, 1);
+  const RunResult result = run_graph(test, image);
+  EXPECT_EQ(result.shape, (Shape{2, 3, 4, 2}));
+  EXPECT_EQ(result.values, image);
+}
+
+TEST(Ops, BlocksThatDoNotFitAreRefused) {
+  const std::vector<std::pair<SpaceBatch, const char*>> cases = {
+      {{SpaceBatchKind::SpaceToBatch, {2, 2}, {0, 0}, {0, 0}},
+       "blocks of [2,2] with [0,0] before and [0,0] after in [4,3,4,1]"},
+      {{SpaceBatchKind::BatchToSpace, {3, 1}, {0, 0}, {0, 0}},
+       "blocks of [3,1] with [0,0] before and [0,0] after in [4,3,4,1]"},
+      {{SpaceBatchKind::BatchToSpace, {1, 1}, {2, 0}, {2, 0}},
+       "blocks of [1,1] with [2,0] before and [2,0] after in [4,3,4,1]"},
+      {{SpaceBatchKind::BatchToSpace, {0, 1}, {0, 0}, {0, 0}},
+       "blocks of [0,1] with [0,0] before and [0,0] after in 4 axes"},
+  };
+  for (const auto& [op, message] : cases) {
+    TestGraph test(Layout::ChannelsLast);
+    test.add_node(op, {test.add_input({4, 3, 4, 1})});
+    const auto executor = Executor::create(test.graph, {});
+    ASSERT_FALSE(executor) << message;
+    EXPECT_EQ(executor.error().message, std::string("nodes[0] (TEST): ") + message);
+  }
 }
 
 TEST(Ops, AFullyConnectedLayerReadsAPlaneInChannelOrder) {

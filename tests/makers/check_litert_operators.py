@@ -194,6 +194,38 @@ def judge_windows(judge, rng):
                       (1, rows, columns, 17), options_of("ResizeBilinear", alignCorners=align, halfPixelCenters=centers), (np.array([rows, columns], np.int32),), 3)
 
 
+def judge_moves(judge, rng):
+    """Sums of several tensors, uneven parts, and blocks of an image as images of a batch. Zeros of either sign are among the values."""
+    for count in (2, 3, 5):
+        others = [values(rng, (2, 3, 5)) * rng.integers(-1, 2, (2, 3, 5)).astype(np.float32) for _ in range(count)]
+        judge_one(judge, f"ADD_N of {count}", Op.ADD_N, others[0], (2, 3, 5), options_of("AddN"), others[1:])
+    for axis, sizes in [(1, [1, 4, 2]), (-1, [5, -1]), (0, [-1, 1])]:
+        shape = (3, 7, 6)
+        whole = [shape[axis] + sum(sizes) * -1 - 1 if size == -1 else size for size in sizes]
+        for part in range(len(sizes)):
+            file = TfliteFile()
+            x = file.tensor(list(shape))
+            operands = [x, file.constant(np.array(sizes, np.int32)), file.constant(np.array(axis, np.int32))]
+            parts = []
+            for size in whole:
+                result = list(shape)
+                result[axis] = size
+                parts.append(file.tensor(result))
+            file.operator(Op.SPLIT_V, operands, parts, options_of("SplitV", numSplits=len(sizes)))
+            judge_operator(judge, f"SPLIT_V of axis {axis} into {sizes}, part {part}", file, values(rng, shape), [x], [parts[part]])
+    for number in range(16):
+        count = 1 + number % 2  # axes of a block
+        batch, block = int(rng.integers(1, 3)), rng.integers(1, 4, count)
+        sides, before = rng.integers(1, 8, count), rng.integers(0, 3, count)
+        pads = np.stack([before, -(sides + before) % block + block * rng.integers(0, 2, count)], 1)
+        channels, small = int(rng.integers(1, 6)), (sides + pads.sum(1)) // block
+        image, images = (batch, *sides, channels), (batch * int(block.prod()), *small, channels)
+        constants = (block.astype(np.int32), pads.astype(np.int32))
+        version = 1 if count == 2 else 3
+        judge_one(judge, f"SPACE_TO_BATCH_ND of {image} by {block}", Op.SPACE_TO_BATCH_ND, values(rng, image), images, options_of("SpaceToBatchND"), constants, version)
+        judge_one(judge, f"BATCH_TO_SPACE_ND of {images} by {block}", Op.BATCH_TO_SPACE_ND, values(rng, images), image, options_of("BatchToSpaceND"), constants, version)
+
+
 def judge_nan(judge):
     """NaN passes each clamp as in LiteRT; so do zeros of either sign."""
     x = np.tile(np.array([np.nan, 0.0, -0.0, 7.0, -7.0, 0.5, 2.0, -0.5], np.float32), 6).reshape(1, 3, 4, 4)
@@ -226,6 +258,7 @@ def main():
     judge_functions(judge, rng)
     judge_windows(judge, rng)
     judge_nan(judge)
+    judge_moves(judge, rng)
     judge.close()
 
 

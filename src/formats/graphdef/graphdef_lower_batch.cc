@@ -1,5 +1,4 @@
 // Blocks of an image as images of a batch, and back: how TensorFlow 1 wrote dilated convolutions.
-// Both are views, so that nothing behind them needs to know of them.
 
 #include <algorithm>
 #include <array>
@@ -10,173 +9,88 @@
 namespace visionpress::graphdef {
 namespace {
 
-/// Sizes of the blocks, and a pair for each (zeros added, or elements cut off).
-struct Blocks {
-  std::vector<std::int64_t> block = {};
-  std::vector<std::int64_t> before = {};
-  std::vector<std::int64_t> after = {};
-  [[nodiscard]] std::size_t axes() const { return block.size(); }
-  [[nodiscard]] std::int64_t count() const {
-    std::int64_t product = 1;
-    for (const std::int64_t size : block) product *= size;
-    return product;
-  }
-};
-
-/// Nothing where they are computed, or the image's sizes are not known.
-Result<std::optional<Blocks>> read_blocks(NodeLowering& node) {
-  std::optional<Blocks> nothing;
+/// The operator that the node's constants describe; nothing where they are computed.
+Result<std::optional<SpaceBatch>> read_blocks(NodeLowering& node, const Shape& x) {
+  std::optional<SpaceBatch> nothing;
   VP_ASSIGN_OR_RETURN(const auto sizes, node.find_integers(1));
   VP_ASSIGN_OR_RETURN(const auto pairs, node.find_integers(2));
-  const std::optional<Shape>& x = node.input(0).shape;
-  if (!sizes || !pairs || !x || !element_count(*x)) return nothing;
+  if (!sizes || !pairs) return nothing;
   constexpr std::int64_t kLargest = 1 << 12;  // elements; keeps products of three far from overflow
   const auto is_block = [](std::int64_t size) { return size >= 1 && size <= kLargest; };
-  const bool fits = !sizes->empty() && sizes->size() <= 3 && x->size() > sizes->size() &&
+  const bool fits = !sizes->empty() && sizes->size() <= 3 && x.size() > sizes->size() &&
                     pairs->size() == 2 * sizes->size() &&
                     std::all_of(sizes->begin(), sizes->end(), is_block) && are_sizes(*pairs);
   if (!fits) {
     return malformed(node, fmt::format("blocks of {} with {} in {}", to_string(*sizes),
-                                       to_string(*pairs), to_string(*x)));
+                                       to_string(*pairs), to_string(x)));
   }
-  Blocks blocks;
-  blocks.block = *sizes;
+  SpaceBatch op;
+  op.block = *sizes;
   for (std::size_t i = 0; i < pairs->size(); i += 2) {
-    blocks.before.push_back((*pairs)[i]);
-    blocks.after.push_back((*pairs)[i + 1]);
+    op.before.push_back((*pairs)[i]);
+    op.after.push_back((*pairs)[i + 1]);
   }
-  return std::optional<Blocks>(std::move(blocks));
+  return std::optional<SpaceBatch>(std::move(op));
 }
 
-/// x as `split`, its axes in that order, then as `whole`.
-struct Rearrangement {
-  Shape split = {};
-  std::vector<int> order = {};
-  Shape whole = {};
-};
-
-Result<Value> rearrange(NodeLowering& node, Value x, const Rearrangement& how) {
-  const DataType dtype = x.dtype;
-  Shape ordered;
-  for (const int axis : how.order) ordered.push_back(how.split[static_cast<std::size_t>(axis)]);
-  VP_ASSIGN_OR_RETURN(x, node.apply(Reshape{how.split}, {&x}, how.split, dtype));
-  VP_ASSIGN_OR_RETURN(x, node.apply(Transpose{how.order}, {&x}, std::move(ordered), dtype));
-  return node.apply(Reshape{how.whole}, {&x}, how.whole, dtype);
+std::int64_t count_offsets(const SpaceBatch& op) {
+  std::int64_t count = 1;
+  for (const std::int64_t size : op.block) count *= size;
+  return count;
 }
 
-/// The axes behind the blocks stay as they are.
-void add_rest(const Shape& in, std::size_t from, Rearrangement& how) {
-  for (std::size_t axis = from; axis < in.size(); ++axis) {
-    how.order.push_back(static_cast<int>(how.split.size()));
-    how.split.push_back(in[axis]);
-    how.whole.push_back(in[axis]);
-  }
-}
-
-/// [N, H/b, b, W/b, b, ...] to [b, b, N, H/b, W/b, ...]. A batch of 1 is left out between, which
-/// keeps the rank low.
-Rearrangement plan_to_batch(const Shape& in, const Blocks& blocks) {
-  Rearrangement how;
-  how.whole = {in[0] * blocks.count()};
-  const bool has_batch = in[0] != 1;
-  if (has_batch) how.split.push_back(in[0]);
-  const int first = has_batch ? 1 : 0;
-  for (std::size_t i = 0; i < blocks.axes(); ++i) {
-    how.split.push_back(in[i + 1] / blocks.block[i]);
-    how.split.push_back(blocks.block[i]);
-    how.order.push_back(first + 2 * static_cast<int>(i) + 1);
-  }
-  if (has_batch) how.order.push_back(0);
-  for (std::size_t i = 0; i < blocks.axes(); ++i) {
-    how.order.push_back(first + 2 * static_cast<int>(i));
-    how.whole.push_back(in[i + 1] / blocks.block[i]);
-  }
-  add_rest(in, blocks.axes() + 1, how);
-  return how;
-}
-
-/// The way back: [b, b, N, h, w, ...] to [N, h, b, w, b, ...].
-Rearrangement plan_to_space(const Shape& in, const Blocks& blocks) {
-  Rearrangement how;
-  const std::int64_t batch = in[0] / blocks.count();
-  const int axes = static_cast<int>(blocks.axes());
-  how.split = blocks.block;
-  how.whole = {batch};
-  if (batch != 1) {
-    how.split.push_back(batch);
-    how.order.push_back(axes);
-  }
-  const int first = static_cast<int>(how.split.size());  // of the sizes h, w
-  for (int i = 0; i < axes; ++i) {
-    const auto at = static_cast<std::size_t>(i);
-    how.split.push_back(in[at + 1]);
-    how.order.push_back(first + i);
-    how.order.push_back(i);
-    how.whole.push_back(in[at + 1] * blocks.block[at]);
-  }
-  add_rest(in, blocks.axes() + 1, how);
-  return how;
-}
-
-/// Zeros around, then blocks become images.
-Result<void> lower_space_to_batch(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
-  VP_ASSIGN_OR_RETURN(const auto blocks, read_blocks(node));
-  if (!blocks) return node.refuse_computed(0, "its blocks or sizes are computed");
-  Value x = node.input(0);
-  Pad pad;
-  pad.before.assign(x.shape->size(), 0);
-  pad.after.assign(x.shape->size(), 0);
-  Shape padded = *x.shape;
-  for (std::size_t i = 0; i < blocks->axes(); ++i) {
-    pad.before[i + 1] = blocks->before[i];
-    pad.after[i + 1] = blocks->after[i];
-    padded[i + 1] += blocks->before[i] + blocks->after[i];
-    if (padded[i + 1] % blocks->block[i] != 0) {
+/// Sizes that are not known stay so.
+Result<Shape> shape_in_batch(const NodeLowering& node, const SpaceBatch& op, Shape x) {
+  Shape padded = x;
+  for (std::size_t i = 0; i < op.block.size(); ++i) {
+    if (x[i + 1] < 0) continue;
+    padded[i + 1] += op.before[i] + op.after[i];
+    if (padded[i + 1] % op.block[i] != 0) {
       return malformed(node, fmt::format("{} does not fall into blocks of {}", to_string(padded),
-                                         to_string(blocks->block)));
+                                         to_string(op.block)));
     }
+    x[i + 1] = padded[i + 1] / op.block[i];
   }
-  if (padded != *x.shape) {
-    VP_ASSIGN_OR_RETURN(x, node.apply(std::move(pad), {&x}, padded, x.dtype));
-  }
-  VP_ASSIGN_OR_RETURN(x, rearrange(node, std::move(x), plan_to_batch(padded, *blocks)));
-  node.set_output(0, std::move(x));
-  return {};
+  if (x[0] >= 0) x[0] *= count_offsets(op);
+  return x;
 }
 
-/// Images become blocks, then the border is cut off.
-Result<void> lower_batch_to_space(NodeLowering& node) {
+Result<Shape> shape_in_space(const NodeLowering& node, const SpaceBatch& op, Shape x) {
+  const std::int64_t count = count_offsets(op);
+  if (x[0] >= 0 && x[0] % count != 0) {
+    return malformed(node,
+                     fmt::format("a batch of {} has no blocks of {}", x[0], to_string(op.block)));
+  }
+  if (x[0] >= 0) x[0] /= count;
+  Shape whole = x;
+  for (std::size_t i = 0; i < op.block.size(); ++i) {
+    if (x[i + 1] < 0) continue;
+    whole[i + 1] *= op.block[i];
+    x[i + 1] = whole[i + 1] - op.before[i] - op.after[i];
+    if (x[i + 1] <= 0) return malformed(node, "it cuts off all of " + to_string(whole));
+  }
+  return x;
+}
+
+Result<void> lower_blocks(NodeLowering& node, SpaceBatchKind kind) {
   VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
-  VP_ASSIGN_OR_RETURN(const auto blocks, read_blocks(node));
-  if (!blocks) return node.refuse_computed(0, "its blocks or sizes are computed");
-  Value x = node.input(0);
-  if ((*x.shape)[0] % blocks->count() != 0) {
-    return malformed(node, fmt::format("a batch of {} has no blocks of {}", (*x.shape)[0],
-                                       to_string(blocks->block)));
-  }
-  const Rearrangement how = plan_to_space(*x.shape, *blocks);
-  VP_ASSIGN_OR_RETURN(x, rearrange(node, std::move(x), how));
-  Slice slice;
-  slice.begin.assign(how.whole.size(), 0);
-  slice.end = how.whole;
-  slice.stride.assign(how.whole.size(), 1);
-  Shape cut = how.whole;
-  for (std::size_t i = 0; i < blocks->axes(); ++i) {
-    slice.begin[i + 1] = blocks->before[i];
-    slice.end[i + 1] -= blocks->after[i];
-    cut[i + 1] = slice.end[i + 1] - slice.begin[i + 1];
-    if (cut[i + 1] <= 0) return malformed(node, "it cuts off all of " + to_string(how.whole));
-  }
-  if (cut != how.whole) {
-    VP_ASSIGN_OR_RETURN(x, node.apply(std::move(slice), {&x}, cut, x.dtype));
-  }
-  node.set_output(0, std::move(x));
-  return {};
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(auto op, read_blocks(node, *x.shape));
+  if (!op) return node.refuse_computed(1, "its blocks are computed");
+  op->kind = kind;
+  VP_ASSIGN_OR_RETURN(Shape shape, kind == SpaceBatchKind::SpaceToBatch
+                                       ? shape_in_batch(node, *op, *x.shape)
+                                       : shape_in_space(node, *op, *x.shape));
+  return node.finish(std::move(*op), {&x}, std::move(shape), x.dtype);
 }
 
-constexpr std::array kRows = std::to_array<OperatorRow>(
-    {{"SpaceToBatchND", lower_space_to_batch}, {"BatchToSpaceND", lower_batch_to_space}});
+constexpr std::array kRows = std::to_array<OperatorRow>({
+    {"SpaceToBatchND",
+     [](NodeLowering& node) { return lower_blocks(node, SpaceBatchKind::SpaceToBatch); }},
+    {"BatchToSpaceND",
+     [](NodeLowering& node) { return lower_blocks(node, SpaceBatchKind::BatchToSpace); }},
+});
 
 }  // namespace
 

@@ -217,14 +217,26 @@ Result<void> take_parts(NodeLowering& node, Value& x, std::size_t axis, const Si
   return {};
 }
 
-/// Equal parts: one node of many outputs, unless the parts are known.
+/// One node of many outputs, unless the parts are known. sizes: of each part; -1: not known.
+Result<std::vector<Value>> split(NodeLowering& node, Value& x, std::size_t axis,
+                                 const Sizes& sizes) {
+  std::vector<std::optional<Shape>> shapes;
+  for (const std::int64_t size : sizes) {
+    Shape& part = shapes.emplace_back(*x.shape).value();
+    part[axis] = size;
+  }
+  Split op = {static_cast<int>(axis), {}};
+  const bool is_even = std::ranges::adjacent_find(sizes, std::not_equal_to<>()) == sizes.end();
+  if (!is_even) op.sizes = sizes;
+  return node.apply_many(std::move(op), {&x}, shapes, std::vector<DataType>(sizes.size(), x.dtype));
+}
+
+/// Equal parts.
 Result<std::vector<Value>> split_evenly(NodeLowering& node, Value& x, std::size_t axis,
                                         std::size_t count) {
-  Shape part = *x.shape;
-  if (part[axis] >= 0) part[axis] /= static_cast<std::int64_t>(count);
-  const std::vector<std::optional<Shape>> shapes(count, part);
-  return node.apply_many(Split{static_cast<int>(axis)}, {&x}, shapes,
-                         std::vector<DataType>(count, x.dtype));
+  const std::int64_t whole = (*x.shape)[axis];
+  const std::int64_t part = whole < 0 ? -1 : whole / static_cast<std::int64_t>(count);
+  return split(node, x, axis, Sizes(count, part));
 }
 
 /// Number of outputs. errors: Malformed beyond what a network has.
@@ -279,11 +291,11 @@ Result<void> lower_split_v(NodeLowering& node) {
     return malformed(node, fmt::format("parts of {} along axis {} of {}", to_string(*sizes), axis,
                                        to_string(*x.shape)));
   }
-  const bool equal =
-      std::adjacent_find(sizes->begin(), sizes->end(), std::not_equal_to<>()) == sizes->end();
   if (sizes->size() == 1) return node.forward(x);
-  if (!equal || node.is_constant(0)) return take_parts(node, x, axis, *sizes);
-  VP_ASSIGN_OR_RETURN(std::vector<Value> parts, split_evenly(node, x, axis, sizes->size()));
+  // A part that is empty has no readers; it would be a result of the one node.
+  const bool has_empty = std::ranges::find(*sizes, 0) != sizes->end();
+  if (has_empty || node.is_constant(0)) return take_parts(node, x, axis, *sizes);
+  VP_ASSIGN_OR_RETURN(std::vector<Value> parts, split(node, x, axis, *sizes));
   for (std::size_t k = 0; k < parts.size(); ++k) node.set_output(k, std::move(parts[k]));
   return {};
 }

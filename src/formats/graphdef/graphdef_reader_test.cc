@@ -188,6 +188,40 @@ TEST(GraphDefReader, UnknownOperatorsOpenAndAreAllListed) {
   EXPECT_EQ(std::get<Unsupported>(graph.nodes[1].op).why, "control flow is not run");
 }
 
+TEST(GraphDefReader, BlocksOfAnImageAreOneNode) {
+  const Graph graph = graph_of_one(node_def("out", "SpaceToBatchND", {"image", "block", "pads"}),
+                                   {int_const("block", {2, 3}), int_const("pads", {1, 1, 0, 2})});
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  const auto& op = std::get<SpaceBatch>(graph.nodes[0].op);
+  EXPECT_EQ(op.kind, SpaceBatchKind::SpaceToBatch);
+  EXPECT_EQ(op.block, (std::vector<std::int64_t>{2, 3}));
+  EXPECT_EQ(op.before, (std::vector<std::int64_t>{1, 0}));
+  EXPECT_EQ(op.after, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(graph.tensor(graph.outputs[0]).shape, (Shape{6, 3, 2, 2}));
+}
+
+TEST(GraphDefReader, BlocksThatDoNotFitAreNamed) {
+  const auto error = [](const char* type, const std::vector<std::int32_t>& pairs) {
+    return error_of(graph_file({image(), int_const("block", {2, 1}), int_const("pairs", pairs),
+                                node_def("out", type, {"image", "block", "pairs"})}));
+  };
+  EXPECT_EQ(error("SpaceToBatchND", {1, 0, 0, 0}),
+            "node[3] \"out\": [1,5,4,2] does not fall into blocks of [2,1]");
+  EXPECT_EQ(error("SpaceToBatchND", {0, 0}),
+            "node[3] \"out\": blocks of [2,1] with [0,0] in [1,4,4,2]");
+  EXPECT_EQ(error("BatchToSpaceND", {0, 0, 0, 0}),
+            "node[3] \"out\": a batch of 1 has no blocks of [2,1]");
+}
+
+TEST(GraphDefReader, PartsOfTheirOwnSizesAreOneNode) {
+  const Graph graph = graph_of_one(node_def("out", "SplitV", {"image", "sizes", "axis"}),
+                                   {int_const("sizes", {3, -1}), int_scalar("axis", 2)});
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  const auto& op = std::get<Split>(graph.nodes[0].op);
+  EXPECT_EQ(op.axis, 2);
+  EXPECT_EQ(op.sizes, (std::vector<std::int64_t>{3, 1}));
+}
+
 TEST(GraphDefReader, ConstantsMustFitTheirShape) {
   EXPECT_EQ(error_of(graph_file(
                 {image(), float_const("k", {3}, {1, 2}), node_def("add", "Add", {"image", "k"})})),

@@ -137,6 +137,9 @@ TEST(TfliteBuilder, OperatorsOfOneInputGiveTheSameValuesWhenReadBack) {
       {"reshape", Reshape{{1, -1, 8}}},
       {"space to depth", SpaceDepth{SpaceDepthKind::SpaceToDepth, 2}},
       {"depth to space", SpaceDepth{SpaceDepthKind::DepthToSpace, 2}},
+      {"space to batch", SpaceBatch{SpaceBatchKind::SpaceToBatch, {2, 3}, {1, 0}, {1, 3}}},
+      {"space to batch along one axis", SpaceBatch{SpaceBatchKind::SpaceToBatch, {2}, {0}, {0}}},
+      {"batch to space", SpaceBatch{SpaceBatchKind::BatchToSpace, {1, 1}, {1, 0}, {0, 2}}},
       {"relu", Unary{UnaryKind::Relu}},
       {"leaky relu", Unary{UnaryKind::LeakyRelu, 0.2F}},
       {"sigmoid", Unary{UnaryKind::Sigmoid}},
@@ -161,6 +164,16 @@ TEST(TfliteBuilder, OperatorsOfOneInputGiveTheSameValuesWhenReadBack) {
     TestGraph test(Layout::ChannelsLast);
     test.add_node(op, {test.add_input({1, 6, 6, 4})});
     expect_same_values(test, what);
+  }
+}
+
+TEST(TfliteBuilder, PartsOfTheirOwnSizesAreTheSameWhenReadBack) {
+  for (const std::vector<std::int64_t>& sizes : {std::vector<std::int64_t>{}, {1, 3}, {-1, 1}}) {
+    TestGraph test(Layout::ChannelsLast);
+    test.add_node(Split{3, sizes}, {test.add_input({1, 6, 6, 4})});
+    test.graph.nodes[0].outputs.push_back(test.add_value("rest"));
+    test.graph.outputs = test.graph.nodes[0].outputs;
+    expect_same_values(test, to_string(sizes).c_str());
   }
 }
 

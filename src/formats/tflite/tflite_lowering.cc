@@ -60,6 +60,8 @@ constexpr auto kRows = std::to_array<OperatorRow>({
     {Code::ARG_MIN, tflite::lower_reduce},
     {Code::SPACE_TO_DEPTH, tflite::lower_space_depth},
     {Code::DEPTH_TO_SPACE, tflite::lower_space_depth},
+    {Code::SPACE_TO_BATCH_ND, tflite::lower_space_batch},
+    {Code::BATCH_TO_SPACE_ND, tflite::lower_space_batch},
     {Code::PACK, tflite::lower_pack},
     {Code::UNPACK, tflite::lower_unpack},
     {Code::TILE, tflite::lower_tile},
@@ -139,8 +141,8 @@ bool takes_whole_numbers(const Op& op) {
   return std::visit(
       []<typename T>(const T& /*op*/) {
         return kIsOneOf<T, Identity, Binary, Concat, Reshape, Squeeze, ExpandDims, Transpose, Pad,
-                        Slice, Split, Gather, GatherNd, Select, Where, Tile, ShapeOf, TopK,
-                        TakeRows>;
+                        Slice, Split, SpaceBatch, Gather, GatherNd, Select, Where, Tile, ShapeOf,
+                        TopK, TakeRows>;
       },
       op);
 }

@@ -40,6 +40,7 @@ class NodeBuilder {
   [[nodiscard]] Result<void> operator()(const Resize& op);
   [[nodiscard]] Result<void> operator()(const Reduce& op);
   [[nodiscard]] Result<void> operator()(const SpaceDepth& op);
+  [[nodiscard]] Result<void> operator()(const SpaceBatch& op);
   [[nodiscard]] Result<void> operator()(const Gather& op);
   [[nodiscard]] Result<void> operator()(const GatherNd& op);
   [[nodiscard]] Result<void> operator()(const Select& op);

@@ -171,11 +171,18 @@ Result<void> NodeBuilder::build_strided_slice(const Slice& op, const Shape& in) 
 Result<void> NodeBuilder::operator()(const Split& op) {
   std::vector<FileTensor> outputs;
   for (std::size_t i = 0; i < node_.outputs.size(); ++i) outputs.push_back(output(i));
-  const std::int64_t axis = axis_in(op.axis, input_shape(0).size());
-  const auto table =
-      tfl::CreateSplitOptions(builder(), static_cast<std::int32_t>(node_.outputs.size()));
-  model_.add_operator(Code::SPLIT, 1, {model_.add_integers({axis}, {}), input(0)}, outputs,
-                      options(tfl::BuiltinOptions::SplitOptions, table));
+  const FileTensor axis = model_.add_integers({axis_in(op.axis, input_shape(0).size())}, {});
+  const auto count = static_cast<std::int32_t>(node_.outputs.size());
+  if (op.sizes.empty()) {
+    model_.add_operator(
+        Code::SPLIT, 1, {axis, input(0)}, outputs,
+        options(tfl::BuiltinOptions::SplitOptions, tfl::CreateSplitOptions(builder(), count)));
+    return {};
+  }
+  const FileTensor sizes = model_.add_integers(op.sizes, {std::ssize(op.sizes)});
+  model_.add_operator(
+      Code::SPLIT_V, 1, {input(0), sizes, axis}, outputs,
+      options(tfl::BuiltinOptions::SplitVOptions, tfl::CreateSplitVOptions(builder(), count)));
   return {};
 }
 
@@ -261,6 +268,35 @@ Result<void> NodeBuilder::operator()(const SpaceDepth& op) {
                         options(tfl::BuiltinOptions::DepthToSpaceOptions,
                                 tfl::CreateDepthToSpaceOptions(builder(), narrow(op.block))));
   }
+  return {};
+}
+
+/// TFLite wants as many blocks as there are axes between the batch and the channels: blocks of 1
+/// are none.
+Result<void> NodeBuilder::operator()(const SpaceBatch& op) {
+  const std::size_t rank = input_shape(0).size();
+  if ((rank != 3 && rank != 4) || op.block.size() > rank - 2) {
+    return fail(ErrorKind::Unsupported, "TFLite has no blocks of {} axes in {}", op.block.size(),
+                to_string(input_shape(0)));
+  }
+  std::vector<std::int64_t> block = op.block;
+  std::vector<std::int64_t> pairs;
+  for (std::size_t i = 0; i < block.size(); ++i) {
+    pairs.push_back(op.before[i]);
+    pairs.push_back(op.after[i]);
+  }
+  block.resize(rank - 2, 1);
+  pairs.resize(2 * block.size(), 0);
+  const bool to_batch = op.kind == SpaceBatchKind::SpaceToBatch;
+  const std::int64_t axes = std::ssize(block);
+  model_.add_operator(
+      to_batch ? Code::SPACE_TO_BATCH_ND : Code::BATCH_TO_SPACE_ND, rank == 4 ? 1 : 3,
+      {input(0), model_.add_integers(block, {axes}), model_.add_integers(pairs, {axes, 2})},
+      {output()},
+      to_batch ? options(tfl::BuiltinOptions::SpaceToBatchNDOptions,
+                         tfl::CreateSpaceToBatchNDOptions(builder()))
+               : options(tfl::BuiltinOptions::BatchToSpaceNDOptions,
+                         tfl::CreateBatchToSpaceNDOptions(builder())));
   return {};
 }
 

@@ -24,6 +24,7 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_pad(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_resize(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_space_depth(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_space_batch(const TfliteOperator& source);
 
 // Operators that move or gather elements (tflite_operators_shape.cc).
 [[nodiscard]] Lowered lower_softmax(const TfliteOperator& source);

@@ -41,6 +41,16 @@ Lowered lower_binary(const TfliteOperator& source, BinaryKind kind) {
   return lowered(op, source.inputs);
 }
 
+/// Two tensors or more: the runtime takes no fewer.
+Lowered lower_add_n(const TfliteOperator& source) {
+  const std::size_t count = std::max<std::size_t>(source.inputs.size(), 2);
+  VP_RETURN_IF_ERROR(check_operand_counts(source, count, 1));
+  for (std::size_t slot = 1; slot < count; ++slot) {
+    VP_RETURN_IF_ERROR(check_same_type(source, 0, slot));
+  }
+  return lowered(Binary{BinaryKind::Add, FusedActivation::None}, source.inputs);
+}
+
 Lowered lower_unary(const TfliteOperator& source, UnaryKind kind, float alpha = 0.0F,
                     float beta = 0.0F) {
   VP_RETURN_IF_ERROR(check_input_count(source, 1));
@@ -97,6 +107,7 @@ Lowered lower_cast(const TfliteOperator& source) {
 Lowered lower_elementwise(const TfliteOperator& source) {
   if (source.code == Code::LEAKY_RELU) return lower_leaky_relu(source);
   if (source.code == Code::PRELU) return lower_prelu(source);
+  if (source.code == Code::ADD_N) return lower_add_n(source);
   if (source.code == Code::CAST) return lower_cast(source);
   if (source.code == Code::RELU_0_TO_1) return lower_unary(source, UnaryKind::Clip, 0.0F, 1.0F);
   if (source.code == Code::LOGICAL_NOT) return lower_not(source);

@@ -223,16 +223,21 @@ Lowered lower_split(const TfliteOperator& source) {
   const std::size_t x = has_sizes ? 0 : 1;
   const auto axis = find_integer(find_input(source, has_sizes ? 2 : 0));
   if (!axis) return unsupported(source, "its axis is computed");
+  Split split;
   if (has_sizes) {
     const auto sizes = find_integers(find_input(source, 1));
-    if (!sizes ||
-        std::adjacent_find(sizes->begin(), sizes->end(), std::not_equal_to<>()) != sizes->end()) {
-      return unsupported(source, "its parts are of unequal size");
+    if (!sizes) return unsupported(source, "the sizes of its parts are computed");
+    const bool fits = sizes->size() == source.outputs.size() &&
+                      std::ranges::count(*sizes, -1) <= 1 &&
+                      std::ranges::none_of(*sizes, [](std::int64_t size) { return size < -1; });
+    if (!fits) {
+      return fail(ErrorKind::Malformed, "{}: SPLIT_V makes parts of {} for {} outputs", source.path,
+                  to_string(*sizes), source.outputs.size());
     }
+    split.sizes = *sizes;
   }
-  VP_ASSIGN_OR_RETURN(const int checked,
-                      check_axis(source, *axis, find_input(source, x)->shape.size()));
-  return lowered(Split{checked}, {source.inputs[x]});
+  VP_ASSIGN_OR_RETURN(split.axis, check_axis(source, *axis, find_input(source, x)->shape.size()));
+  return lowered(split, {source.inputs[x]});
 }
 
 Lowered lower_reduce(const TfliteOperator& source) {

@@ -123,4 +123,30 @@ Lowered lower_space_depth(const TfliteOperator& source) {
   return lowered(space, {source.inputs[0]});
 }
 
+/// As many blocks as there are axes between the batch and the channels, as the runtime has it.
+Lowered lower_space_batch(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 3, 1));
+  const auto block = find_integers(find_input(source, 1));
+  const auto pairs = find_integers(find_input(source, 2));
+  if (!block || !pairs) return unsupported(source, "its blocks are computed");
+  const std::size_t rank = find_input(source, 0)->shape.size();
+  const bool is_image = rank == 3 || rank == 4;
+  const bool fits = is_image && block->size() == rank - 2 && pairs->size() == 2 * block->size() &&
+                    std::ranges::all_of(*block, [](std::int64_t size) { return size >= 1; }) &&
+                    std::ranges::all_of(*pairs, [](std::int64_t size) { return size >= 0; });
+  if (!fits) {
+    return fail(ErrorKind::Malformed, "{}: {} has blocks of {} with {} for {}", source.path,
+                source.type, to_string(*block), to_string(*pairs),
+                to_string(find_input(source, 0)->shape));
+  }
+  SpaceBatch op;
+  if (source.code == Code::BATCH_TO_SPACE_ND) op.kind = SpaceBatchKind::BatchToSpace;
+  op.block = *block;
+  for (std::size_t i = 0; i < pairs->size(); i += 2) {
+    op.before.push_back((*pairs)[i]);
+    op.after.push_back((*pairs)[i + 1]);
+  }
+  return lowered(op, {source.inputs[0]});
+}
+
 }  // namespace visionpress::tflite

@@ -284,6 +284,78 @@ TEST(TfliteOperators, PackAndUnpackAreEachOthersInverse) {
   EXPECT_EQ(run_operator(pack, {}).error, "subgraphs[0].operators[0]: PACK stacks [2] and [2,1]");
 }
 
+TEST(TfliteOperators, AddNSumsAllItsInputs) {
+  OneOperator one = {Code::ADD_N,
+                     {{Type::FLOAT32, {3}},
+                      {Type::FLOAT32, {3}, {10, 20, 30}},
+                      {Type::FLOAT32, {3}, {100, 200, 300}},
+                      {Type::FLOAT32, {3}}},
+                     {0, 1, 2},
+                     {3}};
+  expect_output(one, {1, 2, 3}, {3}, {111, 222, 333});
+  one.inputs = {0, 1};
+  expect_output(one, {1, 2, 3}, {3}, {11, 22, 33});
+  one.tensors[1].type = Type::INT32;
+  EXPECT_EQ(
+      run_operator(one, {}).error,
+      "subgraphs[0].operators[0]: ADD_N has the inputs \"t0\" of float32 and \"t1\" of int32");
+  one.inputs = {0};
+  EXPECT_EQ(run_operator(one, {}).error,
+            "subgraphs[0].operators[0]: ADD_N needs 2 inputs, input 1 is missing");
+}
+
+TEST(TfliteOperators, SplitVMakesPartsOfItsSizes) {
+  OneOperator one = {Code::SPLIT_V,
+                     {{Type::FLOAT32, {2, 3}},
+                      {Type::INT32, {2}, {2, 1}},
+                      {Type::INT32, {}, {-1}},
+                      {Type::FLOAT32, {2, 2}},
+                      {Type::FLOAT32, {2, 1}}},
+                     {0, 1, 2},
+                     {3, 4}};
+  for (const double rest : {1, -1}) {
+    one.tensors[1].values = {2, rest};
+    const Outcome parts = run_operator(one, {1, 2, 3, 4, 5, 6});
+    ASSERT_EQ(parts.error, "");
+    EXPECT_EQ(parts.outputs[0].shape, (Shape{2, 2}));
+    EXPECT_EQ(parts.outputs[0].values, (V{1, 2, 4, 5}));
+    EXPECT_EQ(parts.outputs[1].values, (V{3, 6}));
+  }
+  one.tensors[1].values = {2, -2};
+  EXPECT_EQ(run_operator(one, {}).error,
+            "subgraphs[0].operators[0]: SPLIT_V makes parts of [2,-2] for 2 outputs");
+  one.tensors[1].values = {2, 2};
+  EXPECT_EQ(run_operator(one, {}).error,
+            "subgraphs[0].operators[0] \"t3\" (SPLIT_V): 3 elements do not split into [2,2]");
+}
+
+/// 3 x 4 pixels in blocks of 2 x 2, a row of zeros above.
+TEST(TfliteOperators, BlocksBecomeImagesOfABatchAndBack) {
+  OneOperator one = {Code::SPACE_TO_BATCH_ND,
+                     {{Type::FLOAT32, {1, 3, 4, 1}},
+                      {Type::INT32, {2}, {2, 2}},
+                      {Type::INT32, {2, 2}, {1, 0, 0, 0}},
+                      {Type::FLOAT32, {4, 2, 2, 1}}},
+                     {0, 1, 2},
+                     {3}};
+  const V image = {1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12};
+  const V blocks = {0, 0, 5, 7, 0, 0, 6, 8, 1, 3, 9, 11, 2, 4, 10, 12};
+  expect_output(one, image, {4, 2, 2, 1}, blocks);
+  one.code = Code::BATCH_TO_SPACE_ND;
+  std::swap(one.tensors[0], one.tensors[3]);
+  expect_output(one, blocks, {1, 3, 4, 1}, image);
+  one.tensors[1].values = {2, 0};
+  EXPECT_EQ(run_operator(one, {}).error,
+            "subgraphs[0].operators[0]: BATCH_TO_SPACE_ND has blocks of [2,0] with [1,0,0,0] for "
+            "[4,2,2,1]");
+  one.tensors[1] = {Type::INT32, {1}, {2}};
+  EXPECT_EQ(run_operator(one, {}).error,
+            "subgraphs[0].operators[0]: BATCH_TO_SPACE_ND has blocks of [2] with [1,0,0,0] for "
+            "[4,2,2,1]");
+  one.tensors[1] = {Type::FLOAT32, {2}, {1, 1}};
+  EXPECT_EQ(run_operator(one, {}).error, "BATCH_TO_SPACE_ND is not run: its blocks are computed");
+}
+
 TEST(TfliteOperators, OptionsThatAreMissingAreNamed) {
   for (const Code code : {Code::PACK, Code::UNPACK, Code::GATHER}) {
     const OneOperator one = {

@@ -53,26 +53,28 @@ class ConcatOperator final : public Operator {
 
 class SplitOperator final : public Operator {
  public:
-  SplitOperator(const Shape& in, std::size_t axis, std::size_t parts) {
-    Shape dims = in;
-    dims[axis] /= static_cast<std::int64_t>(parts);
+  SplitOperator(const Shape& in, std::size_t axis, const std::vector<std::int64_t>& sizes) {
     outer_ = product(in, 0, axis);
-    chunk_ = product(dims, axis, dims.size());
-    output_dims.assign(parts, dims);
+    Shape dims = in;
+    for (const std::int64_t size : sizes) {
+      dims[axis] = size;
+      chunks_.push_back(product(dims, axis, dims.size()));
+      output_dims.push_back(dims);
+    }
   }
   void run(const RunContext& context) const override {
     const float* x = context.inputs[0];
     for (std::size_t o = 0; o < outer_; ++o) {
-      for (float* y : context.outputs) {
-        std::memcpy(y + o * chunk_, x, chunk_ * sizeof(float));
-        x += chunk_;
+      for (std::size_t k = 0; k < chunks_.size(); ++k) {
+        std::memcpy(context.outputs[k] + o * chunks_[k], x, chunks_[k] * sizeof(float));
+        x += chunks_[k];
       }
     }
   }
 
  private:
   std::size_t outer_ = 1;
-  std::size_t chunk_ = 1;
+  std::vector<std::size_t> chunks_ = {};
 };
 
 class SliceOperator final : public Operator {
@@ -221,6 +223,34 @@ Result<Strides> physical_amounts(const std::vector<std::int64_t>& logical, std::
   return amounts;
 }
 
+/// Of an axis of `whole` elements. errors: Malformed where they do not make it up.
+Result<std::vector<std::int64_t>> part_sizes(const Split& op, std::int64_t whole,
+                                             std::size_t parts) {
+  const auto count = static_cast<std::int64_t>(parts);
+  if (op.sizes.empty()) {
+    if (count == 0 || whole % count != 0)
+      return fail(ErrorKind::Malformed, "{} elements do not split into {}", whole, count);
+    return std::vector<std::int64_t>(parts, whole / count);
+  }
+  std::vector<std::int64_t> sizes = op.sizes;
+  const auto open = std::ranges::find(sizes, -1);
+  std::int64_t left = whole;
+  bool fits = sizes.size() == parts;
+  for (const std::int64_t size : op.sizes) {
+    if (size == -1) continue;
+    fits = fits && size >= 0 && size <= left;
+    if (fits) left -= size;
+  }
+  if (open != sizes.end()) {
+    *open = left;
+    left = 0;
+  }
+  if (!fits || left != 0 || std::ranges::find(sizes, -1) != sizes.end())
+    return fail(ErrorKind::Malformed, "{} elements do not split into {}", whole,
+                to_string(op.sizes));
+  return sizes;
+}
+
 }  // namespace
 
 OperatorResult make_concat(const Concat& op, const BuildContext& context) {
@@ -244,12 +274,9 @@ OperatorResult make_concat(const Concat& op, const BuildContext& context) {
 OperatorResult make_split(const Split& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   VP_ASSIGN_OR_RETURN(const int axis, physical_axis(op.axis, in.size(), context.layout));
-  const std::size_t parts = context.output_count;
-  if (parts == 0 || in[static_cast<std::size_t>(axis)] % static_cast<std::int64_t>(parts) != 0) {
-    return fail(ErrorKind::Malformed, "axis {} of {} does not split into {}", axis, to_string(in),
-                parts);
-  }
-  return std::make_unique<SplitOperator>(in, static_cast<std::size_t>(axis), parts);
+  VP_ASSIGN_OR_RETURN(const auto sizes,
+                      part_sizes(op, in[static_cast<std::size_t>(axis)], context.output_count));
+  return std::make_unique<SplitOperator>(in, static_cast<std::size_t>(axis), sizes);
 }
 
 OperatorResult make_slice(const Slice& op, const BuildContext& context) {

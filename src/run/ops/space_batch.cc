@@ -1,0 +1,142 @@
+// Blocks of an image as images of a batch, and back: how TensorFlow 1 wrote dilated convolutions.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "run/operator.h"
+#include "run/ops/strided.h"
+
+namespace visionpress {
+namespace {
+
+/// Of one physical axis behind the batch. The pixel at `place` of the small image of `offset` is
+/// the one at place * block + offset - before of the whole image.
+struct BlockedAxis {
+  std::int64_t block = 1;
+  std::int64_t before = 0;
+  std::int64_t after = 0;
+  std::int64_t step = 0;  ///< small images of one whole image between two offsets; 0: no blocks
+};
+
+using BlockedAxes = std::vector<BlockedAxis>;
+
+std::int64_t offset_of(const BlockedAxis& axis, std::int64_t image) {
+  return axis.step == 0 ? 0 : image / axis.step % axis.block;
+}
+
+/// Both directions pair the same elements: those of many small images with those of a few whole
+/// ones.
+class SpaceBatchOperator final : public Operator {
+ public:
+  /// axes: one a physical axis; the batch's is not looked at.
+  SpaceBatchOperator(SpaceBatchKind kind, Shape small, Shape whole, BlockedAxes axes)
+      : kind_(kind), small_(std::move(small)), whole_(std::move(whole)), axes_(std::move(axes)) {
+    output_dims = {kind_ == SpaceBatchKind::SpaceToBatch ? small_ : whole_};
+  }
+
+  void run(const RunContext& context) const override {
+    const std::size_t last = small_.size() - 1;
+    Shape lines(small_.begin(), small_.end() - 1);
+    Shape index(lines.size(), 0);
+    const std::size_t count = count_of(lines);
+    for (std::size_t line = 0; line < count; ++line) {
+      copy_line(context, static_cast<std::int64_t>(line) * small_[last], index);
+      for (std::size_t a = lines.size(); a-- > 0;) {
+        if (++index[a] < lines[a]) break;
+        index[a] = 0;
+      }
+    }
+  }
+
+ private:
+  /// One line of a small image along the innermost axis. index: of the other axes.
+  void copy_line(const RunContext& context, std::int64_t at, const Shape& index) const {
+    const std::int64_t image = index[0] / whole_[0];
+    std::int64_t from = index[0] % whole_[0];
+    bool inside = true;
+    for (std::size_t a = 1; a < index.size(); ++a) {
+      const BlockedAxis& axis = axes_[a];
+      const std::int64_t place = index[a] * axis.block + offset_of(axis, image) - axis.before;
+      inside = inside && place >= 0 && place < whole_[a];
+      from = from * whole_[a] + place;
+    }
+    const BlockedAxis& axis = axes_.back();
+    const std::int64_t size = whole_.back();
+    const std::int64_t first = offset_of(axis, image) - axis.before;
+    for (std::int64_t i = 0; i < small_.back(); ++i) {
+      const std::int64_t place = i * axis.block + first;
+      const bool is_pixel = inside && place >= 0 && place < size;
+      if (kind_ == SpaceBatchKind::SpaceToBatch) {
+        context.outputs[0][at + i] = is_pixel ? context.inputs[0][from * size + place] : 0.0F;
+      } else if (is_pixel) {
+        context.outputs[0][from * size + place] = context.inputs[0][at + i];
+      }
+    }
+  }
+
+  SpaceBatchKind kind_;
+  Shape small_;
+  Shape whole_;
+  BlockedAxes axes_;
+};
+
+/// By physical axis. errors: Malformed where the numbers are not those of blocks of the tensor.
+Result<BlockedAxes> place_blocks(const SpaceBatch& op, std::size_t rank, Layout layout) {
+  constexpr std::int64_t kLargest = 1 << 24;  // as of paddings: an image's sizes stay far below it
+  const auto is_size = [](std::int64_t size) { return size >= 0 && size <= kLargest; };
+  const bool fits =
+      !op.block.empty() && op.block.size() < rank && op.before.size() == op.block.size() &&
+      op.after.size() == op.block.size() && std::ranges::all_of(op.before, is_size) &&
+      std::ranges::all_of(op.after, is_size) && std::ranges::all_of(op.block, is_size) &&
+      std::ranges::find(op.block, 0) == op.block.end();
+  if (!fits) {
+    return fail(ErrorKind::Malformed, "blocks of {} with {} before and {} after in {} axes",
+                to_string(op.block), to_string(op.before), to_string(op.after), rank);
+  }
+  BlockedAxes axes(rank);
+  std::int64_t step = 1;
+  for (std::size_t i = op.block.size(); i-- > 0;) {
+    VP_ASSIGN_OR_RETURN(const int at, physical_axis(static_cast<int>(i) + 1, rank, layout));
+    axes[static_cast<std::size_t>(at)] = {op.block[i], op.before[i], op.after[i], step};
+    const auto next = checked_multiply(step, op.block[i]);
+    if (!next) return fail(ErrorKind::Malformed, "blocks of {}", to_string(op.block));
+    step = *next;
+  }
+  axes[0].block = step;  // of all offsets
+  return axes;
+}
+
+}  // namespace
+
+OperatorResult make_space_batch(const SpaceBatch& op, const BuildContext& context) {
+  const Shape& in = context.inputs[0].dims;
+  VP_ASSIGN_OR_RETURN(BlockedAxes axes, place_blocks(op, in.size(), context.layout));
+  const bool to_batch = op.kind == SpaceBatchKind::SpaceToBatch;
+  Shape out = in;
+  bool fits = true;
+  for (std::size_t a = 1; a < in.size(); ++a) {
+    const BlockedAxis& axis = axes[a];
+    if (to_batch) {
+      const std::int64_t padded = in[a] + axis.before + axis.after;
+      fits = fits && padded % axis.block == 0;
+      out[a] = padded / axis.block;
+    } else {
+      const auto size = checked_multiply(in[a], axis.block);
+      out[a] = size.value_or(0) - axis.before - axis.after;
+      fits = fits && size.has_value() && out[a] >= 0;
+    }
+  }
+  const auto batch = checked_multiply(in[0], axes[0].block);
+  fits = fits && (to_batch ? batch.has_value() : in[0] % axes[0].block == 0);
+  out[0] = to_batch ? batch.value_or(0) : in[0] / axes[0].block;
+  if (!fits || !element_count(out)) {
+    return fail(ErrorKind::Malformed, "blocks of {} with {} before and {} after in {}",
+                to_string(op.block), to_string(op.before), to_string(op.after), to_string(in));
+  }
+  return std::make_unique<SpaceBatchOperator>(op.kind, to_batch ? out : in, to_batch ? in : out,
+                                              std::move(axes));
+}
+
+}  // namespace visionpress
