@@ -9,6 +9,7 @@
 #include <thread>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "base/output_file.h"
 #include "cloud/http_client.h"
@@ -186,7 +187,7 @@ std::string write_annotations(const CocoSubset& subset) {
   }
   const JsonValue root = {
       {"images", images}, {"annotations", annotations}, {"categories", categories}};
-  return root.dump(-1, ' ', false, JsonValue::error_handler_t::replace) + "\n";
+  return to_json_line(root) + "\n";
 }
 
 /// Takes the images with a fault out, naming them in the result.

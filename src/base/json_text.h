@@ -25,4 +25,10 @@ template <typename Json>
   return found->template get<std::string>();
 }
 
+/// One line without its end. Texts out of files need not be UTF-8: such bytes become U+FFFD.
+template <typename Json>
+[[nodiscard]] std::string to_json_line(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace visionpress

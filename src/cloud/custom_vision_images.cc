@@ -8,6 +8,7 @@
 #include <unordered_map>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "cloud/base64.h"
 #include "cloud/sha1.h"
@@ -18,10 +19,6 @@ namespace {
 /// Statuses that pass; all others are about the image.
 bool is_passing(const std::string& status) {
   return status == "ErrorStorage" || status == "ErrorUnknown" || status.empty();
-}
-
-std::string dump(const CloudJson& json) {
-  return json.dump(-1, ' ', false, CloudJson::error_handler_t::replace);
 }
 
 /// Tags, and regions where there are any.
@@ -117,7 +114,7 @@ class Uploader {
   [[nodiscard]] static Result<std::string> hash_content(const UploadImage& image,
                                                         std::span<const std::string> tag_ids) {
     VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(image.path));
-    const std::string said = dump(describe_image(image, tag_ids));
+    const std::string said = to_json_line(describe_image(image, tag_ids));
     const std::array<Bytes, 2> pieces = {file.bytes(), std::as_bytes(std::span(said))};
     return hash_sha1(pieces);
   }
@@ -228,7 +225,7 @@ class Uploader {
       call.what = fmt::format("add {} regions", count);
       call.method = HttpMethod::Post;
       call.path = project_path(project_) + "/images/regions";
-      call.body = dump({{"regions", regions}});
+      call.body = to_json_line(CloudJson{{"regions", regions}});
       // The service lists regions that it has already as duplicated.
       VP_ASSIGN_OR_RETURN(const CloudJson answer, client_.call(call));
       const auto exceeded = answer.is_object() ? answer.find("exceeded") : answer.end();
@@ -265,7 +262,7 @@ std::string make_batch_body(std::span<const UploadImage* const> images,
   std::string body = R"({"images":[)";
   for (std::size_t i = 0; i < images.size(); ++i) {
     // The contents are appended, not passed through a JSON value: they are all of the memory.
-    std::string described = dump(describe_image(*images[i], tag_ids));
+    std::string described = to_json_line(describe_image(*images[i], tag_ids));
     described.pop_back();
     if (i > 0) body += ',';
     body += described + R"(,"contents":")";

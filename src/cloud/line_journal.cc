@@ -17,10 +17,6 @@
 namespace visionpress {
 namespace {
 
-std::string dump(const LineJournal::Json& json) {
-  return json.dump(-1, ' ', false, LineJournal::Json::error_handler_t::replace);
-}
-
 /// returns: whether all of it was read; otherwise errno says why.
 bool read_all(int fd, std::string& text) {
   constexpr std::size_t kPiece = std::size_t{1} << 16U;
@@ -78,7 +74,7 @@ Result<void> LineJournal::read(const Form& form) {
   if (!read_all(file_.get(), text)) {
     return refuse(fmt::format("cannot read: {}", std::strerror(errno)));
   }
-  const std::string head = dump(form.head) + "\n";
+  const std::string head = to_json_line(form.head) + "\n";
   if (text.size() < head.size() && head.starts_with(text)) {  // new, or killed while it was made
     VP_RETURN_IF_ERROR(write_line(head.substr(text.size())));
     sync_folder_of(path_);
@@ -116,7 +112,7 @@ Result<void> LineJournal::write_line(const std::string& text) {
 
 Result<void> LineJournal::add(const Json& line) {
   if (file_.get() < 0) return {};
-  return write_line((is_cut_off_ ? "\n" : "") + dump(line) + "\n");
+  return write_line((is_cut_off_ ? "\n" : "") + to_json_line(line) + "\n");
 }
 
 void LineJournal::remove() {

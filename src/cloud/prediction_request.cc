@@ -194,11 +194,6 @@ OrderedJson describe_service_prediction(const EndpointPrediction& prediction) {
   return one;
 }
 
-/// Names out of files and requests need not be UTF-8.
-std::string dump(const OrderedJson& json) {
-  return json.dump(-1, ' ', false, OrderedJson::error_handler_t::replace);
-}
-
 /// words: image or url, alone, after a project's name, or after PROJECT/detect|classify/iterations/
 /// NAME.
 bool is_container_path(const std::vector<std::string>& words) {
@@ -307,16 +302,16 @@ std::string format_predictions(const PredictionRoute& route,
                               {"iteration", is_container ? "" : name_iteration()},
                               {"created", format_now(route.form)},
                               {"predictions", std::move(list)}};
-  return dump(answer);
+  return to_json_line(answer);
 }
 
 std::string format_service_error(std::string_view code, std::string_view message) {
-  return dump({{"code", code}, {"message", message}});
+  return to_json_line(OrderedJson{{"code", code}, {"message", message}});
 }
 
 std::string format_gateway_error(std::string_view code, std::string_view message) {
-  return dump(
-      {{"error", {{"code", code}, {"message", message}}}, {"code", code}, {"message", message}});
+  return to_json_line(OrderedJson{
+      {"error", {{"code", code}, {"message", message}}}, {"code", code}, {"message", message}});
 }
 
 std::string make_name_uuid(std::string_view kind, std::string_view name) {

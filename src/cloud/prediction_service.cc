@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/error.h"
+#include "base/json_text.h"
 #include "cloud/content_coding.h"
 #include "cloud/custom_vision_rules.h"
 #include "cloud/try_page.h"
@@ -165,7 +166,7 @@ ServerReply PredictionService::describe_health() const {
       {"predictions", predictions_.load()},
       {"refusals", refusals_.load()}};
   ServerReply reply;
-  reply.body = json.dump(-1, ' ', false, nlohmann::ordered_json::error_handler_t::replace);
+  reply.body = to_json_line(json);
   return reply;
 }
 

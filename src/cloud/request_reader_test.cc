@@ -113,7 +113,7 @@ TEST(RequestReader, RefusesWhatNineOneOneTwoRefuses) {
            std::string("GET / HTTP/1.1\r\nHost: a\r\nX\r\n\r\n"),
            std::string("GET / HTTP/1.1\r\nHost: a\r\n: b\r\n\r\n"),
            std::string("GET / HTTP/1.1\r\nHost: a\r\nX(: b\r\n\r\n"),
-           std::string("GET / HTTP/1.1\r\nHost: a\r\nX: \0\r\n\r\n", 35),
+           std::string("GET / HTTP/1.1\r\nHost: a\r\nX: ") + '\0' + "\r\n\r\n",
            std::string("GET / HTTP/1.1\r\nHost: a\r\nX: \x01\r\n\r\n"),
            std::string("GET  / HTTP/1.1\r\nHost: a\r\n\r\n"),
            std::string("GET / HTTP/1.1 \r\nHost: a\r\n\r\n"),

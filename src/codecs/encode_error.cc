@@ -62,7 +62,7 @@ std::size_t count_inner(const WeightRef& weight) {
 double compare_runs(const WeightRef& encoded, std::size_t begin, FloatView weights,
                     std::span<const float> decoded, ErrorSums* sums) {
   const WeightCode& code = encoded.code;
-  const std::size_t inner = count_inner(encoded);
+  const std::size_t inner = std::max<std::size_t>(count_inner(encoded), 1);
   double max_steps = 0.0;
   for (std::size_t done = 0; done < decoded.size();) {
     const std::size_t at = begin + done;

@@ -12,10 +12,7 @@ namespace {
 
 std::string format_difference(const std::optional<Difference>& difference) {
   if (!difference) return "-";
-  const std::string points = format_number(difference->points, 2);
-  if (!difference->low || !difference->high) return points;
-  return fmt::format("{} [{}, {}]", points, format_number(difference->low, 2),
-                     format_number(difference->high, 2));
+  return format_points(difference->points, difference->low, difference->high);
 }
 
 /// File names, with as much of the folder as tells them apart.
@@ -54,18 +51,17 @@ class EvaluateTable {
   Table table_ = {};
 };
 
-constexpr int kDigits =
-    4;  // of shares: a point of AP is 0.01, and drops are asked for in tenths of it
-
 void add_tag_rows(EvaluateTable& table, const EvaluateResult& result) {
   if (result.models.empty()) return;
   const std::size_t tag_count = result.models.front().tags.size();
   for (std::size_t i = 0; i < tag_count; ++i) {
     const std::string tag = result.models.front().tags[i].tag;
-    table.add_row(tag + " precision",
-                  [i](const ModelScore& m) { return format_number(m.tags[i].precision, kDigits); });
-    table.add_row(tag + " recall",
-                  [i](const ModelScore& m) { return format_number(m.tags[i].recall, kDigits); });
+    table.add_row(tag + " precision", [i](const ModelScore& m) {
+      return format_number(m.tags[i].precision, kShareDigits);
+    });
+    table.add_row(tag + " recall", [i](const ModelScore& m) {
+      return format_number(m.tags[i].recall, kShareDigits);
+    });
     if (result.options.metric != Metric::Standard) {
       table.add_row(tag + " found/seen/true", [i](const ModelScore& m) {
         return fmt::format("{}/{}/{}", m.tags[i].true_positives, m.tags[i].predicted,
@@ -74,7 +70,7 @@ void add_tag_rows(EvaluateTable& table, const EvaluateResult& result) {
     }
     if (result.task == Task::Detection) {
       table.add_row(tag + " AP",
-                    [i](const ModelScore& m) { return format_number(m.tags[i].ap, kDigits); });
+                    [i](const ModelScore& m) { return format_number(m.tags[i].ap, kShareDigits); });
     }
   }
 }
@@ -105,8 +101,8 @@ Table make_table(const EvaluateResult& result) {
   });
   add_tag_rows(table, result);
   if (result.task == Task::Detection) {
-    table.add_row("mAP", [](const ModelScore& m) { return format_number(m.ap, kDigits); });
-    table.add_row("AP50", [](const ModelScore& m) { return format_number(m.ap50, kDigits); });
+    table.add_row("mAP", [](const ModelScore& m) { return format_number(m.ap, kShareDigits); });
+    table.add_row("AP50", [](const ModelScore& m) { return format_number(m.ap50, kShareDigits); });
     if (result.models.size() > 1) {
       table.add_row("mAP drop, points",
                     [](const ModelScore& m) { return format_difference(m.ap_difference); });
@@ -116,7 +112,7 @@ Table make_table(const EvaluateResult& result) {
                     [](const ModelScore& m) { return format_difference(m.export_difference); });
     }
   } else {
-    table.add_row("top-1", [](const ModelScore& m) { return format_number(m.top1, kDigits); });
+    table.add_row("top-1", [](const ModelScore& m) { return format_number(m.top1, kShareDigits); });
     if (result.models.size() > 1) {
       table.add_row("top-1 drop, points",
                     [](const ModelScore& m) { return format_difference(m.top1_difference); });
@@ -186,13 +182,16 @@ std::string describe_run_times(const EvaluateResult& result) {
 std::string format_counts(const EvaluateResult& result) {
   std::string text =
       fmt::format("{}: {}", shown(result.data), format_count(result.images, "image"));
-  if (result.boxes > 0)
+  if (result.boxes > 0) {
     text += fmt::format(", {} {}", result.boxes, result.boxes == 1 ? "box" : "boxes");
-  if (result.clamped_boxes > 0)
+  }
+  if (result.clamped_boxes > 0) {
     text += fmt::format(" ({} clamped to their frame)", result.clamped_boxes);
-  if (result.exceeding_boxes > 0)
+  }
+  if (result.exceeding_boxes > 0) {
     text += fmt::format(" ({} {} beyond their image)", result.exceeding_boxes,
                         result.exceeding_boxes == 1 ? "reaches" : "reach");
+  }
   if (result.bad_images > 0) {
     text += fmt::format(", {} left out that cannot be decoded",
                         format_count(result.bad_images, "image"));

@@ -8,7 +8,7 @@
 namespace visionpress {
 namespace {
 
-constexpr int kDigits = 5;  // as the original project's table
+constexpr int kOriginalDigits = 5;  // as the original project's table
 
 /// One family of the original's table: a column of cells, as exported on top.
 struct Family {
@@ -36,8 +36,8 @@ std::string name_cell(const ExperimentColumn& column, const ModelScore& score) {
 Table make_cell(const ModelScore& score) {
   Table table{{"Tag", "Precision", "Recall"}, {}};
   for (const TagScore& tag : score.tags) {
-    table.rows.push_back(
-        {tag.tag, format_number(tag.precision, kDigits), format_number(tag.recall, kDigits)});
+    table.rows.push_back({tag.tag, format_number(tag.precision, kOriginalDigits),
+                          format_number(tag.recall, kOriginalDigits)});
   }
   return table;
 }

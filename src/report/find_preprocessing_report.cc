@@ -8,17 +8,8 @@
 namespace visionpress {
 namespace {
 
-constexpr int kDigits = 4;  // of shares
-
 const char* name_score(const FindPreprocessingResult& result) {
   return result.task == Task::Detection ? "mAP" : "top-1";
-}
-
-std::string format_drop(const PreprocessTrial& trial) {
-  const std::string points = format_number(trial.drop_points, 2);
-  if (!trial.drop_low || !trial.drop_high) return points;
-  return fmt::format("{} [{}, {}]", points, format_number(trial.drop_low, 2),
-                     format_number(trial.drop_high, 2));
 }
 
 enum class Columns : std::uint8_t { Figures, WithOptions };
@@ -27,7 +18,8 @@ Table make_table(const FindPreprocessingResult& result, Columns columns) {
   Table table{{"pixels", name_score(result), "drop, points"}, {}};
   if (columns == Columns::WithOptions) table.header.emplace_back("options");
   for (const PreprocessTrial& trial : result.trials) {
-    table.rows.push_back({trial.name, format_number(trial.score, kDigits), format_drop(trial)});
+    table.rows.push_back({trial.name, format_number(trial.score, kShareDigits),
+                          format_points(trial.drop_points, trial.drop_low, trial.drop_high)});
     if (columns == Columns::WithOptions) table.rows.back().push_back(trial.options);
   }
   return table;

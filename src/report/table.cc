@@ -125,6 +125,13 @@ std::string escape_unprintable_text(std::string_view text, std::string_view allo
   return escape_unprintable_but(text, allowed);
 }
 
+std::string format_points(const std::optional<double>& points, const std::optional<double>& low,
+                          const std::optional<double>& high) {
+  std::string text = format_number(points, 2);
+  if (!low || !high) return text;
+  return fmt::format("{} [{}, {}]", text, format_number(low, 2), format_number(high, 2));
+}
+
 std::string format_number(const std::optional<double>& value, int digits) {
   if (!value) return "-";
   // A difference that rounds to nothing is shown without a sign.

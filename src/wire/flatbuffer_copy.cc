@@ -14,7 +14,7 @@ using flatbuffers::TypeTable;
 using flatbuffers::uoffset_t;
 using flatbuffers::voffset_t;
 
-constexpr std::size_t kMaxDepth = 64;        ///< as the verifier's default
+constexpr std::size_t kMaxTableDepth = 64;   ///< as the verifier's default
 constexpr std::size_t kVtableHeadBytes = 4;  ///< its own size and the table's, 2 bytes each
 
 voffset_t slot_of(std::size_t field) {
@@ -122,7 +122,7 @@ Result<void> FlatbufferCopier::check_known(const Table& table, const TypeTable& 
 Result<FlatbufferOffset> FlatbufferCopier::copy_table(const Table& table, const TypeTable& type) {
   const auto known = copied_.find({&table, &type, 0});
   if (known != copied_.end()) return known->second;
-  if (parts_.size() > 2 * kMaxDepth) return refuse("tables are nested too deeply");
+  if (parts_.size() > 2 * kMaxTableDepth) return refuse("tables are nested too deeply");
   VP_RETURN_IF_ERROR(check_known(table, type));
   std::vector<StoredField> stored;
   for (std::size_t field = 0; field < type.num_elems; ++field) {

@@ -11,7 +11,7 @@ namespace visionpress {
 namespace {
 
 // Deeper than any Core ML message that is read here; a walk never follows the file any deeper.
-constexpr std::size_t kMaxDepth = 32;
+constexpr std::size_t kMaxMessageDepth = 32;
 constexpr std::uint32_t kMaxFieldNumber = (1U << 29) - 1;
 
 tl::unexpected<Error> fail_type(const ProtobufField& field, const char* wanted) {
@@ -113,9 +113,9 @@ Result<void> ProtobufMessage::list_fields() {
 
 Result<ProtobufMessage> ProtobufMessage::open(const ProtobufField& field) const {
   if (field.type != ProtobufType::Delimited) return fail_type(field, "a message");
-  if (frames_.size() >= kMaxDepth) {
+  if (frames_.size() >= kMaxMessageDepth) {
     return fail_at(ErrorKind::Malformed, field.tag_offset, "messages nest deeper than {}",
-                   kMaxDepth);
+                   kMaxMessageDepth);
   }
   ProtobufMessage message;
   message.content_ = field.content;

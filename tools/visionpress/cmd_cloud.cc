@@ -3,7 +3,6 @@
 #include <array>
 #include <cerrno>
 #include <cstdio>
-#include <cstdlib>
 #include <cstring>
 
 #include <unistd.h>
@@ -16,11 +15,6 @@ namespace visionpress {
 namespace {
 
 enum class Key : std::uint8_t { Training, Prediction };
-
-std::string from_environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
 
 /// What every sub-command has: where the service is, keys, the form of the result.
 class CloudCommand {

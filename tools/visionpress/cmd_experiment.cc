@@ -1,5 +1,4 @@
 #include <cstdio>
-#include <cstdlib>
 
 #include "command_line.h"
 #include "progress.h"
@@ -7,11 +6,6 @@
 
 namespace visionpress {
 namespace {
-
-std::string from_environment(const char* name) {
-  const char* const value = std::getenv(name);
-  return value == nullptr ? std::string() : std::string(value);
-}
 
 /// What the online column is made from, as it was asked for.
 struct Online {

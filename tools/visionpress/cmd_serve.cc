@@ -60,13 +60,13 @@ Result<std::string> read_descriptor(int descriptor) {
 /// descriptor: negative where none was given; then the environment is asked.
 Result<std::vector<std::string>> load_keys(int descriptor) {
   std::string text;
-  const char* from_environment = std::getenv("VISIONPRESS_SERVE_KEYS");
+  const char* variable = std::getenv("VISIONPRESS_SERVE_KEYS");
   if (descriptor >= 0) {
     auto read = read_descriptor(descriptor);
     if (!read) return tl::unexpected<Error>(std::move(read).error());
     text = std::move(*read);
-  } else if (from_environment != nullptr) {
-    text = from_environment;
+  } else if (variable != nullptr) {
+    text = variable;
   } else {
     return std::vector<std::string>{};
   }

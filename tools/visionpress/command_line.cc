@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
+#include <cstdlib>
 #include <iterator>
 #include <limits>
 #include <numeric>
@@ -83,6 +84,11 @@ class PlainNumbers {
 };
 
 }  // namespace
+
+std::string from_environment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? std::string() : std::string(value);
+}
 
 std::string list_commands(std::span<const Command> commands) {
   std::size_t column = 0;

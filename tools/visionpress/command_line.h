@@ -36,6 +36,9 @@ inline constexpr const char* kMore = "More options";
 inline constexpr const char* kModelHelp =
     "Model file (.mlmodel, .tflite, .pb), or an export package (.zip or its folder)";
 
+/// The value of an environment variable; empty where it is not set.
+[[nodiscard]] std::string from_environment(const char* name);
+
 /// One command's options.
 class CommandLine {
  public:

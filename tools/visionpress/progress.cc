@@ -28,7 +28,7 @@ std::string format_fixed(double value, int digits) {
 std::string describe(std::size_t done, std::size_t total, const std::string& what, double seconds) {
   const std::string name = escape_unprintable_text(what) + ": ";
   if (total == 0) return name + format_fixed(seconds, 0) + " s";
-  const std::string counts = name + std::to_string(done) + "/" + std::to_string(total);
+  std::string counts = name + std::to_string(done) + "/" + std::to_string(total);
   const double rate = seconds > 0 ? static_cast<double>(done) / seconds : 0.0;
   if (rate <= 0 || done >= total) return counts;
   return counts + "  " + format_fixed(rate, 1) + "/s  " +

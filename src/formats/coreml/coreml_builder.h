@@ -19,6 +19,9 @@ namespace visionpress::coreml {
 /// The layer group of weights that belong to no layer.
 inline constexpr std::size_t kNoLayerGroup = std::numeric_limits<std::size_t>::max();
 
+/// For layers that take any number of inputs; far above what a file has.
+inline constexpr std::size_t kManyInputs = std::size_t{1} << 16;
+
 /// How many axes a value has: in Core ML's terms, and as the graph's tensor. They differ for rank
 /// 5, [Seq,B,C,H,W], where Seq is known to be 1: the graph drops it, so that an image has four
 /// axes.

@@ -6,8 +6,6 @@
 namespace visionpress::coreml {
 namespace {
 
-constexpr std::size_t kManyInputs = 1U << 16;
-
 constexpr const char* kNoChannels = "its input has no channels (axis -3)";
 
 Result<void> finish_unary(LayerBuilder& layer, UnaryKind kind, float alpha = 0.0F,

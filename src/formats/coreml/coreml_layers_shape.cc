@@ -6,7 +6,6 @@
 namespace visionpress::coreml {
 namespace {
 
-constexpr std::size_t kManyInputs = 1U << 16;
 constexpr std::int64_t kToTheEnd = std::int64_t{1} << 31;  // beyond the end of every axis
 constexpr const char* kUnequalAxes = "its inputs differ in how many axes they have";
 

@@ -5,15 +5,12 @@
 #include <limits>
 #include <numeric>
 
+#include "formats/graphdef/graphdef_tensor.h"
+
 namespace visionpress::graphdef {
 namespace {
 
 using Values = std::vector<double>;
-
-bool is_real(DataType dtype) {
-  return dtype == DataType::Float || dtype == DataType::Double || dtype == DataType::Half ||
-         dtype == DataType::BFloat16;
-}
 
 /// Nothing for functions that no size is computed by.
 std::optional<double> unary(UnaryKind kind, double x) {

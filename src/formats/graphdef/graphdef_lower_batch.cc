@@ -85,7 +85,7 @@ Result<void> lower_blocks(NodeLowering& node, SpaceBatchKind kind) {
   return node.finish(std::move(*op), {&x}, std::move(shape), x.dtype);
 }
 
-constexpr std::array kRows = std::to_array<OperatorRow>({
+constexpr std::array kBatchRows = std::to_array<OperatorRow>({
     {"SpaceToBatchND",
      [](NodeLowering& node) { return lower_blocks(node, SpaceBatchKind::SpaceToBatch); }},
     {"BatchToSpaceND",
@@ -94,6 +94,6 @@ constexpr std::array kRows = std::to_array<OperatorRow>({
 
 }  // namespace
 
-std::span<const OperatorRow> batch_rows() { return kRows; }
+std::span<const OperatorRow> batch_rows() { return kBatchRows; }
 
 }  // namespace visionpress::graphdef

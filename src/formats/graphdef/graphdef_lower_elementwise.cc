@@ -66,11 +66,6 @@ constexpr std::array kBinary = std::to_array<BinaryRow>({
     {"LogicalOr", BinaryKind::LogicalOr, true},
 });
 
-bool is_real(DataType type) {
-  return type == DataType::Float || type == DataType::Double || type == DataType::Half ||
-         type == DataType::BFloat16;
-}
-
 /// Types whose values travel as floats.
 bool is_number(DataType type) {
   return is_real(type) || type == DataType::Bool || type == DataType::UInt8 ||

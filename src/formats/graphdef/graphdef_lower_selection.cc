@@ -163,7 +163,7 @@ Result<void> lower_top_k(NodeLowering& node) {
   return {};
 }
 
-constexpr std::array kRows = std::to_array<OperatorRow>({
+constexpr std::array kSelectionRows = std::to_array<OperatorRow>({
     {"Gather", lower_gather},
     {"GatherV2", lower_gather},
     {"GatherNd", lower_gather_nd},
@@ -181,6 +181,6 @@ constexpr std::array kRows = std::to_array<OperatorRow>({
 
 }  // namespace
 
-std::span<const OperatorRow> selection_rows() { return kRows; }
+std::span<const OperatorRow> selection_rows() { return kSelectionRows; }
 
 }  // namespace visionpress::graphdef

@@ -393,7 +393,7 @@ Result<void> lower_reduce(NodeLowering& node) {
   return node.finish(std::move(reduce), {&x}, std::move(shape), dtype);
 }
 
-constexpr std::array kRows = std::to_array<OperatorRow>({
+constexpr std::array kShapeRows = std::to_array<OperatorRow>({
     {"Reshape", lower_reshape},     {"Squeeze", lower_squeeze}, {"ExpandDims", lower_expand_dims},
     {"Transpose", lower_transpose}, {"Concat", lower_concat},   {"ConcatV2", lower_concat},
     {"Pack", lower_pack},           {"Shape", lower_shape_of},  {"Rank", lower_rank},
@@ -406,6 +406,6 @@ constexpr std::array kRows = std::to_array<OperatorRow>({
 
 }  // namespace
 
-std::span<const OperatorRow> shape_rows() { return kRows; }
+std::span<const OperatorRow> shape_rows() { return kShapeRows; }
 
 }  // namespace visionpress::graphdef

@@ -332,7 +332,7 @@ Result<void> lower_unpack(NodeLowering& node) {
   return {};
 }
 
-constexpr std::array kRows = std::to_array<OperatorRow>({
+constexpr std::array kSliceRows = std::to_array<OperatorRow>({
     {"Slice", lower_slice},
     {"StridedSlice", lower_strided_slice},
     {"Split", lower_split},
@@ -342,6 +342,6 @@ constexpr std::array kRows = std::to_array<OperatorRow>({
 
 }  // namespace
 
-std::span<const OperatorRow> slice_rows() { return kRows; }
+std::span<const OperatorRow> slice_rows() { return kSliceRows; }
 
 }  // namespace visionpress::graphdef

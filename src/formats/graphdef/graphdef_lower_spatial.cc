@@ -372,7 +372,7 @@ Result<void> lower_space_depth(NodeLowering& node) {
   return node.finish(space, {&x}, std::move(shape), x.dtype);
 }
 
-constexpr std::array kRows = std::to_array<OperatorRow>({
+constexpr std::array kSpatialRows = std::to_array<OperatorRow>({
     {"Conv2D", lower_conv2d},
     {"DepthwiseConv2dNative", lower_depthwise},
     {"Conv2DBackpropInput", lower_transposed},
@@ -393,6 +393,6 @@ constexpr std::array kRows = std::to_array<OperatorRow>({
 
 }  // namespace
 
-std::span<const OperatorRow> spatial_rows() { return kRows; }
+std::span<const OperatorRow> spatial_rows() { return kSpatialRows; }
 
 }  // namespace visionpress::graphdef

@@ -166,12 +166,12 @@ Result<void> load_field(const ProtobufField& field, DataType type, std::vector<d
     values.push_back(std::bit_cast<double>(field.value));
     return {};
   }
-  const bool is_real = type == DataType::Float || type == DataType::Double;
-  if (field.type == ProtobufType::Varint && !is_real) {
+  const bool is_fixed = type == DataType::Float || type == DataType::Double;
+  if (field.type == ProtobufType::Varint && !is_fixed) {
     add_varint(field.value);
     return {};
   }
-  if (field.type == ProtobufType::Delimited && !is_real) {
+  if (field.type == ProtobufType::Delimited && !is_fixed) {
     VP_ASSIGN_OR_RETURN(const auto packed, read_varints(field));
     for (const std::uint64_t bits : packed) add_varint(bits);
     return {};
@@ -364,6 +364,11 @@ std::string name_of(DataType type) {
       return "no type";
   }
   return fmt::format("type {}", static_cast<int>(type));
+}
+
+bool is_real(DataType type) {
+  return type == DataType::Float || type == DataType::Double || type == DataType::Half ||
+         type == DataType::BFloat16;
 }
 
 std::size_t element_bytes(DataType type) {

@@ -22,6 +22,8 @@ namespace visionpress::graphdef {
 [[nodiscard]] std::string name_of(DataType type);
 /// Bytes of one element in tensor_content; 0 where it has no fixed size.
 [[nodiscard]] std::size_t element_bytes(DataType type);
+/// Whether it is a floating-point type.
+[[nodiscard]] bool is_real(DataType type);
 /// Nearest DType of the graph.
 [[nodiscard]] DType dtype_of(DataType type);
 

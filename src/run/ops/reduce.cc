@@ -117,6 +117,36 @@ class ReduceOperator final : public Operator {
   std::size_t reduced_count_ = 0;
 };
 
+/// The axes that a reduction leaves; all in memory's order.
+struct LeftAxes {
+  Shape shape = {};                      ///< of the output
+  std::vector<std::size_t> inputs = {};  ///< for each axis of the output the input's
+};
+
+/// reduced: for each axis of the input, in memory's order.
+Result<LeftAxes> find_left_axes(const Reduce& op, const BuildContext& context,
+                                const std::vector<bool>& reduced) {
+  const Shape& in = context.inputs[0].dims;
+  // In the graph's order first, then in that of memory.
+  Shape logical;
+  std::vector<std::size_t> inputs;
+  for (std::size_t a = 0; a < in.size(); ++a) {
+    VP_ASSIGN_OR_RETURN(const int physical,
+                        physical_axis(static_cast<int>(a), in.size(), context.layout));
+    const auto at = static_cast<std::size_t>(physical);
+    if (reduced[at] && !op.keep_dims) continue;
+    inputs.push_back(at);
+    logical.push_back(reduced[at] ? 1 : in[at]);
+  }
+  LeftAxes left{physical_shape(logical, context.layout), inputs};
+  for (std::size_t a = 0; a < inputs.size(); ++a) {
+    VP_ASSIGN_OR_RETURN(const int to,
+                        physical_axis(static_cast<int>(a), inputs.size(), context.layout));
+    left.inputs[static_cast<std::size_t>(to)] = inputs[a];
+  }
+  return left;
+}
+
 }  // namespace
 
 OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
@@ -131,37 +161,22 @@ OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
   if (finds && std::count(reduced.begin(), reduced.end(), true) != 1) {
     return fail(ErrorKind::Unsupported, "the index of an extreme over several axes");
   }
-  if (count_of(in) == 0 && (finds || !context.may_be_empty))
+  if (count_of(in) == 0 && (finds || !context.may_be_empty)) {
     return fail(ErrorKind::Malformed, "reduction of an empty tensor {}", to_string(in));
-  // The axes that are left in the graph's order, then in that of memory.
-  Shape logical;
-  std::vector<std::size_t> left;  // physical axes of the input
-  for (std::size_t a = 0; a < rank; ++a) {
-    VP_ASSIGN_OR_RETURN(const int physical,
-                        physical_axis(static_cast<int>(a), rank, context.layout));
-    const auto at = static_cast<std::size_t>(physical);
-    if (reduced[at] && !op.keep_dims) continue;
-    left.push_back(at);
-    logical.push_back(reduced[at] ? 1 : in[at]);
   }
-  Shape out = physical_shape(logical, context.layout);
+  VP_ASSIGN_OR_RETURN(LeftAxes left, find_left_axes(op, context, reduced));
   const bool sums = op.kind == ReduceKind::Sum || op.kind == ReduceKind::Mean;
   if (sums && context.float_math != FloatMath::Plain && count_of(in) > 0) {
     const LitertSum sum = {context.float_math, op.kind == ReduceKind::Mean, in, reduced};
-    return make_litert_sum(sum, std::move(out));
-  }
-  std::vector<std::size_t> kept(left.size(), 0);
-  for (std::size_t a = 0; a < left.size(); ++a) {
-    VP_ASSIGN_OR_RETURN(const int to,
-                        physical_axis(static_cast<int>(a), left.size(), context.layout));
-    kept[static_cast<std::size_t>(to)] = left[a];
+    return make_litert_sum(sum, std::move(left.shape));
   }
   Strides strides(rank, 0);
-  const Strides dense = dense_strides(out);
-  for (std::size_t i = 0; i < kept.size(); ++i) {
-    if (!reduced[kept[i]]) strides[kept[i]] = dense[i];
+  const Strides dense = dense_strides(left.shape);
+  for (std::size_t i = 0; i < left.inputs.size(); ++i) {
+    const std::size_t input = left.inputs[i];
+    if (!reduced[input]) strides[input] = dense[i];
   }
-  return std::make_unique<ReduceOperator>(op, in, std::move(strides), std::move(out));
+  return std::make_unique<ReduceOperator>(op, in, std::move(strides), std::move(left.shape));
 }
 
 }  // namespace visionpress
