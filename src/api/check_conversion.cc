@@ -127,19 +127,7 @@ bool agrees(const OutputDifference& difference) {
 }
 
 bool jumps(const Op& op) {
-  if (const auto* unary = std::get_if<Unary>(&op)) {
-    switch (unary->kind) {
-      case UnaryKind::Floor:
-      case UnaryKind::Ceil:
-      case UnaryKind::Round:
-      case UnaryKind::Truncate:
-      case UnaryKind::Sign:
-      case UnaryKind::LogicalNot:
-        return true;
-      default:
-        return false;
-    }
-  }
+  if (const auto* unary = std::get_if<Unary>(&op)) return is_stepwise(unary->kind);
   if (const auto* binary = std::get_if<Binary>(&op)) {
     switch (binary->kind) {
       case BinaryKind::FloorDivide:

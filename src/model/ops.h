@@ -119,6 +119,22 @@ enum class UnaryKind : std::uint8_t {
   LogicalNot,  ///< x == 0
 };
 
+/// Whether the function is constant but for jumps, so that a rounding before it may move its result
+/// by a whole step.
+[[nodiscard]] constexpr bool is_stepwise(UnaryKind kind) {
+  switch (kind) {
+    case UnaryKind::Floor:
+    case UnaryKind::Ceil:
+    case UnaryKind::Round:
+    case UnaryKind::Truncate:
+    case UnaryKind::Sign:
+    case UnaryKind::LogicalNot:
+      return true;
+    default:
+      return false;
+  }
+}
+
 /// inputs: x. Elementwise.
 struct Unary {
   UnaryKind kind = UnaryKind::Relu;

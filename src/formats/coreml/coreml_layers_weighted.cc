@@ -184,6 +184,41 @@ Result<void> lower_constant(LayerBuilder& layer, const Shape& shape, const Shape
   return layer.finish(Identity{}, {data}, axes);
 }
 
+constexpr const char* kMultipliesInInt8 = "it multiplies in int8 (int8DynamicQuantize)";
+
+/// Field numbers of a layer that multiplies by a stored matrix.
+struct MatrixFields {
+  std::uint32_t in = 0;
+  std::uint32_t out = 0;
+  std::uint32_t has_bias = 0;
+  std::uint32_t weights = 0;
+  std::uint32_t bias = 0;
+  std::uint32_t int8_dynamic_quantize = 0;
+};
+
+struct Matrix {
+  std::vector<TensorId> inputs = {};  ///< the data, the matrix [out, in], the bias
+  bool is_dynamic = false;            ///< its layer multiplies in int8
+};
+
+Result<Matrix> add_matrix(LayerBuilder& layer, const MatrixFields& fields) {
+  const ProtobufMessage& params = layer.params();
+  VP_ASSIGN_OR_RETURN(const std::int64_t in, read_size(layer, params, fields.in));
+  VP_ASSIGN_OR_RETURN(const std::int64_t out, read_size(layer, params, fields.out));
+  Matrix matrix;
+  VP_ASSIGN_OR_RETURN(matrix.is_dynamic, params.read_bool(fields.int8_dynamic_quantize));
+  WeightUse use;
+  use.field = fields.weights;
+  use.suffix = "weights";
+  use.shape.shape = {out, in};
+  use.shape.scale_count = out;
+  if (matrix.is_dynamic) use.fixed_because = "its layer multiplies in int8 (int8DynamicQuantize)";
+  VP_ASSIGN_OR_RETURN(matrix.inputs,
+                      add_kernel_and_bias(layer, use, fields.has_bias,
+                                          vector_use(fields.bias, "bias", WeightRole::Bias, out)));
+  return matrix;
+}
+
 }  // namespace
 
 Result<void> lower_convolution(LayerBuilder& layer) {
@@ -210,60 +245,30 @@ Result<void> lower_convolution(LayerBuilder& layer) {
 }
 
 Result<void> lower_inner_product(LayerBuilder& layer) {
-  constexpr std::uint32_t kInputChannels = 1;
-  constexpr std::uint32_t kOutputChannels = 2;
-  constexpr std::uint32_t kHasBias = 10;
-  constexpr std::uint32_t kWeights = 20;
-  constexpr std::uint32_t kBias = 21;
-  constexpr std::uint32_t kInt8DynamicQuantize = 22;
+  constexpr MatrixFields kFields = {
+      .in = 1, .out = 2, .has_bias = 10, .weights = 20, .bias = 21, .int8_dynamic_quantize = 22};
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
-  const ProtobufMessage& params = layer.params();
-  VP_ASSIGN_OR_RETURN(const std::int64_t in, read_size(layer, params, kInputChannels));
-  VP_ASSIGN_OR_RETURN(const std::int64_t out, read_size(layer, params, kOutputChannels));
-  VP_ASSIGN_OR_RETURN(const bool dynamic, params.read_bool(kInt8DynamicQuantize));
-  WeightUse use;
-  use.field = kWeights;
-  use.suffix = "weights";
-  use.shape.shape = {out, in};
-  use.shape.scale_count = out;
-  if (dynamic) use.fixed_because = "its layer multiplies in int8 (int8DynamicQuantize)";
-  VP_ASSIGN_OR_RETURN(
-      std::vector<TensorId> inputs,
-      add_kernel_and_bias(layer, use, kHasBias, vector_use(kBias, "bias", WeightRole::Bias, out)));
-  if (dynamic) return layer.refuse("it multiplies in int8 (int8DynamicQuantize)");
+  VP_ASSIGN_OR_RETURN(Matrix matrix, add_matrix(layer, kFields));
+  if (matrix.is_dynamic) return layer.refuse(kMultipliesInInt8);
   const Blob& x = layer.input(0);
   if (x.axes.kept > 4) return layer.refuse(kSequence);
   // Ranks 1 to 3 keep their leading axes; 4 and 5 give [.., C_out, 1, 1].
   FullyConnected op;
   op.keep_spatial = x.rank() > 3;
   op.keep_dims = !op.keep_spatial;
-  return layer.finish(op, std::move(inputs));
+  return layer.finish(op, std::move(matrix.inputs));
 }
 
 /// BatchedMatMulLayerParams with a matrix of its own: the product along the last axis.
 Result<void> lower_batched_matmul(LayerBuilder& layer) {
-  constexpr std::uint32_t kRows = 5;
-  constexpr std::uint32_t kColumns = 6;
-  constexpr std::uint32_t kHasBias = 7;
-  constexpr std::uint32_t kWeights = 8;
-  constexpr std::uint32_t kBias = 9;
-  constexpr std::uint32_t kInt8DynamicQuantize = 10;
+  // The weights are [in, out] in column-major order, which is [out, in] in rows.
+  constexpr MatrixFields kFields = {
+      .in = 5, .out = 6, .has_bias = 7, .weights = 8, .bias = 9, .int8_dynamic_quantize = 10};
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 2));
   if (layer.input_count() == 2) return layer.refuse("both of its matrices are computed");
-  const ProtobufMessage& params = layer.params();
-  VP_ASSIGN_OR_RETURN(const std::int64_t in, read_size(layer, params, kRows));
-  VP_ASSIGN_OR_RETURN(const std::int64_t out, read_size(layer, params, kColumns));
-  VP_ASSIGN_OR_RETURN(const bool dynamic, params.read_bool(kInt8DynamicQuantize));
-  WeightUse use;
-  use.field = kWeights;
-  use.suffix = "weights";
-  use.shape.shape = {out, in};  // [in, out] in column-major order
-  use.shape.scale_count = out;
-  if (dynamic) use.fixed_because = "its layer multiplies in int8 (int8DynamicQuantize)";
-  VP_ASSIGN_OR_RETURN(
-      std::vector<TensorId> inputs,
-      add_kernel_and_bias(layer, use, kHasBias, vector_use(kBias, "bias", WeightRole::Bias, out)));
-  if (dynamic) return layer.refuse("it multiplies in int8 (int8DynamicQuantize)");
+  VP_ASSIGN_OR_RETURN(Matrix matrix, add_matrix(layer, kFields));
+  if (matrix.is_dynamic) return layer.refuse(kMultipliesInInt8);
+  std::vector<TensorId>& inputs = matrix.inputs;
   FullyConnected op;
   op.keep_dims = true;
   if (layer.input(0).axes.kept != 4) return layer.finish(op, std::move(inputs));

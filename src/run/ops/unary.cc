@@ -23,7 +23,7 @@ float softplus(float x) {
 }  // e^-20 is below one ulp of 20
 
 // In the default rounding mode nearbyint takes ties to even.
-void apply_whole(const Unary& op, const float* x, float* y, std::size_t count) {
+void apply_stepwise(const Unary& op, const float* x, float* y, std::size_t count) {
   switch (op.kind) {
     case UnaryKind::Floor:
       return map_values(x, y, count, [](float v) { return std::floor(v); });
@@ -96,13 +96,6 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
       return map_values(x, y, count, [](float v) { return v * v; });
     case UnaryKind::Negate:
       return map_values(x, y, count, [](float v) { return -v; });
-    case UnaryKind::Floor:
-    case UnaryKind::Ceil:
-    case UnaryKind::Round:
-    case UnaryKind::Truncate:
-    case UnaryKind::Sign:
-    case UnaryKind::LogicalNot:
-      return apply_whole(op, x, y, count);
     case UnaryKind::Sigmoid:
       return map_values(x, y, count, sigmoid);
     case UnaryKind::Tanh:
@@ -118,7 +111,8 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
     case UnaryKind::Erf:
       return map_values(x, y, count, [](float v) { return std::erf(v); });
     default:
-      return apply_bounded(op, x, y, count);
+      return is_stepwise(op.kind) ? apply_stepwise(op, x, y, count)
+                                  : apply_bounded(op, x, y, count);
   }
 }
 
