@@ -7,7 +7,7 @@
 #include <cstring>
 #include <locale>
 
-#include <errno.h>  // NOLINT(modernize-deprecated-headers): program_invocation_short_name is GNU's
+#include <errno.h>  // program_invocation_short_name is GNU's: not in <cerrno>
 
 namespace {
 

@@ -167,8 +167,7 @@ Result<void> find_manifest(const Source& source, const std::vector<std::string>&
   manifest.model_file = text_at(object, "ModelFileName");
   manifest.label_file = text_at(object, "LabelFileName");
   manifest.metadata_file = text_at(object, "MetadataPropsFileName");
-  manifest.model_sha1 = text_at(object, "ModelFileSHA1");
-  manifest.model_sha1 = ascii_lower(manifest.model_sha1);
+  manifest.model_sha1 = ascii_lower(text_at(object, "ModelFileSHA1"));
   return check_version(manifest, package.manifest_entry);
 }
 

@@ -5,6 +5,7 @@
 
 #include <arpa/inet.h>
 
+#include "base/ascii.h"
 #include "cloud/http_message.h"
 
 namespace visionpress {
@@ -25,8 +26,7 @@ bool is_loopback_v6(std::string_view text) {
 
 bool is_port(std::string_view text) {
   constexpr std::size_t kLongest = 5;
-  return text.size() <= kLongest &&
-         std::ranges::all_of(text, [](char c) { return c >= '0' && c <= '9'; });
+  return text.size() <= kLongest && std::ranges::all_of(text, is_ascii_digit);
 }
 
 }  // namespace

@@ -7,10 +7,10 @@
 #include <thread>
 #include <utility>
 
-#include <arpa/inet.h>
 #include <fmt/format.h>
 
 #include "base/ascii.h"
+#include "cloud/host_rules.h"
 
 namespace visionpress {
 namespace {
@@ -88,12 +88,7 @@ bool is_loopback_url(std::string_view url) {
   std::string_view host = url.substr(scheme + 3);
   host = host.substr(0, host.find_first_of("/?#\\"));
   host.remove_prefix(host.rfind('@') == std::string_view::npos ? 0 : host.rfind('@') + 1);
-  if (host == "[::1]" || host.starts_with("[::1]:")) return true;
-  host = host.substr(0, host.find(':'));
-  // "127.example.com" is a name like any other.
-  in_addr address = {};
-  const bool is_address = ::inet_pton(AF_INET, std::string(host).c_str(), &address) == 1;
-  return host == "localhost" || (is_address && host.starts_with("127."));
+  return is_loopback_host(host, "");
 }
 
 std::string encode_url_part(std::string_view text) {

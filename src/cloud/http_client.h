@@ -90,7 +90,7 @@ constexpr long kSlowestBytes = 100;
 [[nodiscard]] std::unique_ptr<HttpTransport> make_curl_transport(std::chrono::seconds stall);
 
 struct RetryPolicy {
-  int retries = 8;  ///< sendings after the first
+  int retries = 8;  ///< how often to send a failed request again
   /// The first wait; each further one is twice as long. The kiosk helper of the service's maker
   /// begins with as much.
   std::chrono::milliseconds first_wait{500};

@@ -157,7 +157,7 @@ void Connection::enter(Phase phase, Clock::duration time) {
   since_ = Clock::now();
   timer_.expires_after(time);
   timer_.async_wait([self = shared_from_this()](error_code error) {
-    // It may have been set anew when this call was on its way already.
+    // It may have been set again when this call was on its way already.
     if (!error && self->timer_.expiry() <= Clock::now()) self->guard([&] { self->on_timer(); });
   });
 }

@@ -20,8 +20,8 @@ class LineJournal {
   using Json = nlohmann::ordered_json;
 
   /// How a journal is told from any other file.
-  // nlohmann declares its moves noexcept, with a check inside that may throw.
-  struct Form {      // NOLINT(bugprone-exception-escape): of nlohmann's moves
+  // NOLINTNEXTLINE(bugprone-exception-escape): the JSON value's move checks itself, and is noexcept
+  struct Form {
     Json head = {};  ///< first line of a new journal
     /// Whether the first line of a file is one of this call's journal.
     std::function<bool(const Json&)> is_own = {};

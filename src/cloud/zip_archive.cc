@@ -141,7 +141,14 @@ Result<ByteBuffer> ZipArchive::read(const ZipEntry& entry) const {
   }
   const std::unique_ptr<zip_file_t, decltype(&zip_fclose)> file(
       zip_fopen_index(archive_.get(), entry.index, 0), &zip_fclose);
-  if (!file) return damaged(take_message(archive_.get()));
+  if (!file) {
+    if (zip_error_code_zip(zip_get_error(archive_.get())) == ZIP_ER_COMPNOTSUPP) {
+      return fail(ErrorKind::Unsupported,
+                  "entry \"{}\" of the ZIP archive is packed by a method that is not read here",
+                  entry.name);
+    }
+    return damaged(take_message(archive_.get()));
+  }
   ByteBuffer bytes(entry.bytes);
   std::uint64_t done = 0;
   while (done < bytes.size()) {
@@ -299,7 +306,7 @@ Result<ByteBuffer> replace_entries(Bytes archive, std::span<const ZipReplacement
     zip_discard(zip);
     return is_ours ? fail(ErrorKind::Internal, "the ZIP archive cannot be written: {}", why)
                    : fail(ErrorKind::Malformed,
-                          "the ZIP archive is damaged, so it cannot be written anew: {}", why);
+                          "the ZIP archive is damaged, so it cannot be rewritten: {}", why);
   }
   return rewrite.take_written();
 }

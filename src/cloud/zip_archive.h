@@ -49,7 +49,8 @@ class ZipArchive {
   [[nodiscard]] const std::vector<ZipEntry>& entries() const { return entries_; }
   /// Null where there is none.
   [[nodiscard]] const ZipEntry* find(std::string_view name) const;
-  /// The entry's bytes, unpacked; its checksum has been compared. errors: Malformed.
+  /// The entry's bytes, unpacked; its checksum has been compared. errors: Malformed; Unsupported
+  /// for a way of packing that is unknown here.
   [[nodiscard]] Result<ByteBuffer> read(const ZipEntry& entry) const;
 
  private:

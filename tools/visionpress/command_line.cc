@@ -10,7 +10,7 @@
 #include <string_view>
 #include <system_error>
 
-#include <locale.h>  // NOLINT(modernize-deprecated-headers): uselocale is POSIX's
+#include <locale.h>  // uselocale is POSIX's: not in <clocale>
 
 namespace visionpress {
 namespace {

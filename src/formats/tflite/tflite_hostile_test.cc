@@ -76,8 +76,7 @@ TEST(TfliteHostile, NoByteThatChangesMakesItCrash) {
 
 TEST(TfliteHostile, NoTwoWordsThatChangeMakeItCrash) {
   const std::vector<std::byte> file = build_tiny_model();
-  constexpr unsigned kSeed =
-      20;  // NOLINT(bugprone-random-generator-seed): the same files every time
+  constexpr unsigned kSeed = 20;  // the same files every time
   std::mt19937 random(kSeed);
   for (int round = 0; round < 20000; ++round) {
     std::vector<std::byte> bad = file;
