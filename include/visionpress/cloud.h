@@ -25,7 +25,7 @@ struct CloudAccess {
   /// The endpoint may ask for no key, as `serve` does: what has no key is sent without one, and a
   /// project's name is no name to look up.
   bool keys_optional = false;
-  int retries = 8;             ///< sendings of a request after the first
+  int retries = 8;             ///< how often to send a failed request again
   int timeout_seconds = 60;    ///< a connection (almost) without a byte for so long is given up
   int request_seconds = 1800;  ///< a request with all its repeats takes no longer
   /// Told before each wait for a service that fails: its seconds, and why as one line. Empty:
@@ -82,7 +82,7 @@ struct CloudCreateOptions {
 
 struct CloudUploadOptions {
   std::string project = {};            ///< name or id
-  std::string data = {};               ///< COCO JSON, VoTT JSON, or a folder with a folder a tag
+  std::string data = {};               ///< as EvaluateOptions::data
   std::string images = {};             ///< where the images are; empty: beside `data`
   std::vector<std::string> tags = {};  ///< only these; empty: all of the data set
   double min_box = 0.0;                ///< boxes below this share of the image's side are left out

@@ -22,7 +22,7 @@ struct CocoSubsetOptions {
   bool skip_missing = false;   ///< leave out images that cannot be had, in place of failing
   bool overwrite = false;  ///< of an annotations.json that says something else, and of images that
                            ///< are others
-  int retries = 8;         ///< sendings of a request after the first
+  int retries = 8;         ///< how often to send a failed request again
   int timeout_seconds = 60;  ///< a connection without a byte for so long is given up
 };
 

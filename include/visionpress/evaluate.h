@@ -55,7 +55,7 @@ struct PreprocessOptions {
 };
 
 struct EvaluateOptions {
-  std::string data = {};  ///< COCO JSON, VoTT JSON, or a folder with a folder a tag
+  std::string data = {};  ///< COCO JSON, VoTT JSON, or a folder with one folder for each tag
   std::string images =
       {};  ///< where the images are; empty: beside `data`, then in `images` beside it
   std::string labels =

@@ -80,8 +80,8 @@ struct ModelInfo {
 };
 
 /// Reads a model file and says what is in it. The weights' values are looked at (some fit no
-/// scheme), not encoded. errors: Io, Malformed, Unsupported (a file that is no model says what it
-/// seems to be).
+/// scheme), not encoded. errors: Io, Malformed, Unsupported (a file that is not a model says what
+/// it seems to be).
 [[nodiscard]] Result<ModelInfo> inspect(const std::string& file);
 /// The same with the width and height of an image input whose size the file leaves open.
 [[nodiscard]] Result<ModelInfo> inspect(

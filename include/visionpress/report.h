@@ -28,13 +28,14 @@ enum class Detail : std::uint8_t { Summary, Full };
 /// Every form ends in a line break. The keys of Json are documented in docs/json.md.
 /// Text fits 100 columns: more columns than fit become blocks under each other.
 [[nodiscard]] std::string format_report(const EvaluateResult& result, ReportForm form);
-/// Text Summary is one line; Full adds a row a weight. Markdown and Csv are a row a weight.
+/// Text Summary is one line; Full adds one row per weight. Markdown and Csv have one row per
+/// weight.
 [[nodiscard]] std::string format_report(const CompressResult& result, ReportForm form,
                                         Detail detail);
 /// As CompressResult; without a scheme there are no rows.
 [[nodiscard]] std::string format_report(const ConvertResult& result, ReportForm form,
                                         Detail detail);
-/// Text Full adds a row a layer and a weight. Csv and Markdown are a row a weight.
+/// Text Full adds one row per layer and one per weight. Csv and Markdown have one row per weight.
 [[nodiscard]] std::string format_report(const ModelInfo& info, ReportForm form, Detail detail);
 /// Several files in one document: an array in Json, one table in Csv and Markdown.
 [[nodiscard]] std::string format_report(const std::vector<ModelInfo>& infos, ReportForm form,

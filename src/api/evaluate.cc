@@ -69,7 +69,9 @@ Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
     }
     columns.push_back(std::move(*column));
   }
-  VP_RETURN_IF_ERROR(evaluation.leave_out_bad(columns));
+  std::vector<Column*> all;
+  for (Column& column : columns) all.push_back(&column);
+  VP_RETURN_IF_ERROR(evaluation.leave_out_bad(all));
   evaluation.align(columns);
   if (!options.save_predictions.empty()) {
     VP_RETURN_IF_ERROR(save_predictions(columns.front().predictions, evaluation.dataset(),

@@ -131,7 +131,7 @@ Result<Column> Evaluation::read_predictions(const std::string& file, PredictionS
   if (has_boxes == (dataset_.kind == DatasetKind::Folder)) {
     return fail(ErrorKind::Usage, "its predictions {}, and the data set is {}",
                 has_boxes ? "are boxes" : "have no \"bbox\"",
-                has_boxes ? "a folder a tag" : "one of boxes");
+                has_boxes ? "a folder for each tag" : "one of boxes");
   }
   std::error_code ignored;
   column.score.file = file;
@@ -235,8 +235,7 @@ Result<void> Evaluation::check_fits(const ModelRunner& runner) const {
   if (runner.labels.empty()) {
     return fail(ErrorKind::Usage,
                 "no labels for its {} classes: none in the model, no labels.txt or "
-                "NAME_labels.txt beside "
-                "it; give --labels FILE",
+                "NAME_labels.txt beside it; give --labels FILE",
                 runner.class_count);
   }
   const bool folder = dataset_.kind == DatasetKind::Folder;
@@ -245,9 +244,10 @@ Result<void> Evaluation::check_fits(const ModelRunner& runner) const {
                 "a detector needs boxes: COCO or VoTT annotations, without --crops");
   }
   if (runner.task == ModelTask::Classification && !folder && !options_.crops) {
-    return fail(ErrorKind::Usage,
-                "a classifier needs a folder a tag; `evaluate --crops` scores the boxes of a "
-                "detection data set");
+    return fail(
+        ErrorKind::Usage,
+        "a classifier needs a folder for each tag; `evaluate --crops` scores the boxes of a "
+        "detection data set");
   }
   if (runner.task == ModelTask::Classification && !options_.save_predictions.empty()) {
     return fail(ErrorKind::Usage,
@@ -274,10 +274,10 @@ Result<void> Evaluation::run_all(const ModelRunner& runner, const PartsOf& parts
   VP_RETURN_IF_ERROR(run_images(
       runner, list_paths(), parts_of,
       [&](const SeenPart& part) -> Result<void> {
-        // One thread has the first image, and the others never touch
-        // its input.
-        if (part.image == 0 && part.part == 0)
+        // One thread has the first image, and the others never touch its input.
+        if (part.image == 0 && part.part == 0) {
           first_input_.assign(part.input.begin(), part.input.end());
+        }
         return on_part(part);
       },
       {.threads = threads_, .progress = progress_, .what = what, .on_bad = std::move(on_bad)}));
@@ -316,7 +316,7 @@ Result<void> Evaluation::detect(const ModelRunner& runner, const std::vector<int
   return {};
 }
 
-/// NaN is no box and no class, so such an output would count as a silent model.
+/// NaN is neither a box nor a class, so such an output would count as a silent model.
 void Evaluation::warn_of_broken(const std::vector<std::uint8_t>& broken, const std::string& file) {
   const auto count = std::ranges::count(broken, 1);
   if (count == 0) return;
@@ -377,7 +377,7 @@ Result<void> Evaluation::classify(const ModelRunner& runner, const std::vector<i
   return {};
 }
 
-Result<void> Evaluation::leave_out_bad(std::vector<Column>& columns) {
+Result<void> Evaluation::leave_out_bad(std::span<Column* const> columns) {
   if (bad_.empty()) return {};
   std::vector<std::size_t> kept;  // old indices
   std::vector<std::uint32_t> moved(dataset_.images.size());
@@ -389,13 +389,13 @@ Result<void> Evaluation::leave_out_bad(std::vector<Column>& columns) {
   if (kept.empty()) return tl::unexpected<Error>(first);
   diagnostics_.warn(fmt::format("{} of {} images cannot be decoded and are left out, the first: {}",
                                 bad_.size(), dataset_.images.size(), first.to_string()));
-  for (Column& column : columns) {
-    std::vector<Detections>& detections = column.predictions.detections;
+  for (Column* column : columns) {
+    std::vector<Detections>& detections = column->predictions.detections;
     for (std::size_t i = 0; i < kept.size() && kept[i] < detections.size(); ++i) {
       if (i != kept[i]) detections[i] = std::move(detections[kept[i]]);
     }
     if (!detections.empty()) detections.resize(kept.size());
-    std::vector<ClassSample>& classes = column.predictions.classes;
+    std::vector<ClassSample>& classes = column->predictions.classes;
     std::erase_if(classes, [this](const ClassSample& s) { return bad_.contains(s.image); });
     for (ClassSample& sample : classes) sample.image = moved[sample.image];
   }

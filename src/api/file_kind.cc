@@ -1,113 +1,19 @@
 #include "api/file_kind.h"
 
 #include <algorithm>
-#include <array>
-#include <cstdint>
 #include <string_view>
-#include <vector>
 
-#include <fmt/format.h>
-
-#include "base/ascii.h"
 #include "cloud/zip_archive.h"
 #include "wire/protobuf_cursor.h"
 
 namespace visionpress {
 namespace {
 
-/// The beginning of files that people hand over in place of a model.
-struct Signature {
-  std::string_view magic;
-  std::string_view what;
-  std::size_t at = 0;
-};
-
-constexpr std::string_view kPickle =
-    "a Python pickle, such as PyTorch's .pt and .pth; export the model to Core ML or TensorFlow "
-    "Lite first";
-
-// sources: the formats' own specifications; HEIC and AVIF: ISO/IEC 14496-12 brands.
-constexpr std::array<Signature, 36> kSignatures = {{
-    {"PK\x03\x04", "a ZIP archive inside another; unpack it and name the model inside"},
-    {"\x89HDF", "a Keras HDF5 file (.h5); convert it to TensorFlow Lite first"},
-    {"version https://git-lfs",
-     "a Git LFS pointer, a few lines of text in the model's place; fetch "
-     "the model itself with `git lfs pull`"},
-    {"\xff\xd8\xff", "a JPEG image"},
-    {"\x89PNG", "a PNG image"},
-    {"GIF8", "a GIF image"},
-    {std::string_view("II*\0", 4), "a TIFF image"},
-    {std::string_view("MM\0*", 4), "a TIFF image"},
-    {"WEBP", "a WebP image", 8},
-    {"WAVE", "a WAVE sound", 8},
-    {"RIFF", "a RIFF file"},
-    {"ftypheic", "a HEIC image", 4},
-    {"ftypheix", "a HEIC image", 4},
-    {"ftyphevc", "a HEIC image", 4},
-    {"ftypmif1", "a HEIF image", 4},
-    {"ftypavif", "an AVIF image", 4},
-    {"ftyp", "a film (MP4 or QuickTime)", 4},
-    {std::string_view("\0\0\1\0", 4), "an icon (.ico)"},
-    {"8BPS", "a Photoshop image"},
-    {"%PDF", "a PDF document"},
-    {"\x80\x02", kPickle},
-    {"\x80\x03", kPickle},
-    {"\x80\x04", kPickle},
-    {"\x80\x05", kPickle},
-    {"\x93NUMPY", "a NumPy array (.npy)"},
-    {"\x1f\x8b", "a gzip archive; unpack it"},
-    {"BZh", "a bzip2 archive; unpack it"},
-    {std::string_view("\xfd"
-                      "7zXZ"),
-     "an xz archive; unpack it"},
-    {"\x28\xb5\x2f\xfd", "a Zstandard archive; unpack it"},
-    {"7z\xbc\xaf", "a 7-Zip archive; unpack it"},
-    {"Rar!", "a RAR archive; unpack it"},
-    {"ustar", "a tar archive; unpack it", 257},
-    {"\x7f"
-     "ELF",
-     "a program or library (ELF)"},
-    {"GGUF", "a GGUF model, of language models"},
-    {"TFL2", "a TensorFlow Lite file of the schema before version 3", 4},
-    {"bplist00", "a binary property list"},
-}};
-
-bool begins_with(Bytes bytes, const Signature& signature) {
-  const std::string_view text = view_text(bytes);
-  return text.size() >= signature.at && text.substr(signature.at).starts_with(signature.magic);
-}
-
-std::string_view skip_space(std::string_view text) {
-  if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
-  const std::size_t begin = text.find_first_not_of(" \t\r\n\f");
-  return begin == std::string_view::npos ? std::string_view() : text.substr(begin);
-}
-
-bool contains_word(std::string_view text, std::string_view word) {
-  const auto same = [](char a, char b) { return ascii_lower(a) == b; };
-  return std::search(text.begin(), text.end(), word.begin(), word.end(), same) != text.end();
-}
-
-std::string name_text(Bytes bytes) {
-  constexpr std::size_t kLooked = 1024;
-  const std::string_view all = view_text(bytes);
-  if (all.starts_with("\xff\xfe") || all.starts_with("\xfe\xff")) return "text in UTF-16";
-  const std::string_view text = skip_space(all.substr(0, kLooked));
-  if (text.starts_with("{") || text.starts_with("[")) return "JSON text";
-  if (!text.starts_with("<")) return {};
-  if (contains_word(text, "<html") || contains_word(text, "<!doctype html") ||
-      contains_word(text, "<head") || contains_word(text, "<body")) {
-    return "a web page (HTML), as a download link answers that wants a browser or a login; "
-           "download the file itself";
-  }
-  return contains_word(text, "<svg") ? "an SVG image" : "an XML text";
-}
-
 /// Bytes that continue a valid UTF-8 text are counted by the character.
 struct TextCount {
   bool is_utf8 = true;
   std::size_t wide = 0;         ///< characters of more than one byte
-  std::size_t replacement = 0;  ///< U+FFFD: what became of bytes that were no text
+  std::size_t replacement = 0;  ///< U+FFFD: what became of bytes that were not text
 };
 
 TextCount count_text(std::string_view text) {
@@ -152,18 +58,6 @@ bool is_base64(std::string_view text) {
 
 }  // namespace
 
-std::string name_other_file(Bytes bytes) {
-  for (const Signature& signature : kSignatures) {
-    if (begins_with(bytes, signature)) return std::string(signature.what);
-  }
-  const std::string_view text = view_text(bytes);
-  if (text.starts_with("BM") && bytes.size() >= 6 &&
-      load_le<std::uint32_t>(bytes, 2) == bytes.size()) {
-    return "a BMP image";
-  }
-  return name_text(bytes);
-}
-
 std::string describe_damage(Bytes bytes) {
   // Some hundred binary bytes are hardly ever a text by chance; a few may be.
   constexpr std::size_t kEnoughWide = 16;
@@ -172,13 +66,13 @@ std::string describe_damage(Bytes bytes) {
   if (count.is_utf8 && count.wide >= kEnoughWide) {
     return count.replacement > count.wide / 2
                ? "all its bytes above 127 have become the character U+FFFD: it was read and saved "
-                 "as text, which destroyed it; get the file anew"
+                 "as text, which destroyed it; get the file again"
                : "the whole of it is UTF-8 text: its bytes were read as letters (of Mac Roman or "
-                 "Latin-1) and saved as UTF-8, which ruined it; get the file anew, as binary";
+                 "Latin-1) and saved as UTF-8, which ruined it; get the file again, as binary";
   }
   if (is_every_line_feed_widened(text)) {
     return "each line feed in it stands behind a carriage return: it was sent or checked out as "
-           "text, which ruined it; get the file anew, as binary";
+           "text, which ruined it; get the file again, as binary";
   }
   if (is_base64(text)) return "it is Base64 text; decode it first";
   return {};

@@ -1,16 +1,13 @@
 #pragma once
 
-// What a file is that was given as a model and is none.
+// Why a file that was given as a model is not one: what its archive holds, what damaged it. Files
+// of other programs: eval/foreign_file.h.
 
 #include <string>
 
 #include "base/bytes.h"
 
 namespace visionpress {
-
-/// "a PNG image", "a Git LFS pointer ...": what the content shows, with what to do about it. Empty
-/// where it shows nothing. Models that are read here are not asked.
-[[nodiscard]] std::string name_other_file(Bytes bytes);
 
 /// What happened to a file that a reader has refused: saved as text, sent as text. Empty where
 /// nothing points to it.

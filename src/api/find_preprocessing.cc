@@ -72,7 +72,10 @@ Result<FindPreprocessingResult> find_preprocessing(const std::string& file,
   auto tried = evaluation.run_ways(file);
   if (!tried) return in_file(tried.error(), file);
   std::vector<TriedWay>& ways = tried->ways;
-  for (TriedWay& way : ways) evaluation.score(way.column, options.metric);
+  std::vector<Column*> columns;
+  for (TriedWay& way : ways) columns.push_back(&way.column);
+  VP_RETURN_IF_ERROR(evaluation.leave_out_bad(columns));
+  for (Column* column : columns) evaluation.score(*column, options.metric);
   std::ranges::stable_sort(ways, [](const TriedWay& a, const TriedWay& b) {
     return score_of(a.column) > score_of(b.column);
   });

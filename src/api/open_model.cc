@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "cloud/zip_archive.h"
 #include "codecs/not_finite.h"
+#include "eval/foreign_file.h"
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
 #include "formats/graphdef/saved_model.h"
@@ -74,8 +75,9 @@ Result<Kind> identify(Bytes bytes) {
   if (bytes.empty()) return fail(ErrorKind::Malformed, "the file is empty; {}", kExpected);
   const std::string_view text = view_text(bytes.first(std::min<std::size_t>(bytes.size(), 16)));
   if (text.size() >= 8 && text.substr(4, 4) == "TFL3") return Kind::TfLite;
-  if (const std::string other = name_other_file(bytes); !other.empty()) {
-    return fail(ErrorKind::Unsupported, "this is {}; {}", other, kExpected);
+  if (const auto other = find_foreign_file(bytes)) {
+    return fail(ErrorKind::Unsupported, "this is {}; {}{}{}", other->name, other->advice,
+                other->advice.empty() ? "" : "; ", kExpected);
   }
   const std::vector<std::uint64_t> fields = list_top_fields(bytes);
   const bool has_core_ml_type = std::any_of(fields.begin(), fields.end(),

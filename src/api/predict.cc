@@ -10,7 +10,6 @@
 #include "api/npy_file.h"
 #include "api/read_output.h"
 #include "api/run_images.h"
-#include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
@@ -21,13 +20,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool has_picture_name(const fs::path& path) {
-  const std::string extension = ascii_lower(path.extension().native());
-  constexpr std::array<std::string_view, 5> kNames = {".jpg", ".jpeg", ".png", ".bmp", ".webp"};
-  // "._x.jpg" is what macOS leaves beside x.jpg.
-  return std::ranges::find(kNames, extension) != kNames.end() &&
-         !path.filename().string().starts_with(".");
-}
+/// "._x.jpg" is what macOS leaves beside x.jpg.
+bool is_hidden(const fs::path& path) { return path.filename().native().starts_with("."); }
 
 /// The pictures that stand in a folder, by name.
 Result<std::vector<std::string>> list_pictures(const std::string& folder) {
@@ -36,7 +30,8 @@ Result<std::vector<std::string>> list_pictures(const std::string& folder) {
   fs::directory_iterator at(folder, code);
   for (; !code && at != fs::directory_iterator(); at.increment(code)) {
     std::error_code ignored;
-    if (!at->is_directory(ignored) && has_picture_name(at->path())) {
+    if (!at->is_directory(ignored) && has_image_name(at->path().string()) &&
+        !is_hidden(at->path())) {
       pictures.push_back(at->path().string());
     }
   }

@@ -182,7 +182,7 @@ class RleReader {
       const std::size_t count = take();
       const std::size_t value = take();
       if (count != 0) {
-        for (std::size_t i = 0; i < count; ++i) put(index_of(value, i));
+        repeat(value, count);
       } else if (value == 0) {
         x_ = 0;
         ++y_;
@@ -207,6 +207,12 @@ class RleReader {
   [[nodiscard]] std::size_t index_of(std::size_t value, std::size_t i) const {
     if (!nibbles_) return value;
     return i % 2 == 0 ? value >> 4 : value & 15;
+  }
+  /// Work only for what is shown, however much a file repeats beyond its rows.
+  void repeat(std::size_t value, std::size_t count) {
+    const std::size_t shown = x_ < width_ ? std::min(count, width_ - x_) : 0;
+    for (std::size_t i = 0; i < shown; ++i) put(index_of(value, i));
+    x_ += count - shown;
   }
   /// Pixels beyond the row are dropped.
   void put(std::size_t index) {

@@ -95,9 +95,9 @@ Result<std::vector<int>> map_labels(std::span<const std::string> labels, const D
   }
   if (unused.size() == 1) {
     diagnostics.warn(
-        fmt::format("tag \"{}\" of the data set is no label of the model", unused.front()));
+        fmt::format("tag \"{}\" of the data set is not a label of the model", unused.front()));
   } else if (!unused.empty()) {
-    diagnostics.warn(fmt::format("{} tags of the data set are no labels of the model: {}",
+    diagnostics.warn(fmt::format("{} tags of the data set are not labels of the model: {}",
                                  unused.size(), list_names(unused)));
   }
   return mapped;

@@ -420,8 +420,7 @@ class CocoBuilder {
       keepers.emplace(name, t);
       oddities_.add(
           "categories with the name of another one, shown with their id (a model's label counts "
-          "for "
-          "the one with most boxes)",
+          "for the one with most boxes)",
           fmt::format("\"{}\"", name));
     }
   }

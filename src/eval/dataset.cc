@@ -10,6 +10,7 @@
 
 #include "base/mapped_file.h"
 #include "eval/dataset_parts.h"
+#include "eval/image.h"
 
 namespace visionpress {
 namespace {
@@ -240,9 +241,10 @@ std::string ImageFinder::find(const std::string& file_name) {
   const std::string base = names.back().substr(names.back().find_last_of('/') + 1);
   if (base != names.back()) names.push_back(base);
   if (!base.empty() && fs::path(base).extension().empty()) {
-    for (const char* extension : {".jpg", ".jpeg", ".png", ".bmp", ".webp", ".JPG"}) {
-      names.push_back(base + extension);
+    for (const std::string_view extension : kImageExtensions) {
+      names.push_back(base + std::string(extension));
     }
+    names.push_back(base + ".JPG");  // as cameras write it
   }
   for (const std::string& name : names) {
     for (const std::string& folder : folders_) {

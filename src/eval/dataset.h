@@ -13,7 +13,7 @@ namespace visionpress {
 enum class DatasetKind : std::uint8_t {
   Coco,    ///< COCO JSON: images, annotations, categories
   Vott,    ///< VoTT JSON. Version 1: frames, inputTags; version 2 (an export): assets, tags
-  Folder,  ///< a folder with a folder a tag; no boxes
+  Folder,  ///< a folder with one folder for each tag; no boxes
 };
 
 /// One true box, as the file has it: pixels of its image's frame, top-left corner and size. It may
@@ -86,7 +86,7 @@ enum class ImageNeed : std::uint8_t {
 };
 
 struct DatasetOptions {
-  std::string data = {};  ///< COCO JSON, VoTT JSON, or a folder with a folder a tag
+  std::string data = {};  ///< as EvaluateOptions::data
   std::string images =
       {};                ///< where the images are; empty: beside `data`, then in `images` beside it
   double min_box = 0.0;  ///< boxes narrower or lower than this share of the image are left out
@@ -98,9 +98,9 @@ struct DatasetOptions {
 /// Reads a data set; which of the three it is shows in the file itself. What is odd in it but does
 /// not keep it from being scored is said once for each kind of oddity, with its count.
 /// errors: Io for files that are not there (images: how many, with the annotation file and where
-/// they were looked for), Malformed with the element path, Usage for a file of another kind, by the
-/// name of what it is. cost: COCO files are parsed in one pass over the text; peak memory is the
-/// text plus its index; the head of each image is read.
+/// they were looked for), Malformed with the element path, or naming what a file of another kind
+/// is. cost: COCO files are parsed in one pass over the text; peak memory is the text plus its
+/// index; the head of each image is read.
 [[nodiscard]] Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnostics);
 
 }  // namespace visionpress

@@ -71,9 +71,6 @@ class ImageFinder {
   std::string first_missing_ = {};
 };
 
-/// Whether a name is that of a picture we read, by its extension.
-[[nodiscard]] bool has_image_name(const std::string& path);
-
 /// The pictures of a data set's folder, by name: of `images`, else beside the file, else in
 /// `images` beside it. Hidden files are left out.
 [[nodiscard]] std::vector<std::string> list_pictures(const DatasetOptions& options);

@@ -156,8 +156,7 @@ TEST_F(DatasetTest, WhatIsOddInCocoIsSaidOnceForEachKindAndScored) {
               "annotations with the id of another one, all scored (pycocotools takes the last of "
               "them for each, and so gives another figure): 2, the first is annotations[1], id 1",
           name + "annotations with id 0, scored as any other (pycocotools counts the box that "
-                 "finds it "
-                 "as wrong): 1, annotations[6]",
+                 "finds it as wrong): 1, annotations[6]",
           name +
               "annotations of images that are not listed, left out: 1, annotations[1], image_id 9",
           name + "annotations of categories that are not listed, left out: 1, annotations[2], "
@@ -246,7 +245,7 @@ TEST_F(DatasetTest, FilesOfAnotherKindAreNamedForWhatTheyAre) {
   EXPECT_EQ(error_for("a.xml", "<annotation><folder>x</folder></annotation>"),
             "a.xml is Pascal VOC annotations (XML)" + forms);
   EXPECT_EQ(error_for("b.csv", "image,x,y\na.jpg,1,2\n"), "b.csv is a CSV table" + forms);
-  EXPECT_EQ(error_for("p.jpg", "\xff\xd8\xff\xe0"), "p.jpg is a picture" + forms);
+  EXPECT_EQ(error_for("p.jpg", "\xff\xd8\xff\xe0"), "p.jpg is a JPEG image" + forms);
   EXPECT_EQ(error_for("e.json", " \n"), "the file is empty, expected JSON");
   const auto starts = [&](const std::string& text, const char* with) {
     const std::string error = error_for("f.json", text);

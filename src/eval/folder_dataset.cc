@@ -1,13 +1,13 @@
-// A folder with a folder a tag: the tag is the folder's name, the images are the files in it.
+// A folder with one folder for each tag: the tag is the folder's name, the images are the files in
+// it.
 
 #include <algorithm>
-#include <array>
 #include <filesystem>
 #include <system_error>
 #include <utility>
 
-#include "base/ascii.h"
 #include "eval/dataset_parts.h"
+#include "eval/image.h"
 
 namespace visionpress {
 namespace {
@@ -80,12 +80,6 @@ Result<void> check_foreign(const fs::path& folder) {
 }
 
 }  // namespace
-
-bool has_image_name(const std::string& path) {
-  const std::string extension = ascii_lower(fs::path(path).extension().native());
-  constexpr std::array<std::string_view, 5> kNames = {".jpg", ".jpeg", ".png", ".bmp", ".webp"};
-  return std::ranges::find(kNames, extension) != kNames.end();
-}
 
 std::vector<std::string> list_pictures(const DatasetOptions& options) {
   const fs::path beside = fs::path(options.data).parent_path();

@@ -8,7 +8,6 @@
 #include "base/ascii.h"
 #include "eval/dataset_parts.h"
 #include "eval/foreign_file.h"
-#include "eval/image_codecs.h"
 
 namespace visionpress {
 namespace {
@@ -58,22 +57,32 @@ bool has_key(std::string_view text, std::string_view key) {
   return text.find(key) != std::string_view::npos;
 }
 
-/// Text that is no JSON. returns: nothing where no form is recognised.
-std::string name_text(const std::string& extension, std::string_view text) {
+bool is_yaml(const std::string& extension) { return extension == ".yaml" || extension == ".yml"; }
+
+/// Annotations in a form that is not read. returns: nothing where no form is recognised.
+std::string name_annotations(const std::string& extension, std::string_view text) {
   const std::string_view line = first_line(text);
-  const bool is_yaml = extension == ".yaml" || extension == ".yml";
-  if (is_yaml && has_key(text, "names")) return "YOLO's description of a data set";
-  if (is_yaml) return "YAML";
-  if (line.starts_with("<")) {
-    return has_key(text, "<annotation") ? "Pascal VOC annotations (XML)"
-           : has_key(text, "<html") || has_key(text, "<!DOCTYPE html") || has_key(text, "<HTML")
-               ? "a web page"
-               : "XML";
-  }
+  if (is_yaml(extension) && has_key(text, "names")) return "YOLO's description of a data set";
+  if (line.starts_with("<") && has_key(text, "<annotation")) return "Pascal VOC annotations (XML)";
   if (is_yolo_label(line)) return "a YOLO label file (class, centre and size of one image's boxes)";
-  if (extension == ".csv" || std::ranges::count(line, ',') >= 2) return "a CSV table";
-  if (extension == ".txt") return "a text file";
   return {};
+}
+
+/// Other text, by its name and its first line. returns: nothing where neither says anything.
+std::string name_text(const std::string& extension, std::string_view text) {
+  if (is_yaml(extension)) return "YAML";
+  if (extension == ".csv" || std::ranges::count(first_line(text), ',') >= 2) return "a CSV table";
+  return extension == ".txt" ? "a text file" : "";
+}
+
+/// What the file is; nothing where neither its content nor its name shows it.
+std::string name_content(const std::string& extension, std::string_view text) {
+  std::string name = name_annotations(extension, text);
+  if (!name.empty()) return name;
+  if (const auto other = find_foreign_file(std::as_bytes(std::span(text)))) {
+    return std::string(other->name);
+  }
+  return name_text(extension, text);
 }
 
 }  // namespace
@@ -107,14 +116,7 @@ tl::unexpected<Error> fail_foreign(const std::string& path, std::string_view tex
   if (is_model(extension, text)) {
     return fail(ErrorKind::Malformed, "{} is a model; --data takes the annotations", name);
   }
-  if (text.starts_with("PK\x03\x04")) {
-    return fail(ErrorKind::Malformed, "{} is an archive; {}", name, kForms);
-  }
-  if (find_image_format(std::as_bytes(std::span(text))) != ImageFormat::Unknown) {
-    return fail(ErrorKind::Malformed, "{} is a picture; {}", name, kForms);
-  }
-  std::string kind = name_text(extension, text);
-  if (kind.empty()) kind = name_foreign_file(std::as_bytes(std::span(text)));
+  const std::string kind = name_content(extension, text);
   if (!kind.empty()) return fail(ErrorKind::Malformed, "{} is {}; {}", name, kind, kForms);
   return fail(ErrorKind::Malformed, "{} is not JSON; {}", name, kForms);
 }

@@ -1,15 +1,22 @@
 #pragma once
 
-// Files that people give as pictures and that are something else.
+// Files of other programs, told by their content: what people hand over in place of a picture, of
+// annotations or of a model. The one place that knows their signatures.
 
-#include <string>
+#include <optional>
+#include <string_view>
 
 #include "base/bytes.h"
 
 namespace visionpress {
 
-/// What a file is that is none of the pictures we read, told by its first bytes: "a GIF", "an HTML
-/// page", "HEIC (a photograph of Apple's)". Empty where nothing is known.
-[[nodiscard]] std::string name_foreign_file(Bytes bytes);
+struct ForeignFile {
+  std::string_view name = {};    ///< with its article: "a GIF image", "XML text"
+  std::string_view advice = {};  ///< what to do about it: "unpack it"; may be empty
+};
+
+/// What a file is, by its first bytes. Pictures that are read here are named too. Nothing where no
+/// signature fits; binary data is never taken for text.
+[[nodiscard]] std::optional<ForeignFile> find_foreign_file(Bytes bytes);
 
 }  // namespace visionpress

@@ -20,9 +20,10 @@ constexpr int kJpegQuality = 92;
 
 tl::unexpected<Error> fail_no_image(Bytes bytes) {
   if (bytes.empty()) return fail(ErrorKind::Malformed, "the file is empty, expected an image");
-  if (const std::string name = name_foreign_file(bytes); !name.empty()) {
-    return fail(ErrorKind::Unsupported, "{}, which is not read: expected JPEG, PNG, BMP or WebP",
-                name);
+  if (const auto other = find_foreign_file(bytes)) {
+    return fail(ErrorKind::Unsupported,
+                "{}, which is not read: expected JPEG, PNG, BMP or WebP{}{}", other->name,
+                other->advice.empty() ? "" : "; ", other->advice);
   }
   return fail_at(ErrorKind::Malformed, 0, "not an image: expected JPEG, PNG, BMP or WebP");
 }
@@ -60,6 +61,11 @@ Result<Image> decode_stored(Bytes bytes, ImageFormat format, const DecodeLimits&
 }
 
 }  // namespace
+
+bool has_image_name(const std::string& path) {
+  const std::string extension = ascii_lower(std::filesystem::path(path).extension().native());
+  return std::ranges::find(kImageExtensions, extension) != kImageExtensions.end();
+}
 
 Image make_image(int width, int height) {
   Image image;

@@ -2,11 +2,13 @@
 
 // Images as 8-bit RGB, whatever file they came from.
 
+#include <array>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/bytes.h"
@@ -62,6 +64,13 @@ struct DecodeLimits {
   const std::atomic<bool>* cancelled = nullptr;  ///< borrowed; true ends the work
 };
 
+/// Extensions of the pictures that are read, in lower case.
+inline constexpr std::array<std::string_view, 5> kImageExtensions = {".jpg", ".jpeg", ".png",
+                                                                     ".bmp", ".webp"};
+
+/// Whether a name is that of a picture, by its extension, in whatever case.
+[[nodiscard]] bool has_image_name(const std::string& path);
+
 /// A black image. width, height: positive, their product at most kMaxImagePixels.
 [[nodiscard]] Image make_image(int width, int height);
 
@@ -69,8 +78,8 @@ struct DecodeLimits {
 /// orientation says. Alpha is dropped, 16-bit samples keep their high byte, as in Pillow's
 /// `ImageOps.exif_transpose(Image.open(path)).convert("RGB")`.
 /// errors: Io when it cannot be read, Malformed when it is not an image or is cut short,
-/// Unsupported for kinds we do not read (animated WebP, compressed BMP), for what exceeds the
-/// limits, and when the deadline has passed or the work was cancelled (the caller knows which).
+/// Unsupported for kinds we do not read (animated WebP, BMP with a JPEG in it), for what exceeds
+/// the limits, and when the deadline has passed or the work was cancelled (the caller knows which).
 [[nodiscard]] Result<Image> load_image(const std::string& path, const DecodeLimits& limits = {});
 
 /// The same from memory; errors name no file.

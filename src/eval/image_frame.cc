@@ -161,23 +161,20 @@ class Settler {
         std::swap(image.width, image.height);
         note(
             "images whose size in the data set is that before EXIF turns them, while their boxes "
-            "fit "
-            "the turned picture and are taken so",
+            "fit the turned picture and are taken so",
             seen);
       } else if (seen.fit == Fit::Unturned) {
         image.frame_orientation = seen.orientation;
         note(
             "images whose size in the data set is that before EXIF turns them, their boxes turned "
-            "with "
-            "them",
+            "with them",
             seen);
       } else if (seen.fit == Fit::Same && any && votes >= 0 && !swaps_sides(seen.orientation)) {
         // The tool that ignored EXIF there ignored it here, where the size does not tell.
         image.frame_orientation = seen.orientation;
         note(
             "images that EXIF turns over or mirrors, their boxes with them as in the data set's "
-            "other "
-            "turned images",
+            "other turned images",
             seen);
       }
     }
@@ -190,8 +187,7 @@ class Settler {
       if (votes > 0) {
         note(
             "images that were turned after they were labelled: the boxes fit the data set's size "
-            "and "
-            "not the picture, and no figure of them means anything",
+            "and not the picture, and no figure of them means anything",
             seen);
         continue;
       }

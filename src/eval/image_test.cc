@@ -371,22 +371,24 @@ TEST(ImageTest, FilesOfOtherKindsAreNamedAsWhatTheyAre) {
   };
   const std::string rest = ", which is not read: expected JPEG, PNG, BMP or WebP";
   const std::string zero(1, '\0');
-  EXPECT_EQ(name("GIF89a1234567"), "a GIF" + rest);
-  EXPECT_EQ(name("II*" + zero + "12345678"), "a TIFF, or a camera's raw file" + rest);
-  EXPECT_EQ(name("MM" + zero + "*12345678"), "a TIFF, or a camera's raw file" + rest);
+  EXPECT_EQ(name("GIF89a1234567"), "a GIF image" + rest);
+  EXPECT_EQ(name("II*" + zero + "12345678"), "a TIFF image or a camera's raw file" + rest);
+  EXPECT_EQ(name("MM" + zero + "*12345678"), "a TIFF image or a camera's raw file" + rest);
   EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypheic1234mif1heic"),
-            "HEIC (an iPhone's photograph)" + rest);
+            "a HEIC image (an iPhone's photograph)" + rest);
   EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypmif11234mif1heic"),
-            "HEIC (an iPhone's photograph)" + rest);
-  EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypmif11234mif1avif"), "AVIF" + rest);
-  EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypavif1234"), "AVIF" + rest);
+            "a HEIC image (an iPhone's photograph)" + rest);
+  EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypmif11234mif1avif"), "an AVIF image" + rest);
+  EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypavif1234"), "an AVIF image" + rest);
   EXPECT_EQ(name(zero + zero + zero + "\x18" + "ftypisom1234"), "a video (MP4, QuickTime)" + rest);
-  EXPECT_EQ(name("\xff\x0a 1234"), "JPEG XL" + rest);
-  EXPECT_EQ(name("%PDF-1.7\n"), "a PDF" + rest);
-  EXPECT_EQ(name("\n\n  <!DOCTYPE html><html>"), "an HTML page" + rest);
-  EXPECT_EQ(name("<?xml version=\"1.0\"?>\n<svg xmlns="), "SVG (a drawing, not pixels)" + rest);
+  EXPECT_EQ(name("\xff\x0a 1234"), "a JPEG XL image" + rest);
+  EXPECT_EQ(name("%PDF-1.7\n"), "a PDF document" + rest);
+  EXPECT_EQ(name("\n\n  <!DOCTYPE html><html>"),
+            "a web page (HTML), as a link answers that wants a browser or a login" + rest +
+                "; download the file itself");
+  EXPECT_EQ(name("<?xml version=\"1.0\"?>\n<svg xmlns="), "an SVG drawing" + rest);
   EXPECT_EQ(name("P6\n2 2\n255\n"), "a portable anymap (PPM, PGM, PBM)" + rest);
-  EXPECT_EQ(name("PK\3\4"), "a ZIP archive" + rest);
+  EXPECT_EQ(name("PK\3\4"), "a ZIP archive" + rest + "; unpack it");
   EXPECT_EQ(name("<"), "0x0: not an image: expected JPEG, PNG, BMP or WebP");
 }
 

@@ -145,7 +145,7 @@ void look_at_limits(j_common_ptr info) {
 }
 
 bool read_jpeg(JpegRead& read) {
-  if (setjmp(read.errors.jump) != 0) return false;  // NOLINT(cert-err52-cpp): libjpeg's way out
+  if (setjmp(read.errors.jump) != 0) return false;  // libjpeg's way out of errors
   jpeg_create_decompress(&read.info);
   read.info.client_data = &read;
   read.progress.progress_monitor = look_at_limits;
@@ -201,7 +201,7 @@ struct JpegWrite {
 };
 
 bool write_jpeg(JpegWrite& write, const Image& image, int quality) {
-  if (setjmp(write.errors.jump) != 0) return false;  // NOLINT(cert-err52-cpp): libjpeg's way out
+  if (setjmp(write.errors.jump) != 0) return false;  // libjpeg's way out of errors
   jpeg_create_compress(&write.info);
   jpeg_mem_dest(&write.info, &write.bytes, &write.size);
   write.info.image_width = static_cast<JDIMENSION>(image.width);

@@ -16,11 +16,6 @@ void Oddities::add(std::string_view kind, std::string place) {
   ++found->count;
 }
 
-std::size_t Oddities::count(std::string_view kind) const {
-  const auto found = std::ranges::find(kinds_, kind, &Kind::text);
-  return found == kinds_.end() ? 0 : found->count;
-}
-
 void Oddities::report(const std::string& file, Diagnostics& diagnostics) const {
   for (const Kind& kind : kinds_) {
     const char* const first = kind.count == 1 ? "" : "the first is ";

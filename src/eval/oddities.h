@@ -17,8 +17,6 @@ class Oddities {
   /// place: of this one.
   void add(std::string_view kind, std::string place);
 
-  [[nodiscard]] std::size_t count(std::string_view kind) const;
-
   /// "FILE: KIND: 3, the first is PLACE", in the order in which the kinds were met.
   void report(const std::string& file, Diagnostics& diagnostics) const;
 

@@ -91,7 +91,7 @@ void look_at_limits(png_structp png, png_uint_32 /*row*/, int /*pass*/) {
 }
 
 bool read_png(PngState& state) {
-  if (setjmp(png_jmpbuf(state.png)) != 0) return false;  // NOLINT(cert-err52-cpp): libpng's way out
+  if (setjmp(png_jmpbuf(state.png)) != 0) return false;  // libpng's way out of errors
   png_set_read_fn(state.png, &state, read_some);
   png_set_user_limits(state.png, PNG_UINT_31_MAX, PNG_UINT_31_MAX);  // checked below
   // A negative count stands for all chunks but those that make the pixels (IHDR, PLTE, tRNS, IDAT,
@@ -131,7 +131,7 @@ bool read_png(PngState& state) {
 }
 
 bool write_png(PngState& state, const Image& image) {
-  if (setjmp(png_jmpbuf(state.png)) != 0) return false;  // NOLINT(cert-err52-cpp): libpng's way out
+  if (setjmp(png_jmpbuf(state.png)) != 0) return false;  // libpng's way out of errors
   png_set_write_fn(state.png, &state, write_some, flush_nothing);
   png_set_IHDR(state.png, state.info, static_cast<png_uint_32>(image.width),
                static_cast<png_uint_32>(image.height), 8, PNG_COLOR_TYPE_RGB, PNG_INTERLACE_NONE,

@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cmath>
 #include <functional>
-#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -234,18 +233,21 @@ class Judge {
 
   template <typename TagOf>
   void add_tag_cause(const char* what, bool unknown_tag, const TagOf& tag_of) {
-    const bool explains = std::ranges::all_of(rows_, [&](const PredictionRow& row) {
+    Cause cause;
+    cause.what = what;
+    cause.read = [tag_of](const PredictionRow& row) -> std::optional<ReadRow> {
       const auto id = number_of(row.category_id);
-      return !row.image || (id && tag_of(*id));
-    });
-    causes_.push_back({what,
-                       [tag_of](const PredictionRow& row) -> std::optional<ReadRow> {
-                         const auto id = number_of(row.category_id);
-                         const auto tag = id ? tag_of(*id) : std::nullopt;
-                         if (!row.image || !tag) return std::nullopt;
-                         return ReadRow{*row.image, *tag, *row.box};
-                       },
-                       unknown_tag&& explains});
+      const auto tag = id ? tag_of(*id) : std::nullopt;
+      if (!row.image || !tag) return std::nullopt;
+      return ReadRow{*row.image, *tag, *row.box};
+    };
+    // It must explain every row, those that have no tag as written.
+    if (unknown_tag) {
+      cause.has_evidence = std::ranges::all_of(rows_, [&](const PredictionRow& row) {
+        return !row.image || cause.read(row).has_value();
+      });
+    }
+    causes_.push_back(std::move(cause));
   }
 
   Result<void> name_cause(std::vector<std::string>& doubts) {

@@ -201,7 +201,7 @@ JsonValue make_json(const ConvertResult& result) {
           {"warnings", result.warnings}};
 }
 
-/// A line, and a row a weight: what CompressResult and ConvertResult have in common.
+/// One line, and one row per weight: what CompressResult and ConvertResult have in common.
 template <typename T>
 std::string format_weights(const T& result, ReportForm form, Detail detail) {
   if (auto text = format_unless_text(

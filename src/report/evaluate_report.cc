@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <charconv>
 #include <filesystem>
+#include <optional>
 
 #include <fmt/format.h>
 
@@ -163,18 +164,17 @@ std::string format_count(Count count, const char* what) {
 /// measured.
 std::string describe_run_times(const EvaluateResult& result) {
   if (!has_times(result)) return {};
-  double most = -1.0;
+  std::optional<double> most;  // cores of other programs, where they disturbed a run
   for (const ModelScore& model : result.models) {
-    if (!model.run_time) continue;
-    if (model.run_time->was_disturbed)
-      most = std::max(most, model.run_time->other_cores.value_or(0.0));
+    if (!model.run_time || !model.run_time->was_disturbed) continue;
+    most = std::max(most.value_or(0.0), model.run_time->other_cores.value_or(0.0));
   }
   std::string text =
       fmt::format("ms/image: network alone, median; spread: half the interquartile range, {}\n",
                   format_count(result.threads, "thread"));
-  if (most >= 0.0) {
+  if (most) {
     text += fmt::format(
-        "ms/image is too high: the machine was busy, other programs kept {:.1f} cores\n", most);
+        "ms/image is too high: the machine was busy, other programs kept {:.1f} cores\n", *most);
   }
   return text;
 }
@@ -189,8 +189,8 @@ std::string format_counts(const EvaluateResult& result) {
     text += fmt::format(" ({} clamped to their frame)", result.clamped_boxes);
   }
   if (result.exceeding_boxes > 0) {
-    text += fmt::format(" ({} {} beyond their image)", result.exceeding_boxes,
-                        result.exceeding_boxes == 1 ? "reaches" : "reach");
+    text += fmt::format(" ({} {} image)", result.exceeding_boxes,
+                        result.exceeding_boxes == 1 ? "reaches beyond its" : "reach beyond their");
   }
   if (result.bad_images > 0) {
     text += fmt::format(", {} left out that cannot be decoded",
@@ -209,7 +209,7 @@ std::string format_clip(const EvaluateResult& result) {
   if (result.options.clip_boxes) return ", all boxes cut to their image (asked for)";
   if (result.clipped_like.empty()) return {};
   return fmt::format(", all boxes cut to their image as those of {} are",
-                     base_name(result.clipped_like));
+                     shown(base_name(result.clipped_like)));
 }
 
 bool has_interval(const EvaluateResult& result) {
@@ -250,9 +250,8 @@ std::string format_notes(const EvaluateResult& result) {
   if (options.metric != Metric::Standard) {
     text += fmt::format(
         "found/seen/true, as the original project counted: true boxes with a prediction of their "
-        "tag "
-        "in their image at IoU {} {:g}, all such predictions, true boxes; an image counts once for "
-        "each of its tags\n",
+        "tag in their image at IoU {} {:g}, all such predictions, true boxes; an image counts once "
+        "for each of its tags\n",
         options.metric == Metric::Legacy ? "<" : ">=", options.iou);
   }
   text += format_common("preprocessing", result, &ModelScore::preprocessing);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdint>
 
 #include <fmt/format.h>
@@ -61,11 +62,13 @@ std::string format_report(const FindPreprocessingResult& result, ReportForm form
     text +=
         fmt::format("{} {}\n", i == 0 ? "fits best:" : "as good on these images:", trial.options);
   }
+  const bool has_interval = std::ranges::any_of(
+      result.trials, [](const PreprocessTrial& trial) { return trial.drop_low.has_value(); });
   return text + fmt::format(
-                    "{} on {} of {} images of {}; drop: points below the best [95 % interval]\n"
+                    "{} on {} of {} images of {}; drop: points below the best{}\n"
                     "without options: {}\n",
-                    name_score(result), result.images, result.images_of, result.data,
-                    result.preprocessing);
+                    name_score(result), result.images, result.images_of, shown(result.data),
+                    has_interval ? " [95 % interval]" : "", result.preprocessing);
 }
 
 }  // namespace visionpress
