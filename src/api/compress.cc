@@ -154,7 +154,8 @@ void add_notes(const std::vector<PlannedWeight>& plan, CompressResult& result) {
     for (const WeightRow& row : result.weights) ++reasons[row.kept_because];
     std::string text;
     for (const auto& [reason, count] : reasons) {
-      text += fmt::format("{}{} {}", text.empty() ? "" : "; ", count, reason);
+      text += fmt::format("{}{} {}: {}", text.empty() ? "" : "; ", count,
+                          count == 1 ? "weight" : "weights", reason);
     }
     result.warnings.push_back(fmt::format("nothing to compress: the output equals the input ({})",
                                           text.empty() ? "no weights" : text));

@@ -26,7 +26,7 @@ namespace {
 Result<void> check_format(const Graph& graph) {
   if (graph.format == Format::TfLite) {
     return fail(ErrorKind::Usage,
-                "this is a TFLite file already; `visionpress compress` writes it anew");
+                "this is a TFLite file already; `visionpress compress` compresses it");
   }
   if (graph.format != Format::GraphDef) {
     return fail(ErrorKind::Unsupported,

@@ -106,11 +106,12 @@ Result<void> check(const ExperimentOptions& options) {
                 "the online column is asked of a service and read from {}: one of them",
                 options.online_predictions);
   }
-  if (options.evaluate.crops || options.evaluate.max_drop ||
+  if (options.evaluate.crops || options.evaluate.max_drop || options.evaluate.skip_bad ||
       !options.evaluate.save_predictions.empty()) {
     return fail(ErrorKind::Usage,
-                "an experiment scores whole images, has no baseline to fall short of, and keeps "
-                "every column's predictions: crops, max_drop and save_predictions are evaluate's");
+                "an experiment scores whole images, all of them, has no baseline to fall short of, "
+                "and keeps every column's predictions: crops, skip_bad, max_drop and "
+                "save_predictions are evaluate's");
   }
   VP_RETURN_IF_ERROR(check_numbers(options.evaluate));
   return check_schemes(options.schemes);

@@ -52,7 +52,7 @@ bool is_name(std::string_view pattern, std::string_view name) {
   return false;
 }
 
-/// Weights that each node reads, for the names that `inspect --layers` prints.
+/// Whether the node reads the weight: its name, too, then stands for it (`inspect --layers`).
 bool is_reader(const Graph& graph, const Node& node, std::size_t weight) {
   return std::any_of(node.inputs.begin(), node.inputs.end(), [&](TensorId id) {
     return id != kNoTensor && graph.tensor(id).weight == weight;
@@ -71,9 +71,9 @@ tl::unexpected<Error> fail_unknown(const Graph& graph, const std::string& name, 
   }
   const auto near = find_nearest(name, {names.begin(), names.end()}, 3);
   return fail(ErrorKind::Usage, "no layer \"{}\" to keep{}", name,
-              near.empty()
-                  ? fmt::format("; `visionpress inspect --layers` lists all {}", graph.nodes.size())
-                  : fmt::format("; near: {}", fmt::join(near, ", ")));
+              near.empty() ? fmt::format("; `visionpress inspect --layers` lists all {}",
+                                         count_layers(graph))
+                           : fmt::format("; near: {}", fmt::join(near, ", ")));
 }
 
 /// Which weights `--keep` names. errors: Usage for a name that fits nothing.
@@ -137,7 +137,7 @@ std::size_t choose_min_elements(const Scheme& scheme, const FormatLimits& limits
   return std::max(scheme.min_elements, limits.float16_least_elements);
 }
 
-/// A form that takes no less room than the present one is no gain.
+/// A form that takes no less room than the present one gains nothing.
 std::string why_no_gain(const SourceModel& model, std::size_t index, const Scheme& scheme,
                         const EncodeOptions& encode, const CompressOptions& options) {
   const FormatLimits limits = model.limits();
@@ -164,7 +164,7 @@ constexpr double kLeastHalfSnr = 8.0 * kDecibelsPerBit;
 std::string why_values_stay(const Weight& weight, const Scheme& scheme, const FormatLimits& limits,
                             int threads) {
   if (const std::string odd = describe(count_not_finite(weight.stored)); !odd.empty()) {
-    return "it holds values that are no numbers: " + odd;
+    return "it holds values that are not finite: " + odd;
   }
   const auto floats = view_weight(weight.stored);
   if (!scheme.floating || !floats) return {};

@@ -90,10 +90,6 @@ std::optional<Code> find_binary_code(BinaryKind kind) { return find_code(kBinary
 std::optional<ReduceKind> find_reduce_kind(Code code) { return find_kind(kReduce, code); }
 std::optional<Code> find_reduce_code(ReduceKind kind) { return find_code(kReduce, kind); }
 
-bool is_comparison(BinaryKind kind) {
-  return kind >= BinaryKind::Greater && kind <= BinaryKind::NotEqual;
-}
-
 bool is_logical(BinaryKind kind) {
   return kind == BinaryKind::LogicalAnd || kind == BinaryKind::LogicalOr;
 }

@@ -20,8 +20,6 @@ namespace visionpress::tflite {
 [[nodiscard]] std::optional<ReduceKind> find_reduce_kind(tfl::BuiltinOperator code);
 [[nodiscard]] std::optional<tfl::BuiltinOperator> find_reduce_code(ReduceKind kind);
 
-/// Whether the kind gives truth values of operands of any type.
-[[nodiscard]] bool is_comparison(BinaryKind kind);
 /// Whether the kind gives truth values of truth values.
 [[nodiscard]] bool is_logical(BinaryKind kind);
 

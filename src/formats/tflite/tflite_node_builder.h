@@ -2,7 +2,6 @@
 
 // Operators of a new TFLite file from one node of a graph. Private to this folder.
 
-#include <map>
 #include <string>
 #include <vector>
 
@@ -105,7 +104,6 @@ class NodeBuilder {
 
   const Node& node_;
   NewModel& model_;
-  std::map<std::size_t, FileTensor> casts_ = {};  ///< by slot
 };
 
 [[nodiscard]] tfl::Activation activation_of(FusedActivation activation);

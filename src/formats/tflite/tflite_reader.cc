@@ -134,7 +134,7 @@ class TfliteReader {
   std::vector<std::string> integer_users_ = {};
   /// The operator that takes each weight as a constant alone; empty where none does.
   std::vector<std::string> custom_users_ = {};
-  std::vector<std::size_t> shared_buffers_ = {};  ///< readers that are no weights, by buffer
+  std::vector<std::size_t> shared_buffers_ = {};  ///< readers other than weights, by buffer
   std::vector<bool> claimed_ = {};                ///< weights whose role came from a first consumer
 };
 
@@ -580,7 +580,7 @@ void TfliteReader::note_fixed_weights() {
     if (place.direct.empty() && place.dequantizes.empty())
       weight.fixed_because = "nothing reads it";
     if (is_shared_with_others(place.tensor_index))
-      weight.fixed_because = "tensors that are no weights read its bytes, too";
+      weight.fixed_because = "tensors other than weights read its bytes, too";
     if (!custom_users_[index].empty()) {
       weight.fixed_because =
           fmt::format("{} reads it, whose kernel may want a constant", custom_users_[index]);
