@@ -72,7 +72,7 @@ std::string describe_not_finite(const Graph& graph) {
   }
   if (weights == 0) return {};
   if (weights > kNamed) named += fmt::format(" and {} more", weights - kNamed);
-  return fmt::format("{} of {} weights hold values that are no numbers: {}", weights,
+  return fmt::format("{} of {} weights hold values that are not finite: {}", weights,
                      graph.weights.size(), named);
 }
 

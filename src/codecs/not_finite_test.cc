@@ -56,7 +56,7 @@ TEST(NotFinite, TheGraphsLineNamesTheWeights) {
     graph.weights.push_back(weight);
   }
   EXPECT_EQ(describe_not_finite(graph),
-            "1 of 2 weights hold values that are no numbers: \"bad\" (1 NaN)");
+            "1 of 2 weights hold values that are not finite: \"bad\" (1 NaN)");
   graph.weights.pop_back();
   EXPECT_EQ(describe_not_finite(graph), "");
 }

@@ -112,7 +112,7 @@ def main():
                 break
             kills += 1
             before, journal = journal, read_journal(out + ".partial")
-            assert journal.startswith(before), f"kill {kills}: what was in the journal was written anew"
+            assert journal.startswith(before), f"kill {kills}: what was in the journal has changed"
             now = count_answers(journal)
             assert now >= kept, f"kill {kills} left {now} answers of {kept}"
             assert now >= Service.answered - kills, f"{now} answers are kept of the {Service.answered} that were given"

@@ -48,7 +48,7 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
           "TFLite: hybrid quantizes activations as the model runs, weight-only computes in float")
       ->group(kMore)
       ->default_str("hybrid");
-  app.add_flag("--table", table, "A row a weight under the result line");
+  app.add_flag("--table", table, "Also show one row per weight");
   add_threads(app, options.threads);
 }
 

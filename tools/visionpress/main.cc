@@ -134,7 +134,7 @@ Exit run_caught(const Arguments& arguments) {
 }  // namespace visionpress
 
 int main(int argc, char** argv) {
-  // The commands that run networks.
+  // The commands that run a network more than once.
   constexpr std::array<std::string_view, 4> kRunning = {"evaluate", "experiment", "predict",
                                                         "serve"};
   if (argc > 1 && std::ranges::find(kRunning, argv[1]) != kRunning.end()) {

@@ -226,7 +226,8 @@ Result<void> Preprocessing::add_mean_image(const ProtobufMessage& parent,
   return {};
 }
 
-/// Preprocessing of what is no image keeps a file from being run, not from being rewritten.
+/// Preprocessing of an input other than an image keeps a file from being run, not from being
+/// rewritten.
 void refuse_preprocessing(const std::vector<Feature>& features, const std::string& path,
                           const std::string& name, NetworkBuilder& builder) {
   if (features.empty()) return;

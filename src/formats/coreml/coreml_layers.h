@@ -126,7 +126,7 @@ struct ImageView {
                                         std::vector<TensorId> more = {});
 
 // Why a layer is not run.
-inline constexpr const char* kNoImage = "its input is no image";
+inline constexpr const char* kNoImage = "its input is not an image";
 inline constexpr const char* kSequence = "it works along the sequence axis";
 
 }  // namespace visionpress::coreml

@@ -160,7 +160,7 @@ Result<void> lower_permute(LayerBuilder& layer) {
   std::vector<std::int64_t> sorted = axes;
   std::sort(sorted.begin(), sorted.end());
   if (sorted != std::vector<std::int64_t>{0, 1, 2, 3}) {
-    return layer.refuse(fmt::format("its axes {} are no permutation of 0..3", to_string(axes)));
+    return layer.refuse(fmt::format("its axes {} are not a permutation of 0..3", to_string(axes)));
   }
   if (layer.input(0).rank() != 5) return layer.refuse(kNotRank5);
   // Its axes are those of [Seq,C,H,W]; the batch, the second of five, stays.
@@ -177,8 +177,8 @@ Result<void> lower_transpose(LayerBuilder& layer) {
   const int rank = layer.input(0).rank();
   auto order = count_axes(axes, rank);
   if (!order || static_cast<int>(order->size()) != rank) {
-    return layer.refuse(
-        fmt::format("its axes {} are no permutation of the {} there are", to_string(axes), rank));
+    return layer.refuse(fmt::format("its axes {} are not a permutation of the {} there are",
+                                    to_string(axes), rank));
   }
   return finish_transpose(layer, layer.input(0), std::move(*order));
 }

@@ -357,7 +357,7 @@ Result<void> lower_space_depth(NodeLowering& node) {
   space.kind = to_depth ? SpaceDepthKind::SpaceToDepth : SpaceDepthKind::DepthToSpace;
   Value& x = node.input(0);
   std::optional<Shape> shape = x.shape;
-  if (shape && shape->size() != 4) return malformed(node, "its input is no image");
+  if (shape && shape->size() != 4) return malformed(node, "its input is not an image");
   const std::int64_t area = space.block * space.block;
   for (std::size_t axis = kHeight; shape && axis <= kChannels; ++axis) {
     std::int64_t& size = (*shape)[axis];
