@@ -18,6 +18,11 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
+// Constants and the order of the steps are the runtime's: an ulp of another function would be
+// another function. source: XNNPACK's f32-vsigmoid (avx512-rr2-lut32-p2), f32-velu (avx512-rr1-p6),
+// f32-raddstoreexpminusmax (rr2-p5) and f32-vtanh (rational-9-8); Eigen's
+// GenericPacketMathFunctions.h (exp, tanh) and functors/UnaryFunctors.h (logistic).
+
 FloatVector set(float value) { return hn::Set(FloatTag(), value); }
 
 // a * b + c: XNNPACK rounds it once, Eigen for SSE after each step.
@@ -190,16 +195,19 @@ FloatVector exp_xnnpack(FloatVector x) {
 }
 
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
 // 1 / sqrt(x) by the 14 bits that the instruction set defines, and one Newton step.
 FloatVector rsqrt_xnnpack(FloatVector x) {
   const auto estimate = hn::ApproximateReciprocalSqrt(x);
   const auto error = hn::Sub(hn::Mul(x, hn::Mul(estimate, estimate)), set(1.0F));
-  return hn::Sub(estimate, hn::Mul(error, hn::Mul(set(0.5F), estimate)));
+  const auto y = hn::Sub(estimate, hn::Mul(error, hn::Mul(set(0.5F), estimate)));
+  return hn::IfThenZeroElse(hn::Eq(x, set(kInfinity)), y);  // infinity times an estimate of 0
 }
 FloatVector sqrt_xnnpack(FloatVector x) {
   const FloatTag d;
   const auto root = hn::IfThenZeroElse(hn::Eq(x, hn::Zero(d)), rsqrt_xnnpack(x));
-  return hn::Mul(x, root);
+  return hn::IfThenElse(hn::Eq(x, set(kInfinity)), x, hn::Mul(x, root));
 }
 #else
 FloatVector rsqrt_xnnpack(FloatVector x) { return hn::Div(set(1.0F), hn::Sqrt(x)); }
