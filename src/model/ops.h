@@ -72,6 +72,13 @@ enum class PoolKind : std::uint8_t {
   L2Sum,  ///< root of their sum (Core ML)
 };
 
+/// inputs: a [.., rows, inner] and b [.., inner, columns], either computed. The axes before the
+/// last two broadcast as in NumPy.
+struct BatchMatMul {
+  bool transpose_a = false;  ///< a is [.., inner, rows]
+  bool transpose_b = false;  ///< b is [.., columns, inner]
+};
+
 /// inputs: x.
 struct Pool2d {
   PoolKind kind = PoolKind::Max;
@@ -368,10 +375,10 @@ struct Unsupported {
 };
 
 using Op =
-    std::variant<Unsupported, Identity, Conv2d, FullyConnected, Pool2d, Unary, Binary, Prelu,
-                 BatchNorm, InstanceNorm, Softmax, Concat, Reshape, Squeeze, ExpandDims, Transpose,
-                 Pad, Slice, Split, Resize, Reduce, SpaceDepth, SpaceBatch, Gather, GatherNd,
-                 Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK, TakeRows>;
+    std::variant<Unsupported, Identity, Conv2d, FullyConnected, BatchMatMul, Pool2d, Unary, Binary,
+                 Prelu, BatchNorm, InstanceNorm, Softmax, Concat, Reshape, Squeeze, ExpandDims,
+                 Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth, SpaceBatch, Gather,
+                 GatherNd, Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK, TakeRows>;
 
 /// Whether the runtime quantizes this layer's input in the run ("hybrid"); its kernel is input 1.
 [[nodiscard]] inline bool is_dynamic_range(const Op& op) {

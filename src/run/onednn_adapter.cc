@@ -220,6 +220,15 @@ ConvSpec matrix_product_spec(ConvArithmetic arithmetic, std::int64_t rows, std::
   return spec;
 }
 
+void multiply_matrices(const MatrixProduct& product, const float* a, const float* b, float* c) {
+  const ScopedThreads one(1);
+  const std::int64_t stride_b = product.transpose_b ? product.inner : product.columns;
+  // It fails for negative sizes and for strides below a line alone.
+  static_cast<void>(dnnl::sgemm(product.transpose_a ? 'T' : 'N', product.transpose_b ? 'T' : 'N',
+                                product.rows, product.columns, product.inner, 1.0F, a,
+                                product.stride_a, b, stride_b, 0.0F, c, product.columns));
+}
+
 bool has_exact_unsigned_by_signed() {
   const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
   const auto value = static_cast<unsigned>(isa);

@@ -67,6 +67,20 @@ class Convolution {
 [[nodiscard]] ConvSpec matrix_product_spec(ConvArithmetic arithmetic, std::int64_t rows,
                                            std::int64_t inner, std::int64_t columns);
 
+/// c [rows, columns] = a [rows, inner] x b [inner, columns], row-major. A transposed operand lies
+/// the other way round.
+struct MatrixProduct {
+  std::int64_t rows = 0;
+  std::int64_t inner = 0;
+  std::int64_t columns = 0;
+  bool transpose_a = false;
+  bool transpose_b = false;
+  std::int64_t stride_a = 0;  ///< elements from one line of a in memory to the next
+};
+
+/// On the calling thread alone: oneDNN would sum in another order on more.
+void multiply_matrices(const MatrixProduct& product, const float* a, const float* b, float* c);
+
 /// Whether 8-bit products are summed without saturation on this machine. Without VNNI, oneDNN adds
 /// pairs of uint8 x int8 products in 16 bits, which two products of 255 x 127 overflow.
 [[nodiscard]] bool has_exact_unsigned_by_signed();

@@ -154,6 +154,7 @@ struct WindowGeometry {
 /// Sizes of its result alone. errors: as make_fully_connected.
 [[nodiscard]] Result<Shape> fully_connected_dims(const FullyConnected& op,
                                                  const BuildContext& context);
+[[nodiscard]] OperatorResult make_batch_matmul(const BatchMatMul& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_pool2d(const Pool2d& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_unary(const Unary& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_binary(const Binary& op, const BuildContext& context);

@@ -27,6 +27,7 @@ struct OperatorMaker {
   OperatorResult operator()(const FullyConnected& op) const {
     return make_fully_connected(op, context);
   }
+  OperatorResult operator()(const BatchMatMul& op) const { return make_batch_matmul(op, context); }
   OperatorResult operator()(const Pool2d& op) const { return make_pool2d(op, context); }
   OperatorResult operator()(const Unary& op) const { return make_unary(op, context); }
   OperatorResult operator()(const Binary& op) const { return make_binary(op, context); }

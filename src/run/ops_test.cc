@@ -491,6 +491,65 @@ TEST(Ops, AFullyConnectedLayerReadsAPlaneInChannelOrder) {
   EXPECT_EQ(result.values, (std::vector<float>{4321.5F, 0}));
 }
 
+/// [1 2 3; 4 5 6] x [1 0; 2 1; 0 3], by hand; each operand also the other way round.
+TEST(Ops, ComputedMatricesAreMultiplied) {
+  const std::vector<float> rows = {1, 2, 3, 4, 5, 6};
+  const std::vector<float> columns = {1, 4, 2, 5, 3, 6};
+  for (const bool turn_a : {false, true}) {
+    for (const bool turn_b : {false, true}) {
+      TestGraph test(Layout::ChannelsLast);
+      const TensorId a = test.add_input(turn_a ? Shape{3, 2} : Shape{2, 3});
+      const TensorId b = turn_b ? test.add_literal({2, 3}, {1, 2, 0, 0, 1, 3})
+                                : test.add_literal({3, 2}, {1, 0, 2, 1, 0, 3});
+      test.add_node(BatchMatMul{turn_a, turn_b}, {a, b});
+      const RunResult result = run_graph(test, turn_a ? columns : rows);
+      EXPECT_EQ(result.shape, (Shape{2, 2}));
+      EXPECT_EQ(result.values, (std::vector<float>{5, 11, 14, 23}));
+    }
+  }
+}
+
+/// Sums in double; float32 ones of k products of values below 1 err by at most k * 2^-24 * k.
+TEST(Ops, BatchesOfMatricesBroadcast) {
+  struct Case {
+    Shape a;
+    Shape b;
+    Shape out;
+  };
+  for (const Case& c :
+       {Case{{2, 1, 3, 5}, {1, 4, 5, 2}, {2, 4, 3, 2}}, Case{{7, 17}, {3, 17, 1}, {3, 7, 1}},
+        Case{{1, 300, 9}, {1, 9, 33}, {1, 300, 33}}}) {
+    TestGraph test(Layout::ChannelsLast);
+    const auto a = random_values(static_cast<std::size_t>(*element_count(c.a)), 1);
+    const auto b = random_values(static_cast<std::size_t>(*element_count(c.b)), 2);
+    test.add_node(BatchMatMul{}, {test.add_input(c.a), test.add_literal(c.b, b)});
+    const RunResult result = run_graph(test, a);
+    ASSERT_EQ(result.shape, c.out);
+    EXPECT_EQ(run_graph(test, a, Arithmetic::Runtime, 1).values, result.values);
+    const std::size_t m = static_cast<std::size_t>(c.a[c.a.size() - 2]);
+    const std::size_t k = static_cast<std::size_t>(c.a.back());
+    const std::size_t n = static_cast<std::size_t>(c.b.back());
+    const bool is_grid = c.out.size() == 4;  // a has the first batch axis of 2, b the second of 4
+    for (std::size_t i = 0; i < result.values.size(); ++i) {
+      const std::size_t matrix = i / (m * n);
+      const float* p = a.data() + (is_grid ? matrix / 4 * m * k : 0) + i / n % m * k;
+      const float* q = b.data() + (is_grid ? matrix % 4 : matrix) * k * n + i % n;
+      double sum = 0;
+      for (std::size_t j = 0; j < k; ++j) sum += static_cast<double>(p[j]) * q[j * n];
+      ASSERT_NEAR(result.values[i], sum, static_cast<double>(k * k) * 0x1p-24) << i;
+    }
+  }
+}
+
+TEST(Ops, MatricesThatDoNotMeetAreRefused) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({2, 3});
+  test.add_node(BatchMatMul{false, false}, {x, x});
+  const auto executor = Executor::create(test.graph, {});
+  ASSERT_FALSE(executor);
+  EXPECT_EQ(executor.error().message, "nodes[0] (TEST): product of [2,3] and [2,3]");
+}
+
 TEST(Ops, AMatrixOfColumnsIsTheSameProductAsOneOfRows) {
   const std::vector<float> x = random_values(2 * 5, 1);
   const std::vector<float> rows = random_values(3 * 5, 2);  // [out, in]

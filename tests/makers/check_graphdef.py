@@ -227,6 +227,16 @@ def conv1d(make):
     tf1.nn.relu(x + make.normal(7), name="out")
 
 
+def attention(make):
+    """Products of computed matrices: scores of every pair of places, and what they weigh; a kernel that is computed; one that is turned."""
+    x = tf1.reshape(make.conv(make.image(1, 6, 5, 3), 8), [2, 15, 8])
+    scores = tf1.nn.softmax(tf1.matmul(x, x, transpose_b=True))
+    y = tf1.reshape(tf1.matmul(scores, x), [30, 8])
+    square = tf1.matmul(y, y, transpose_a=True)
+    y = tf1.matmul(tf1.matmul(y, tf1.tanh(square)), make.normal(8, 4))
+    tf.raw_ops.BatchMatMulV2(x=tf1.reshape(y, [1, 5, 6, 4]), y=make.normal(5, 4, 3), name="out")
+
+
 def dilated(make):
     """As TensorFlow 1 wrote dilated convolutions."""
     x = tf1.space_to_batch_nd(make.image(1, 9, 10, 3), [2, 3], [[2, 1], [3, 2]])
@@ -266,7 +276,7 @@ PIECES = [("later detector", later_detector, (1, 32, 32, 3), ()), ("SqueezeNet",
           ("elementwise", elementwise, (1, 6, 5, 4), ()), ("shapes", shapes, (1, 8, 8, 4), ()),
           ("constant forms", constant_forms, (1, 8, 8, 4), ()), ("slopes", slopes, (1, 6, 6, 3), ()),
           ("group normalization", group_norm, (1, 8, 6, 3), ()), ("conv1d", conv1d, (1, 8, 8, 3), ()),
-          ("dilated", dilated, (1, 9, 10, 3), ()), ("dropout", dropout, (1, 6, 6, 3), ()),
+          ("attention", attention, (1, 6, 5, 3), ()), ("dilated", dilated, (1, 9, 10, 3), ()), ("dropout", dropout, (1, 6, 6, 3), ()),
           ("stored types", stored_types, (1, 9, 9, 3), ()), ("SSD", ssd, (1, 16, 16, 3), ())]
 
 
@@ -307,7 +317,7 @@ REAL = [("reference detector", "reference-detector/model.pb", (1, 416, 416, 3), 
         ("currency", "custom-vision/currency.pb", (1, 227, 227, 3), ()),
         ("starry night", "other/starry_night.pb", (1, 240, 320, 3), (240, 320))]
 REAL += [(f"case {name}", f"../cases/tf-{name}.pb", (1, 32, 32, 3), ())
-         for name in ("const-reshaped-factor", "conv1d", "max-alpha2", "space-to-batch")]
+         for name in ("const-reshaped-factor", "conv1d", "max-alpha2", "space-to-batch", "batchmatmul")]
 
 
 def main():

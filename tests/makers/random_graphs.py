@@ -297,6 +297,24 @@ class RandomGraph:
         y = tf1.matmul(flat, self.weights(*([out, width] if turn else [width, out])), transpose_b=turn)
         return self.follow(y, out)
 
+    def product(self):
+        """Two computed matrices, or batches of them: a tensor by itself turned, as in attention, or by another one."""
+        x = self.pick(2, 3, 4)
+        if x is None:
+            return None
+        a, turn = tf1.tanh(x.tensor), self.chance(0.5)
+        if self.chance(0.4):
+            return Drawn(raw.BatchMatMulV2(x=a, y=a, adj_x=turn, adj_y=not turn))
+        y, inner = self.pick(), x.shape[-1]
+        count = int(np.prod(y.shape))
+        if count % inner != 0:
+            return None
+        shape = [count // inner, inner] if turn else [inner, count // inner]
+        b = tf1.reshape(tf1.tanh(y.tensor), self.choose(shape, [1] * (x.rank - 2) + shape))
+        if x.rank == 2:
+            return Drawn(tf1.matmul(a, b, transpose_b=turn))
+        return Drawn(raw.BatchMatMulV2(x=a, y=b, adj_x=False, adj_y=turn))
+
     def pool(self):
         x = self.pick(4)
         if x is None:
@@ -629,7 +647,7 @@ class RandomGraph:
 
 
 OPERATORS = ["conv"] * 4 + ["depthwise"] * 2 + ["with_constant"] * 4 + ["matmul"] * 2 + ["stepped"] * 2 + ["reshape"] * 2 + [
-    "conv1d", "transposed", "pool", "batch_norm", "group_norm", "activation", "smooth", "copied", "divided", "joined", "added", "axes",
+    "conv1d", "transposed", "product", "pool", "batch_norm", "group_norm", "activation", "smooth", "copied", "divided", "joined", "added", "axes",
     "blocks", "condition", "transpose", "concat", "packed", "tile", "pad", "sliced", "split", "filled", "space", "resize", "reduce", "softmax", "index",
     "suppression"]
 

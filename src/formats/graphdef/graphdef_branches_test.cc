@@ -93,7 +93,7 @@ TEST(GraphDefBranches, AConstantThatEntersALoopIsTheKernelThere) {
 TEST(GraphDefBranches, WeightsOfWhatIsNotRunAreWeights) {
   const Graph graph =
       graph_of(graph_file({image(), float_const("k", {1, 2, 64}, std::vector<float>(128, 0.5F)),
-                           node_def("out", "BatchMatMulV2", {"image", "k"})}));
+                           node_def("out", "Einsum", {"image", "k"})}));
   ASSERT_EQ(graph.weights.size(), 1U);
   EXPECT_EQ(graph.weights[0].role, WeightRole::Kernel);
   EXPECT_EQ(graph.weights[0].channel_axis, 2);

@@ -208,13 +208,66 @@ Result<void> lower_pool(NodeLowering& node, PoolKind kind) {
 Result<void> lower_max_pool(NodeLowering& node) { return lower_pool(node, PoolKind::Max); }
 Result<void> lower_average_pool(NodeLowering& node) { return lower_pool(node, PoolKind::Average); }
 
+/// The sizes of a product; nothing where a rank is open. errors: Malformed where they do not fit.
+Result<std::optional<Shape>> product_shape(const NodeLowering& node, const BatchMatMul& op,
+                                           const std::optional<Shape>& a,
+                                           const std::optional<Shape>& b) {
+  std::optional<Shape> result;
+  if (!a || !b) return result;
+  const auto wrong = [&] {
+    return malformed(node, fmt::format("product of {} and {}", to_string(*a), to_string(*b)));
+  };
+  if (std::min(a->size(), b->size()) < 2) return wrong();
+  const auto size = [](const Shape& shape, std::size_t from_end) {
+    return shape[shape.size() - from_end];
+  };
+  const std::int64_t inner_a = size(*a, op.transpose_a ? 2 : 1);
+  const std::int64_t inner_b = size(*b, op.transpose_b ? 1 : 2);
+  if (inner_a >= 0 && inner_b >= 0 && inner_a != inner_b) return wrong();
+  const std::size_t rank = std::max(a->size(), b->size());
+  result = Shape(rank, 1);
+  for (std::size_t at = 3; at <= rank; ++at) {
+    const std::int64_t p = at <= a->size() ? size(*a, at) : 1;
+    const std::int64_t q = at <= b->size() ? size(*b, at) : 1;
+    if (p != q && p > 1 && q > 1) return wrong();
+    (*result)[rank - at] = p == 1 ? q : p;
+    if (p < 0 && q > 1) (*result)[rank - at] = q;
+  }
+  (*result)[rank - 2] = size(*a, op.transpose_a ? 1 : 2);
+  (*result)[rank - 1] = size(*b, op.transpose_b ? 2 : 1);
+  return result;
+}
+
+/// A product of two values of which either may be computed.
+Result<void> lower_product(NodeLowering& node, const BatchMatMul& op) {
+  Value& a = node.input(0);
+  Value& b = node.input(1);
+  if (a.dtype != DataType::Float) return node.refuse("it multiplies other than float32");
+  VP_ASSIGN_OR_RETURN(std::optional<Shape> shape, product_shape(node, op, a.shape, b.shape));
+  if (node.is_constant(0) || !node.is_constant(1))
+    return node.finish(op, {&a, &b}, std::move(shape), a.dtype);
+  const auto rank = static_cast<int>(b.shape ? b.shape->size() : 2);
+  const Use kernel = {WeightRole::Kernel, rank - (op.transpose_b ? 2 : 1)};
+  VP_ASSIGN_OR_RETURN(Value result, node.apply_with(op, a, {{&b, kernel}}, std::move(shape)));
+  node.set_output(0, std::move(result));
+  return {};
+}
+
+Result<void> lower_batch_matmul(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 2));
+  BatchMatMul op;
+  VP_ASSIGN_OR_RETURN(op.transpose_a, read_bool_attr(node.node(), "adj_x"));
+  VP_ASSIGN_OR_RETURN(op.transpose_b, read_bool_attr(node.node(), "adj_y"));
+  return lower_product(node, op);
+}
+
 Result<void> lower_matmul(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
   VP_RETURN_IF_ERROR(node.expect_types(0, 2));
   VP_ASSIGN_OR_RETURN(const bool turn_x, read_bool_attr(node.node(), "transpose_a"));
   VP_ASSIGN_OR_RETURN(const bool turn_kernel, read_bool_attr(node.node(), "transpose_b"));
-  if (turn_x) return node.refuse("its first operand is transposed");
-  if (!node.is_constant(1)) return node.refuse_computed(1, "its kernel is computed");
+  if (turn_x || !node.is_constant(1)) return lower_product(node, {turn_x, turn_kernel});
   const Shape kernel = node.input(1).shape.value_or(Shape());
   const std::size_t in = turn_kernel ? 1 : 0;
   Value& x = node.input(0);
@@ -379,6 +432,8 @@ constexpr std::array kSpatialRows = std::to_array<OperatorRow>({
     {"MaxPool", lower_max_pool},
     {"AvgPool", lower_average_pool},
     {"MatMul", lower_matmul},
+    {"BatchMatMul", lower_batch_matmul},
+    {"BatchMatMulV2", lower_batch_matmul},
     {"FusedBatchNorm", lower_batch_norm},
     {"FusedBatchNormV2", lower_batch_norm},
     {"FusedBatchNormV3", lower_batch_norm},

@@ -222,6 +222,28 @@ TEST(GraphDefReader, PartsOfTheirOwnSizesAreOneNode) {
   EXPECT_EQ(op.sizes, (std::vector<std::int64_t>{3, 1}));
 }
 
+TEST(GraphDefReader, ProductsOfComputedMatricesAreRead) {
+  const Graph graph =
+      graph_of(graph_file({image(), node_def("turned", "Relu", {"image"}),
+                           node_def("out", "BatchMatMulV2", {"image", "turned"},
+                                    {{"adj_x", bool_value(false)}, {"adj_y", bool_value(true)}})}));
+  ASSERT_EQ(graph.nodes.size(), 2U);
+  const auto& op = std::get<BatchMatMul>(graph.nodes[1].op);
+  EXPECT_FALSE(op.transpose_a);
+  EXPECT_TRUE(op.transpose_b);
+  EXPECT_EQ(graph.tensor(graph.outputs[0]).shape, (Shape{1, 4, 4, 4}));
+  EXPECT_EQ(error_of(graph_file({image(), node_def("out", "BatchMatMulV2", {"image", "image"})})),
+            "node[1] \"out\": product of [1,4,4,2] and [1,4,4,2]");
+}
+
+TEST(GraphDefReader, AConstantThatIsMultipliedIsAKernel) {
+  const Graph graph = graph_of_one(node_def("out", "BatchMatMulV2", {"image", "k"}),
+                                   {float_const("k", {1, 2, 64}, std::vector<float>(128, 0.5F))});
+  ASSERT_EQ(graph.weights.size(), 1U);
+  EXPECT_EQ(graph.weights[0].role, WeightRole::Kernel);
+  EXPECT_EQ(graph.weights[0].channel_axis, 2);
+}
+
 TEST(GraphDefReader, ConstantsMustFitTheirShape) {
   EXPECT_EQ(error_of(graph_file(
                 {image(), float_const("k", {3}, {1, 2}), node_def("add", "Add", {"image", "k"})})),

@@ -177,6 +177,15 @@ TEST(TfliteBuilder, PartsOfTheirOwnSizesAreTheSameWhenReadBack) {
   }
 }
 
+TEST(TfliteBuilder, ProductsOfComputedMatricesAreTheSameWhenReadBack) {
+  for (const bool turned : {false, true}) {
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId x = test.add_input({1, 6, 6, 4});
+    test.add_node(BatchMatMul{turned, !turned}, {x, x});
+    expect_same_values(test, turned ? "a turned" : "b turned");
+  }
+}
+
 TEST(TfliteBuilder, PlacesOfTheLargestAndLeastAreTheSameWhenReadBack) {
   for (const ReduceKind kind : {ReduceKind::ArgMax, ReduceKind::ArgMin}) {
     Reduce op;

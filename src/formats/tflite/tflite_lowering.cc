@@ -33,6 +33,7 @@ constexpr auto kRows = std::to_array<OperatorRow>({
     {Code::DEPTHWISE_CONV_2D, tflite::lower_convolution},
     {Code::TRANSPOSE_CONV, tflite::lower_transpose_conv},
     {Code::FULLY_CONNECTED, tflite::lower_fully_connected},
+    {Code::BATCH_MATMUL, tflite::lower_batch_matmul},
     {Code::MAX_POOL_2D, tflite::lower_pool},
     {Code::AVERAGE_POOL_2D, tflite::lower_pool},
     {Code::L2_POOL_2D, tflite::lower_pool},

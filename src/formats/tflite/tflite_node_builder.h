@@ -21,6 +21,7 @@ class NodeBuilder {
   [[nodiscard]] Result<void> operator()(const Identity& op);
   [[nodiscard]] Result<void> operator()(const Conv2d& op);
   [[nodiscard]] Result<void> operator()(const FullyConnected& op);
+  [[nodiscard]] Result<void> operator()(const BatchMatMul& op);
   [[nodiscard]] Result<void> operator()(const Pool2d& op);
   [[nodiscard]] Result<void> operator()(const Unary& op);
   [[nodiscard]] Result<void> operator()(const Binary& op);

@@ -205,4 +205,18 @@ Result<void> NodeBuilder::operator()(const Pool2d& op) {
   return {};
 }
 
+Result<void> NodeBuilder::operator()(const BatchMatMul& op) {
+  VP_RETURN_IF_ERROR(check_inputs(2));
+  constexpr std::size_t kMostAxes = 4;  // of the kernel's first version
+  if (std::max(input_shape(0).size(), input_shape(1).size()) > kMostAxes) {
+    return fail(ErrorKind::Unsupported, "TFLite multiplies no {} and {}", to_string(input_shape(0)),
+                to_string(input_shape(1)));
+  }
+  model_.add_operator(
+      Code::BATCH_MATMUL, 1, {input(0), input(1)}, {output()},
+      options(tfl::BuiltinOptions::BatchMatMulOptions,
+              tfl::CreateBatchMatMulOptions(builder(), op.transpose_a, op.transpose_b)));
+  return {};
+}
+
 }  // namespace visionpress::tflite

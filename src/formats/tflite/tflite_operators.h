@@ -14,6 +14,7 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_convolution(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_transpose_conv(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_fully_connected(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_batch_matmul(const TfliteOperator& source);
 
 // Operators that compute each element by itself, by their code (tflite_codes.h); what no file here
 // knows is Unsupported (tflite_operators_elementwise.cc).

@@ -304,6 +304,25 @@ TEST(TfliteOperators, AddNSumsAllItsInputs) {
             "subgraphs[0].operators[0]: ADD_N needs 2 inputs, input 1 is missing");
 }
 
+TEST(TfliteOperators, BatchMatMulMultipliesWhatIsComputed) {
+  OneOperator one = {
+      Code::BATCH_MATMUL,
+      {{Type::FLOAT32, {1, 2, 3}}, {Type::FLOAT32, {1, 2, 2}}},
+      {0, 0},
+      {1},
+      Options::BatchMatMulOptions,
+      [](Builder& b) { return tfl::CreateBatchMatMulOptions(b, false, true).Union(); }};
+  expect_output(one, {1, 2, 3, 4, 5, 6}, {1, 2, 2}, {14, 32, 32, 77});
+  one.make_options = [](Builder& b) {
+    return tfl::CreateBatchMatMulOptions(b, true, false).Union();
+  };
+  one.tensors[1].shape = {1, 3, 3};
+  expect_output(one, {1, 2, 3, 4, 5, 6}, {1, 3, 3}, {17, 22, 27, 22, 29, 36, 27, 36, 45});
+  one.tensors.push_back({Type::INT8, {3, 2}, {1, 0, 2, 1, 0, 3}});
+  one.inputs = {0, 2};
+  EXPECT_EQ(run_operator(one, {}).error, "BATCH_MATMUL is not run: its input \"t2\" is int8");
+}
+
 TEST(TfliteOperators, SplitVMakesPartsOfItsSizes) {
   OneOperator one = {Code::SPLIT_V,
                      {{Type::FLOAT32, {2, 3}},

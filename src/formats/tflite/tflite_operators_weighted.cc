@@ -130,4 +130,11 @@ Lowered lower_fully_connected(const TfliteOperator& source) {
   return lowered(connected, kernel_inputs(source, 0, 1, 2));
 }
 
+Lowered lower_batch_matmul(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  const auto* options = source.table.builtin_options_as_BatchMatMulOptions();
+  if (options == nullptr) return missing_options(source);
+  return lowered(BatchMatMul{options->adj_x(), options->adj_y()}, source.inputs);
+}
+
 }  // namespace visionpress::tflite

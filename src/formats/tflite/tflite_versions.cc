@@ -19,6 +19,7 @@ constexpr RuntimeNeed kRuntimeNeeds[] = {
     {Code::ARG_MAX, 1, "1.9.0"},
     {Code::ARG_MIN, 1, "1.9.0"},
     {Code::AVERAGE_POOL_2D, 1, "1.5.0"},
+    {Code::BATCH_MATMUL, 1, "2.3.0"},
     {Code::BATCH_TO_SPACE_ND, 1, "1.6.0"},
     {Code::BATCH_TO_SPACE_ND, 3, "2.3.0"},
     {Code::CAST, 1, "1.5.0"},
