@@ -323,6 +323,26 @@ TEST(TfliteOperators, BatchMatMulMultipliesWhatIsComputed) {
   EXPECT_EQ(run_operator(one, {}).error, "BATCH_MATMUL is not run: its input \"t2\" is int8");
 }
 
+TEST(TfliteOperators, AKernelMayBeComputed) {
+  OneOperator one = {
+      Code::FULLY_CONNECTED,
+      {{Type::FLOAT32, {2, 3}}, {Type::FLOAT32, {2}, {1, -100}}, {Type::FLOAT32, {2, 2}}},
+      {0, 0},
+      {2},
+      Options::FullyConnectedOptions,
+      [](Builder& b) { return tfl::CreateFullyConnectedOptions(b).Union(); }};
+  const V x = {1, 2, 3, 4, 5, 6};
+  expect_output(one, x, {2, 2}, {14, 32, 32, 77});
+  one.inputs = {0, 0, 1};
+  expect_output(one, x, {2, 2}, {15, -68, 33, -23});
+  one.make_options = [](Builder& b) {
+    return tfl::CreateFullyConnectedOptions(b, tfl::Activation::RELU6).Union();
+  };
+  expect_output(one, x, {2, 2}, {6, 0, 6, 0});
+  one.inputs = {0, 0};
+  expect_output(one, x, {2, 2}, {6, 6, 6, 6});
+}
+
 TEST(TfliteOperators, SplitVMakesPartsOfItsSizes) {
   OneOperator one = {Code::SPLIT_V,
                      {{Type::FLOAT32, {2, 3}},

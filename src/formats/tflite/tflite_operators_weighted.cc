@@ -108,6 +108,48 @@ Lowered lower_transpose_conv(const TfliteOperator& source) {
   return lowered(conv, kernel_inputs(source, 2, 1, 3));
 }
 
+namespace {
+
+Unary unary_of(FusedActivation activation) {
+  switch (activation) {
+    case FusedActivation::Relu6:
+      return {UnaryKind::Relu6, 0.0F, 0.0F};
+    case FusedActivation::ReluN1To1:
+      return {UnaryKind::ReluN1To1, 0.0F, 0.0F};
+    case FusedActivation::Tanh:
+      return {UnaryKind::Tanh, 0.0F, 0.0F};
+    default:
+      return {UnaryKind::Relu, 0.0F, 0.0F};
+  }
+}
+
+/// The product with a kernel that is computed, then the bias and the activation.
+Lowered lower_computed_kernel(const TfliteOperator& source, const FullyConnected& op) {
+  const std::int64_t inner = find_input(source, 1)->shape[1];
+  if (inner < 1) return unsupported(source, "its kernel is computed");
+  LoweredOperator result;
+  result.op = BatchMatMul{false, true};
+  result.inputs = {source.inputs[0], source.inputs[1]};
+  if (!op.keep_dims && find_input(source, 0)->shape.size() != 2) {
+    result.inputs[0] = make_value(source, result, "rows", 0);
+    const Reshape rows = {{-1, inner}, false};
+    result.before = {{rows, {source.inputs[0]}, {result.inputs[0]}}};
+  }
+  const bool has_bias = find_input(source, 2) != nullptr;
+  if (!has_bias && op.activation == FusedActivation::None) return result;
+  const TensorId product = make_value(source, result, "product", 0);
+  result.outputs = {product};
+  if (has_bias) {
+    const Binary add = {BinaryKind::Add, op.activation};
+    result.after = {{add, {product, source.inputs[2]}, source.outputs}};
+  } else {
+    result.after = {{unary_of(op.activation), {product}, source.outputs}};
+  }
+  return result;
+}
+
+}  // namespace
+
 Lowered lower_fully_connected(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, 2));
   const auto* options = source.table.builtin_options_as_FullyConnectedOptions();
@@ -127,6 +169,7 @@ Lowered lower_fully_connected(const TfliteOperator& source) {
   connected.dynamic_range = is_hybrid(source, 1);
   connected.asymmetric_inputs = options->asymmetric_quantize_inputs();
   connected.keep_dims = options->keep_num_dims();
+  if (!find_input(source, 1)->is_constant()) return lower_computed_kernel(source, connected);
   return lowered(connected, kernel_inputs(source, 0, 1, 2));
 }
 
