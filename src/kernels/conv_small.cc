@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstring>
 
 #undef HWY_TARGET_INCLUDE
@@ -194,8 +195,62 @@ namespace visionpress {
 HWY_EXPORT(convolve_rows);
 HWY_EXPORT(vector_lanes);
 
+namespace {
+
+// What VP_FORCE_ISA=scalar runs: outputs one by one, channels without padding.
+
+/// The value before the activation. Pixels beyond the image are zeros that are multiplied too, as
+/// in the padded rows of the vector code.
+float sum_output_ref(const SmallConvShape& s, SumOrder order, const SmallConvBuffers& buffers,
+                     const std::array<std::size_t, 3>& at) {
+  const auto [row, column, channel] = at;
+  const bool is_fused = order == SumOrder::FusedBiasFirst;
+  const float bias = buffers.bias[channel];
+  float sum = is_fused ? bias : 0.0F;
+  const float* weight = buffers.packed + channel;
+  for (std::size_t tap = 0; tap < s.kernel_height * s.kernel_width; ++tap) {
+    // Before the image these wrap around and so lie beyond it.
+    const std::size_t y = row * s.stride_height + tap / s.kernel_width - s.pad_top;
+    const std::size_t x = column * s.stride_width + tap % s.kernel_width - s.pad_left;
+    const bool is_inside = y < s.in_height && x < s.in_width;
+    for (std::size_t c = 0; c < s.in_channels; ++c, weight += s.out_channels) {
+      const float value = is_inside ? buffers.x[(y * s.in_width + x) * s.in_channels + c] : 0.0F;
+      sum = is_fused ? std::fma(value, *weight, sum) : value * *weight + sum;
+    }
+  }
+  return is_fused ? sum : sum + bias;
+}
+
+float activate_ref(float y, const SmallConvActivation& activation) {
+  if (y < 0.0F) y *= activation.slope;
+  if (y < activation.low) return activation.low;
+  return y > activation.high ? activation.high : y;
+}
+
+void convolve_rows_ref(const SmallConvShape& s, const SmallConvOptions& options,
+                       const SmallConvBuffers& buffers, std::size_t row_begin,
+                       std::size_t row_end) {
+  const std::size_t pool = options.max_pool_2x2 ? 2 : 1;
+  float* out = buffers.y + row_begin * (s.out_width / pool) * s.out_channels;
+  for (std::size_t row = row_begin; row < row_end; ++row) {
+    for (std::size_t x = 0; x < s.out_width / pool; ++x) {
+      for (std::size_t channel = 0; channel < s.out_channels; ++channel) {
+        const auto sum_at = [&](std::size_t down, std::size_t right) {
+          return sum_output_ref(s, options.order, buffers,
+                                {row * pool + down, x * pool + right, channel});
+        };
+        float y = sum_at(0, 0);
+        if (pool == 2) y = std::max({y, sum_at(0, 1), sum_at(1, 0), sum_at(1, 1)});
+        *out++ = activate_ref(y, options.activation);
+      }
+    }
+  }
+}
+
+}  // namespace
+
 std::size_t small_conv_padded_channels(const SmallConvShape& shape) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
+  if (active_isa() == Isa::Scalar) return shape.out_channels;
   return hwy::RoundUpTo(shape.out_channels, HWY_DYNAMIC_DISPATCH(vector_lanes)());
 }
 
@@ -225,7 +280,9 @@ std::size_t small_conv_scratch_size(const SmallConvShape& shape, const SmallConv
 
 void conv_small(const SmallConvShape& shape, const SmallConvOptions& options,
                 const SmallConvBuffers& buffers, std::size_t row_begin, std::size_t row_end) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
+  if (active_isa() == Isa::Scalar) {
+    return convolve_rows_ref(shape, options, buffers, row_begin, row_end);
+  }
   HWY_DYNAMIC_DISPATCH(convolve_rows)(shape, options, buffers, row_begin, row_end);
 }
 

@@ -24,7 +24,6 @@ struct SmallConvShape {
   std::size_t in_height = 0;
   std::size_t in_width = 0;
   std::size_t in_channels = 0;
-  std::size_t out_height = 0;
   std::size_t out_width = 0;
   std::size_t out_channels = 0;
   std::size_t kernel_height = 1;

@@ -25,10 +25,10 @@ void find_range(const float* x, std::size_t count, float* low, float* high) {
   for (; i + 2 * lanes <= count; i += 2 * lanes) {
     const auto a = hn::LoadU(d, x + i);
     const auto b = hn::LoadU(d, x + i + lanes);
-    low0 = hn::Min(low0, a);
-    low1 = hn::Min(low1, b);
-    high0 = hn::Max(high0, a);
-    high1 = hn::Max(high1, b);
+    low0 = hn::Min(a, low0);  // in this order x86 leaves NaN out, as the loop below does
+    low1 = hn::Min(b, low1);
+    high0 = hn::Max(a, high0);
+    high1 = hn::Max(b, high1);
   }
   *low = hn::GetLane(hn::MinOfLanes(d, hn::Min(low0, low1)));
   *high = hn::GetLane(hn::MaxOfLanes(d, hn::Max(high0, high1)));
@@ -132,16 +132,16 @@ void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantizatio
         const auto y =
             to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load), constants, how);
         hn::StoreU(y, d, out);
-        low = hn::Min(low, y);
-        high = hn::Max(high, y);
+        low = hn::Min(y, low);
+        high = hn::Max(y, high);
       }
     } else {
       for (std::size_t pixel = 0; pixel < pixels; ++pixel, out += rows.stride) {
         const auto y =
             to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load_int), constants, how);
         hn::BlendedStore(y, mask_float, d, out);
-        low = hn::Min(low, hn::IfThenElseZero(mask_float, y));
-        high = hn::Max(high, hn::IfThenElseZero(mask_float, y));
+        low = hn::Min(hn::IfThenElseZero(mask_float, y), low);
+        high = hn::Max(hn::IfThenElseZero(mask_float, y), high);
       }
     }
   }
@@ -173,26 +173,93 @@ HWY_EXPORT(quantize_even_loop);
 HWY_EXPORT(quantize_away_loop);
 HWY_EXPORT(dequantize_any);
 
+namespace {
+
+// What VP_FORCE_ISA=scalar runs, with the bits of the loops above.
+
+void find_range_ref(const float* x, std::size_t count, float* low, float* high) {
+  *low = 0.0F;
+  *high = 0.0F;
+  for (std::size_t i = 0; i < count; ++i) {
+    *low = std::min(*low, x[i]);
+    *high = std::max(*high, x[i]);
+  }
+}
+
+void quantize_even_ref(const float* x, std::size_t count, float inverse, std::int32_t zero_point,
+                       std::uint8_t* codes) {
+  constexpr float kBound = 32767.0F;
+  for (std::size_t i = 0; i < count; ++i) {
+    const float scaled = x[i] * inverse;
+    const float bounded = scaled < kBound ? std::max(-kBound, scaled) : kBound;  // NaN too
+    const auto code = static_cast<std::int32_t>(std::nearbyint(bounded)) + zero_point + 128;
+    codes[i] = static_cast<std::uint8_t>(std::clamp(code, 0, 255));
+  }
+}
+
+void quantize_away_ref(const float* x, std::size_t count, const AwayRounding& rounding,
+                       std::uint8_t* codes) {
+  for (std::size_t i = 0; i < count; ++i) {
+    const float bounded = std::min(std::max(x[i] * rounding.inverse, -32767.0F), 32767.0F);
+    const float rounded = rounding.is_tail ? std::round(bounded)
+                                           : std::trunc(bounded + (bounded < 0.0F ? -0.5F : 0.5F));
+    const std::int32_t code = static_cast<std::int32_t>(rounded) + rounding.zero_point;
+    codes[i] = static_cast<std::uint8_t>(std::min(std::max(code, rounding.lowest), 127) + 128);
+  }
+}
+
+std::int32_t load_raw_ref(const RawRows& raw, std::size_t pixel, std::size_t channel) {
+  if (raw.next == nullptr) return raw.row[pixel * raw.channels + channel];
+  const std::size_t at = 2 * pixel * raw.channels + channel;
+  return std::max(
+      {raw.row[at], raw.row[at + raw.channels], raw.next[at], raw.next[at + raw.channels]});
+}
+
+float dequantize_one(std::int32_t raw, std::size_t channel, const Dequantization& how) {
+  const auto sum = static_cast<float>(raw - how.code_zero * how.kernel_sums[channel]);
+  const float scale = how.kernel_scales[channel];
+  float y = how.is_fused ? std::fma(sum * how.input_scale, scale, how.bias[channel])
+                         : sum * (scale * how.input_scale) + how.bias[channel];
+  if (y < 0.0F) y *= how.slope;
+  if (std::isnan(y)) return how.is_fused ? how.low : y;
+  if (y < how.low) y = how.low;
+  return y > how.high ? how.high : y;
+}
+
+void dequantize_ref(const RawRows& raw, std::size_t pixels, const Dequantization& how,
+                    FloatRows& rows) {
+  for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
+    for (std::size_t channel = 0; channel < raw.channels; ++channel) {
+      const float y = dequantize_one(load_raw_ref(raw, pixel, channel), channel, how);
+      rows.y[pixel * rows.stride + channel] = y;
+      rows.low = std::min(rows.low, y);
+      rows.high = std::max(rows.high, y);
+    }
+  }
+}
+
+}  // namespace
+
 void range_with_zero(const float* x, std::size_t count, float* low, float* high) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
+  if (active_isa() == Isa::Scalar) return find_range_ref(x, count, low, high);
   HWY_DYNAMIC_DISPATCH(find_range)(x, count, low, high);
 }
 
 void quantize_even(const float* x, std::size_t count, float inverse, std::int32_t zero_point,
                    std::uint8_t* codes) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
+  if (active_isa() == Isa::Scalar) return quantize_even_ref(x, count, inverse, zero_point, codes);
   HWY_DYNAMIC_DISPATCH(quantize_even_loop)(x, count, inverse, zero_point, codes);
 }
 
 void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding,
                    std::uint8_t* codes) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
+  if (active_isa() == Isa::Scalar) return quantize_away_ref(x, count, rounding, codes);
   HWY_DYNAMIC_DISPATCH(quantize_away_loop)(x, count, rounding, codes);
 }
 
 void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how,
                 FloatRows& rows) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
+  if (active_isa() == Isa::Scalar) return dequantize_ref(raw, pixels, how, rows);
   HWY_DYNAMIC_DISPATCH(dequantize_any)(raw, pixels, how, rows);
 }
 

@@ -12,6 +12,7 @@
 #include <hwy/foreach_target.h>
 
 #include "kernels/float_vectors_inl.h"
+#include "kernels/litert_math_ref.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace visionpress {
@@ -54,15 +55,6 @@ FloatVector scale_by_power(FloatVector value, IntVector exponent) {
   return hn::Mul(hn::Mul(value, power_of_two(first)), power_of_two(rest));
 }
 
-// 2^(k/32).
-HWY_ALIGN constexpr float kRoots[32] = {
-    0x1.000000p+0F, 0x1.059B0Ep+0F, 0x1.0B5586p+0F, 0x1.11301Ep+0F, 0x1.172B84p+0F, 0x1.1D4874p+0F,
-    0x1.2387A6p+0F, 0x1.29E9E0p+0F, 0x1.306FE0p+0F, 0x1.371A74p+0F, 0x1.3DEA64p+0F, 0x1.44E086p+0F,
-    0x1.4BFDAEp+0F, 0x1.5342B6p+0F, 0x1.5AB07Ep+0F, 0x1.6247ECp+0F, 0x1.6A09E6p+0F, 0x1.71F75Ep+0F,
-    0x1.7A1148p+0F, 0x1.82589Ap+0F, 0x1.8ACE54p+0F, 0x1.93737Cp+0F, 0x1.9C4918p+0F, 0x1.A5503Cp+0F,
-    0x1.AE89FAp+0F, 0x1.B7F770p+0F, 0x1.C199BEp+0F, 0x1.CB720Ep+0F, 0x1.D5818Ep+0F, 0x1.DFC974p+0F,
-    0x1.EA4AFAp+0F, 0x1.F50766p+0F};
-
 // e^-|x| by 2^(n/32) from a table and a parabola, then e / (1 + e).
 FloatVector sigmoid_xnnpack(FloatVector x) {
   const FloatTag d;
@@ -71,7 +63,7 @@ FloatVector sigmoid_xnnpack(FloatVector x) {
   const auto magic = set(0x1.800000p18F);
   const auto shifted = fused(z, set(0x1.715476p0F), magic);
   const auto bits = hn::BitCast(di, shifted);
-  const auto root = hn::GatherIndex(d, kRoots, hn::And(bits, hn::Set(di, 31)));
+  const auto root = hn::GatherIndex(d, kRoots.data(), hn::And(bits, hn::Set(di, 31)));
   const auto n = hn::Sub(shifted, magic);
   auto t = fused(n, set(-0x1.62E430p-1F), z);
   t = fused(n, set(0x1.05C61p-29F), t);
@@ -116,7 +108,7 @@ FloatVector sigmoid_builtin(FloatVector x) {
   const auto e = hn::Mul(half, half);
   const auto y = hn::Div(e, hn::Add(set(1.0F), e));
   const auto known = hn::IfThenElse(hn::Lt(x, set(-104.0F)), hn::Zero(d), y);
-  return hn::IfThenElse(hn::Ne(x, x), x, known);
+  return hn::IfThenElse(hn::Eq(x, x), known, x);  // Ne of NaN is false on AVX2
 }
 
 // A rational function of degree 9 over 8.
@@ -354,8 +346,10 @@ float sum_packets(const float* x, std::size_t count, std::size_t head) {
   return sum;
 }
 
-float flush_denormal(float y) {
-  return std::fabs(y) < std::numeric_limits<float>::min() ? std::copysign(0.0F, y) : y;
+// y[i] = f(x[i]), for VP_FORCE_ISA=scalar.
+template <typename Function>
+void map_scalar(const float* x, std::size_t count, float* y, const Function& function) {
+  std::transform(x, x + count, y, function);
 }
 
 // The scalar functions that Eigen uses for what is left of a tensor.
@@ -364,11 +358,12 @@ std::size_t packed_count(std::size_t count) { return count / kPacket * kPacket; 
 }  // namespace
 
 void litert_sigmoid(LitertKernels kernels, const float* x, std::size_t count, float* y) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
-  if (kernels == LitertKernels::Xnnpack)
-    return HWY_DYNAMIC_DISPATCH(sigmoid_loop)(kernels, x, count, y);
-  const std::size_t packed = packed_count(count);
-  HWY_DYNAMIC_DISPATCH(sigmoid_loop)(kernels, x, packed, y);
+  const std::size_t packed = kernels == LitertKernels::Xnnpack ? count : packed_count(count);
+  if (active_isa() == Isa::Scalar) {
+    map_scalar(x, packed, y, [kernels](float v) { return litert_sigmoid_ref(kernels, v); });
+  } else {
+    HWY_DYNAMIC_DISPATCH(sigmoid_loop)(kernels, x, packed, y);
+  }
   for (std::size_t i = packed; i < count; ++i) {
     const float e = std::exp(16.6355324F < x[i] ? 16.6355324F : x[i]);
     y[i] = e / (1.0F + e);
@@ -376,46 +371,61 @@ void litert_sigmoid(LitertKernels kernels, const float* x, std::size_t count, fl
 }
 
 void litert_tanh(LitertKernels kernels, const float* x, std::size_t count, float* y) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
-  HWY_DYNAMIC_DISPATCH(tanh_loop)(kernels, x, count, y);
+  if (active_isa() == Isa::Scalar) {
+    map_scalar(x, count, y, [kernels](float v) { return litert_tanh_ref(kernels, v); });
+  } else {
+    HWY_DYNAMIC_DISPATCH(tanh_loop)(kernels, x, count, y);
+  }
 }
 
 void litert_hard_swish(LitertKernels kernels, const float* x, std::size_t count, float* y) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
-  if (kernels == LitertKernels::Xnnpack)
-    return HWY_DYNAMIC_DISPATCH(hard_swish_loop)(kernels, x, count, y);
-  const std::size_t packed = packed_count(count);
-  HWY_DYNAMIC_DISPATCH(hard_swish_loop)(kernels, x, packed, y);
+  const std::size_t packed = kernels == LitertKernels::Xnnpack ? count : packed_count(count);
+  if (active_isa() == Isa::Scalar) {
+    map_scalar(x, packed, y, [kernels](float v) { return litert_hard_swish_ref(kernels, v); });
+  } else {
+    HWY_DYNAMIC_DISPATCH(hard_swish_loop)(kernels, x, packed, y);
+  }
   for (std::size_t i = packed; i < count; ++i)
     y[i] = x[i] * std::min(6.0F, std::max(0.0F, x[i] + 3.0F)) * (1.0F / 6.0F);
 }
 
 void xnnpack_elu(const float* x, std::size_t count, float* y) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
-  HWY_DYNAMIC_DISPATCH(elu_loop)(x, count, y);
+  if (active_isa() == Isa::Scalar) {
+    map_scalar(x, count, y, xnnpack_elu_ref);
+  } else {
+    HWY_DYNAMIC_DISPATCH(elu_loop)(x, count, y);
+  }
 }
 
 void xnnpack_sqrt(const float* x, std::size_t count, float* y) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
-  HWY_DYNAMIC_DISPATCH(sqrt_loop)(x, count, y);
+  if (active_isa() == Isa::Scalar) {
+    map_scalar(x, count, y, [](float v) { return std::sqrt(v); });
+  } else {
+    HWY_DYNAMIC_DISPATCH(sqrt_loop)(x, count, y);
+  }
 }
 
 void xnnpack_rsqrt(const float* x, std::size_t count, float* y) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
-  HWY_DYNAMIC_DISPATCH(rsqrt_loop)(x, count, y);
+  if (active_isa() == Isa::Scalar) {
+    map_scalar(x, count, y, [](float v) { return 1.0F / std::sqrt(v); });
+  } else {
+    HWY_DYNAMIC_DISPATCH(rsqrt_loop)(x, count, y);
+  }
 }
 
 void xnnpack_softmax(const float* x, std::size_t count, float* y) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
   float largest = x[0];
   for (std::size_t i = 1; i < count; ++i) largest = std::max(largest, x[i]);
-  HWY_DYNAMIC_DISPATCH(exp_below_loop)(x, count, largest, y);
+  if (active_isa() == Isa::Scalar) {
+    map_scalar(x, count, y, [largest](float v) { return xnnpack_exp_ref(v - largest); });
+  } else {
+    HWY_DYNAMIC_DISPATCH(exp_below_loop)(x, count, largest, y);
+  }
   const float scale = 1.0F / sum_exponentials(y, count);
   for (std::size_t i = 0; i < count; ++i) y[i] = flush_denormal(y[i] * scale);
 }
 
 void builtin_softmax(const float* x, std::size_t rows, std::size_t count, float beta, float* y) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
   for (std::size_t row = 0; row < rows; ++row) {
     const float* from = x + row * count;
     float* to = y + row * count;
@@ -424,7 +434,11 @@ void builtin_softmax(const float* x, std::size_t rows, std::size_t count, float 
     for (std::size_t i = 0; i < count; ++i) to[i] = (from[i] - largest) * beta;
   }
   const std::size_t packed = packed_count(rows * count);
-  HWY_DYNAMIC_DISPATCH(exp_eigen_loop)(packed, y);
+  if (active_isa() == Isa::Scalar) {
+    map_scalar(y, packed, y, builtin_exp_ref);
+  } else {
+    HWY_DYNAMIC_DISPATCH(exp_eigen_loop)(packed, y);
+  }
   for (std::size_t i = packed; i < rows * count; ++i) y[i] = std::exp(y[i]);
   for (std::size_t row = 0; row < rows; ++row) {
     float* to = y + row * count;

@@ -21,7 +21,8 @@ void litert_tanh(LitertKernels kernels, const float* x, std::size_t count, float
 void litert_hard_swish(LitertKernels kernels, const float* x, std::size_t count, float* y);
 /// ELU with alpha 1. The builtin kernel is std::expm1.
 void xnnpack_elu(const float* x, std::size_t count, float* y);
-/// Square roots by the processor's estimate and a Newton step; exact where it has no AVX-512.
+/// Square roots by the processor's estimate and a Newton step; exact where it has no AVX-512, or
+/// VP_FORCE_ISA keeps to less.
 void xnnpack_sqrt(const float* x, std::size_t count, float* y);
 void xnnpack_rsqrt(const float* x, std::size_t count, float* y);
 

@@ -9,6 +9,8 @@
 
 #include <gtest/gtest.h>
 
+#include "kernels/each_isa_testonly.h"
+
 // That the bits are LiteRT's is what tests/makers/check_litert_operators.py judges. Here: that
 // every instruction set computes the function at all, for counts that fill no whole vector.
 
@@ -111,6 +113,47 @@ TEST(LitertMath, SumsAreOfEveryValue) {
     for (const std::size_t offset : {std::size_t{0}, std::size_t{1}, std::size_t{3}}) {
       EXPECT_EQ(builtin_line_sum(x.data() + offset, count, offset),
                 all + static_cast<float>(offset * count));
+    }
+  }
+}
+
+/// Values of every size, around 0 and at the ends of what a float holds.
+std::vector<float> make_arguments(std::size_t count) {
+  std::vector<float> x = make_random(count, 1, 30.0F);
+  const std::vector<float> ends = {0.0F,  -0.0F,   1e-40F,    -1e-40F,    87.0F, -87.3F,
+                                   88.0F, -103.9F, kInfinity, -kInfinity, kNan,  -1000.0F};
+  for (std::size_t i = 0; i < ends.size() && 5 * i < count; ++i) x[5 * i] = ends[i];
+  return x;
+}
+
+TEST(LitertMath, FunctionsAreTheReferencesOnEachInstructionSet) {
+  for (const std::size_t count :
+       {std::size_t{1}, std::size_t{17}, std::size_t{67}, std::size_t{1000}, std::size_t{1003}}) {
+    const std::vector<float> x = make_arguments(count);
+    for (const LitertKernels kernels : {LitertKernels::Xnnpack, LitertKernels::Builtin}) {
+      for (const auto function : {litert_sigmoid, litert_tanh, litert_hard_swish}) {
+        expect_the_reference_on_each_isa([&] { return map_values(with(kernels, function), x); });
+      }
+    }
+    expect_the_reference_on_each_isa([&] { return map_values(xnnpack_elu, x); });
+    expect_the_reference_on_each_isa(
+        [&] { return map_values(xnnpack_softmax, make_random(count, 2, 40.0F)); });
+    expect_the_reference_on_each_isa([&] {
+      std::vector<float> y(count);
+      builtin_softmax(make_random(count, 3, 40.0F).data(), 1, count, 0.9F, y.data());
+      return y;
+    });
+  }
+}
+
+TEST(LitertMath, RootsAreExactWithoutTheEstimatesOfAvx512) {
+  const std::vector<float> x = make_random(1000, 4, 30.0F);
+  for (const Isa isa : {Isa::Scalar, Isa::Avx2}) {
+    const ForcedIsa forced(isa);
+    for (const float value : x) {
+      const float positive = std::abs(value);
+      ASSERT_EQ(map_values(xnnpack_sqrt, {positive})[0], std::sqrt(positive));
+      ASSERT_EQ(map_values(xnnpack_rsqrt, {positive})[0], 1.0F / std::sqrt(positive));
     }
   }
 }

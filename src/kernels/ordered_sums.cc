@@ -1,6 +1,7 @@
 #include "kernels/ordered_sums.h"
 
 #include <algorithm>
+#include <cmath>
 
 #undef HWY_TARGET_INCLUDE
 #define HWY_TARGET_INCLUDE "kernels/ordered_sums.cc"
@@ -71,13 +72,41 @@ namespace visionpress {
 HWY_EXPORT(sum_taps);
 HWY_EXPORT(sum_stride);
 
+namespace {
+
+float add_product(SumOrder order, float x, float weight, float sum) {
+  return order == SumOrder::FusedBiasFirst ? std::fma(x, weight, sum) : x * weight + sum;
+}
+
+// What VP_FORCE_ISA=scalar runs: channels one by one, without padding.
+void sum_taps_ref(const OrderedTaps& taps, SumOrder order, float* y) {
+  const std::size_t stride = taps.out_channels;
+  for (std::size_t channel = 0; channel < taps.out_channels; ++channel) {
+    float sum = order == SumOrder::PlainBiasLast ? 0.0F : taps.bias[channel];
+    for (std::size_t tap = 0; tap < taps.count; ++tap) {
+      const float* pixel = taps.pixels[tap];
+      if (pixel == nullptr) continue;
+      if (taps.in_channels == 0) {
+        sum = add_product(order, pixel[channel], taps.weights[tap * stride + channel], sum);
+      }
+      for (std::size_t c = 0; c < taps.in_channels; ++c) {
+        sum = add_product(order, pixel[c],
+                          taps.weights[(tap * taps.in_channels + c) * stride + channel], sum);
+      }
+    }
+    y[channel] = order == SumOrder::PlainBiasLast ? sum + taps.bias[channel] : sum;
+  }
+}
+
+}  // namespace
+
 std::size_t ordered_sums_stride(std::size_t out_channels) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
+  if (active_isa() == Isa::Scalar) return out_channels;
   return HWY_DYNAMIC_DISPATCH(sum_stride)(out_channels);
 }
 
 void ordered_sums(const OrderedTaps& taps, SumOrder order, float* y) {
-  (void)active_isa();  // dispatch honours VP_FORCE_ISA
+  if (active_isa() == Isa::Scalar) return sum_taps_ref(taps, order, y);
   HWY_DYNAMIC_DISPATCH(sum_taps)(taps, order, y);
 }
 

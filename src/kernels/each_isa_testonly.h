@@ -1,0 +1,62 @@
+#pragma once
+
+// Runs a kernel under every value of VP_FORCE_ISA and compares the bits.
+
+#include <bit>
+#include <cstdint>
+#include <random>
+#include <span>
+#include <string>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "kernels/isa.h"
+
+namespace visionpress {
+
+/// Forces one and takes that back at the end of the block, however a test leaves it.
+class ForcedIsa {
+ public:
+  explicit ForcedIsa(Isa isa) { force_isa(isa); }
+  ~ForcedIsa() { force_isa(before_); }
+  ForcedIsa(const ForcedIsa&) = delete;
+  ForcedIsa& operator=(const ForcedIsa&) = delete;
+
+ private:
+  Isa before_ = active_isa();
+};
+
+/// kernel() gives values. They must have the bits of the reference functions on each instruction
+/// set that multiplies and adds with one rounding; any NaN is like another.
+template <typename Kernel>
+void expect_the_reference_on_each_isa(const Kernel& kernel) {
+  const ForcedIsa restored(Isa::Scalar);
+  const std::vector<float> right = kernel();
+  for (const Isa isa : {Isa::Avx2, Isa::Avx3, Isa::Best}) {
+    force_isa(isa);
+    const std::string name(active_isa_name());
+    if (!name.starts_with("AVX") && !name.starts_with("NEON")) continue;
+    const std::vector<float> values = kernel();
+    ASSERT_EQ(values.size(), right.size());
+    for (std::size_t i = 0; i < right.size(); ++i) {
+      const bool is_same =
+          std::bit_cast<std::uint32_t>(values[i]) == std::bit_cast<std::uint32_t>(right[i]) ||
+          (values[i] != values[i] && right[i] != right[i]);
+      ASSERT_TRUE(is_same) << name << " gives " << values[i] << ", the reference " << right[i]
+                           << ", at " << i << " of " << right.size();
+    }
+  }
+}
+
+inline std::vector<float> make_random(std::size_t count, unsigned seed, float most) {
+  std::mt19937 random(seed);
+  std::uniform_real_distribution<float> values(-most, most);
+  std::vector<float> made(count);
+  for (float& value : made) value = values(random);
+  return made;
+}
+
+inline constexpr std::size_t kOddSizes[] = {1, 2, 3, 7, 8, 9, 15, 16, 17, 31, 33, 64, 67};
+
+}  // namespace visionpress

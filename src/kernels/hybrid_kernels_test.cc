@@ -1,0 +1,103 @@
+#include "kernels/hybrid_kernels.h"
+
+#include <cmath>
+#include <limits>
+
+#include "kernels/each_isa_testonly.h"
+
+namespace visionpress {
+namespace {
+
+constexpr float kNan = std::numeric_limits<float>::quiet_NaN();
+constexpr float kInfinity = std::numeric_limits<float>::infinity();
+
+std::vector<float> as_floats(const std::vector<std::uint8_t>& codes) {
+  return {codes.begin(), codes.end()};
+}
+
+/// Random values, halves that lie between two codes, and what no code can hold.
+std::vector<float> make_activations(std::size_t count) {
+  std::vector<float> x = make_random(count, 1, 300.0F);
+  for (std::size_t i = 0; i < count; i += 3) x[i] = std::floor(x[i]) + 0.5F;
+  if (count > 8) x[5] = kInfinity;
+  if (count > 8) x[count - 1] = -kInfinity;
+  return x;
+}
+
+TEST(HybridKernels, CodesAreTheReferencesOnEachInstructionSet) {
+  for (const std::size_t count : kOddSizes) {
+    std::vector<float> x = make_activations(count);
+    for (const bool is_tail : {false, true}) {
+      expect_the_reference_on_each_isa([&] {
+        std::vector<std::uint8_t> codes(count);
+        quantize_away(x.data(), count, {0.5F, 3, -127, is_tail}, codes.data());
+        return as_floats(codes);
+      });
+    }
+    if (count > 8) x[6] = kNan;
+    expect_the_reference_on_each_isa([&] {
+      std::vector<std::uint8_t> codes(count);
+      quantize_even(x.data(), count, 0.5F, -7, codes.data());
+      return as_floats(codes);
+    });
+  }
+}
+
+TEST(HybridKernels, TheRangeLeavesNanOutWhereverItStands) {
+  for (const std::size_t count : kOddSizes) {
+    for (std::size_t at = 0; at < count; ++at) {
+      std::vector<float> x = make_random(count, 2, 5.0F);
+      x[at] = kNan;
+      float least = 0.0F;
+      float most = 0.0F;
+      for (const float value : x) {
+        if (value < least) least = value;
+        if (value > most) most = value;
+      }
+      const auto range = [&] {
+        std::vector<float> ends(2);
+        range_with_zero(x.data(), count, &ends[0], &ends[1]);
+        return ends;
+      };
+      EXPECT_EQ(range(), (std::vector<float>{least, most})) << at << " of " << count;
+      expect_the_reference_on_each_isa(range);
+    }
+  }
+}
+
+std::vector<float> dequantize_rows(std::size_t channels, bool is_fused, bool pools) {
+  constexpr std::size_t kPixels = 3;
+  const std::vector<float> random = make_random(4 * kPixels * channels, 3, 60000.0F);
+  const std::vector<std::int32_t> sums(random.begin(), random.end());
+  const std::vector<float> random_kernel = make_random(channels, 4, 200.0F);
+  const std::vector<std::int32_t> kernel(random_kernel.begin(), random_kernel.end());
+  std::vector<float> scales = make_random(channels, 5, 0.01F);
+  for (float& scale : scales) scale = std::fabs(scale);
+  std::vector<float> bias = make_random(channels, 6, 1.0F);
+  if (channels > 2) bias[1] = kNan;
+  const Dequantization how = {kernel.data(), scales.data(), bias.data(), 131, 0.037F,
+                              is_fused,      0.1F,          -4.0F,       6.0F};
+  const RawRows raw = {sums.data(), pools ? sums.data() + 2 * kPixels * channels : nullptr,
+                       channels};
+  const std::size_t stride = channels + 1;
+  std::vector<float> y(kPixels * stride);
+  FloatRows rows = {y.data(), stride, 0.0F, 0.0F};
+  dequantize(raw, kPixels, how, rows);
+  y.push_back(rows.low);
+  y.push_back(rows.high);
+  return y;
+}
+
+TEST(HybridKernels, FloatsAreTheReferencesOnEachInstructionSet) {
+  for (const std::size_t channels : kOddSizes) {
+    for (const bool is_fused : {false, true}) {
+      for (const bool pools : {false, true}) {
+        expect_the_reference_on_each_isa(
+            [=] { return dequantize_rows(channels, is_fused, pools); });
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace visionpress
