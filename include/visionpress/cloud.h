@@ -194,8 +194,10 @@ struct CloudPredictOptions {
   std::string images = {};      ///< where its images are
   std::size_t max_images = 0;
   bool skip_missing = false;  ///< images that are not there are left out
-  bool store = false;         ///< let the service keep the images
-  float probability = 0.4F;   ///< answers above it are listed
+  std::vector<std::string> only =
+      {};                    ///< the data set's images to ask for, by file name; empty: all
+  bool store = false;        ///< let the service keep the images
+  float probability = 0.4F;  ///< answers above it are listed
   /// COCO results JSON, of all answers; needs `data`. A call that fails leaves its answers in
   /// NAME.partial, where the same call goes on.
   std::string save_predictions = {};

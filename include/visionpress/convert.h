@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "visionpress/compress.h"
+#include "visionpress/model.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
@@ -26,6 +27,8 @@ struct ConvertOptions {
   Compatibility compatibility = Compatibility::Current;
   /// Width and height of the image input, in pixels, where the file leaves them open.
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
+  /// Values of scalar inputs, which the file then holds in place of the inputs.
+  std::vector<InputSetting> settings = {};
   bool check = true;       ///< run the file once beside its source before it is kept
   bool overwrite = false;  ///< an existing output; the input is never written
   int threads = 0;         ///< 0: one a core. The result does not depend on it

@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "visionpress/model.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
@@ -52,6 +53,8 @@ struct PreprocessOptions {
   std::vector<float> std = {};
   /// Width and height of the model's input, where the file leaves them open.
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
+  /// Values of scalar inputs of a TensorFlow graph: {"is_training", "false"}.
+  std::vector<InputSetting> settings = {};
 };
 
 struct EvaluateOptions {
@@ -130,10 +133,11 @@ struct ModelScore {
   std::optional<RunTime> run_time = std::nullopt;  ///< network alone, all threads on one image
   std::optional<double> images_per_second =
       std::nullopt;  ///< decoding, resizing, network and NMS, all threads
-  std::optional<Difference> ap_difference = std::nullopt;  ///< drop against the first column
-  std::optional<Difference> top1_difference = std::nullopt;
+  /// Points lost against the first column; negative: gained.
+  std::optional<Difference> ap_drop = std::nullopt;
+  std::optional<Difference> top1_drop = std::nullopt;
   /// `experiment`: of AP or top-1, against the exported file that this one was made of
-  std::optional<Difference> export_difference = std::nullopt;
+  std::optional<Difference> export_drop = std::nullopt;
   std::vector<TagScore> tags = {};
   bool within_max_drop = true;
 };

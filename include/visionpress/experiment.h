@@ -26,7 +26,7 @@ struct ExperimentOptions {
   /// Model files, archives and folders of exports.
   std::vector<std::string> exports = {};
   /// Data set, thresholds, arithmetic, preprocessing. `metric`: Legacy and LegacyFlipped are shown
-  /// beside Standard. `crops`, `skip_bad`, `max_drop` and `save_predictions` must not be given.
+  /// beside Standard. `crops`, `max_drop` and `save_predictions` must not be given.
   EvaluateOptions evaluate = {};
   /// Names of `schemes()`; "coreml:fp16" (tensorflow:, tflite:) for one format alone. Empty: all.
   std::vector<std::string> schemes = {};

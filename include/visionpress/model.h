@@ -13,6 +13,12 @@
 
 namespace visionpress {
 
+/// The value of a scalar input of a TensorFlow graph, as text: "is_training", "false".
+struct InputSetting {
+  std::string name = {};
+  std::string value = {};
+};
+
 /// An input or output of the network.
 struct ValueInfo {
   std::string name = {};
@@ -70,6 +76,8 @@ struct ModelInfo {
   std::vector<ValueInfo> inputs = {};
   std::vector<ValueInfo> outputs = {};
   std::string image_input = {};  ///< "416x416 RGB (Core ML image input)"; empty where unknown
+  /// Nothing says how the pixels of an image input are scaled, so the other commands take 0..255.
+  bool range_is_guess = false;
   std::vector<LayerInfo> layers = {};
   std::vector<WeightInfo> weights = {};
   std::vector<std::string> labels = {};

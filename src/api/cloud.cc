@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/error.h"
 #include "base/mapped_file.h"
@@ -35,6 +36,13 @@ Result<OpenProject> open_project(const CloudAccess& access, const std::string& p
   return opened;
 }
 
+void keep_only(const std::vector<std::string>& names, Dataset& dataset) {
+  if (names.empty()) return;
+  const std::unordered_set<std::string_view> wanted(names.begin(), names.end());
+  std::erase_if(dataset.images,
+                [&wanted](const DatasetImage& image) { return !wanted.contains(image.file_name); });
+}
+
 /// The images of a prediction, from a data set or a list of files, each with its size.
 Result<Dataset> gather_images(const std::vector<std::string>& images,
                               const CloudPredictOptions& options, Diagnostics& diagnostics) {
@@ -47,8 +55,10 @@ Result<Dataset> gather_images(const std::vector<std::string>& images,
                                       .min_box = 0.0,
                                       .max_images = options.max_images,
                                       .image_need = options.skip_missing ? ImageNeed::SkipMissing
-                                                                         : ImageNeed::Required},
+                                                                         : ImageNeed::Required,
+                                      .skip_bad = !options.only.empty()},
                                      diagnostics));
+    keep_only(options.only, dataset);
   } else {
     if (images.empty()) return fail(ErrorKind::Usage, "no image to predict");
     if (!options.save_predictions.empty()) {

@@ -360,8 +360,9 @@ Result<ConvertResult> Converter::convert() {
   if (result_.output.empty()) {
     result_.output = std::filesystem::path(options_.input).replace_extension(".tflite").string();
   }
-  VP_ASSIGN_OR_RETURN(const OpenedModel model,
-                      open_model(options_.input, open_options(options_.input_size)));
+  VP_ASSIGN_OR_RETURN(
+      const OpenedModel model,
+      open_model(options_.input, open_options(options_.input_size, options_.settings)));
   if (auto checked = check_format(model.graph()); !checked)
     return in_file(checked.error(), options_.input);
   VP_RETURN_IF_ERROR(check_output());

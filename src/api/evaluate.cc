@@ -52,7 +52,8 @@ Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
   // A bad file is named before the good ones have been run.
   for (const std::string& file : files) {
     if (is_predictions(file)) continue;
-    VP_RETURN_IF_ERROR(open_model(file, open_options(options.preprocess.input_size)));
+    VP_RETURN_IF_ERROR(
+        open_model(file, open_options(options.preprocess.input_size, options.preprocess.settings)));
   }
   VP_RETURN_IF_ERROR(
       evaluation.load_data(only_predictions ? ImageNeed::Optional : ImageNeed::Required));

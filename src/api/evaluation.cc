@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cmath>
 #include <filesystem>
+#include <mutex>
 
 #include "api/format_names.h"
 #include "api/run_time.h"
@@ -399,6 +400,7 @@ Result<void> Evaluation::leave_out_bad(std::span<Column* const> columns) {
     std::erase_if(classes, [this](const ClassSample& s) { return bad_.contains(s.image); });
     for (ClassSample& sample : classes) sample.image = moved[sample.image];
   }
+  for (const auto& [index, error] : bad_) note_left_out(dataset_, dataset_.images[index]);
   for (std::size_t i = 0; i < kept.size(); ++i) {
     if (i != kept[i]) dataset_.images[i] = std::move(dataset_.images[kept[i]]);
   }
@@ -406,6 +408,19 @@ Result<void> Evaluation::leave_out_bad(std::span<Column* const> columns) {
   bad_count_ = bad_.size();
   bad_.clear();
   return {};
+}
+
+Result<void> Evaluation::leave_out_undecodable() {
+  const std::vector<DatasetImage>& images = dataset_.images;
+  std::mutex mutex;
+  std::size_t done = 0;
+  parallel_for(images.size(), threads_, [&](std::size_t i) {
+    const Result<Image> image = load_image(images[i].path);
+    const std::scoped_lock lock(mutex);
+    if (!image) bad_.emplace(i, image.error());
+    if (progress_) progress_(++done, images.size(), "looking for images that cannot be decoded");
+  });
+  return leave_out_bad({});
 }
 
 void Evaluation::align(std::vector<Column>& columns) {
@@ -488,10 +503,10 @@ void Evaluation::compare(std::vector<Column>& columns,
     Column& column = columns[index];
     const auto difference = measure_difference(column, columns.front());
     const bool detection = column.predictions.task == Task::Detection;
-    (detection ? column.score.ap_difference : column.score.top1_difference) = difference;
+    (detection ? column.score.ap_drop : column.score.top1_drop) = difference;
     if (!exported.empty() && exported[index] != index) {
       const std::size_t baseline = exported[index];
-      column.score.export_difference =
+      column.score.export_drop =
           baseline == 0 ? difference : measure_difference(column, columns[baseline]);
     }
     constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit is within it
@@ -550,7 +565,7 @@ EvaluateResult Evaluation::collect(std::vector<Column>& columns) const {
   for (Column& column : columns) result.models.push_back(std::move(column.score));
   for (std::size_t i = 1; i < result.models.size(); ++i) {
     const ModelScore& model = result.models[i];
-    if (options_.max_drop && !model.ap_difference && !model.top1_difference) {
+    if (options_.max_drop && !model.ap_drop && !model.top1_drop) {
       result.warnings.push_back(
           fmt::format("{}: no drop can be measured, so max-drop counts as missed", model.file));
     }

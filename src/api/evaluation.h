@@ -70,7 +70,8 @@ class Evaluation {
   /// Takes the images that could not be decoded out of the data set and of every column. Call it
   /// once all columns are there, before they are scored. errors: Malformed where none is left.
   [[nodiscard]] Result<void> leave_out_bad(std::span<Column* const> columns);
-
+  /// The same before any column is there: decodes every image once. errors: as leave_out_bad.
+  [[nodiscard]] Result<void> leave_out_undecodable();
   /// Makes columns comparable: cuts the boxes of every column to their frames where those of one
   /// end there, or it is asked; and where such a column, a service's, has nothing at or below the
   /// service's limit, AP counts in every column what is above it. Call it before they are scored.

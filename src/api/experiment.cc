@@ -106,12 +106,11 @@ Result<void> check(const ExperimentOptions& options) {
                 "the online column is asked of a service and read from {}: one of them",
                 options.online_predictions);
   }
-  if (options.evaluate.crops || options.evaluate.max_drop || options.evaluate.skip_bad ||
+  if (options.evaluate.crops || options.evaluate.max_drop ||
       !options.evaluate.save_predictions.empty()) {
     return fail(ErrorKind::Usage,
-                "an experiment scores whole images, all of them, has no baseline to fall short of, "
-                "and keeps every column's predictions: crops, skip_bad, max_drop and "
-                "save_predictions are evaluate's");
+                "an experiment scores whole images, has no baseline to fall short of, and keeps "
+                "every column's predictions: crops, max_drop and save_predictions are evaluate's");
   }
   VP_RETURN_IF_ERROR(check_numbers(options.evaluate));
   return check_schemes(options.schemes);
@@ -132,16 +131,19 @@ Json run_json(const EvaluateOptions& options) {
   const auto choice = [](const auto& value) {
     return value ? Json(static_cast<int>(*value)) : Json(nullptr);
   };
-  return {{"arithmetic", static_cast<int>(options.arithmetic)},
-          {"rule", choice(how.rule)},
-          {"filter", choice(how.filter)},
-          {"color", choice(how.color)},
-          {"mean", numbers_json(how.mean)},
-          {"std", numbers_json(how.std)},
-          {"input_size", how.input_size ? Json(*how.input_size) : Json(nullptr)},
-          {"least_probability", least_probability(options)},
-          {"nms_iou", options.nms_iou},
-          {"max_detections", options.max_detections}};
+  Json json = {{"arithmetic", static_cast<int>(options.arithmetic)},
+               {"rule", choice(how.rule)},
+               {"filter", choice(how.filter)},
+               {"color", choice(how.color)},
+               {"mean", numbers_json(how.mean)},
+               {"std", numbers_json(how.std)},
+               {"input_size", how.input_size ? Json(*how.input_size) : Json(nullptr)},
+               {"least_probability", least_probability(options)},
+               {"nms_iou", options.nms_iou},
+               {"max_detections", options.max_detections}};
+  // Without any the key is what it was before there were settings, so old columns are kept.
+  for (const auto& [name, value] : how.settings) json["settings"].push_back({name, value});
+  return json;
 }
 
 class Experiment {
@@ -155,6 +157,8 @@ class Experiment {
     warn_of_formats();
     name_families();
     VP_RETURN_IF_ERROR(evaluation_.load_data(ImageNeed::Required));
+    // Columns of an earlier run decode nothing, so who is left out is settled before any column.
+    if (options_.evaluate.skip_bad) VP_RETURN_IF_ERROR(evaluation_.leave_out_undecodable());
     VP_ASSIGN_OR_RETURN(store_, ExperimentStore::open(options_.results));
     VP_RETURN_IF_ERROR(describe_data());
     plan();
@@ -174,7 +178,8 @@ class Experiment {
  private:
   [[nodiscard]] Result<void> add_export(const std::string& path) {
     VP_ASSIGN_OR_RETURN(const OpenedModel model,
-                        open_model(path, open_options(options_.evaluate.preprocess.input_size)));
+                        open_model(path, open_options(options_.evaluate.preprocess.input_size,
+                                                      options_.evaluate.preprocess.settings)));
     const Graph& graph = model.graph();
     Export found;
     found.path = path;
@@ -361,10 +366,24 @@ class Experiment {
     return evaluation_.run_model(planned.column.source);
   }
 
+  /// The first images (0: all) by name, where some were left out; else none.
+  [[nodiscard]] std::vector<std::string> list_decodable(std::size_t count) const {
+    std::vector<std::string> names;
+    if (!options_.evaluate.skip_bad) return names;
+    for (const DatasetImage& image : evaluation_.dataset().images) {
+      if (count != 0 && names.size() >= count) break;
+      names.push_back(image.file_name);
+    }
+    return names;
+  }
+
   /// Has the service look at the first images of the data set (0: at all); its answers are saved.
   [[nodiscard]] Result<PredictResult> ask_service(const CloudAccess& access, std::size_t max_images,
                                                   const std::string& predictions) const {
     const bool folder = evaluation_.dataset().kind == DatasetKind::Folder;
+    const std::vector<std::string> only = list_decodable(max_images);
+    // Those that are left out count for the data set's own limit.
+    if (!only.empty()) max_images = options_.evaluate.max_images;
     return cloud_predict(access, {},
                          {.project = options_.online->project,
                           .published_name = options_.online->published_name,
@@ -374,6 +393,7 @@ class Experiment {
                           .images = options_.evaluate.images,
                           .max_images = max_images,
                           .skip_missing = options_.evaluate.skip_missing,
+                          .only = only,
                           .save_predictions = predictions,
                           .overwrite = true},
                          progress_);

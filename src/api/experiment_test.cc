@@ -15,14 +15,20 @@ ExperimentOptions make_options() {
   return options;
 }
 
-TEST(Experiment, RefusesToLeaveOutImagesThatCannotBeDecoded) {
-  // Columns are kept from run to run: one of fewer images would be compared with others of all.
+TEST(Experiment, RefusesALimitOfADropAndTakesImagesThatAreLeftOut) {
   ExperimentOptions options = make_options();
+  options.evaluate.max_drop = 1.0;
+  const auto refused = experiment(options, {});
+  ASSERT_FALSE(refused.has_value());
+  EXPECT_EQ(refused.error().kind, ErrorKind::Usage);
+  EXPECT_NE(refused.error().message.find("max_drop"), std::string::npos);
+  // Who is left out is settled before any column, so kept ones are of the same images: no refusal,
+  // and the next thing that is missing is the file.
+  options.evaluate.max_drop.reset();
   options.evaluate.skip_bad = true;
-  const auto result = experiment(options, {});
-  ASSERT_FALSE(result.has_value());
-  EXPECT_EQ(result.error().kind, ErrorKind::Usage);
-  EXPECT_NE(result.error().message.find("skip_bad"), std::string::npos);
+  const auto missing = experiment(options, {});
+  ASSERT_FALSE(missing.has_value());
+  EXPECT_EQ(missing.error().kind, ErrorKind::Io);
 }
 
 }  // namespace

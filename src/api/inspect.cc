@@ -127,6 +127,8 @@ Result<ModelInfo> inspect(const std::string& file,
   if (!fits) return in_file(fits.error(), file);
   info.schemes = std::move(*fits);
   info.warnings = model.warnings;
+  info.range_is_guess = guesses_range(model, info.labels.size());
+  if (info.range_is_guess) info.warnings.emplace_back(kRangeGuess);
   return info;
 }
 

@@ -80,6 +80,14 @@ std::optional<YoloGrid> find_head(const Graph& graph, const std::vector<OutputVi
   return grid;
 }
 
+/// Whether nothing says how pixels are scaled. Custom Vision's exports take 0..255: known by their
+/// package, their boxes, or their 227 pixels.
+bool guesses_range(const Graph& graph, bool is_detector, const PackageHint& hint) {
+  const bool export_kind =
+      is_detector || !hint.source.empty() || graph.input_info.width == kSqueezeNetSide;
+  return !export_kind && !tells_range(graph);
+}
+
 /// Fills task, output_index, grid and class_count from the shapes of a run's outputs.
 void recognize_task(const std::vector<OutputView>& outputs, std::size_t label_count,
                     ModelRunner& runner) {
@@ -166,10 +174,8 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
   const Layout layout = picture_layout(graph, runner.executor->input_shape());
   VP_ASSIGN_OR_RETURN(runner.preprocess,
                       choose_preprocess(graph.input_info, layout, use, options.preprocess, hint));
-  // Custom Vision's exports take 0..255: known by their package, their boxes, or their 227 pixels.
-  const bool export_kind = runner.task == ModelTask::Detection || !hint.source.empty() ||
-                           runner.preprocess.width == kSqueezeNetSide;
-  if (runner.preprocess.mean.empty() && !export_kind && !tells_range(graph)) {
+  if (runner.preprocess.mean.empty() &&
+      guesses_range(graph, runner.task == ModelTask::Detection, hint)) {
     runner.preprocess.range_is_guess = true;
     runner.model.warnings.emplace_back(kRangeGuess);
   }
@@ -185,10 +191,29 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
 
 Result<ModelRunner> ModelRunner::create(const std::string& path, const RunnerOptions& options) {
   ModelRunner runner;
-  VP_ASSIGN_OR_RETURN(runner.model, open_model(path, open_options(options.preprocess.input_size)));
+  VP_ASSIGN_OR_RETURN(runner.model, open_model(path, open_options(options.preprocess.input_size,
+                                                                  options.preprocess.settings)));
   if (auto compiled = compile(runner, path, options); !compiled)
     return in_file(compiled.error(), path);
   return runner;
+}
+
+bool guesses_range(const OpenedModel& model, std::size_t label_count) {
+  const Graph& graph = model.graph();
+  const InputInfo& info = graph.input_info;
+  const bool is_image =
+      info.width != 1 && info.height != 1 && (info.channels == 1 || info.channels == 3);
+  if (!is_image) return false;
+  std::vector<OutputView> outputs;
+  for (const TensorId id : graph.outputs) {
+    OutputView output;
+    output.shape = graph.tensor(id).shape;
+    if (!output.shape.empty() && output.shape.front() < 0) output.shape.front() = 1;  // the batch
+    outputs.push_back(std::move(output));
+  }
+  const PackageHint hint =
+      model.package ? choose_hint(model.package->package, info.width) : PackageHint();
+  return guesses_range(graph, find_head(graph, outputs, label_count).has_value(), hint);
 }
 
 Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& path,

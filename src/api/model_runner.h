@@ -48,6 +48,10 @@ struct ModelRunner {
   Preprocess preprocess = {};
 };
 
+/// Whether a model that is open has an image input and nothing says how its pixels are scaled, by
+/// the rule of ModelRunner but for outputs whose shapes only a run would settle.
+[[nodiscard]] bool guesses_range(const OpenedModel& model, std::size_t label_count);
+
 struct FoundLabels {
   std::vector<std::string> labels = {};
   std::string file = {};  ///< empty: in the model or its package

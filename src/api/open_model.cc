@@ -150,11 +150,16 @@ std::uint64_t count_bytes(const std::string& folder) {
 
 Result<std::unique_ptr<SourceModel>> read_as(Kind kind, Bytes file, const OpenOptions& options,
                                              Diagnostics& diagnostics) {
+  if (!options.settings.empty() && kind != Kind::GraphDef) {
+    return fail(ErrorKind::Usage,
+                "\"{}\" cannot be set: values are given to inputs of TensorFlow graphs alone",
+                options.settings.front().name);
+  }
   switch (kind) {
     case Kind::TfLite:
       return read_tflite(file, {options.input_size}, diagnostics);
     case Kind::GraphDef:
-      return read_graphdef(file, {options.input_size}, diagnostics);
+      return read_graphdef(file, {options.input_size, options.settings}, diagnostics);
     case Kind::CoreMl:
       break;
   }
@@ -173,7 +178,7 @@ Result<std::unique_ptr<SourceModel>> read_source(OpenedModel& model, const std::
       !model.package || fs::path(model.package->model_path).filename() == "saved_model.pb";
   if (named && is_saved_model(folder)) {
     model.folder_bytes = count_bytes(folder);
-    return read_saved_model(folder, {options.input_size}, diagnostics);
+    return read_saved_model(folder, {options.input_size, options.settings}, diagnostics);
   }
   VP_ASSIGN_OR_RETURN(const Kind kind, identify(model.bytes()));
   auto source = read_as(kind, model.bytes(), options, diagnostics);
@@ -243,8 +248,10 @@ Result<OpenedModel> open_model(const std::string& path, const OpenOptions& optio
   return model;
 }
 
-OpenOptions open_options(const std::optional<std::array<std::int64_t, 2>>& input_size) {
+OpenOptions open_options(const std::optional<std::array<std::int64_t, 2>>& input_size,
+                         const std::vector<InputSetting>& settings) {
   OpenOptions options;
+  options.settings = settings;
   if (input_size) options.input_size = {(*input_size)[1], (*input_size)[0]};
   return options;
 }

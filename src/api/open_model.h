@@ -10,6 +10,7 @@
 #include "base/mapped_file.h"
 #include "cloud/export_package.h"
 #include "model/source_model.h"
+#include "visionpress/model.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
@@ -34,6 +35,8 @@ struct OpenedModel {
 struct OpenOptions {
   /// Height and width of the image input, for files that leave them open (TensorFlow graphs).
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
+  /// Values of scalar inputs of a TensorFlow graph. errors: Usage for other files.
+  std::vector<InputSetting> settings = {};
   /// Warns of weights that hold NaN or infinity: a pass over all values.
   bool check_values = true;
 };
@@ -46,8 +49,8 @@ struct OpenOptions {
 [[nodiscard]] Result<OpenedModel> open_model(const std::string& path, const OpenOptions& options);
 
 /// input_size: width and height, as options of the API have it.
-[[nodiscard]] OpenOptions open_options(
-    const std::optional<std::array<std::int64_t, 2>>& input_size);
+[[nodiscard]] OpenOptions open_options(const std::optional<std::array<std::int64_t, 2>>& input_size,
+                                       const std::vector<InputSetting>& settings = {});
 
 /// For a file of the model alone: says which labels of its package are no part of it.
 void warn_of_package(const OpenedModel& model, std::vector<std::string>& warnings);

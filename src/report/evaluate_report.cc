@@ -84,8 +84,8 @@ bool has_times(const EvaluateResult& result) {
 
 /// Whether columns are made of others.
 bool has_exports(const EvaluateResult& result) {
-  return std::ranges::any_of(
-      result.models, [](const ModelScore& model) { return model.export_difference.has_value(); });
+  return std::ranges::any_of(result.models,
+                             [](const ModelScore& model) { return model.export_drop.has_value(); });
 }
 
 /// "±3 %": half the interquartile range as a share of the median.
@@ -106,21 +106,21 @@ Table make_table(const EvaluateResult& result) {
     table.add_row("AP50", [](const ModelScore& m) { return format_number(m.ap50, kShareDigits); });
     if (result.models.size() > 1) {
       table.add_row("mAP drop, points",
-                    [](const ModelScore& m) { return format_difference(m.ap_difference); });
+                    [](const ModelScore& m) { return format_difference(m.ap_drop); });
     }
     if (has_exports(result)) {
       table.add_row("mAP drop, its export",
-                    [](const ModelScore& m) { return format_difference(m.export_difference); });
+                    [](const ModelScore& m) { return format_difference(m.export_drop); });
     }
   } else {
     table.add_row("top-1", [](const ModelScore& m) { return format_number(m.top1, kShareDigits); });
     if (result.models.size() > 1) {
       table.add_row("top-1 drop, points",
-                    [](const ModelScore& m) { return format_difference(m.top1_difference); });
+                    [](const ModelScore& m) { return format_difference(m.top1_drop); });
     }
     if (has_exports(result)) {
       table.add_row("top-1 drop, its export",
-                    [](const ModelScore& m) { return format_difference(m.export_difference); });
+                    [](const ModelScore& m) { return format_difference(m.export_drop); });
     }
   }
   table.add_row("ms/image", [](const ModelScore& m) {
@@ -214,7 +214,7 @@ std::string format_clip(const EvaluateResult& result) {
 
 bool has_interval(const EvaluateResult& result) {
   return std::ranges::any_of(result.models, [](const ModelScore& model) {
-    const auto& difference = model.ap_difference ? model.ap_difference : model.top1_difference;
+    const auto& difference = model.ap_drop ? model.ap_drop : model.top1_drop;
     return difference && difference->low;
   });
 }
@@ -277,7 +277,7 @@ Table make_csv_table(const EvaluateResult& result) {
     return value ? format_number(value, kCsvDigits) : std::string();
   };
   const auto add_drop = [&](const ModelScore& model, std::vector<std::string>& row) {
-    const auto& points = model.ap_difference ? model.ap_difference : model.top1_difference;
+    const auto& points = model.ap_drop ? model.ap_drop : model.top1_drop;
     row.push_back(points ? number(points->points) : std::string());
     row.push_back(points ? number(points->low) : std::string());
     row.push_back(points ? number(points->high) : std::string());
@@ -337,9 +337,9 @@ JsonValue model_json(const ModelScore& model) {
            number_json(model.run_time ? model.run_time->other_cores : std::nullopt)},
           {"ms_per_image_disturbed", model.run_time && model.run_time->was_disturbed},
           {"images_per_second", number_json(model.images_per_second)},
-          {"ap_difference", difference_json(model.ap_difference)},
-          {"top1_difference", difference_json(model.top1_difference)},
-          {"export_difference", difference_json(model.export_difference)},
+          {"ap_drop", difference_json(model.ap_drop)},
+          {"top1_drop", difference_json(model.top1_drop)},
+          {"export_drop", difference_json(model.export_drop)},
           {"within_max_drop", model.within_max_drop},
           {"tags", tags}};
 }

@@ -149,7 +149,8 @@ std::string format_summary(const ModelInfo& info) {
   text += format_description(info.metadata);
   text += format_values("input", info.inputs);
   if (!info.image_input.empty())
-    text += fmt::format("  {:<8} {}\n", "image", shown(info.image_input));
+    text += fmt::format("  {:<8} {}{}\n", "image", shown(info.image_input),
+                        info.range_is_guess ? "; 0..255 (guess)" : "");
   text += format_values("output", info.outputs);
   text += fmt::format(
       "  {:<8} {}\n", "layers",
@@ -275,6 +276,7 @@ JsonValue make_json(const ModelInfo& info) {
       {"inputs", values_json(info.inputs)},
       {"outputs", values_json(info.outputs)},
       {"image_input", info.image_input.empty() ? JsonValue(nullptr) : JsonValue(info.image_input)},
+      {"range_is_guess", info.range_is_guess},
       {"layers", layers},
       {"weights", weights},
       {"labels", info.labels},

@@ -12,6 +12,7 @@ void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
   app.add_option("-w,--weights", options.weights, "How to store the weights; default: as float32")
       ->type_name(list_schemes());
   add_input_size(app, options.input_size);
+  add_settings(app, options.settings);
   app.add_flag("--force", options.overwrite, "Overwrite an existing output file");
   line.add_choice<Compatibility>(
           "--compatibility", options.compatibility,

@@ -55,6 +55,7 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
       ->type_name("FILE");
   app.add_flag("--skip-missing", options.evaluate.skip_missing,
                "Leave out images that are not there");
+  app.add_flag("--skip-bad", options.evaluate.skip_bad, "Leave out images that cannot be decoded");
   add_threads(app, options.evaluate.threads);
 }
 

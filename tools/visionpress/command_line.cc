@@ -230,8 +230,27 @@ CLI::Option* add_input_size(CLI::App& app, std::optional<std::array<std::int64_t
             }
             input_size = size;
           },
-          "Width and height of the image input where the file leaves them open")
+          "Sets the input's size where the file leaves it open: 512x384 is 512 wide, 384 high")
       ->type_name("WxH");
+}
+
+CLI::Option* add_settings(CLI::App& app, std::vector<InputSetting>& settings) {
+  return app
+      .add_option_function<std::vector<std::string>>(
+          "--set",
+          [&settings](const std::vector<std::string>& texts) {
+            for (const std::string& text : texts) {
+              const std::size_t equals = text.rfind('=');
+              if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
+                throw CLI::ValidationError("--set", "\"" + text + "\" is no NAME=VALUE");
+              }
+              settings.push_back({text.substr(0, equals), text.substr(equals + 1)});
+            }
+          },
+          "Gives a scalar input of a TensorFlow graph its value: is_training=false. Repeatable")
+      ->type_name("NAME=VALUE")
+      ->expected(1)
+      ->take_all();
 }
 
 std::string list_schemes() {
@@ -308,6 +327,7 @@ void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOption
           "Order of the colours the model wants; default: by the model")
       ->group(kMore);
   add_input_size(line.app(), preprocess.input_size)->group(kMore);
+  add_settings(line.app(), preprocess.settings)->group(kMore);
   line.app()
       .add_option("--mean", preprocess.mean,
                   "Subtracted from each pixel value: one number or three")

@@ -95,6 +95,8 @@ void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOption
 void add_threads(CLI::App& app, int& threads);
 /// "fp16|linear-8|...", for the help of --weights.
 std::string list_schemes();
+/// --set NAME=VALUE.
+CLI::Option* add_settings(CLI::App& app, std::vector<InputSetting>& settings);
 /// --input-size WxH.
 CLI::Option* add_input_size(CLI::App& app, std::optional<std::array<std::int64_t, 2>>& input_size);
 

@@ -52,6 +52,58 @@ TEST(GraphDefBranches, AKnownConditionLeavesTheBranchThatIsTaken) {
   EXPECT_EQ(graph.tensor(graph.outputs[0]).name, "out");
 }
 
+std::vector<Message> dropout_of_an_input() {
+  std::vector<Message> nodes = {
+      image(), node_def("is_training", "Placeholder", {}, {{"dtype", type_value(DataType::Bool)}})};
+  for (Message& node : dropout()) nodes.push_back(std::move(node));
+  return nodes;
+}
+
+TEST(GraphDefBranches, AnInputThatIsGivenAValueIsAConstant) {
+  const ByteBuffer file = graph_file(dropout_of_an_input());
+  Diagnostics diagnostics;
+  GraphDefOptions options;
+  options.settings = {{"is_training", "false"}};
+  const auto model = read_graphdef(file, options, diagnostics);
+  ASSERT_TRUE(model) << model.error().to_string();
+  const Graph& graph = (*model)->graph();
+  EXPECT_EQ(graph.inputs.size(), 1U);
+  ASSERT_EQ(graph.nodes.size(), 1U);
+  EXPECT_TRUE(std::holds_alternative<Unary>(graph.nodes[0].op));
+}
+
+TEST(GraphDefBranches, AValueThatAnInputCannotHaveIsNamedWithTheInputs) {
+  std::vector<Message> nodes = dropout_of_an_input();
+  nodes.push_back(node_def("count", "Placeholder", {}, {{"dtype", type_value(DataType::Int32)}}));
+  const ByteBuffer file = graph_file(nodes);
+  const auto error_of = [&file](const std::vector<InputSetting>& settings) {
+    Diagnostics diagnostics;
+    GraphDefOptions options;
+    options.settings = settings;
+    const auto model = read_graphdef(file, options, diagnostics);
+    if (model) return std::string("read");
+    EXPECT_EQ(model.error().kind, ErrorKind::Usage);
+    return model.error().message;
+  };
+  EXPECT_EQ(error_of({{"training", "false"}}),
+            "no input \"training\" to set; the graph's inputs: \"image\" float32 [-1,4,4,2], "
+            "\"is_training\" bool [?], \"count\" int32 [?]");
+  EXPECT_EQ(error_of({{"two", "1"}}),
+            "no input \"two\" to set; the graph's inputs: \"image\" float32 [-1,4,4,2], "
+            "\"is_training\" bool [?], \"count\" int32 [?]");
+  EXPECT_EQ(error_of({{"image", "1"}}),
+            "input \"image\" float32 [-1,4,4,2] cannot be set: scalars of bool, whole numbers and "
+            "float32 can");
+  EXPECT_EQ(error_of({{"is_training", "2"}}),
+            "input \"is_training\" is bool, which has no value \"2\"; true and false are its "
+            "values");
+  EXPECT_EQ(error_of({{"count", "1.5"}}), "input \"count\" is int32, which has no value \"1.5\"");
+  EXPECT_EQ(error_of({{"count", "2147483648"}}),
+            "input \"count\" is int32, which has no value \"2147483648\"");
+  EXPECT_EQ(error_of({{"count", "1"}, {"count", "1"}}), "input \"count\" is set twice");
+  EXPECT_EQ(error_of({{"count", "-7"}, {"is_training", "false"}}), "read");
+}
+
 TEST(GraphDefBranches, AConditionOfAnInputIsListedWithBothBranches) {
   std::vector<Message> nodes = {
       image(), node_def("is_training", "Placeholder", {}, {{"dtype", type_value(DataType::Bool)}})};

@@ -10,10 +10,6 @@
 namespace visionpress::graphdef {
 namespace {
 
-bool is_placeholder(const GraphNode& node) {
-  return node.op == "Placeholder" || node.op == "PlaceholderV2";
-}
-
 bool is_image_type(DataType dtype) { return dtype == DataType::Float || dtype == DataType::UInt8; }
 
 /// Nodes that check or order others and give nothing to compute with.
@@ -371,7 +367,7 @@ Result<void> choose_image_input(Lowering& lowering, const std::vector<bool>& liv
   std::size_t best = 0;
   for (const std::size_t at : lowering.nodes.order) {
     const GraphNode& node = lowering.nodes.nodes[at];
-    if (!live[at] || !is_placeholder(node)) continue;
+    if (!live[at] || !is_placeholder(node) || lowering.settings.contains(at)) continue;
     VP_ASSIGN_OR_RETURN(const DataType dtype, read_type_attr(node, "dtype", DataType::Float));
     VP_ASSIGN_OR_RETURN(const auto shape, read_shape_attr(node, "shape"));
     const bool may_be_image = !shape || shape->empty() || shape->size() == 4;
@@ -444,6 +440,10 @@ void mark_fixed(Lowering& lowering) {
 Result<void> lower_node(NodeLowering& node) {
   VP_RETURN_IF_ERROR(check_inputs(node));
   if (is_on_dead_branch(node)) return {};
+  if (const auto set = node.lowering().settings.find(node.index());
+      set != node.lowering().settings.end()) {
+    return node.forward(set->second);
+  }
   const std::string& op = node.node().op;
   if (op == "Switch") return lower_switch(node);
   if (op == "Merge") return lower_merge(node);

@@ -5,6 +5,7 @@
 
 #include <array>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <span>
@@ -15,6 +16,7 @@
 
 #include "formats/graphdef/graphdef_nodes.h"
 #include "model/graph.h"
+#include "visionpress/model.h"
 #include "visionpress/result.h"
 
 namespace visionpress::graphdef {
@@ -80,7 +82,8 @@ struct Lowering {
   std::vector<std::vector<std::size_t>> reader_counts = {};
   std::vector<bool> is_output = {};                                      ///< by node
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;  ///< height, width
-  std::size_t image_input = 0;   ///< the node whose value pixels are
+  std::map<std::size_t, Value> settings = {};  ///< by node: inputs that are given a value
+  std::size_t image_input = 0;                 ///< the node whose value pixels are
   std::int64_t made_values = 0;  ///< of constants, without those that the file spells out
 };
 
@@ -174,6 +177,11 @@ class NodeLowering {
 
 /// Lowers one node. Types without a lowering become Unsupported nodes. errors: Malformed.
 [[nodiscard]] Result<void> lower_node(NodeLowering& node);
+
+/// Has inputs be constants when the nodes are lowered. errors: Usage: no such input, no scalar, a
+/// value that its type does not have.
+[[nodiscard]] Result<void> set_inputs(const std::vector<InputSetting>& settings,
+                                      Lowering& lowering);
 
 /// Lowers every node that the outputs need, in order, and drops what is not read.
 /// errors: Malformed, Unsupported with the node's path.

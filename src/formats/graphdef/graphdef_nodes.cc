@@ -167,6 +167,10 @@ Result<T> placed(Result<T> value, const GraphNode& node) {
 
 }  // namespace
 
+bool is_placeholder(const GraphNode& node) {
+  return node.op == "Placeholder" || node.op == "PlaceholderV2";
+}
+
 bool is_loop_edge(const NodeList& list, const GraphNode& reader, const NodeInput& input) {
   const std::string& source = list.nodes[input.node].op;
   return (reader.op == "Merge" || reader.op == "RefMerge") &&

@@ -54,6 +54,9 @@ struct NodeList {
 [[nodiscard]] bool is_loop_edge(const NodeList& list, const GraphNode& reader,
                                 const NodeInput& input);
 
+/// Whether the node is an input of the graph that has no value of its own.
+[[nodiscard]] bool is_placeholder(const GraphNode& node);
+
 /// Reads the nodes of one GraphDef message and sorts them.
 /// errors: Malformed with the node's path: a name used twice, an input that no node has, a cycle,
 /// a broken message.

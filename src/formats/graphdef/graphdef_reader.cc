@@ -85,6 +85,7 @@ Result<std::unique_ptr<SourceModel>> read_graphdef_nodes(Bytes file, graphdef::N
                                                          Diagnostics& diagnostics) {
   graphdef::Lowering lowering(nodes);
   lowering.input_size = options.input_size;
+  VP_RETURN_IF_ERROR(graphdef::set_inputs(options.settings, lowering));
   lowering.graph.format = Format::GraphDef;
   lowering.graph.layout = Layout::ChannelsLast;
   lowering.graph.format_version =

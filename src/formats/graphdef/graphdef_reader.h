@@ -7,10 +7,12 @@
 #include <cstdint>
 #include <memory>
 #include <optional>
+#include <vector>
 
 #include "base/bytes.h"
 #include "formats/graphdef/graphdef_nodes.h"
 #include "model/source_model.h"
+#include "visionpress/model.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
@@ -18,12 +20,16 @@ namespace visionpress {
 struct GraphDefOptions {
   /// Height and width of the image input where the file leaves them open.
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
+  /// Scalar Placeholders that become constants before anything else is done. Numbers as in C,
+  /// booleans as true or false.
+  std::vector<InputSetting> settings = {};
 };
 
 /// Opens a frozen graph. Its one Placeholder is the input; what nobody reads are the outputs. The
 /// graph has the channels last. Nodes without an operator become Unsupported.
 /// file: borrowed by the result.
-/// errors: Malformed with offset and node; Unsupported for several inputs, and for files that are
+/// errors: Usage for a setting of no scalar input, or of a value that its type does not have;
+/// Malformed with offset and node; Unsupported for several inputs, and for files that are
 /// no graph but a text or a copy that a text mode has damaged.
 [[nodiscard]] Result<std::unique_ptr<SourceModel>> read_graphdef(Bytes file,
                                                                  const GraphDefOptions& options,
