@@ -97,7 +97,7 @@ void note_odd_boxes(Dataset& dataset, Oddities& oddities);
                                         Diagnostics& diagnostics);
 [[nodiscard]] Result<Dataset> read_vott(JsonFile& json, const DatasetOptions& options,
                                         Diagnostics& diagnostics);
-/// An export of version 2, or its project file, which holds no boxes.
+/// An export of version 2, or its project file, whose boxes are in files beside it.
 [[nodiscard]] Result<Dataset> read_vott2(JsonFile& json, const DatasetOptions& options,
                                          Diagnostics& diagnostics);
 [[nodiscard]] Result<Dataset> read_folder(const DatasetOptions& options, Diagnostics& diagnostics);

@@ -349,8 +349,14 @@ TEST_F(DatasetTest, BrokenVottIsRefusedWithItsPlace) {
             "DIR/data.json: frames[\"a.png\"][0]: one of x1, y1, x2, y2 is missing");
   EXPECT_EQ(
       error_of(R"({"name":"p","assets":{"1":{"id":"1","name":"a.png","size":{"width":4}}}})"),
-      "DIR/data.json: a VoTT version 2 project, whose boxes are in other files; its export as "
-      "VoTT JSON has them");
+      "DIR/data.json: a VoTT version 2 project of 1 assets, whose boxes are in files ID-asset.json "
+      "beside it, and none can be read; the first: DIR/1-asset.json: cannot open: No such file or "
+      "directory");
+  EXPECT_EQ(
+      error_of(R"({"name":"p","assets":{"1":{"id":"../1","name":"a.png","size":{"width":4}}}})"),
+      "DIR/data.json: a VoTT version 2 project of 1 assets, whose boxes are in files ID-asset.json "
+      "beside it, and none can be read; the first: \"a.png\" has the id \"../1\", which names no "
+      "file");
   EXPECT_EQ(error_of(R"({"a":1})"),
             "DIR/data.json: the root: found no key of COCO or VoTT; COCO (\"images\", "
             "\"annotations\", \"categories\") and VoTT (\"frames\", or \"assets\" of an export of "
@@ -415,6 +421,43 @@ TEST_F(DatasetTest, AnExportOfVottTwoIsRead) {
   EXPECT_EQ(box.tag, 1);
   EXPECT_EQ(box.x, 10.0);
   EXPECT_EQ(box.width, 20.0);
+}
+
+TEST_F(DatasetTest, AProjectOfVottTwoIsReadWithTheFilesOfItsAssets) {
+  for (const char* name : {"a.png", "b.png", "c.png"}) write_image(name);
+  write("1-asset.json",
+        R"({"asset":{"id":"1","name":"a.png","size":{"width":80,"height":40},"state":2,"type":1},
+            "regions":[{"type":"RECTANGLE","tags":["dog"],
+                        "boundingBox":{"left":20,"top":10,"width":40,"height":20}}],
+            "version":"2.2.0"})");
+  write("3-asset.json", R"({"asset":{"id":"3",)");
+  write("6-asset.json", R"({"asset":{"id":"6","name":"a.png","state":2,"type":1}})");
+  write("7-asset.json", R"({"asset":{"id":"7","name":"film.mp4","state":2,"type":2}})");
+  const auto data = load(
+      R"({"name":"p","tags":[{"name":"cat"},{"name":"dog"}],"version":"2.2.0",
+          "assets":{"1":{"id":"1","name":"a.png","size":{"width":80,"height":40},"state":2,"type":1},
+                    "2":{"id":"2","name":"b.png","size":{"width":40,"height":20},"state":1,"type":1},
+                    "3":{"id":"3","name":"c.png","state":2,"type":1},
+                    "4":{"id":"4","name":"d.png","state":2,"type":1},
+                    "6":{"id":"6","name":"a.png","state":2,"type":1},
+                    "7":{"id":"7","name":"film.mp4","state":2},
+                    "5":{"id":"5","name":"e.png","state":0,"type":1}}})");
+  ASSERT_TRUE(data) << data.error().to_string();
+  EXPECT_EQ(data->tags, (std::vector<std::string>{"cat", "dog"}));
+  ASSERT_EQ(data->images.size(), 2U);
+  EXPECT_EQ(data->images[0].truths.at(0).tag, 1);
+  EXPECT_EQ(data->images[0].truths.at(0).width, 20.0);
+  EXPECT_TRUE(data->images[1].truths.empty());  // looked at, nothing to see
+  // Between these the video's, behind them that of the frame that is not the picture's size.
+  ASSERT_EQ(diagnostics_.warnings().size(), 4U) << diagnostics_.warnings()[1];
+  EXPECT_NE(
+      diagnostics_.warnings()[0].find(
+          "assets whose file ID-asset.json cannot be read, left out: 3, the first is c.png: "),
+      std::string::npos)
+      << diagnostics_.warnings()[0];
+  EXPECT_NE(diagnostics_.warnings()[2].find("assets that nobody looked at, left out: 1, e.png"),
+            std::string::npos)
+      << diagnostics_.warnings()[2];
 }
 
 TEST_F(DatasetTest, VottTagsThatAreNotListedAreAddedWithAWarning) {

@@ -53,8 +53,8 @@ constexpr std::uint64_t kMaxScanPixels = 10 * kMaxImagePixels;
 
 /// What decoding of one picture may cost. The first four give the same answer on every machine;
 /// the last two end the work from outside, within a tenth of a second for JPEG, PNG and BMP. WebP
-/// is asked between pieces of its file, and a picture of one colour has only one (seconds for the
-/// largest).
+/// is asked between pieces of its file, and a lossless picture of one colour, which has no bytes
+/// for its pixels, is one call of libwebp (seconds for the largest).
 struct DecodeLimits {
   std::uint64_t max_pixels = kMaxImagePixels;
   std::uint64_t max_bytes = kMaxDecodeBytes;  ///< the pixels and what the decoder needs beside them

@@ -11,6 +11,8 @@
 
 #include <gtest/gtest.h>
 #include <jpeglib.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <webp/encode.h>
 
 #include "base/shared_testonly.h"
@@ -303,6 +305,40 @@ TEST(DecodeLimitsTest, AnOrdinaryProgressiveJpegIsRead) {
   EXPECT_EQ(error_of(file, limits), "JPEG: 10 scans of 64x48 pixels, at most 9 are read");
 }
 
+/// Bytes of address space that this process has.
+std::size_t count_address_space() {
+  std::ifstream file("/proc/self/statm");
+  std::size_t pages = 0;
+  file >> pages;
+  return pages * static_cast<std::size_t>(::sysconf(_SC_PAGESIZE));
+}
+
+#if defined(__SANITIZE_ADDRESS__)
+constexpr bool kLimitsMemory = false;  // the sanitizer's own memory is beyond any limit
+#else
+constexpr bool kLimitsMemory = true;
+#endif
+
+TEST(JpegTest, MemoryThatEndsWhileTheBufferGrowsIsAnError) {
+  if (!kLimitsMemory) GTEST_SKIP() << "under AddressSanitizer memory cannot be limited";
+  // Noise takes about two bytes a pixel, so the buffer, which doubles, passes 8 MB; growing holds
+  // the old one and the new one.
+  Image noise = make_image(3000, 3000);
+  std::uint32_t state = 1;
+  for (std::uint8_t& value : noise.rgb) {
+    state = state * 1664525U + 1013904223U;
+    value = static_cast<std::uint8_t>(state >> 24U);
+  }
+  const auto encode_with_little_memory = [&noise] {
+    const std::size_t least = count_address_space() + (std::size_t{12} << 20U);
+    const rlimit limit = {least, least};
+    if (::setrlimit(RLIMIT_AS, &limit) != 0) std::_Exit(2);
+    const auto bytes = encode_jpeg(noise, 100);
+    std::_Exit(!bytes && bytes.error().kind == ErrorKind::Output ? 0 : 1);
+  };
+  EXPECT_EXIT(encode_with_little_memory(), ::testing::ExitedWithCode(0), "");
+}
+
 TEST(DecodeLimitsTest, MemoryIsBoundedWithWhatTheDecoderNeeds) {
   // 64x48, subsampled 2x2: 48 + 12 + 12 blocks of 128 bytes beside the pixels.
   const auto progressive = make_progressive_jpeg(make_pattern(64, 48));
@@ -345,6 +381,19 @@ TEST(DecodeLimitsTest, ADeadlineAndAFlagEndTheWorkInEachFormat) {
     EXPECT_EQ(error_of(file, flagged), "decoding the image was cancelled");
     EXPECT_EQ(error_of(file, late), "decoding the image was not done by its deadline");
   }
+}
+
+TEST(WebpTest, ALosslessPictureOfFewBytesHasTheSamePixelsInPieces) {
+  // One row of colours, repeated: four million pixels in less than a photograph's one piece.
+  Image rows = make_image(4096, 1024);
+  for (int y = 0; y < rows.height; ++y) {
+    for (int x = 0; x < rows.width; ++x) rows.row(y)[x * 3] = static_cast<std::uint8_t>(x);
+  }
+  const std::vector<std::byte> file = make_webp(rows);
+  ASSERT_LT(file.size(), std::size_t{1} << 14);
+  const auto whole = decode_image(file);
+  ASSERT_TRUE(whole);
+  EXPECT_EQ(whole->rgb, rows.rgb);
 }
 
 TEST(DecodeLimitsTest, AFlagSetMeanwhileEndsTheWorkWithinASecond) {

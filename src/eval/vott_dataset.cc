@@ -3,10 +3,13 @@
 // VoTT version 2, its JSON export: {"assets": {ID: {"asset": {name, path, size {width, height},
 // type}, "regions": [{tags, boundingBox {left, top, width, height}}]}}, "tags": [{name}]}. A
 // project file
-// (.vott) has the assets alone; their boxes are in files beside it, ID-asset.json.
+// (.vott) has the assets alone, {id, name, size, state, type}; a tagged asset's regions are in a
+// file beside it, ID-asset.json, written as an asset of the export.
+// source: VoTT 2.2, src/models/applicationState.ts and src/services/assetService.ts.
 
 #include <algorithm>
 #include <cmath>
+#include <filesystem>
 #include <unordered_map>
 #include <utility>
 
@@ -35,6 +38,8 @@ struct Region {
 struct Frame {
   std::string file_name = {};
   std::vector<Region> regions = {};
+  std::string id = {};                               ///< version 2
+  std::optional<std::int64_t> state = std::nullopt;  ///< version 2: AssetState
 };
 
 struct RawVott {
@@ -435,6 +440,10 @@ Result<void> read_asset_field(std::string_view key, value item, const std::strin
   const std::string place = fmt::format("{}.{}", path, key);
   if (key == "name") {
     VP_ASSIGN_OR_RETURN(frame.file_name, read_text(item, place));
+  } else if (key == "id") {
+    VP_ASSIGN_OR_RETURN(frame.id, read_text(item, place));
+  } else if (key == "state") {
+    VP_ASSIGN_OR_RETURN(frame.state, read_whole(item, place));
   } else if (key == "type") {
     VP_ASSIGN_OR_RETURN(type, read_whole(item, place));
   } else if (key == "size") {
@@ -565,6 +574,55 @@ Result<void> read_tag_names(value source, RawVott& vott) {
   return {};
 }
 
+/// The file of a project's asset, added to the frames.
+Result<void> read_asset_file(const std::string& project, const Frame& listed, RawVott& vott) {
+  if (listed.id.empty() || listed.id.find('/') != std::string::npos) {
+    return fail(ErrorKind::Malformed, "\"{}\" has the id \"{}\", which names no file",
+                listed.file_name, listed.id);
+  }
+  const std::string name = listed.id + "-asset.json";
+  const std::string path = std::filesystem::path(project).parent_path() / name;
+  JsonFile json;
+  if (auto opened = open_json(path, json); !opened) return in_file(opened.error(), path);
+  value root;
+  if (const auto code = json.document.get_value().get(root); code != simdjson::SUCCESS) {
+    return in_file(fail_json("the root", "an object", code).value(), path);
+  }
+  const std::size_t frames = vott.frames.size();
+  vott.has_regions = false;
+  if (auto read = read_asset(root, name, vott); !read) return in_file(read.error(), path);
+  if (vott.has_regions || vott.frames.size() == frames) return {};  // a video adds none
+  vott.frames.pop_back();
+  return in_file(fail(ErrorKind::Malformed, "{}: \"regions\" is missing", name).value(), path);
+}
+
+/// The regions of a project's assets. One that was looked at and not tagged has no file, and no
+/// box; one that was never looked at may show anything.
+Result<void> read_project(const std::string& project, RawVott& vott) {
+  constexpr std::int64_t kNotVisited = 0;
+  constexpr std::int64_t kVisited = 1;
+  std::vector<Frame> listed;
+  std::swap(listed, vott.frames);
+  std::optional<Error> first;
+  for (Frame& frame : listed) {
+    if (frame.state == kNotVisited) {
+      vott.oddities.add("assets that nobody looked at, left out", frame.file_name);
+    } else if (frame.state == kVisited) {
+      vott.frames.push_back(std::move(frame));
+    } else if (auto read = read_asset_file(project, frame, vott); !read) {
+      vott.oddities.add("assets whose file ID-asset.json cannot be read, left out",
+                        fmt::format("{}: {}", frame.file_name, read.error().to_string()));
+      if (!first) first = read.error();
+    }
+  }
+  if (!first || !vott.frames.empty()) return {};
+  return fail(
+      ErrorKind::Io,
+      "a VoTT version 2 project of {} assets, whose boxes are in files ID-asset.json beside "
+      "it, and none can be read; the first: {}",
+      listed.size(), first->to_string());
+}
+
 }  // namespace
 
 Result<Dataset> read_vott(JsonFile& json, const DatasetOptions& options, Diagnostics& diagnostics) {
@@ -587,12 +645,7 @@ Result<Dataset> read_vott2(JsonFile& json, const DatasetOptions& options,
           return read_asset(asset, fmt::format("assets[\"{}\"]", id), vott);
         });
       }));
-  if (!vott.has_regions && !vott.frames.empty()) {
-    return fail(
-        ErrorKind::Unsupported,
-        "a VoTT version 2 project, whose boxes are in other files; its export as VoTT JSON has "
-        "them");
-  }
+  if (!vott.has_regions) VP_RETURN_IF_ERROR(read_project(options.data, vott));
   return VottBuilder(std::move(vott), options).build(diagnostics);
 }
 
