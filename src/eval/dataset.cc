@@ -19,7 +19,7 @@ namespace fs = std::filesystem;
 
 enum class JsonKind : std::uint8_t { Coco, VottV1, VottV2, Other };
 
-constexpr std::string_view kForms =
+constexpr std::string_view kJsonForms =
     "COCO (\"images\", \"annotations\", \"categories\") and VoTT (\"frames\", or \"assets\" of an "
     "export of version 2) are read";
 
@@ -27,8 +27,8 @@ tl::unexpected<Error> fail_other_json(const JsonFile& json) {
   constexpr std::size_t kHead = 65536;  // bytes that tell what a file is
   const std::string_view text(json.text.data(), std::min(json.text.size(), kHead));
   const std::string kind = name_foreign_json(text);
-  if (!kind.empty()) return fail(ErrorKind::Malformed, "these are {}; {}", kind, kForms);
-  return fail(ErrorKind::Malformed, "the root: found no key of COCO or VoTT; {}", kForms);
+  if (!kind.empty()) return fail(ErrorKind::Malformed, "these are {}; {}", kind, kJsonForms);
+  return fail(ErrorKind::Malformed, "the root: found no key of COCO or VoTT; {}", kJsonForms);
 }
 
 /// Which tool wrote it, by the first key of the root that tells.

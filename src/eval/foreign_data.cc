@@ -12,7 +12,7 @@
 namespace visionpress {
 namespace {
 
-constexpr const char* kForms =
+constexpr const char* kDataForms =
     "--data takes COCO JSON, VoTT JSON, or a folder with one folder for each tag";
 
 std::string lower_extension(const std::string& path) {
@@ -117,8 +117,8 @@ tl::unexpected<Error> fail_foreign(const std::string& path, std::string_view tex
     return fail(ErrorKind::Malformed, "{} is a model; --data takes the annotations", name);
   }
   const std::string kind = name_content(extension, text);
-  if (!kind.empty()) return fail(ErrorKind::Malformed, "{} is {}; {}", name, kind, kForms);
-  return fail(ErrorKind::Malformed, "{} is not JSON; {}", name, kForms);
+  if (!kind.empty()) return fail(ErrorKind::Malformed, "{} is {}; {}", name, kind, kDataForms);
+  return fail(ErrorKind::Malformed, "{} is not JSON; {}", name, kDataForms);
 }
 
 }  // namespace visionpress

@@ -19,6 +19,10 @@ namespace visionpress::coreml {
 /// The layer group of weights that belong to no layer.
 inline constexpr std::size_t kNoLayerGroup = std::numeric_limits<std::size_t>::max();
 
+/// No axis of a tensor is longer; keeps sums of sizes far from overflow. As the end of a slice: to
+/// the axis' end.
+inline constexpr std::int64_t kMaxSize = std::int64_t{1} << 31;
+
 /// For layers that take any number of inputs; far above what a file has.
 inline constexpr std::size_t kManyInputs = std::size_t{1} << 16;
 

@@ -5,13 +5,12 @@
 #include <optional>
 
 #include "base/error.h"
+#include "formats/coreml/coreml_builder.h"
 #include "formats/coreml/coreml_input_sizes.h"
 #include "formats/coreml/coreml_schema.h"
 
 namespace visionpress::coreml {
 namespace {
-
-constexpr std::int64_t kMaxSize = std::int64_t{1} << 31;
 
 /// One input of the description.
 struct Feature {

@@ -6,7 +6,6 @@
 namespace visionpress::coreml {
 namespace {
 
-constexpr std::int64_t kToTheEnd = std::int64_t{1} << 31;  // beyond the end of every axis
 constexpr const char* kUnequalAxes = "its inputs differ in how many axes they have";
 
 /// All of the elements of a tensor with so many axes.
@@ -14,7 +13,7 @@ Slice whole_slice(int axes) {
   const auto count = static_cast<std::size_t>(axes);
   Slice slice;
   slice.begin.assign(count, 0);
-  slice.end.assign(count, kToTheEnd);
+  slice.end.assign(count, kMaxSize);
   slice.stride.assign(count, 1);
   return slice;
 }
@@ -101,8 +100,8 @@ Result<void> lower_slice(LayerBuilder& layer) {
   if (!found) return layer.refuse("its axis is none of its input's");
   Slice slice = whole_slice(layer.input(0).axes.kept);
   const auto at = static_cast<std::size_t>(*found);
-  slice.begin[at] = std::clamp(begin, -kToTheEnd, kToTheEnd);
-  slice.end[at] = std::clamp(end, -kToTheEnd, kToTheEnd);
+  slice.begin[at] = std::clamp(begin, -kMaxSize, kMaxSize);
+  slice.end[at] = std::clamp(end, -kMaxSize, kMaxSize);
   slice.stride[at] = stride;
   return layer.finish(slice, {layer.input(0).id});
 }
@@ -125,15 +124,15 @@ Result<void> lower_slice_static(LayerBuilder& layer) {
   Squeeze squeeze;
   for (std::size_t a = 0; a < rank; ++a) {
     if (squeeze_mask[a] != 0) {
-      slice.begin[a] = std::clamp(begin[a], -kToTheEnd, kToTheEnd);
+      slice.begin[a] = std::clamp(begin[a], -kMaxSize, kMaxSize);
       if (begin[a] != -1) slice.end[a] = slice.begin[a] + 1;
       squeeze.axes.push_back(static_cast<int>(a));
       continue;
     }
     if (stride[a] < 1) return layer.refuse("it walks an axis backwards");
     slice.stride[a] = stride[a];
-    if (begin_mask[a] == 0) slice.begin[a] = std::clamp(begin[a], -kToTheEnd, kToTheEnd);
-    if (end_mask[a] == 0) slice.end[a] = std::clamp(end[a], -kToTheEnd, kToTheEnd);
+    if (begin_mask[a] == 0) slice.begin[a] = std::clamp(begin[a], -kMaxSize, kMaxSize);
+    if (end_mask[a] == 0) slice.end[a] = std::clamp(end[a], -kMaxSize, kMaxSize);
   }
   if (squeeze.axes.empty()) return layer.finish(slice, {x.id}, x.axes);
   const TensorId part = layer.add_inner_node(slice, {x.id});
@@ -165,7 +164,7 @@ Result<void> lower_split_nd(LayerBuilder& layer) {
   std::vector<Op> parts;
   std::int64_t begin = 0;
   for (const std::int64_t size : sizes) {
-    if (size < 1 || size > kToTheEnd - begin) return layer.refuse("one of its parts is empty");
+    if (size < 1 || size > kMaxSize - begin) return layer.refuse("one of its parts is empty");
     Slice part = whole_slice(layer.input(0).axes.kept);
     part.begin[static_cast<std::size_t>(*found)] = begin;
     begin += size;
@@ -212,7 +211,7 @@ Result<void> lower_constant_pad(LayerBuilder& layer) {
   VP_ASSIGN_OR_RETURN(const bool to_size, layer.params().read_bool(3));
   if (to_size) return layer.refuse("it pads up to a size");
   const Blob x = restore_sequence(layer, layer.input(0));
-  const auto fits = [](std::int64_t amount) { return amount >= 0 && amount < kToTheEnd; };
+  const auto fits = [](std::int64_t amount) { return amount >= 0 && amount < kMaxSize; };
   if (amounts.size() != 2 * static_cast<std::size_t>(x.rank()) ||
       !std::all_of(amounts.begin(), amounts.end(), fits)) {
     return layer.refuse("how much it pads does not fit its input's axes");

@@ -4,12 +4,9 @@
 namespace visionpress::coreml {
 namespace {
 
-// No axis of a tensor is longer; keeps sums of sizes far from overflow.
-constexpr std::uint64_t kMaxSize = std::uint64_t{1} << 31;
-
 Result<std::int64_t> check_size(const LayerBuilder& layer, const ProtobufMessage& message,
                                 std::uint64_t size) {
-  if (size <= kMaxSize) return static_cast<std::int64_t>(size);
+  if (size <= static_cast<std::uint64_t>(kMaxSize)) return static_cast<std::int64_t>(size);
   return fail_at(ErrorKind::Malformed, message.offset(), "{}: a size of {} is out of range",
                  layer.path(), size);
 }
@@ -179,10 +176,9 @@ Result<void> lower_crop(LayerBuilder& layer) {
   if (layer.input(0).rank() < 3) return layer.refuse(kNoImage);
   VP_ASSIGN_OR_RETURN(const Borders borders, read_borders(layer, layer.params(), kAmounts));
   // A negative end counts from the axis' own, 0 of it needs the largest there is.
-  constexpr auto kToTheEnd = static_cast<std::int64_t>(kMaxSize);
   Slice slice;
   slice.begin.assign(axes, 0);
-  slice.end.assign(axes, kToTheEnd);
+  slice.end.assign(axes, kMaxSize);
   slice.stride.assign(axes, 1);
   for (std::size_t i = 0; i < 2; ++i) {
     slice.begin[axes - 2 + i] = borders.before[i];

@@ -23,7 +23,7 @@ constexpr std::int64_t kLargestKernel = 4096;
 /// Taps of XNNPACK's largest depthwise kernel; larger ones run as convolutions.
 constexpr std::int64_t kDepthwiseTaps = 25;
 
-struct Tap {
+struct KernelTap {
   std::int64_t y = 0, x = 0;  ///< within the kernel
 };
 
@@ -31,15 +31,16 @@ bool is_depthwise(const ConvSpec& spec) {
   return spec.groups > 1 && spec.groups == spec.in_channels && spec.groups == spec.out_channels;
 }
 
-std::vector<Tap> order_taps(const ConvSpec& spec, FloatMath math) {
-  std::vector<Tap> taps;
+std::vector<KernelTap> order_taps(const ConvSpec& spec, FloatMath math) {
+  std::vector<KernelTap> taps;
   const std::int64_t height = spec.kernel[0];
   const std::int64_t width = spec.kernel[1];
   const bool is_plane = spec.groups == 1 && spec.in_channels == 1 && spec.out_channels == 1;
   const bool by_columns = math == FloatMath::Xnnpack && (is_depthwise(spec) || is_plane) &&
                           height * width <= kDepthwiseTaps;
   for (std::int64_t i = 0; i < height * width; ++i) {
-    taps.push_back(by_columns ? Tap{i % height, i / height} : Tap{i / width, i % width});
+    taps.push_back(by_columns ? KernelTap{i % height, i / height}
+                              : KernelTap{i / width, i % width});
   }
   return taps;
 }
@@ -80,7 +81,7 @@ class OrderedConvOperator final : public Operator {
       const auto at = static_cast<std::int64_t>(o) / per_group * strides[0] +
                       static_cast<std::int64_t>(o) % per_group * strides[1];
       float* to = weights_.data() + group * group_weights_ + channel;
-      for (const Tap& tap : taps_) {
+      for (const KernelTap& tap : taps_) {
         for (std::size_t c = 0; c < inner; ++c, to += stride_) {
           const std::int64_t from = at + static_cast<std::int64_t>(c) * strides[2] +
                                     tap.y * strides[3] + tap.x * strides[4];
@@ -141,7 +142,7 @@ class OrderedConvOperator final : public Operator {
 
   ConvSpec spec_;
   SumOrder order_;
-  std::vector<Tap> taps_;
+  std::vector<KernelTap> taps_;
   int threads_;
   std::size_t groups_ = 1;
   std::size_t in_per_group_ = 0;  ///< 0: each channel reads itself

@@ -10,7 +10,7 @@ namespace visionpress {
 namespace {
 
 /// Where one output line comes from: two source lines and the share of the second.
-struct Tap {
+struct ResizeTap {
   std::int64_t low = 0;
   std::int64_t high = 0;
   float share = 0.0F;
@@ -38,11 +38,12 @@ float source_position(const Resize& op, std::int64_t i, std::int64_t in, std::in
   return at;
 }
 
-std::vector<Tap> make_taps(const Resize& op, std::int64_t in, std::int64_t out, FloatMath math) {
-  std::vector<Tap> taps;
+std::vector<ResizeTap> make_taps(const Resize& op, std::int64_t in, std::int64_t out,
+                                 FloatMath math) {
+  std::vector<ResizeTap> taps;
   for (std::int64_t i = 0; i < out; ++i) {
     float at = source_position(op, i, in, out, math);
-    Tap tap;
+    ResizeTap tap;
     if (op.kind == ResizeKind::Nearest && op.grid == ResizeGrid::Corner && op.size[0] == 0) {
       // By whole factors, each pixel as often as its factor says: 41 * (1 / 41) may be below 1.
       tap.low = i * in / out;
@@ -91,14 +92,14 @@ class ResizeOperator final : public Operator {
 
  private:
   void resize_line(std::size_t line, const RunContext& context) const {
-    const Tap& row = rows_[line % rows_.size()];
+    const ResizeTap& row = rows_[line % rows_.size()];
     const auto item = static_cast<std::int64_t>(line / rows_.size());
     const std::int64_t channels = in_[3];
     const float* upper = context.inputs[0] + (item * in_[1] + row.low) * in_[2] * channels;
     const float* lower = context.inputs[0] + (item * in_[1] + row.high) * in_[2] * channels;
     float* y = context.outputs[0] + line * columns_.size() * static_cast<std::size_t>(channels);
     if (adds_corners_) return blend_corners(upper, lower, row, y);
-    for (const Tap& column : columns_) {
+    for (const ResizeTap& column : columns_) {
       const std::int64_t left = column.low * channels;
       const std::int64_t right = column.high * channels;
       if (blends_) {
@@ -117,9 +118,9 @@ class ResizeOperator final : public Operator {
 
   // The builtin kernel adds the corners with a weight each; where both sizes double, halves of
   // sums.
-  void blend_corners(const float* upper, const float* lower, const Tap& row, float* y) const {
+  void blend_corners(const float* upper, const float* lower, const ResizeTap& row, float* y) const {
     const std::int64_t channels = in_[3];
-    for (const Tap& column : columns_) {
+    for (const ResizeTap& column : columns_) {
       const float* top_left = upper + column.low * channels;
       const float* top_right = upper + column.high * channels;
       const float* low_left = lower + column.low * channels;
@@ -136,7 +137,7 @@ class ResizeOperator final : public Operator {
   struct Corners {
     float top_left, top_right, low_left, low_right;
   };
-  static float weigh(const Corners& v, const Tap& row, const Tap& column) {
+  static float weigh(const Corners& v, const ResizeTap& row, const ResizeTap& column) {
     const float top = 1.0F - row.share;
     const float left = 1.0F - column.share;
     float sum = v.top_left * (top * left);
@@ -145,7 +146,7 @@ class ResizeOperator final : public Operator {
     sum += v.low_right * (row.share * column.share);
     return sum;
   }
-  static float halve(const Corners& v, const Tap& row, const Tap& column) {
+  static float halve(const Corners& v, const ResizeTap& row, const ResizeTap& column) {
     if (row.share == 0.0F && column.share == 0.0F) return v.top_left;
     if (row.share == 0.0F) return (v.top_left + v.top_right) * 0.5F;
     const float left = (v.top_left + v.low_left) * 0.5F;
@@ -155,8 +156,8 @@ class ResizeOperator final : public Operator {
 
   Shape in_;
   int threads_;
-  std::vector<Tap> rows_;
-  std::vector<Tap> columns_;
+  std::vector<ResizeTap> rows_;
+  std::vector<ResizeTap> columns_;
   bool blends_;
   bool adds_corners_;
   bool doubles_;

@@ -245,9 +245,10 @@ Result<std::vector<std::int64_t>> part_sizes(const Split& op, std::int64_t whole
     *open = left;
     left = 0;
   }
-  if (!fits || left != 0 || std::ranges::find(sizes, -1) != sizes.end())
+  if (!fits || left != 0 || std::ranges::find(sizes, -1) != sizes.end()) {
     return fail(ErrorKind::Malformed, "{} elements do not split into {}", whole,
                 to_string(op.sizes));
+  }
   return sizes;
 }
 
