@@ -25,10 +25,17 @@ class SmallConvOperator final : public Operator {
   SmallConvOperator(const ConvSpec& spec, const SmallConvOptions& options, int threads)
       : options_(options), threads_(threads), batch_(static_cast<std::size_t>(spec.batch)) {
     const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
-    shape_ = {size(spec.in[0]),     size(spec.in[1]),     size(spec.in_channels),
-              size(spec.out[0]),    size(spec.out[1]),    size(spec.out_channels),
-              size(spec.kernel[0]), size(spec.kernel[1]), size(spec.stride[0]),
-              size(spec.stride[1]), size(spec.before[0]), size(spec.before[1])};
+    shape_ = {.in_height = size(spec.in[0]),
+              .in_width = size(spec.in[1]),
+              .in_channels = size(spec.in_channels),
+              .out_width = size(spec.out[1]),
+              .out_channels = size(spec.out_channels),
+              .kernel_height = size(spec.kernel[0]),
+              .kernel_width = size(spec.kernel[1]),
+              .stride_height = size(spec.stride[0]),
+              .stride_width = size(spec.stride[1]),
+              .pad_top = size(spec.before[0]),
+              .pad_left = size(spec.before[1])};
   }
 
   void pack(const ConvSpec& spec, const std::vector<float>& kernel,
