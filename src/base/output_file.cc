@@ -112,15 +112,22 @@ int open_temporary(const std::string& folder, std::string& name) {
   }
 }
 
-/// Gives the new file the permissions of the one it replaces, and its owner where that is allowed.
+/// Gives the new file the permissions of the one it replaces, and its owner and group where that is
+/// allowed: only the superuser may give files away, and a user may name the groups it belongs to.
+/// What the old group might do is not given to another group.
 void take_over_mode(int fd, const struct stat& old) {
-  struct stat own = {};
-  if (::fstat(fd, &own) == 0 && (own.st_uid != old.st_uid || own.st_gid != old.st_gid)) {
-    // Only the superuser may give files away; else the new file is of who wrote it.
-    [[maybe_unused]] const int refused = ::fchown(fd, old.st_uid, old.st_gid);
+  constexpr uid_t kSameOwner = static_cast<uid_t>(-1);
+  // Not carried: to run as the owner or group (setuid, setgid).
+  constexpr mode_t kPermissions = S_IRWXU | S_IRWXG | S_IRWXO;
+  mode_t mode = old.st_mode & kPermissions;
+  struct stat created = {};
+  const bool is_same =
+      ::fstat(fd, &created) == 0 && created.st_uid == old.st_uid && created.st_gid == old.st_gid;
+  if (!is_same && ::fchown(fd, old.st_uid, old.st_gid) != 0 &&
+      ::fchown(fd, kSameOwner, old.st_gid) != 0) {
+    mode &= ~static_cast<mode_t>(S_IRWXG);
   }
-  constexpr mode_t kPermissions = 0777;
-  ::fchmod(fd, old.st_mode & kPermissions);
+  ::fchmod(fd, mode);
 }
 
 }  // namespace

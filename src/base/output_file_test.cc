@@ -7,6 +7,7 @@
 #include <sstream>
 
 #include <fcntl.h>
+#include <grp.h>
 #include <gtest/gtest.h>
 #include <sys/file.h>
 #include <sys/stat.h>
@@ -118,6 +119,54 @@ TEST_F(OutputFileTest, AReplacedFileKeepsItsPermissionsAndANewOneGetsTheUmasks) 
     EXPECT_EQ(mode_of(path), mode);
   }
   ::umask(old_mask);
+}
+
+/// The superuser acts as a user with one more group meanwhile.
+class ActAsUser {
+ public:
+  static constexpr uid_t kUser = 12001;
+  static constexpr gid_t kGroup = 12002;
+  static constexpr gid_t kSecondGroup = 12003;
+  ActAsUser() {
+    EXPECT_EQ(::setgroups(1, &kSecondGroup), 0);
+    EXPECT_EQ(::setegid(kGroup), 0);
+    EXPECT_EQ(::seteuid(kUser), 0);
+  }
+  ~ActAsUser() {
+    EXPECT_EQ(::seteuid(0), 0);
+    EXPECT_EQ(::setegid(0), 0);
+    EXPECT_EQ(::setgroups(0, nullptr), 0);
+  }
+  ActAsUser(const ActAsUser&) = delete;
+  ActAsUser& operator=(const ActAsUser&) = delete;
+};
+
+TEST_F(OutputFileTest, AUserWhoReplacesAnothersFileKeepsItsGroupOrTakesTheGroupsRights) {
+  if (::geteuid() != 0) GTEST_SKIP() << "only the superuser can give a file to others first";
+  constexpr uid_t kOther = 12004;
+  constexpr gid_t kForeignGroup = 12005;
+  ASSERT_EQ(::chmod(folder_.c_str(), 0777), 0);
+  struct Case {
+    gid_t before;
+    gid_t after;
+    unsigned mode;
+  };
+  for (const Case& c : {Case{ActAsUser::kSecondGroup, ActAsUser::kSecondGroup, 0664U},
+                        Case{kForeignGroup, ActAsUser::kGroup, 0604U}}) {
+    const std::string path = folder_ / std::to_string(c.before);
+    ASSERT_TRUE(write_file(path, Overwrite::Refuse, {}));
+    ASSERT_EQ(::chown(path.c_str(), kOther, c.before), 0);
+    ASSERT_EQ(::chmod(path.c_str(), 06664), 0);
+    {
+      const ActAsUser user;
+      ASSERT_TRUE(write_file(path, Overwrite::Allow, {}));
+    }
+    struct stat info = {};
+    ASSERT_EQ(::stat(path.c_str(), &info), 0);
+    EXPECT_EQ(info.st_uid, ActAsUser::kUser);
+    EXPECT_EQ(info.st_gid, c.after);
+    EXPECT_EQ(mode_of(path), c.mode);
+  }
 }
 
 TEST_F(OutputFileTest, WhatAKilledRunLeftIsGoneAfterTheNext) {
