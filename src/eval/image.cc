@@ -108,7 +108,7 @@ bool is_stopped(const DecodeLimits& limits) {
 
 tl::unexpected<Error> fail_stopped(const DecodeLimits& limits) {
   const bool cancelled = limits.cancelled != nullptr && limits.cancelled->load();
-  return fail(ErrorKind::Unsupported, "decoding the image was {}",
+  return fail(ErrorKind::Internal, "decoding the image was {}",
               cancelled ? "cancelled" : "not done by its deadline");
 }
 

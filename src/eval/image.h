@@ -79,7 +79,8 @@ inline constexpr std::array<std::string_view, 5> kImageExtensions = {".jpg", ".j
 /// `ImageOps.exif_transpose(Image.open(path)).convert("RGB")`.
 /// errors: Io when it cannot be read, Malformed when it is not an image or is cut short,
 /// Unsupported for kinds we do not read (animated WebP, BMP with a JPEG in it), for what exceeds
-/// the limits, and when the deadline has passed or the work was cancelled (the caller knows which).
+/// the limits; Internal when the deadline has passed or the work was cancelled, which says nothing
+/// of the file (as `Session::run`).
 [[nodiscard]] Result<Image> load_image(const std::string& path, const DecodeLimits& limits = {});
 
 /// The same from memory; errors name no file.

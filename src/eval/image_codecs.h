@@ -23,7 +23,7 @@ enum class ImageFormat : std::uint8_t { Unknown, Jpeg, Png, Bmp, Webp };
 /// True when the deadline has passed or the work was cancelled. cost: a look at the clock.
 [[nodiscard]] bool is_stopped(const DecodeLimits& limits);
 
-/// The error of a picture whose decoding `is_stopped`.
+/// The error of a picture whose decoding `is_stopped`: Internal, since nothing is wrong with it.
 [[nodiscard]] tl::unexpected<Error> fail_stopped(const DecodeLimits& limits);
 
 /// errors of all: Malformed, Unsupported.

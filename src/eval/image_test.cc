@@ -380,6 +380,9 @@ TEST(DecodeLimitsTest, ADeadlineAndAFlagEndTheWorkInEachFormat) {
         make_webp(pattern), make_bmp(5, 3, 32, {}, std::vector<std::uint8_t>(60))}) {
     EXPECT_EQ(error_of(file, flagged), "decoding the image was cancelled");
     EXPECT_EQ(error_of(file, late), "decoding the image was not done by its deadline");
+    // Nothing is wrong with the file.
+    EXPECT_EQ(decode_image(file, flagged).error().kind, ErrorKind::Internal);
+    EXPECT_EQ(decode_image(file, late).error().kind, ErrorKind::Internal);
   }
 }
 
