@@ -32,8 +32,8 @@ struct ServeOptions {
   double answer_seconds = 60.0;   ///< from there to its answer; then the work is given up
 };
 
-/// Serves from threads of its own until `stop`. These inherit the caller's signal mask; the library
-/// handles no signals itself, but has SIGPIPE ignored.
+/// Serves from threads of its own until `stop`. These inherit the caller's signal mask; what the
+/// process does about signals stays as it is.
 class PredictionServer {
  public:
   /// Loads the model and listens. errors: of the model and label file, naming them; Unsupported for

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <charconv>
 #include <cmath>
-#include <csignal>
 #include <filesystem>
 #include <unordered_map>
 
@@ -211,7 +210,6 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
   endpoint.answer_seconds = options.answer_seconds;
   endpoint.workers = worker_count;
   endpoint.team_threads = static_cast<std::size_t>(threads_each) - 1;
-  std::signal(SIGPIPE, SIG_IGN);  // OpenSSL, where it fetches, writes to what may be closed
   const auto look_at = [reader = impl->reader.get()](Bytes image, std::size_t worker,
                                                      const Stop& stop) {
     return reader->look_at(image, worker, stop);

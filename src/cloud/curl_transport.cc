@@ -9,6 +9,7 @@
 #include <fmt/format.h>
 
 #include "cloud/http_client.h"
+#include "cloud/pipe_signal.h"
 
 namespace visionpress {
 namespace {
@@ -65,6 +66,12 @@ class CurlTransport : public HttpTransport {
     std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
     curl_.reset(curl_easy_init());
   }
+  CurlTransport(const CurlTransport&) = delete;
+  CurlTransport& operator=(const CurlTransport&) = delete;
+  ~CurlTransport() override {
+    const PipeSignalBlock block;  // a kept connection is told of its end
+    curl_.reset();
+  }
 
   HttpReply send(const HttpRequest& request) override {
     HttpReply reply;
@@ -89,6 +96,7 @@ class CurlTransport : public HttpTransport {
     set(CURLOPT_WRITEDATA, &body);
     std::string message(CURL_ERROR_SIZE, '\0');
     set(CURLOPT_ERRORBUFFER, message.data());
+    const PipeSignalBlock block;
     const CURLcode code = curl_easy_perform(curl_.get());
     set(CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));
     reply.failure = classify(code);

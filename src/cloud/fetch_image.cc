@@ -7,6 +7,7 @@
 #include <curl/curl.h>
 
 #include "base/error.h"
+#include "cloud/pipe_signal.h"
 
 namespace visionpress {
 namespace {
@@ -98,6 +99,7 @@ bool is_our_fault(CURLcode code, std::string_view message) {
 
 Result<std::string> fetch_image(const std::string& url, const FetchOptions& options,
                                 const Stop& stop) {
+  const PipeSignalBlock block;  // outlives the connections
   static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
   const std::unique_ptr<CURL, Cleanup> curl(curl_easy_init());
   const std::unique_ptr<CURLM, MultiCleanup> multi(curl_multi_init());

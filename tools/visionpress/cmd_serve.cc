@@ -182,6 +182,7 @@ Exit run_serve(const Arguments& arguments) {
   mallopt(M_MMAP_THRESHOLD, kMappedBytes);
   allow_descriptors();
   const sigset_t signals = block_stop_signals();
+  std::signal(SIGPIPE, SIG_IGN);  // who reads our output may leave, and others are still served
   auto server = PredictionServer::start(model, options);
   if (!server) return report_error(server.error());
   std::vector<std::string> warnings = server->warnings();
