@@ -10,11 +10,11 @@ target_compile_options(vp_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop
   -Wno-maybe-uninitialized -fvect-cost-model=dynamic>)
 # clang warns where a loop marked for vectors stays plain, as under its sanitizers.
 target_compile_options(vp_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>)
-# A unity build compiles eight sources at a time: a third of the time, as most of it goes into headers. In one, GCC takes a
-# source for a header and warns of classes that hold types of its unnamed namespace.
+# A unity build compiles eight sources at a time: a third of the time, as most of it goes into headers. In one, a local name may
+# hide a name of another source, and GCC takes a source for a header and warns of classes that hold types of its unnamed namespace.
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 if(CMAKE_UNITY_BUILD)
-  target_compile_options(vp_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
+  target_compile_options(vp_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
 endif()
 if(VP_DEVELOPER)
   target_compile_options(vp_flags INTERFACE $<$<COMPILE_LANGUAGE:CXX>:-Werror>)
