@@ -8,7 +8,8 @@ Of each graph:
   convert     the file that `convert` writes: in LiteRT and in our run, against TensorFlow
   tflite      the file that TensorFlow's own converter writes: our run, against LiteRT
   compressed  that file by one scheme of ours after another: LiteRT loads and runs it
-Largest difference: 1e-4 of the range of the output (and a tenth of its largest value, which counts where it hardly varies).
+Largest difference: 1e-4 of the range of the output (and a tenth of its largest value, which counts where it hardly varies). Beyond it
+the graph in float64 tells whose rounding it is (is_their_rounding).
 scripts/generated-graphs runs 500.
 """
 import collections
@@ -25,6 +26,7 @@ from ai_edge_litert import schema_py_generated as schema
 from ai_edge_litert.interpreter import Interpreter
 
 from check_graphdef import run_probe
+from exact_graphs import in_double
 from judge import Judge
 from random_graphs import RandomGraph
 
@@ -63,6 +65,14 @@ def run_tensorflow(graph, given):
         names = outputs_of(graph)
         with tf1.Session(graph=built, config=config) as session:
             return dict(zip(names, session.run([name + ":0" for name in names], {"image:0": given})))
+
+
+def run_exactly(graph, given):
+    """The same in float64; None where TensorFlow does not compute it so."""
+    try:
+        return run_tensorflow(in_double(graph), given.astype(np.float64))
+    except (tf.errors.OpError, ValueError):
+        return None
 
 
 def convert_by_tensorflow(graph):
@@ -106,8 +116,8 @@ class Checker:
         self.judge, self.worst = judge, collections.defaultdict(float)
         self.counts, self.refusals = collections.Counter(), collections.Counter()
 
-    def compare(self, route, ours, theirs):
-        """Both: pairs of a name and values."""
+    def compare(self, route, ours, theirs, find_exact=None):
+        """Both: pairs of a name and values. find_exact: gives the graph's values in float64 by name, or None."""
         assert len(ours) == len(theirs), f"{route}: {len(ours)} outputs, expected {len(theirs)}"
         for (name, mine), (_, other) in zip(ours, theirs):
             mine, other = np.asarray(mine, np.float64), np.asarray(other, np.float64)
@@ -116,9 +126,22 @@ class Checker:
                 continue
             span = max(float(np.ptp(other)) + 0.1 * float(np.max(np.abs(other))), 1e-6)
             worst = float(np.max(np.abs(mine - other))) / span
+            if worst > TOLERANCE and find_exact and self.is_their_rounding(route, name, mine, other, span, find_exact()):
+                continue
             self.worst[route] = max(self.worst[route], worst)
             assert worst <= TOLERANCE, f"{route}: {name} differs by {worst:.2e} of its range"  # false for NaN
         self.counts[route] += 1
+
+    def is_their_rounding(self, route, name, mine, other, span, exact):
+        """Two float32 results may lie on either side of the exact one, and a graph may amplify roundings: the relative error of a product
+        of n factors is up to the sum of theirs, a difference of neighbours keeps the error of the larger. Then their distance says nothing
+        of ours. From the graph's values in float64 ours may be as far as TOLERANCE, or as far as the maker's own."""
+        if exact is None:
+            return False
+        off, their_off = (float(np.max(np.abs(values - exact[name]))) / span for values in (mine, other))
+        print(f"{route}: {name} is off the float64 result by {off:.2e} of its range, the maker's by {their_off:.2e}", flush=True)
+        self.counts[f"{route}, told by float64"] += 1
+        return off <= max(TOLERANCE, their_off)
 
     def check_routes(self):
         """Refusals pass, but not of everything."""
@@ -156,7 +179,7 @@ class Checker:
 
     def predict(self, _, graph, path, given, theirs):
         ours = self.probe(path, given)
-        self.compare("predict", ours, [(name, theirs[name]) for name, _ in ours])
+        self.compare("predict", ours, [(name, theirs[name]) for name, _ in ours], lambda: run_exactly(graph, given))
         assert len(ours) == len(theirs), f"predict: {len(ours)} outputs, expected {len(theirs)}"
 
     def convert(self, seed, graph, path, given, theirs):
@@ -168,9 +191,9 @@ class Checker:
             raise
         lite = run_litert(out, given)
         assert sorted(name for name, _ in lite) == sorted(theirs), f"convert: outputs {[name for name, _ in lite]}"
-        self.compare("convert, LiteRT", lite, [(name, theirs[name]) for name, _ in lite])
+        self.compare("convert, LiteRT", lite, [(name, theirs[name]) for name, _ in lite], lambda: run_exactly(graph, given))
         ours = run_probe(self.judge, out, given, ())
-        self.compare("convert, our run", ours, [(name, theirs[name]) for name, _ in ours])
+        self.compare("convert, our run", ours, [(name, theirs[name]) for name, _ in ours], lambda: run_exactly(graph, given))
 
     def tflite(self, seed, graph, path, given, theirs):
         written = convert_by_tensorflow(graph)
