@@ -134,9 +134,9 @@ Exit run_caught(const Arguments& arguments) {
 }  // namespace visionpress
 
 int main(int argc, char** argv) {
-  // The commands that run a network more than once.
-  constexpr std::array<std::string_view, 4> kRunning = {"evaluate", "experiment", "predict",
-                                                        "serve"};
+  // The commands that run a network; `convert` does to check what it wrote.
+  constexpr std::array<std::string_view, 5> kRunning = {"convert", "evaluate", "experiment",
+                                                        "predict", "serve"};
   if (argc > 1 && std::ranges::find(kRunning, argv[1]) != kRunning.end()) {
     visionpress::let_waiting_threads_sleep(argv);
   }
