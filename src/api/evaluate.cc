@@ -70,18 +70,13 @@ Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
     }
     columns.push_back(std::move(*column));
   }
-  std::vector<Column*> all;
-  for (Column& column : columns) all.push_back(&column);
-  VP_RETURN_IF_ERROR(evaluation.leave_out_bad(all));
-  evaluation.align(columns);
+  VP_ASSIGN_OR_RETURN(ComparableColumns comparable, evaluation.make_comparable(std::move(columns)));
   if (!options.save_predictions.empty()) {
-    VP_RETURN_IF_ERROR(save_predictions(columns.front().predictions, evaluation.dataset(),
-                                        options.save_predictions,
+    VP_RETURN_IF_ERROR(save_predictions(comparable.columns().front().predictions,
+                                        evaluation.dataset(), options.save_predictions,
                                         options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
   }
-  for (Column& column : columns) evaluation.score(column, options.metric);
-  evaluation.compare(columns, {});
-  return evaluation.collect(columns);
+  return evaluation.compare(evaluation.score(std::move(comparable), options.metric), {});
 }
 
 }  // namespace visionpress

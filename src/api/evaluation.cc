@@ -267,23 +267,32 @@ std::vector<std::string> Evaluation::list_paths() const {
 Result<void> Evaluation::run_all(const ModelRunner& runner, const PartsOf& parts_of,
                                  const OnPart& on_part, const std::string& what) {
   first_input_.clear();
+  std::size_t bad_count = 0;
   std::function<void(std::size_t, const Error&)> on_bad;
-  if (options_.skip_bad) {
-    on_bad = [this](std::size_t image, const Error& error) { bad_.emplace(image, error); };
+  if (options_.skip_bad && !bad_is_settled_) {
+    on_bad = [&](std::size_t image, const Error& error) {
+      ++bad_count;
+      bad_.emplace(image, error);
+    };
   }
+  std::mutex mutex;
+  std::size_t first_image = dataset_.images.size();
   const auto begin = std::chrono::steady_clock::now();
   VP_RETURN_IF_ERROR(run_images(
       runner, list_paths(), parts_of,
       [&](const SeenPart& part) -> Result<void> {
-        // One thread has the first image, and the others never touch its input.
-        if (part.image == 0 && part.part == 0) {
-          first_input_.assign(part.input.begin(), part.input.end());
+        if (part.part == 0) {
+          const std::scoped_lock lock(mutex);
+          if (part.image < first_image) {
+            first_image = part.image;
+            first_input_.assign(part.input.begin(), part.input.end());
+          }
         }
         return on_part(part);
       },
       {.threads = threads_, .progress = progress_, .what = what, .on_bad = std::move(on_bad)}));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
-  images_per_second_ = static_cast<double>(dataset_.images.size()) / elapsed.count();
+  images_per_second_ = static_cast<double>(dataset_.images.size() - bad_count) / elapsed.count();
   return {};
 }
 
@@ -378,7 +387,13 @@ Result<void> Evaluation::classify(const ModelRunner& runner, const std::vector<i
   return {};
 }
 
-Result<void> Evaluation::leave_out_bad(std::span<Column* const> columns) {
+Result<ComparableColumns> Evaluation::make_comparable(std::vector<Column> columns) {
+  VP_RETURN_IF_ERROR(leave_out_bad(columns));
+  align(columns);
+  return ComparableColumns(std::move(columns));
+}
+
+Result<void> Evaluation::leave_out_bad(std::vector<Column>& columns) {
   if (bad_.empty()) return {};
   std::vector<std::size_t> kept;  // old indices
   std::vector<std::uint32_t> moved(dataset_.images.size());
@@ -390,13 +405,13 @@ Result<void> Evaluation::leave_out_bad(std::span<Column* const> columns) {
   if (kept.empty()) return tl::unexpected<Error>(first);
   diagnostics_.warn(fmt::format("{} of {} images cannot be decoded and are left out, the first: {}",
                                 bad_.size(), dataset_.images.size(), first.to_string()));
-  for (Column* column : columns) {
-    std::vector<Detections>& detections = column->predictions.detections;
+  for (Column& column : columns) {
+    std::vector<Detections>& detections = column.predictions.detections;
     for (std::size_t i = 0; i < kept.size() && kept[i] < detections.size(); ++i) {
       if (i != kept[i]) detections[i] = std::move(detections[kept[i]]);
     }
     if (!detections.empty()) detections.resize(kept.size());
-    std::vector<ClassSample>& classes = column->predictions.classes;
+    std::vector<ClassSample>& classes = column.predictions.classes;
     std::erase_if(classes, [this](const ClassSample& s) { return bad_.contains(s.image); });
     for (ClassSample& sample : classes) sample.image = moved[sample.image];
   }
@@ -420,7 +435,9 @@ Result<void> Evaluation::leave_out_undecodable() {
     if (!image) bad_.emplace(i, image.error());
     if (progress_) progress_(++done, images.size(), "looking for images that cannot be decoded");
   });
-  return leave_out_bad({});
+  bad_is_settled_ = true;
+  std::vector<Column> none;
+  return leave_out_bad(none);
 }
 
 void Evaluation::align(std::vector<Column>& columns) {
@@ -444,7 +461,12 @@ void Evaluation::drop_weak(Detections& detections) const {
   std::erase_if(detections, [least](const Detection& d) { return !(d.score > least); });
 }
 
-void Evaluation::score(Column& column, Metric metric) const {
+ScoredColumns Evaluation::score(ComparableColumns comparable, Metric metric) const {
+  for (Column& column : comparable.columns_) score_column(column, metric);
+  return ScoredColumns(std::move(comparable.columns_));
+}
+
+void Evaluation::score_column(Column& column, Metric metric) const {
   if (column.predictions.task == Task::Classification) {
     column.score.tags = score_classes(dataset_, column.predictions.classes);
     column.score.top1 = score_top1(column.predictions.classes);
@@ -496,8 +518,15 @@ std::optional<Difference> Evaluation::measure_difference(const Column& column,
                               });
 }
 
-void Evaluation::compare(std::vector<Column>& columns,
-                         std::span<const std::size_t> exported) const {
+EvaluateResult Evaluation::compare(ScoredColumns scored,
+                                   std::span<const std::size_t> exported) const {
+  fill_differences(scored.columns_, exported);
+  return collect(scored.columns_);
+}
+
+/// Columns are independent, so they are resampled side by side.
+void Evaluation::fill_differences(std::vector<Column>& columns,
+                                  std::span<const std::size_t> exported) const {
   parallel_for(columns.size() - 1, threads_, [&](std::size_t i) {
     const std::size_t index = i + 1;
     Column& column = columns[index];

@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "api/model_runner.h"
@@ -50,6 +51,31 @@ struct TriedWays {
 /// True for files of predictions, by their name.
 [[nodiscard]] bool is_predictions(const std::string& file);
 
+/// Columns that can be scored, over the same images and cut the same way. Only
+/// `Evaluation::make_comparable` makes them, so no step before it can be left out.
+class ComparableColumns {
+ public:
+  /// Predictions are saved from here: scoring drops what AP does not look at.
+  [[nodiscard]] const std::vector<Column>& columns() const { return columns_; }
+
+ private:
+  friend class Evaluation;
+  explicit ComparableColumns(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  std::vector<Column> columns_;
+};
+
+/// Columns with their figures; only `Evaluation::score` makes them.
+class ScoredColumns {
+ public:
+  [[nodiscard]] std::vector<Column> take() && { return std::move(columns_); }
+
+ private:
+  friend class Evaluation;
+  explicit ScoredColumns(std::vector<Column> columns) : columns_(std::move(columns)) {}
+  std::vector<Column> columns_;
+};
+
+/// run_model or read_predictions for each column, then make_comparable, score, compare.
 class Evaluation {
  public:
   /// options, progress: borrowed.
@@ -63,35 +89,33 @@ class Evaluation {
   /// source: who has them, for a warning; empty: none is given.
   void adopt(std::vector<std::string> labels, PackageHint hint, std::string source);
 
-  /// Both give a column that `score` has not seen. errors: as `evaluate`, naming no file.
+  /// Both give a column without figures. errors: as `evaluate`, naming no file.
   [[nodiscard]] Result<Column> run_model(const std::string& file);
   [[nodiscard]] Result<Column> read_predictions(const std::string& file, PredictionSource source);
 
-  /// Takes the images that could not be decoded out of the data set and of every column. Call it
-  /// once all columns are there, before they are scored. errors: Malformed where none is left.
-  [[nodiscard]] Result<void> leave_out_bad(std::span<Column* const> columns);
-  /// The same before any column is there: decodes every image once. errors: as leave_out_bad.
+  /// Takes the images that cannot be decoded out of the data set before any column is there:
+  /// decodes every image once. One that cannot be decoded later ends the run. errors: as
+  /// make_comparable.
   [[nodiscard]] Result<void> leave_out_undecodable();
-  /// Makes columns comparable: cuts the boxes of every column to their frames where those of one
-  /// end there, or it is asked; and where such a column, a service's, has nothing at or below the
-  /// service's limit, AP counts in every column what is above it. Call it before they are scored.
-  void align(std::vector<Column>& columns);
+  /// Takes the images that could not be decoded out of the data set and of every column. Then cuts
+  /// the boxes of every column to their frames where those of one end there, or it is asked; and
+  /// where such a column, a service's, has nothing at or below the service's limit, AP counts in
+  /// every column what is above it. columns: all there are, at least one.
+  /// errors: Malformed where no image is left.
+  [[nodiscard]] Result<ComparableColumns> make_comparable(std::vector<Column> columns);
 
   /// Keeps at most `count` images, evenly spread over the data set.
   void thin_out(std::size_t count);
-  /// Runs one network under every usual way; columns that `score` has not seen. errors: as
-  /// run_model.
+  /// Runs one network under every usual way; columns without figures. errors: as run_model.
   [[nodiscard]] Result<TriedWays> run_ways(const std::string& file);
   /// What loading and running had to say.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return diagnostics_.warnings(); }
 
-  /// Fills in the figures. It drops what AP does not look at, so predictions are saved before.
-  void score(Column& column, Metric metric) const;
-  /// Differences to the first column and, where `exported` is not empty, to the column that it has
-  /// for each. Columns are independent, so they are resampled side by side.
-  void compare(std::vector<Column>& columns, std::span<const std::size_t> exported) const;
-  /// Takes the scores out of the columns.
-  [[nodiscard]] EvaluateResult collect(std::vector<Column>& columns) const;
+  [[nodiscard]] ScoredColumns score(ComparableColumns comparable, Metric metric) const;
+  /// The scores with their differences to the first column and, where `exported` is not empty, to
+  /// the column that it has for each.
+  [[nodiscard]] EvaluateResult compare(ScoredColumns scored,
+                                       std::span<const std::size_t> exported) const;
 
  private:
   /// A network that fits the data set, and the tag of each of its classes.
@@ -111,6 +135,11 @@ class Evaluation {
   [[nodiscard]] Result<void> classify(const ModelRunner& runner, const std::vector<int>& tags,
                                       Column& column);
   void drop_weak(Detections& detections) const;
+  [[nodiscard]] Result<void> leave_out_bad(std::vector<Column>& columns);
+  void align(std::vector<Column>& columns);
+  void score_column(Column& column, Metric metric) const;
+  void fill_differences(std::vector<Column>& columns, std::span<const std::size_t> exported) const;
+  [[nodiscard]] EvaluateResult collect(std::vector<Column>& columns) const;
   [[nodiscard]] std::optional<Difference> measure_difference(const Column& column,
                                                              const Column& baseline) const;
   [[nodiscard]] bool counts_all() const;
@@ -124,12 +153,13 @@ class Evaluation {
   int threads_;
   Dataset dataset_ = {};
   Diagnostics diagnostics_ = {};
-  std::vector<float> first_input_ = {};
+  std::vector<float> first_input_ = {};  ///< of the first image that could be decoded
   ImageNeed need_ = ImageNeed::Required;
   double images_per_second_ = 0.0;                     ///< of the model that was run last
   std::optional<float> service_least_ = std::nullopt;  ///< AP's threshold, where a service set it
   std::map<std::size_t, Error> bad_ = {};  ///< images that could not be decoded, by index
   std::size_t bad_count_ = 0;              ///< of those that were left out
+  bool bad_is_settled_ = false;            ///< leave_out_undecodable has been called
   std::vector<std::string> labels_ = {};
   std::string labels_file_ = {};
   PackageHint hint_ = {};

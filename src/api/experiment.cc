@@ -340,10 +340,10 @@ class Experiment {
     }
     auto column = planned.source != nullptr ? run_export(planned) : ask_online(planned);
     if (!column) return in_file(column.error(), planned.column.source);
-    Column scored = *column;
-    evaluation_.score(scored, Metric::Standard);
+    VP_ASSIGN_OR_RETURN(ComparableColumns alone, evaluation_.make_comparable({*column}));
+    const std::vector<Column> scored = evaluation_.score(std::move(alone), Metric::Standard).take();
     VP_RETURN_IF_ERROR(
-        store_.save(planned.name, key, made, *column, scored.score, evaluation_.dataset()));
+        store_.save(planned.name, key, made, *column, scored.front().score, evaluation_.dataset()));
     return with_source(planned, std::move(*column));
   }
 
@@ -440,16 +440,16 @@ class Experiment {
   }
 
   /// The figures of one metric, with the titles in place of files.
-  [[nodiscard]] EvaluateResult score(std::vector<Column> columns, Metric metric) {
-    evaluation_.align(columns);
+  [[nodiscard]] Result<EvaluateResult> score(std::vector<Column> columns, Metric metric) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
-      evaluation_.score(columns[i], metric);
       columns[i].score.file = planned_[i].column.title;
     }
+    VP_ASSIGN_OR_RETURN(ComparableColumns comparable,
+                        evaluation_.make_comparable(std::move(columns)));
     std::vector<std::size_t> exported;
     for (const Planned& planned : planned_) exported.push_back(planned.exported);
-    evaluation_.compare(columns, exported);
-    EvaluateResult result = evaluation_.collect(columns);
+    EvaluateResult result =
+        evaluation_.compare(evaluation_.score(std::move(comparable), metric), exported);
     result.options.metric = metric;
     return result;
   }
@@ -457,10 +457,12 @@ class Experiment {
   [[nodiscard]] Result<ExperimentResult> collect(const std::vector<Column>& columns) {
     ExperimentResult result;
     result.results = options_.results;
-    result.standard = score(columns, Metric::Standard);
+    VP_ASSIGN_OR_RETURN(result.standard, score(columns, Metric::Standard));
     const Metric asked = options_.evaluate.metric;
     const bool detection = result.standard.task == Task::Detection;
-    if (asked != Metric::Standard && detection) result.legacy = score(columns, asked);
+    if (asked != Metric::Standard && detection) {
+      VP_ASSIGN_OR_RETURN(result.legacy, score(columns, asked));
+    }
     for (const Planned& planned : planned_) result.columns.push_back(planned.column);
     result.warnings = warnings_;
     result.warnings.insert(result.warnings.end(), result.standard.warnings.begin(),

@@ -72,10 +72,11 @@ Result<FindPreprocessingResult> find_preprocessing(const std::string& file,
   auto tried = evaluation.run_ways(file);
   if (!tried) return in_file(tried.error(), file);
   std::vector<TriedWay>& ways = tried->ways;
-  std::vector<Column*> columns;
-  for (TriedWay& way : ways) columns.push_back(&way.column);
-  VP_RETURN_IF_ERROR(evaluation.leave_out_bad(columns));
-  for (Column* column : columns) evaluation.score(*column, options.metric);
+  std::vector<Column> columns;
+  for (TriedWay& way : ways) columns.push_back(std::move(way.column));
+  VP_ASSIGN_OR_RETURN(ComparableColumns comparable, evaluation.make_comparable(std::move(columns)));
+  columns = evaluation.score(std::move(comparable), options.metric).take();
+  for (std::size_t i = 0; i < ways.size(); ++i) ways[i].column = std::move(columns[i]);
   std::ranges::stable_sort(ways, [](const TriedWay& a, const TriedWay& b) {
     return score_of(a.column) > score_of(b.column);
   });
