@@ -1,6 +1,6 @@
 #pragma once
 
-/// Writes a model file anew with its weights in fewer bits.
+/// Rewrites a model file with its weights in fewer bits.
 
 #include <cstdint>
 #include <optional>

@@ -21,7 +21,7 @@ enum class Metric : std::uint8_t {
   LegacyFlipped,  ///< the same with the comparison the other way round
 };
 
-/// Whose rounding a model is run with; every figure names it.
+/// Which runtime's rounding a run reproduces; every figure names it.
 enum class Arithmetic : std::uint8_t {
   Runtime,  ///< the format's default runtime: float32; hybrid int8 TFLite as LiteRT with XNNPACK
   Builtin,  ///< hybrid int8 TFLite as LiteRT's builtin kernels, without a delegate

@@ -244,7 +244,7 @@ Result<EncodedWeight> encode_linear8_tensor(FloatView weights, const Shape& shap
 Scheme linear8_scheme() {
   return {
       .name = "linear-8",
-      .help = "8-bit codes, one scale an output channel: a quarter of the size",
+      .help = "8-bit codes, one scale per output channel: a quarter of the size",
       .bits = 8,
       .floating = false,
       .min_elements = 1024,
@@ -256,7 +256,7 @@ Scheme linear8_scheme() {
 Scheme linear8_tensor_scheme() {
   return {
       .name = "linear-8-tensor",
-      .help = "8-bit codes, one scale a weight: as older tools wrote them",
+      .help = "8-bit codes, one scale per weight: as older tools wrote them",
       .bits = 8,
       .floating = false,
       .min_elements = 1024,

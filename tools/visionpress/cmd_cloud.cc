@@ -54,21 +54,21 @@ class CloudCommand {
         ->check(CLI::Range(0, 1 << 20).description(""))
         ->group(kMore);
     app()
-        .add_option("--retries", access_.retries, "Sendings of a request after the first")
+        .add_option("--retries", access_.retries, "Retries per request")
         ->capture_default_str()
         ->type_name("N")
         ->check(CLI::Range(0, 100).description(""))
         ->group(kMore);
     app()
         .add_option("--timeout", access_.timeout_seconds,
-                    "Seconds without a byte after which a connection is given up")
+                    "Give up a connection after this many seconds without data")
         ->capture_default_str()
         ->type_name("S")
         ->check(CLI::Range(1, 3600).description(""))
         ->group(kMore);
     app()
         .add_option("--request-limit", access_.request_seconds,
-                    "Seconds that one request may take in all, with its repeats")
+                    "Seconds that one request may take in all, retries included")
         ->capture_default_str()
         ->type_name("S")
         ->check(CLI::Range(1, 86400).description(""))
@@ -149,7 +149,7 @@ Exit run_create(const Arguments& arguments) {
   command.app().add_flag("--classification", classification,
                          "A project that names whole images; default: one that finds boxes");
   command.app().add_flag("--multilabel", options.multilabel,
-                         "With --classification: several tags an image");
+                         "With --classification: several tags per image");
   command.app()
       .add_option("--description", options.description, "For people")
       ->type_name("TEXT")
@@ -175,7 +175,7 @@ Exit run_delete(const Arguments& arguments) {
   bool sure = false;
   command.add_project(project);
   command.add_iteration(iteration, "Delete only this iteration: its name or id");
-  command.app().add_flag("--yes", sure, "Do it: there is no way back");
+  command.app().add_flag("--yes", sure, "Confirm: this cannot be undone");
   if (const auto exit = command.parse(arguments)) return *exit;
   if (!sure) {
     std::fprintf(stderr,
@@ -384,7 +384,7 @@ Exit run_cloud_predict(const Arguments& arguments) {
                  "Write all answers as COCO results JSON, which `evaluate` scores")
       ->type_name("FILE");
   app.add_flag("--force", options.overwrite, "Overwrite an existing --save-predictions file");
-  app.add_option("--probability", options.probability, "List answers above it")
+  app.add_option("--probability", options.probability, "List answers above this probability")
       ->capture_default_str();
   app.add_flag("--classification", classification,
                "A project that names whole images; default: one that finds boxes");
@@ -405,8 +405,8 @@ constexpr std::array<Command, 13> kSubCommands = {{
     {"train", "train, and wait", run_train},
     {"iterations", "a project's trainings", run_iterations},
     {"performance", "the service's own figures of an iteration", run_performance},
-    {"publish", "let an iteration be asked for predictions", run_publish},
-    {"default", "the iteration that API 2 asks", run_default},
+    {"publish", "make an iteration available for predictions", run_publish},
+    {"default", "the iteration that API 2 uses", run_default},
     {"predict", "what the service sees in images", run_cloud_predict},
     {"export", "fetch a model", run_export},
     {"delete", "delete a project or an iteration", run_delete},

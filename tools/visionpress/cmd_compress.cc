@@ -56,7 +56,7 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
 
 Exit run_compress(const Arguments& arguments) {
   CommandLine line(
-      "compress", "Writes a model file anew with its weights in fewer bits.",
+      "compress", "Rewrites a model file with its weights in fewer bits.",
       "  visionpress compress model.mlmodel --weights fp16\n"
       "  visionpress compress model.tflite -w linear-8 -o small.tflite\n"
       "  visionpress compress model.mlmodel -w linear-8 --keep conv1 --keep 'head/*' --table\n\n" +

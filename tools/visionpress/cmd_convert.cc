@@ -22,7 +22,7 @@ void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
       ->default_str("current");
   app.add_flag_callback(
       "--no-check", [&options] { options.check = false; },
-      "Keep the file without running it once beside its source");
+      "Keep the new file without comparing its outputs with the source's");
   app.add_flag("--table", table, "With --weights: also show one row per weight");
   add_threads(app, options.threads);
 }

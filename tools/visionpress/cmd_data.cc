@@ -33,8 +33,9 @@ Exit run_coco(const Arguments& arguments) {
   app.add_option("--max-images", options.max_images, "Take only this many images; 0: all")
       ->capture_default_str()
       ->check(check_count);
-  app.add_flag("--no-download", no_download, "Write the annotations alone");
-  app.add_flag("--skip-missing", options.skip_missing, "Leave out images that cannot be had");
+  app.add_flag("--no-download", no_download, "Write only the annotations");
+  app.add_flag("--skip-missing", options.skip_missing,
+               "Leave out images that cannot be downloaded");
   app.add_flag(
       "--force", options.overwrite,
       "Overwrite an annotations.json of another content, and other images of the same names");
@@ -43,13 +44,13 @@ Exit run_coco(const Arguments& arguments) {
       ->type_name("N")
       ->check(CLI::Range(1, 64).description(""))
       ->group(kMore);
-  app.add_option("--retries", options.retries, "Sendings of a request after the first")
+  app.add_option("--retries", options.retries, "Retries per request")
       ->capture_default_str()
       ->type_name("N")
       ->check(CLI::Range(0, 100).description(""))
       ->group(kMore);
   app.add_option("--timeout", options.timeout_seconds,
-                 "Seconds without a byte after which a connection is given up")
+                 "Give up a connection after this many seconds without data")
       ->capture_default_str()
       ->type_name("S")
       ->check(CLI::Range(1, 3600).description(""))

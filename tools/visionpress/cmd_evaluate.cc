@@ -20,7 +20,7 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
   app.add_option("--images", options.images, "Folder of the images; default: beside the data")
       ->type_name("DIR");
   app.add_option("--labels", options.labels,
-                 "Label file, a tag a line; default: in the model, else labels.txt or "
+                 "Label file, one tag per line; default: in the model, else labels.txt or "
                  "NAME_labels.txt beside it")
       ->type_name("FILE");
   app.add_option_function<double>(
@@ -36,8 +36,8 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
   app.add_flag("--skip-bad", options.skip_bad, "Leave out images that cannot be decoded");
   add_threads(app, options.threads);
   app.add_flag("--clip-boxes", options.clip_boxes,
-               "Cut predicted boxes to their image, as the service does; without it that is done "
-               "where a column's boxes all end there")
+               "Clip predicted boxes to their image, as the service does; default: only where one "
+               "column's boxes are clipped already")
       ->group(kMore);
   app.add_flag("--crops", options.crops,
                "Classifiers: score the boxes of a detection data set as crops")
@@ -67,7 +67,7 @@ Exit run_find_preprocessing(const std::vector<std::string>& files, const Evaluat
 
 Exit run_evaluate(const Arguments& arguments) {
   CommandLine line(
-      "evaluate", "Scores model files on labelled images: one column a file.",
+      "evaluate", "Scores model files on labelled images: one column per file.",
       "  visionpress evaluate model.mlmodel model.linear-8.mlmodel --data annotations.json\n"
       "  visionpress evaluate model.tflite small.tflite --data coco.json --images photos "
       "--max-drop 0.5\n"

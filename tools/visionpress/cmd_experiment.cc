@@ -24,7 +24,7 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
       ->required()
       ->type_name("PATH");
   app.add_option("-o,--results", options.results,
-                 "Folder for the results; what is in it from an earlier run is not made again")
+                 "Folder for the results; what an earlier run finished is reused")
       ->required()
       ->type_name("DIR");
   app.add_option("-w,--weights", options.schemes,
@@ -51,7 +51,7 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
                  "Folder of the images; default: beside the data")
       ->type_name("DIR");
   app.add_option("--labels", options.evaluate.labels,
-                 "Label file, a tag a line; default: in the export, or beside it")
+                 "Label file, one tag per line; default: in the export, or beside it")
       ->type_name("FILE");
   app.add_flag("--skip-missing", options.evaluate.skip_missing,
                "Leave out images that are not there");

@@ -16,7 +16,7 @@ Exit run_inspect(const Arguments& arguments) {
   line.app().add_option("FILE", files, kModelHelp)->required();
   line.app().add_flag(
       "--layers", layers,
-      "A row a layer and a weight too, and the file's metadata (--csv: the weights alone)");
+      "Also list every layer, every weight and the file's metadata (--csv: only the weights)");
   std::optional<std::array<std::int64_t, 2>> input_size;
   add_input_size(line.app(), input_size);
   add_form_options(line.app(), output);

@@ -60,10 +60,10 @@ Exit run_predict(const Arguments& arguments) {
                  "Write copies of the images with the boxes drawn in to this folder")
       ->type_name("DIR");
   app.add_option("--labels", options.labels,
-                 "Label file, a tag a line; default: in the model, else labels.txt or "
+                 "Label file, one tag per line; default: in the model, else labels.txt or "
                  "NAME_labels.txt beside it")
       ->type_name("FILE");
-  app.add_option("--probability", options.probability, "Print detections above it")
+  app.add_option("--probability", options.probability, "Print detections above this probability")
       ->capture_default_str();
   app.add_option("--top", options.top, "Classes printed of a classifier")
       ->capture_default_str()
@@ -72,10 +72,10 @@ Exit run_predict(const Arguments& arguments) {
   add_threads(app, options.threads);
   add_form_options(app, output);
   app.add_option("--nms-iou", options.nms_iou,
-                 "The weaker of two boxes of a tag that overlap more is dropped")
+                 "Of two boxes of one tag that overlap more than this, drop the weaker")
       ->capture_default_str()
       ->group(kMore);
-  app.add_option("--max-detections", options.max_detections, "Boxes kept an image")
+  app.add_option("--max-detections", options.max_detections, "Most boxes kept per image")
       ->capture_default_str()
       ->check(check_count)
       ->group(kMore);

@@ -85,34 +85,33 @@ void add_server_options(CLI::App& app, ServeOptions& options) {
       ->type_name("ADDRESS")
       ->capture_default_str();
   app.add_option("--labels", options.labels,
-                 "Label file, a tag a line; default: in the model, else labels.txt or "
+                 "Label file, one tag per line; default: in the model, else labels.txt or "
                  "NAME_labels.txt beside it")
       ->type_name("FILE");
-  app.add_option("--probability", options.probability, "Answer detections above it")
+  app.add_option("--probability", options.probability, "Answer detections above this probability")
       ->capture_default_str();
-  app.add_option("--workers", options.workers,
-                 "Images looked at at the same time; 0: as many as threads")
+  app.add_option("--workers", options.workers, "Images run at the same time; 0: as many as threads")
       ->type_name("N")
       ->capture_default_str();
   app.add_option("--nms-iou", options.nms_iou,
-                 "The weaker of two boxes of a tag that overlap more is dropped")
+                 "Of two boxes of one tag that overlap more than this, drop the weaker")
       ->capture_default_str()
       ->group(kMore);
-  app.add_option("--max-detections", options.max_detections, "Boxes answered an image")
+  app.add_option("--max-detections", options.max_detections, "Most boxes answered per image")
       ->capture_default_str()
       ->check(check_count)
       ->group(kMore);
   app.add_option("--connections", options.connections,
-                 "Images received or looked at at the same time; others wait")
+                 "Images received or run at the same time; others wait")
       ->type_name("N")
       ->capture_default_str()
       ->group(kMore);
   app.add_option("--receive-seconds", options.receive_seconds,
-                 "Longest that a request may take to arrive")
+                 "Seconds that a request may take to arrive")
       ->capture_default_str()
       ->group(kMore);
   app.add_option("--answer-seconds", options.answer_seconds,
-                 "Longest that a request may then take to be answered")
+                 "Seconds that its answer may then take")
       ->capture_default_str()
       ->group(kMore);
 }
@@ -160,9 +159,10 @@ Exit run_serve(const Arguments& arguments) {
   add_server_options(app, options);
   app.add_flag("--allow-url,!--no-url", options.fetches_urls,
                "Take calls that name an image by its address, and fetch it where that is public");
-  app.add_option("--keys-fd", keys_descriptor,
-                 "Read the keys that callers must send, one a line, from this descriptor; default: "
-                 "from VISIONPRESS_SERVE_KEYS, else callers need none")
+  app.add_option(
+         "--keys-fd", keys_descriptor,
+         "Read the keys that callers must send, one per line, from this descriptor; default: "
+         "from VISIONPRESS_SERVE_KEYS, else callers need none")
       ->check(CLI::NonNegativeNumber.description(""))
       ->type_name("FD");
   add_threads(app, options.threads);

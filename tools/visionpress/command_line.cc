@@ -207,7 +207,7 @@ void add_form_options(CLI::App& app, OutputOptions& options) {
 }
 
 void add_threads(CLI::App& app, int& threads) {
-  app.add_option("--threads", threads, "Threads to use; 0: one a core")
+  app.add_option("--threads", threads, "Threads to use; 0: one per core")
       ->type_name("N")
       ->capture_default_str()
       ->check(CLI::Range(0, 1024).description(""));
@@ -276,23 +276,23 @@ void add_metric_options(CommandLine& line, EvaluateOptions& options,
     }
   };
   add_number("--probability", options.probability,
-             "Precision and recall count detections above it");
+             "Precision and recall count detections above this probability");
   add_number("--iou", options.iou, "Overlap that makes a match for precision and recall");
   app.add_option_function<float>(
          "--ap-probability", [&options](float value) { options.ap_probability = value; },
-         "AP counts detections above it; default: 0.005, and every one where only predictions are "
-         "scored")
+         "AP counts detections above this probability; default: 0.005, or all where only "
+         "predictions are scored")
       ->type_name("FLOAT")
       ->group(kMore);
   add_number("--nms-iou", options.nms_iou,
-             "The weaker of two boxes of a tag that overlap more is dropped");
-  add_number("--max-detections", options.max_detections, "Boxes kept an image");
+             "Of two boxes of one tag that overlap more than this, drop the weaker");
+  add_number("--max-detections", options.max_detections, "Most boxes kept per image");
   add_number("--min-box", options.min_box,
              "Leave out true boxes below this share of the image's side");
   add_number("--max-images", options.max_images, "Take only this many images; 0: all");
   add_number("--bootstrap", options.bootstrap_rounds,
-             "Rounds of the interval of differences; 0: none");
-  add_number("--seed", options.seed, "Of the bootstrap");
+             "Bootstrap rounds for the interval of a difference; 0: no interval");
+  add_number("--seed", options.seed, "Seed of the bootstrap's random draws");
 }
 
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess) {
@@ -302,7 +302,7 @@ void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOption
            {"builtin", Arithmetic::Builtin},
            {"float", Arithmetic::Float},
            {"f16", Arithmetic::Float16}},
-          "Whose rounding to run with. runtime: the format's default runtime "
+          "Which runtime's rounding to reproduce. runtime: the format's default runtime "
           "(hybrid int8 TFLite as LiteRT with XNNPACK); builtin: LiteRT's builtin "
           "kernels; float: weights decoded; f16: every activation rounded to half")
       ->group(kMore)
@@ -335,7 +335,7 @@ void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOption
       ->delimiter(',')
       ->group(kMore);
   line.app()
-      .add_option("--std", preprocess.std, "Divides (pixel - mean): one number or three")
+      .add_option("--std", preprocess.std, "Divides what is left after --mean: one number or three")
       ->expected(1, 3)
       ->delimiter(',')
       ->group(kMore);

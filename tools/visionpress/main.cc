@@ -25,9 +25,9 @@ namespace {
 
 constexpr std::array<Command, 9> kCommands = {{
     {"inspect", "what is in a model file, and what each scheme would make of it", run_inspect},
-    {"compress", "write it anew with its weights in fewer bits", run_compress},
+    {"compress", "rewrite a model file with its weights in fewer bits", run_compress},
     {"convert", "make a TensorFlow Lite file of a TensorFlow frozen graph", run_convert},
-    {"evaluate", "score files on labelled images: one column a file", run_evaluate},
+    {"evaluate", "score files on labelled images: one column per file", run_evaluate},
     {"experiment", "exports, their compressed forms and the service, side by side", run_experiment},
     {"predict", "what a model sees in images", run_predict},
     {"serve", "answer Custom Vision's prediction calls on this machine", run_serve},
