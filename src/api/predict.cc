@@ -64,6 +64,24 @@ std::string name_copy(const std::string& image, const PredictOptions& options) {
          (std::filesystem::path(image).stem().string() + ".png");
 }
 
+/// Before the first copy is drawn, so that a name that exists leaves no part of the copies behind.
+Result<void> check_copies_are_new(const std::vector<std::string>& images,
+                                  const PredictOptions& options) {
+  std::size_t count = 0;
+  std::string first;
+  for (const std::string& image : images) {
+    const std::string copy = name_copy(image, options);
+    std::error_code ignored;
+    if (!fs::exists(fs::symlink_status(copy, ignored))) continue;
+    if (count++ == 0) first = copy;
+  }
+  if (count == 0) return {};
+  const std::string others =
+      count == 1 ? "" : fmt::format(" (as do {} of {} copies)", count, images.size());
+  return in_file(fail(ErrorKind::Output, "exists already{}; --force overwrites it", others).value(),
+                 first);
+}
+
 Result<void> check_outputs(const std::string& model, const std::vector<std::string>& images,
                            const PredictOptions& options) {
   std::vector<std::string> inputs = {model, options.labels, images.front()};
@@ -77,7 +95,7 @@ Result<void> check_outputs(const std::string& model, const std::vector<std::stri
   for (const std::string& image : images) {
     VP_RETURN_IF_ERROR(check_not_read(name_copy(image, options), {&image, 1}));
   }
-  return {};
+  return options.overwrite ? Result<void>() : check_copies_are_new(images, options);
 }
 
 Result<void> make_folder(const std::string& path) {
