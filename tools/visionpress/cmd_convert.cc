@@ -6,7 +6,8 @@ namespace {
 
 void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
   CLI::App& app = line.app();
-  app.add_option("FILE", options.input, "TensorFlow frozen graph (.pb)")->required();
+  app.add_option("FILE", options.input, "TensorFlow frozen graph (.pb), or a SavedModel's folder")
+      ->required();
   app.add_option("-o,--output", options.output, "File to write; default: NAME.tflite beside FILE")
       ->type_name("FILE");
   app.add_option("-w,--weights", options.weights, "How to store the weights; default: as float32")
@@ -30,7 +31,8 @@ void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
 }  // namespace
 
 Exit run_convert(const Arguments& arguments) {
-  CommandLine line("convert", "Writes a TensorFlow frozen graph as a TensorFlow Lite file.",
+  CommandLine line("convert",
+                   "Writes a TensorFlow frozen graph or SavedModel as a TensorFlow Lite file.",
                    "  visionpress convert model.pb\n"
                    "  visionpress convert model.pb -o small.tflite --weights linear-8\n"
                    "  visionpress convert style.pb --input-size 512x512\n");
