@@ -259,9 +259,16 @@ OpenOptions open_options(const std::optional<std::array<std::int64_t, 2>>& input
 void warn_of_package(const OpenedModel& model, std::vector<std::string>& warnings) {
   if (!model.package || model.package->package.labels.empty()) return;
   if (!model.graph().labels.empty()) return;
-  warnings.push_back(
-      fmt::format("the package's {} labels are no part of the new file: keep {} beside it",
-                  model.package->package.labels.size(), model.package->package.labels_entry));
+  const ExportPackage& package = model.package->package;
+  // A folder's labels stay where they are, and the new file is written beside the folder.
+  std::string advice = fmt::format("keep {} beside it", package.labels_entry);
+  if (!model.package->is_archive && !package.labels_entry.empty()) {
+    const std::string& path = model.package->model_path;
+    const std::string root = path.substr(0, path.size() - package.model_entry.size());
+    advice = fmt::format("--labels {}{} gives it them", root, package.labels_entry);
+  }
+  warnings.push_back(fmt::format("the package's {} labels are no part of the new file: {}",
+                                 package.labels.size(), advice));
 }
 
 std::string describe(const WeightCode& code) {
