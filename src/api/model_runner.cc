@@ -124,6 +124,28 @@ Result<void> check_label_count(const ModelRunner& runner, const FoundLabels& fou
                  found.file.empty() ? path : found.file);
 }
 
+/// The labels that came with the model: in its file, else in its package.
+const std::vector<std::string>& own_labels(const OpenedModel& model) {
+  const std::vector<std::string>& in_file = model.graph().labels;
+  return in_file.empty() && model.package ? model.package->package.labels : in_file;
+}
+
+/// A label file in another order than the model's own gives every class a wrong name.
+void warn_of_label_order(const FoundLabels& found, OpenedModel& model) {
+  const std::vector<std::string>& own = own_labels(model);
+  if (found.file.empty()) return;
+  for (std::size_t i = 0; i < own.size() && i < found.labels.size(); ++i) {
+    if (found.labels[i] == own[i]) continue;
+    const auto elsewhere = std::ranges::find(found.labels, own[i]);
+    if (elsewhere == found.labels.end()) continue;
+    model.warnings.push_back(
+        fmt::format("the labels of {} are in another order than the model's own: \"{}\" is number "
+                    "{} and not {}",
+                    found.file, own[i], elsewhere - found.labels.begin() + 1, i + 1));
+    return;
+  }
+}
+
 /// Says what the input is where it can be no image, whatever its size: a vector, a table, a row.
 Result<void> check_image_input(const Graph& graph) {
   if (graph.inputs.empty()) return {};
@@ -164,6 +186,7 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
   recognize_task(session.outputs(), found.labels.size(), runner);
   VP_RETURN_IF_ERROR(check_label_count(runner, found, path));
   runner.labels = found.labels;
+  warn_of_label_order(found, runner.model);
   const PreprocessUse classifier =
       options.crops ? PreprocessUse::CropClassifier : PreprocessUse::Classifier;
   const PreprocessUse use =
@@ -174,6 +197,9 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
   const Layout layout = picture_layout(graph, runner.executor->input_shape());
   VP_ASSIGN_OR_RETURN(runner.preprocess,
                       choose_preprocess(graph.input_info, layout, use, options.preprocess, hint));
+  for (std::string& warning : list_overrides(graph, options.preprocess, runner.preprocess)) {
+    runner.model.warnings.push_back(std::move(warning));
+  }
   if (runner.preprocess.mean.empty() &&
       guesses_range(graph, runner.task == ModelTask::Detection, hint)) {
     runner.preprocess.range_is_guess = true;
@@ -221,8 +247,7 @@ Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& pat
   FoundLabels found;
   found.file = given;
   if (given.empty()) {
-    found.labels = model.graph().labels;
-    if (found.labels.empty() && model.package) found.labels = model.package->package.labels;
+    found.labels = own_labels(model);
     if (!found.labels.empty()) return found;
     found.file = find_label_file(path);
     if (found.file.empty()) return found;

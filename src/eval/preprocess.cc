@@ -96,6 +96,19 @@ Result<void> choose_range(const InputInfo& input, const PreprocessOptions& optio
   return {};
 }
 
+constexpr std::array<const char*, 3> kColorNames = {"RGB", "BGR", "grey"};
+
+const char* name_of(ColorOrder color) { return kColorNames[static_cast<std::size_t>(color)]; }
+
+std::string describe_scaling(const std::vector<float>& mean, const std::vector<float>& std) {
+  return fmt::format("(pixel - [{}]) / [{}]", fmt::join(mean, ", "), fmt::join(std, ", "));
+}
+
+bool changes_pixels(const Preprocess& how) {
+  return std::ranges::any_of(how.mean, [](float value) { return value != 0.0F; }) ||
+         std::ranges::any_of(how.std, [](float value) { return value != 1.0F; });
+}
+
 /// A rectangle of a picture, in its pixels.
 struct Part {
   int x = 0;
@@ -278,6 +291,8 @@ bool scales_its_input(const Graph& graph) {
   });
   if (first == graph.nodes.end()) return false;
   if (std::holds_alternative<BatchNorm>(first->op)) return true;
+  const auto* unary = std::get_if<Unary>(&first->op);
+  if (unary != nullptr && unary->kind == UnaryKind::Linear) return true;
   const auto* binary = std::get_if<Binary>(&first->op);
   if (binary == nullptr) return false;
   const bool scales = binary->kind == BinaryKind::Add || binary->kind == BinaryKind::Subtract ||
@@ -297,16 +312,38 @@ bool tells_range(const Graph& graph) {
   return !is_float || scales_its_input(graph);
 }
 
+std::vector<std::string> list_overrides(const Graph& graph, const PreprocessOptions& options,
+                                        const Preprocess& chosen) {
+  const InputInfo& input = graph.input_info;
+  std::vector<std::string> warnings;
+  const bool has_range = !options.mean.empty() || !options.std.empty();
+  if (has_range && (!input.mean.empty() || !input.std.empty())) {
+    // What it would be without the options; a file whose own numbers do not fit says nothing.
+    Preprocess stated = chosen;
+    const bool fits = choose_range(input, {}, stated).has_value();
+    if (fits && (stated.mean != chosen.mean || stated.std != chosen.std)) {
+      warnings.push_back(fmt::format("--mean and --std replace the file's own scaling, {} ({})",
+                                     describe_scaling(stated.mean, stated.std), input.source));
+    }
+  } else if (has_range && changes_pixels(chosen) && scales_its_input(graph)) {
+    warnings.emplace_back("the file scales its pixels itself; --mean and --std do so before it");
+  }
+  if (options.color && input.color_order && *input.color_order != chosen.color) {
+    warnings.push_back(fmt::format("--color gives {}, and the file states {} ({})",
+                                   name_of(chosen.color), name_of(*input.color_order),
+                                   input.source));
+  }
+  return warnings;
+}
+
 std::string describe(const Preprocess& preprocess) {
-  constexpr std::array<const char*, 3> kColors = {"RGB", "BGR", "grey"};
-  std::string text = fmt::format(
-      "{} to {}x{}, {} ({}); {} ({}); ", name_of_rule(preprocess.rule), preprocess.width,
-      preprocess.height, name_of_filter(preprocess), preprocess.rule_source,
-      kColors[static_cast<std::size_t>(preprocess.color)], preprocess.color_source);
+  std::string text =
+      fmt::format("{} to {}x{}, {} ({}); {} ({}); ", name_of_rule(preprocess.rule),
+                  preprocess.width, preprocess.height, name_of_filter(preprocess),
+                  preprocess.rule_source, name_of(preprocess.color), preprocess.color_source);
   if (preprocess.mean.empty())
     return text + (preprocess.range_is_guess ? "0..255 (guess)" : "0..255");
-  return text + fmt::format("(pixel - [{}]) / [{}]", fmt::join(preprocess.mean, ", "),
-                            fmt::join(preprocess.std, ", "));
+  return text + describe_scaling(preprocess.mean, preprocess.std);
 }
 
 void place_in_picture(const Placement& placement, std::span<Detection> detections) {

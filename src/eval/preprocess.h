@@ -96,6 +96,12 @@ inline constexpr const char* kRangeGuess =
 /// input, or since the network scales them itself.
 [[nodiscard]] bool tells_range(const Graph& graph);
 
+/// Says where options contradict what the file itself states of its pixels: another scaling or
+/// colour order than it asks for, or a scaling before the one that it does.
+[[nodiscard]] std::vector<std::string> list_overrides(const Graph& graph,
+                                                      const PreprocessOptions& options,
+                                                      const Preprocess& chosen);
+
 /// One line: "stretched to 416x416, bilinear; BGR (Core ML image input); 0..255".
 [[nodiscard]] std::string describe(const Preprocess& preprocess);
 

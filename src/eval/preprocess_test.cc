@@ -47,6 +47,53 @@ TEST(PreprocessTest, TheFilesOwnOrderWinsAndTheCommandLineWinsOverIt) {
             "stretched to 227x227, bicubic (asked for); BGR (asked for); 0..255");
 }
 
+std::vector<std::string> overrides_of(const Graph& graph, const PreprocessOptions& options) {
+  const auto chosen =
+      choose_preprocess(graph.input_info, Layout::ChannelsLast, PreprocessUse::Classifier, options);
+  EXPECT_TRUE(chosen);
+  return list_overrides(graph, options, *chosen);
+}
+
+TEST(PreprocessTest, OptionsThatContradictTheFileAreSaid) {
+  Graph graph;
+  graph.input_info = make_input(224, 224);
+  graph.input_info.mean = {127.5F};
+  graph.input_info.std = {127.5F};
+  graph.input_info.color_order = ColorOrder::Rgb;
+  graph.input_info.source = "TFLite metadata";
+  PreprocessOptions options;
+  EXPECT_TRUE(overrides_of(graph, options).empty());
+  options.mean = {127.5F};
+  options.std = {127.5F, 127.5F, 127.5F};
+  options.color = ColorChoice::Rgb;
+  EXPECT_TRUE(overrides_of(graph, options).empty());
+  options.mean = {0.0F};
+  options.color = ColorChoice::Bgr;
+  EXPECT_EQ(overrides_of(graph, options),
+            (std::vector<std::string>{
+                "--mean and --std replace the file's own scaling, (pixel - [127.5, 127.5, 127.5]) "
+                "/ [127.5, 127.5, 127.5] (TFLite metadata)",
+                "--color gives BGR, and the file states RGB (TFLite metadata)"}));
+}
+
+TEST(PreprocessTest, AScalingBeforeTheFilesOwnIsSaid) {
+  Graph graph;
+  graph.input_info = make_input(224, 224);
+  graph.inputs = {0};
+  graph.tensors.resize(2);
+  graph.nodes.resize(1);
+  graph.nodes.front().op = Unary{UnaryKind::Linear, 1.0F / 255.0F, 0.0F};  // Core ML's scale
+  graph.nodes.front().inputs = {0};
+  graph.nodes.front().outputs = {1};
+  PreprocessOptions options;
+  options.std = {1.0F};
+  EXPECT_TRUE(overrides_of(graph, options).empty());
+  options.std = {255.0F};
+  EXPECT_EQ(overrides_of(graph, options),
+            (std::vector<std::string>{
+                "the file scales its pixels itself; --mean and --std do so before it"}));
+}
+
 TEST(PreprocessTest, ANormalizationMeansRgb) {
   InputInfo input = make_input(224, 224);
   input.mean = {127.5F};
