@@ -76,7 +76,8 @@ struct EvaluateOptions {
       0.0;  ///< truth boxes narrower or lower than this share of the image are left out
   Arithmetic arithmetic = Arithmetic::Runtime;
   PreprocessOptions preprocess = {};
-  std::size_t max_images = 0;           ///< 0: all of them
+  /// The first so many of a file's, by id; of a folder for each tag, evenly spread. 0: all.
+  std::size_t max_images = 0;
   bool skip_missing = false;            ///< images that are not there are left out
   bool skip_bad = false;                ///< images that cannot be decoded are left out
   bool clip_boxes = false;              ///< every predicted box is cut to its image's frame
@@ -139,7 +140,7 @@ struct ModelScore {
   /// `experiment`: of AP or top-1, against the exported file that this one was made of
   std::optional<Difference> export_drop = std::nullopt;
   std::vector<TagScore> tags = {};
-  bool within_max_drop = true;
+  bool within_max_drop = true;  ///< false too where the first file finds nothing
 };
 
 enum class Task : std::uint8_t { Detection, Classification };
@@ -147,6 +148,7 @@ enum class Task : std::uint8_t { Detection, Classification };
 struct EvaluateResult {
   Task task = Task::Detection;
   std::size_t images = 0;
+  std::size_t images_of = 0;  ///< with those that max_images did not take and bad_images
   std::size_t boxes = 0;
   std::size_t clamped_boxes = 0;    ///< VoTT: true boxes cut to their frame, by two pixels at most
   std::size_t exceeding_boxes = 0;  ///< true boxes that reach beyond their frame, scored so

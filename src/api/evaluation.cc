@@ -12,6 +12,7 @@
 #include "base/parallel.h"
 #include "eval/bootstrap.h"
 #include "eval/classification.h"
+#include "eval/image.h"
 #include "eval/image_frame.h"
 #include "eval/threshold_metrics.h"
 
@@ -20,6 +21,7 @@ namespace {
 
 /// A service's own limit, and `serve`'s: weaker boxes are not answered.
 constexpr float kServiceLeast = 0.01F;
+constexpr const char* kBadHint = " (--skip-bad scores the others)";
 constexpr float kApProbability = 0.005F;  // of detections that AP looks at, where networks are run
 
 Result<void> check_share(const char* name, double value) {
@@ -72,6 +74,17 @@ double find_weakest(const std::vector<Detections>& detections) {
   return weakest;
 }
 
+/// The figure that drops are measured in.
+std::optional<double> main_score(const ModelScore& model) {
+  return model.ap ? model.ap : model.top1;
+}
+
+/// Its figure is 0 in the table's digits, so no file can fall short of it.
+bool finds_nothing(const ModelScore& model) {
+  constexpr double kShownAsZero = 0.00005;
+  return main_score(model).value_or(1.0) < kShownAsZero;
+}
+
 /// The column that the others' boxes are cut like; none where there is no other, or none cuts.
 const Column* find_clipping(const std::vector<Column>& columns) {
   const auto found = std::ranges::find_if(columns, &Column::ends_at_frame);
@@ -108,13 +121,24 @@ Evaluation::Evaluation(const EvaluateOptions& options, const Progress& progress)
 Result<void> Evaluation::load_data(ImageNeed need) {
   need_ = need;
   if (need == ImageNeed::Required && options_.skip_missing) need = ImageNeed::SkipMissing;
-  VP_ASSIGN_OR_RETURN(dataset_, load_dataset({.data = options_.data,
-                                              .images = options_.images,
-                                              .min_box = options_.min_box,
-                                              .max_images = options_.max_images,
-                                              .image_need = need,
-                                              .skip_bad = options_.skip_bad},
-                                             diagnostics_));
+  Result<Dataset> dataset = load_dataset({.data = options_.data,
+                                          .images = options_.images,
+                                          .min_box = options_.min_box,
+                                          .max_images = options_.max_images,
+                                          .image_need = need,
+                                          .skip_bad = options_.skip_bad},
+                                         diagnostics_);
+  if (!dataset) {
+    Error error = std::move(dataset).error();
+    if (has_image_name(error.file)) error.message += kBadHint;
+    return tl::unexpected<Error>(std::move(error));
+  }
+  dataset_ = *std::move(dataset);
+  if (options_.crops && dataset_.kind == DatasetKind::Folder) {
+    return in_file(
+        fail(ErrorKind::Usage, "a folder of tags has no boxes; leave out --crops").value(),
+        options_.data);
+  }
   if (options_.crops) drop_empty_crops(dataset_, diagnostics_);
   return {};
 }
@@ -182,17 +206,6 @@ Result<Column> Evaluation::run_model(const std::string& file) {
                         measure_run(*runner.executor, first_input_, threads_));
   }
   return column;
-}
-
-void Evaluation::thin_out(std::size_t count) {
-  std::vector<DatasetImage>& images = dataset_.images;
-  const std::size_t all = images.size();
-  if (count == 0 || count >= all) return;
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t from = i * all / count;
-    if (from != i) images[i] = std::move(images[from]);
-  }
-  images.resize(count);
 }
 
 Result<TriedWays> Evaluation::run_ways(const std::string& file) {
@@ -278,19 +291,23 @@ Result<void> Evaluation::run_all(const ModelRunner& runner, const PartsOf& parts
   std::mutex mutex;
   std::size_t first_image = dataset_.images.size();
   const auto begin = std::chrono::steady_clock::now();
-  VP_RETURN_IF_ERROR(run_images(
-      runner, list_paths(), parts_of,
-      [&](const SeenPart& part) -> Result<void> {
-        if (part.part == 0) {
-          const std::scoped_lock lock(mutex);
-          if (part.image < first_image) {
-            first_image = part.image;
-            first_input_.assign(part.input.begin(), part.input.end());
-          }
-        }
-        return on_part(part);
-      },
-      {.threads = threads_, .progress = progress_, .what = what, .on_bad = std::move(on_bad)}));
+  VP_RETURN_IF_ERROR(
+      run_images(runner, list_paths(), parts_of,
+                 [&](const SeenPart& part) -> Result<void> {
+                   if (part.part == 0) {
+                     const std::scoped_lock lock(mutex);
+                     if (part.image < first_image) {
+                       first_image = part.image;
+                       first_input_.assign(part.input.begin(), part.input.end());
+                     }
+                   }
+                   return on_part(part);
+                 },
+                 {.threads = threads_,
+                  .progress = progress_,
+                  .what = what,
+                  .on_bad = std::move(on_bad),
+                  .bad_hint = options_.skip_bad || dataset_.images.size() < 2 ? "" : kBadHint}));
   const std::chrono::duration<double> elapsed = std::chrono::steady_clock::now() - begin;
   images_per_second_ = static_cast<double>(dataset_.images.size() - bad_count) / elapsed.count();
   return {};
@@ -540,8 +557,8 @@ void Evaluation::fill_differences(std::vector<Column>& columns,
     }
     constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit is within it
     if (options_.max_drop) {
-      column.score.within_max_drop =
-          difference && difference->points <= *options_.max_drop + kRounding;
+      column.score.within_max_drop = !finds_nothing(columns.front().score) && difference &&
+                                     difference->points <= *options_.max_drop + kRounding;
     }
   });
 }
@@ -555,6 +572,18 @@ void Evaluation::warn_of_silence(const Column& column, EvaluateResult& result) c
   result.warnings.push_back(fmt::format(
       "{}: no prediction for {} of {} images, which count as missed (--max-images takes fewer)",
       column.score.file, silent, dataset_.images.size()));
+}
+
+/// A baseline at 0 is a mistake in how it is run, and the drops against it look perfect.
+void Evaluation::warn_of_baseline(EvaluateResult& result) const {
+  if (result.models.size() < 2 || !finds_nothing(result.models.front())) return;
+  const ModelScore& first = result.models.front();
+  const char* const check = first.format == "predictions"
+                                ? "its image and category ids"
+                                : "its preprocessing and labels (--find-preprocessing, --labels)";
+  result.warnings.push_back(fmt::format("{}: the first file finds nothing: {} {:.4f}; check {}",
+                                        first.file, first.ap ? "mAP" : "top-1", *main_score(first),
+                                        check));
 }
 
 /// Red and blue exchanged costs a classifier points that look like those of its compression.
@@ -578,6 +607,7 @@ EvaluateResult Evaluation::collect(std::vector<Column>& columns) const {
   EvaluateResult result;
   result.task = columns.front().predictions.task;
   result.images = dataset_.images.size();
+  result.images_of = result.images + bad_count_ + dataset_.not_taken;
   result.boxes = dataset_.box_count();
   result.clamped_boxes = dataset_.clamped_boxes;
   result.exceeding_boxes = dataset_.exceeding_boxes;
@@ -592,6 +622,7 @@ EvaluateResult Evaluation::collect(std::vector<Column>& columns) const {
   warn_of_colors(columns, result);
   for (const Column& column : columns) warn_of_silence(column, result);
   for (Column& column : columns) result.models.push_back(std::move(column.score));
+  warn_of_baseline(result);
   for (std::size_t i = 1; i < result.models.size(); ++i) {
     const ModelScore& model = result.models[i];
     if (options_.max_drop && !model.ap_drop && !model.top1_drop) {

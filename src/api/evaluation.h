@@ -105,7 +105,7 @@ class Evaluation {
   [[nodiscard]] Result<ComparableColumns> make_comparable(std::vector<Column> columns);
 
   /// Keeps at most `count` images, evenly spread over the data set.
-  void thin_out(std::size_t count);
+  void thin_out(std::size_t count) { visionpress::thin_out(dataset_, count); }
   /// Runs one network under every usual way; columns without figures. errors: as run_model.
   [[nodiscard]] Result<TriedWays> run_ways(const std::string& file);
   /// What loading and running had to say.
@@ -146,6 +146,7 @@ class Evaluation {
   [[nodiscard]] float ap_least() const;
   void warn_of_broken(const std::vector<std::uint8_t>& broken, const std::string& file);
   void warn_of_silence(const Column& column, EvaluateResult& result) const;
+  void warn_of_baseline(EvaluateResult& result) const;
   void warn_of_colors(const std::vector<Column>& columns, EvaluateResult& result) const;
 
   const EvaluateOptions& options_;

@@ -58,7 +58,7 @@ Result<FindPreprocessingResult> find_preprocessing(const std::string& file,
   }
   VP_RETURN_IF_ERROR(check_numbers(asked));
   EvaluateOptions options = asked;
-  options.max_images = 0;  // the first ones of a folder for each tag would be of one tag
+  options.max_images = 0;  // thinned out below, whatever the kind of data set
   options.preprocess.mean.clear();
   options.preprocess.std.clear();
   options.preprocess.color.reset();

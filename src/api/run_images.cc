@@ -58,7 +58,9 @@ Result<void> run_images(const ModelRunner& runner, const std::vector<std::string
       if (image) {
         ran = run_image(runner, *image, i, parts_of, on_part, worker);
       } else if (!options.on_bad) {
-        ran = tl::unexpected<Error>(image.error());
+        Error error = image.error();
+        error.message += options.bad_hint;
+        ran = tl::unexpected<Error>(std::move(error));
       }
       const std::scoped_lock lock(mutex);
       if (!image && options.on_bad) options.on_bad(i, image.error());

@@ -35,6 +35,7 @@ struct RunImagesOptions {
   /// Called, from one thread at a time, for an image that cannot be decoded, which is then passed
   /// over. Not set: such an image ends the run.
   std::function<void(std::size_t image, const Error& error)> on_bad = {};
+  std::string bad_hint = {};  ///< ends the message of such an image where on_bad is not set
   /// Called, from one thread at a time, when nothing more comes of an image that has not ended the
   /// run.
   std::function<void(std::size_t image)> on_done = {};

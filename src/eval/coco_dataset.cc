@@ -288,6 +288,7 @@ class CocoBuilder {
         image.height = static_cast<int>(raw.height);
         image.path = finder_.find(image.file_name);
       }
+      if (!is_wanted(dataset_.images.size())) ++dataset_.not_taken;
       dataset_.images.push_back(std::move(image));
     }
     return {};

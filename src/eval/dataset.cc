@@ -103,6 +103,23 @@ void note_left_out(Dataset& dataset, const DatasetImage& image) {
   dataset.left_out_names.push_back(image.file_name);
 }
 
+void thin_out(Dataset& dataset, std::size_t count) {
+  const std::size_t all = dataset.images.size();
+  if (count == 0 || count >= all) return;
+  std::vector<DatasetImage> kept;
+  kept.reserve(count);
+  for (std::size_t i = 0; i < all; ++i) {
+    const bool is_next = kept.size() < count && i == kept.size() * all / count;
+    if (is_next) {
+      kept.push_back(std::move(dataset.images[i]));
+    } else {
+      note_left_out(dataset, dataset.images[i]);
+    }
+  }
+  dataset.images = std::move(kept);
+  dataset.not_taken += all - count;
+}
+
 std::size_t Dataset::box_count() const {
   std::size_t count = 0;
   for (const DatasetImage& image : images) count += image.truths.size();
@@ -122,6 +139,7 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
     return in_file(fail(ErrorKind::Malformed, "no images: there is nothing to score").value(),
                    options.data);
   }
+  if (folder) thin_out(*dataset, options.max_images);
   if (options.max_images != 0 && dataset->images.size() > options.max_images) {
     for (std::size_t i = options.max_images; i < dataset->images.size(); ++i) {
       note_left_out(*dataset, dataset->images[i]);

@@ -59,6 +59,7 @@ struct Dataset {
   std::vector<DatasetImage> images = {};
   std::vector<std::string> left_out_ids = {};    ///< of images that are not scored, as texts
   std::vector<std::string> left_out_names = {};  ///< their file names
+  std::size_t not_taken = 0;        ///< images that the data set has beyond those asked for
   std::size_t clamped_boxes = 0;    ///< VoTT: boxes cut to their frame, by two pixels at most
   std::size_t exceeding_boxes = 0;  ///< boxes that reach beyond their frame and were left so
   std::size_t repeated_ids = 0;     ///< boxes whose annotation id another one has, or is 0
@@ -76,6 +77,9 @@ void count_listings(Dataset& dataset);
 [[nodiscard]] std::string id_of(const DatasetImage& image);
 [[nodiscard]] std::string category_id_of(const Dataset& dataset, std::size_t tag);
 
+/// Keeps at most `count` images (0: all), evenly spread over the data set, and notes the others.
+void thin_out(Dataset& dataset, std::size_t count);
+
 /// Notes that predictions of this image are to be passed over.
 void note_left_out(Dataset& dataset, const DatasetImage& image);
 
@@ -90,7 +94,9 @@ struct DatasetOptions {
   std::string images =
       {};                ///< where the images are; empty: beside `data`, then in `images` beside it
   double min_box = 0.0;  ///< boxes narrower or lower than this share of the image are left out
-  std::size_t max_images = 0;  ///< the first so many by id; 0: all
+  /// The first so many by id, of a folder evenly spread, since its first ones are of one tag; 0:
+  /// all.
+  std::size_t max_images = 0;
   ImageNeed image_need = ImageNeed::Required;
   bool skip_bad = false;  ///< pictures that cannot be read are for the caller to leave out
 };

@@ -341,6 +341,7 @@ TEST_F(DatasetTest, ImagesBeyondTheLimitAreNamedAsLeftOut) {
   ASSERT_TRUE(data) << data.error().to_string();
   EXPECT_EQ(data->images.size(), 1U);
   EXPECT_EQ(data->left_out_ids, (std::vector<std::string>{"7"}));
+  EXPECT_EQ(data->not_taken, 1U);
 }
 
 TEST_F(DatasetTest, BrokenVottIsRefusedWithItsPlace) {
@@ -487,6 +488,23 @@ TEST_F(DatasetTest, AFolderATagIsSortedByName) {
   EXPECT_EQ(diagnostics_.warnings().size(), 1U);
   options.data = path("set/cat");
   EXPECT_FALSE(load_dataset(options, diagnostics_));
+}
+
+TEST_F(DatasetTest, FewerImagesOfAFolderAreOfEveryTag) {
+  for (const char* name : {"cat/1", "cat/2", "cat/3", "dog/1", "dog/2", "dog/3"}) {
+    write_image("set/" + std::string(name) + ".png");
+  }
+  DatasetOptions options;
+  options.data = path("set");
+  options.max_images = 2;
+  const auto data = load_dataset(options, diagnostics_);
+  ASSERT_TRUE(data) << data.error().to_string();
+  ASSERT_EQ(data->images.size(), 2U);
+  EXPECT_EQ(data->images[0].file_name, "cat/1.png");
+  EXPECT_EQ(data->images[1].file_name, "dog/1.png");
+  EXPECT_EQ(data->images[1].id, 4);
+  EXPECT_EQ(data->not_taken, 4U);
+  EXPECT_EQ(data->left_out_ids, (std::vector<std::string>{"2", "3", "5", "6"}));
 }
 
 TEST_F(DatasetTest, HiddenFilesAndFoldersAreNoImagesAndNoTags) {

@@ -25,7 +25,7 @@ tl::unexpected<Error> fail_no_image(Bytes bytes) {
                 "{}, which is not read: expected JPEG, PNG, BMP or WebP{}{}", other->name,
                 other->advice.empty() ? "" : "; ", other->advice);
   }
-  return fail_at(ErrorKind::Malformed, 0, "not an image: expected JPEG, PNG, BMP or WebP");
+  return fail(ErrorKind::Malformed, "not an image: expected JPEG, PNG, BMP or WebP");
 }
 
 Result<ImageSize> read_stored_size(Bytes bytes, ImageFormat format) {

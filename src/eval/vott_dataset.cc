@@ -298,6 +298,7 @@ class VottBuilder {
     image.file_name = frame.file_name;
     if (options_.max_images != 0 && index >= options_.max_images) {
       note_left_out(dataset_, image);
+      ++dataset_.not_taken;
       return;
     }
     image.path = numbered_ ? find_quietly(frame) : finder_.find(frame.file_name);

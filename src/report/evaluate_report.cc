@@ -180,8 +180,10 @@ std::string describe_run_times(const EvaluateResult& result) {
 }
 
 std::string format_counts(const EvaluateResult& result) {
-  std::string text =
-      fmt::format("{}: {}", shown(result.data), format_count(result.images, "image"));
+  const bool takes_all = result.images + result.bad_images >= result.images_of;
+  std::string text = shown(result.data) + ": ";
+  if (!takes_all) text += fmt::format("{} of ", result.images);
+  text += format_count(takes_all ? result.images : result.images_of, "image");
   if (result.boxes > 0) {
     text += fmt::format(", {} {}", result.boxes, result.boxes == 1 ? "box" : "boxes");
   }
@@ -259,9 +261,14 @@ std::string format_notes(const EvaluateResult& result) {
   text += describe_run_times(result);
   if (options.max_drop) {
     for (const ModelScore& model : result.models) {
+      const auto& drop = model.ap_drop ? model.ap_drop : model.top1_drop;
       if (model.within_max_drop) continue;
-      text += fmt::format("{}: falls short of the first by more than {:g} points\n",
-                          shown(base_name(model.file)), *options.max_drop);
+      text += shown(base_name(model.file)) + ": ";
+      // A warning says why none can be measured.
+      text += drop && drop->points > *options.max_drop
+                  ? fmt::format("falls short of the first by more than {:g} points\n",
+                                *options.max_drop)
+                  : "not passed, since no drop from the first file can be measured\n";
     }
   }
   return text;
@@ -358,6 +365,7 @@ JsonValue make_json(const EvaluateResult& result) {
   return {{"task", result.task == Task::Detection ? "detection" : "classification"},
           {"data", result.data},
           {"images", result.images},
+          {"images_of", result.images_of},
           {"boxes", result.boxes},
           {"clamped_boxes", result.clamped_boxes},
           {"exceeding_boxes", result.exceeding_boxes},

@@ -220,7 +220,8 @@ Exit run_upload(const Arguments& arguments) {
   app.add_option("--min-box", options.min_box,
                  "Leave out boxes below this share of the image's side")
       ->capture_default_str();
-  app.add_option("--max-images", options.max_images, "Take only this many images; 0: all")
+  app.add_option("--max-images", options.max_images,
+                 "Take only this many images, of a folder of tags evenly spread; 0: all")
       ->capture_default_str()
       ->check(check_count);
   app.add_option("--state", options.state,
@@ -377,7 +378,8 @@ Exit run_cloud_predict(const Arguments& arguments) {
       ->type_name("PATH");
   app.add_option("--images", options.images, "Folder of its images; default: beside the data")
       ->type_name("DIR");
-  app.add_option("--max-images", options.max_images, "Take only this many of it; 0: all")
+  app.add_option("--max-images", options.max_images,
+                 "Take only this many of it, of a folder of tags evenly spread; 0: all")
       ->capture_default_str()
       ->check(check_count);
   app.add_option("--save-predictions", options.save_predictions,

@@ -289,7 +289,8 @@ void add_metric_options(CommandLine& line, EvaluateOptions& options,
   add_number("--max-detections", options.max_detections, "Most boxes kept per image");
   add_number("--min-box", options.min_box,
              "Leave out true boxes below this share of the image's side");
-  add_number("--max-images", options.max_images, "Take only this many images; 0: all");
+  add_number("--max-images", options.max_images,
+             "Take only this many images, of a folder of tags evenly spread; 0: all");
   add_number("--bootstrap", options.bootstrap_rounds,
              "Bootstrap rounds for the interval of a difference; 0: no interval");
   add_number("--seed", options.seed, "Seed of the bootstrap's random draws");
