@@ -6,6 +6,7 @@
 
 #include "api/evaluation.h"
 #include "api/open_model.h"
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
 
@@ -21,6 +22,14 @@ Result<void> check_save(const std::vector<std::string>& files, const EvaluateOpt
   const std::array<std::string, 3> inputs = {files.front(), options.data, options.labels};
   VP_RETURN_IF_ERROR(check_not_read(options.save_predictions, inputs));
   std::error_code ignored;
+  // A picture of the data set or a label file may be meant as little as the files above.
+  const std::filesystem::path target = options.save_predictions;
+  if (std::filesystem::exists(target, ignored) &&
+      ascii_lower(target.extension().native()) != ".json") {
+    return fail(ErrorKind::Usage,
+                "{}: predictions are saved as JSON, and this file is not a .json file",
+                options.save_predictions);
+  }
   if (!options.overwrite && std::filesystem::exists(options.save_predictions, ignored)) {
     VP_RETURN_IF_ERROR(
         OutputFile::create(options.save_predictions, Overwrite::Refuse));  // before the work

@@ -158,7 +158,7 @@ enum class BinaryKind : std::uint8_t {
   Minimum,
   Average,
   FloorDivide,
-  FloorModulo,  ///< a - b * floor(a / b)
+  FloorModulo,  ///< the rest of a / b with the sign of b
   Power,
   SquaredDifference,
   // These give 1 or 0.

@@ -161,6 +161,18 @@ TEST(Ops, BinaryKindsThatCompareGiveOneOrZero) {
   EXPECT_EQ(run(BinaryKind::LogicalOr), (V{0, 1, 1, 1}));
 }
 
+TEST(Ops, AModuloOfALargeQuotientStaysBelowItsDivisor) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({3});
+  test.add_node(Binary{BinaryKind::FloorModulo, FusedActivation::None},
+                {x, test.add_literal({3}, {0.3F, -0.3F, 0.3F})});
+  const std::vector<float> values = run_graph(test, {1234567.0F, 1234567.0F, -1234567.0F}).values;
+  // As Python: math.fmod of the two floats, 0.3F being 0.300000011920929, and the divisor's sign.
+  EXPECT_FLOAT_EQ(values[0], 0.05094272F);
+  EXPECT_FLOAT_EQ(values[1], -0.24905729F);
+  EXPECT_FLOAT_EQ(values[2], 0.24905729F);
+}
+
 TEST(Ops, BinaryKindsOfArithmeticFollowTensorFlow) {
   const auto run = [](BinaryKind kind) {
     TestGraph test(Layout::ChannelsLast);

@@ -184,6 +184,7 @@ Lowered lower_strided_slice(const TfliteOperator& source) {
   if (options->ellipsis_mask() != 0 || options->new_axis_mask() != 0) {
     return unsupported(source, "it has an ellipsis or a new axis");
   }
+  if (options->offset()) return unsupported(source, "its ends count from its begins");
   const auto begin = find_integers(find_input(source, 1));
   const auto end = find_integers(find_input(source, 2));
   const auto stride = find_integers(find_input(source, 3));

@@ -96,6 +96,9 @@ Lowered lower_resize(const TfliteOperator& source) {
   if (const auto* nearest = source.table.builtin_options_as_ResizeNearestNeighborOptions()) {
     align_corners = nearest->align_corners();
     half_pixel = nearest->half_pixel_centers();
+    if (align_corners && half_pixel) {
+      return unsupported(source, "it has half-pixel centers beside aligned corners");
+    }
   }
   Resize resize;
   resize.kind = source.code == Code::RESIZE_BILINEAR ? ResizeKind::Bilinear : ResizeKind::Nearest;
