@@ -46,6 +46,20 @@ PreprocessTrial make_trial(const TriedWay& tried, const Column& best, std::size_
   return trial;
 }
 
+/// Scores the ways by one rule and puts the best first.
+Result<void> rank(Evaluation& evaluation, Metric metric, std::vector<TriedWay>& ways) {
+  std::vector<Column> columns;
+  columns.reserve(ways.size());
+  for (TriedWay& way : ways) columns.push_back(std::move(way.column));
+  VP_ASSIGN_OR_RETURN(ComparableColumns comparable, evaluation.make_comparable(std::move(columns)));
+  columns = evaluation.score(std::move(comparable), metric).take();
+  for (std::size_t i = 0; i < ways.size(); ++i) ways[i].column = std::move(columns[i]);
+  std::ranges::stable_sort(ways, [](const TriedWay& a, const TriedWay& b) {
+    return score_of(a.column) > score_of(b.column);
+  });
+  return {};
+}
+
 }  // namespace
 
 Result<FindPreprocessingResult> find_preprocessing(const std::string& file,
@@ -72,14 +86,7 @@ Result<FindPreprocessingResult> find_preprocessing(const std::string& file,
   auto tried = evaluation.run_ways(file);
   if (!tried) return in_file(tried.error(), file);
   std::vector<TriedWay>& ways = tried->ways;
-  std::vector<Column> columns;
-  for (TriedWay& way : ways) columns.push_back(std::move(way.column));
-  VP_ASSIGN_OR_RETURN(ComparableColumns comparable, evaluation.make_comparable(std::move(columns)));
-  columns = evaluation.score(std::move(comparable), options.metric).take();
-  for (std::size_t i = 0; i < ways.size(); ++i) ways[i].column = std::move(columns[i]);
-  std::ranges::stable_sort(ways, [](const TriedWay& a, const TriedWay& b) {
-    return score_of(a.column) > score_of(b.column);
-  });
+  VP_RETURN_IF_ERROR(rank(evaluation, options.metric, ways));
   result.images = evaluation.dataset().images.size();
   result.task = ways.front().column.predictions.task;
   result.trials.resize(ways.size());

@@ -168,9 +168,14 @@ Layout picture_layout(const Graph& graph, const Shape& input) {
   return is_planar && input[3] != info.channels ? Layout::ChannelsFirst : graph.layout;
 }
 
-Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerOptions& options) {
+std::size_t count_input_values(const ModelRunner& runner) {
+  return static_cast<std::size_t>(element_count(runner.executor->input_shape()).value_or(0));
+}
+
+/// Fills executor, labels and task.
+Result<void> compile_graph(ModelRunner& runner, const std::string& path,
+                           const RunnerOptions& options) {
   const Graph& graph = runner.model.graph();
-  VP_RETURN_IF_ERROR(check_image_input(graph));
   ExecutorOptions executor_options;
   executor_options.arithmetic = options.arithmetic;
   executor_options.threads = options.threads;
@@ -179,14 +184,18 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
   VP_ASSIGN_OR_RETURN(const FoundLabels found, find_labels(runner.model, path, options.labels));
   // A file may leave the shapes of its outputs open; one run settles them.
   VP_ASSIGN_OR_RETURN(Session session, runner.executor->make_session(options.threads));
-  const auto count =
-      static_cast<std::size_t>(element_count(runner.executor->input_shape()).value_or(0));
-  const std::vector<float> zeros(count, 0.0F);
+  const std::vector<float> zeros(count_input_values(runner), 0.0F);
   VP_RETURN_IF_ERROR(session.run(zeros));
   recognize_task(session.outputs(), found.labels.size(), runner);
   VP_RETURN_IF_ERROR(check_label_count(runner, found, path));
   runner.labels = found.labels;
   warn_of_label_order(found, runner.model);
+  return {};
+}
+
+/// Fills preprocess, once the task is known.
+Result<void> choose_runner_preprocess(ModelRunner& runner, const RunnerOptions& options) {
+  const Graph& graph = runner.model.graph();
   const PreprocessUse classifier =
       options.crops ? PreprocessUse::CropClassifier : PreprocessUse::Classifier;
   const PreprocessUse use =
@@ -205,12 +214,18 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
     runner.preprocess.range_is_guess = true;
     runner.model.warnings.emplace_back(kRangeGuess);
   }
-  if (runner.preprocess.value_count() != count) {
+  if (runner.preprocess.value_count() != count_input_values(runner)) {
     return fail(ErrorKind::Unsupported, "the input {} is not an image of {}x{}",
                 to_string(runner.executor->input_shape()), runner.preprocess.width,
                 runner.preprocess.height);
   }
   return {};
+}
+
+Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerOptions& options) {
+  VP_RETURN_IF_ERROR(check_image_input(runner.model.graph()));
+  VP_RETURN_IF_ERROR(compile_graph(runner, path, options));
+  return choose_runner_preprocess(runner, options);
 }
 
 }  // namespace

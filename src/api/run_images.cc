@@ -30,21 +30,28 @@ Result<void> run_image(const ModelRunner& runner, const Image& image, std::size_
   return {};
 }
 
+/// One for each thread that has an image to do.
+Result<std::vector<Worker>> make_workers(const ModelRunner& runner, std::size_t images,
+                                         int threads) {
+  const std::size_t count =
+      std::clamp<std::size_t>(images, 1, static_cast<std::size_t>(std::max(1, threads)));
+  std::vector<Worker> workers;
+  workers.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    // Images in parallel, each on one thread: decoding and resizing then keep every core busy too.
+    VP_ASSIGN_OR_RETURN(Session session, runner.executor->make_session(images == 1 ? threads : 1));
+    workers.push_back({std::move(session), std::vector<float>(runner.preprocess.value_count())});
+  }
+  return workers;
+}
+
 }  // namespace
 
 Result<void> run_images(const ModelRunner& runner, const std::vector<std::string>& paths,
                         const PartsOf& parts_of, const OnPart& on_part,
                         const RunImagesOptions& options) {
-  const int threads =
-      static_cast<int>(std::min<std::size_t>(static_cast<std::size_t>(std::max(1, options.threads)),
-                                             std::max<std::size_t>(1, paths.size())));
-  std::vector<Worker> workers;
-  for (int i = 0; i < threads; ++i) {
-    // Images in parallel, each on one thread: decoding and resizing then keep every core busy too.
-    VP_ASSIGN_OR_RETURN(Session session,
-                        runner.executor->make_session(paths.size() == 1 ? options.threads : 1));
-    workers.push_back({std::move(session), std::vector<float>(runner.preprocess.value_count())});
-  }
+  VP_ASSIGN_OR_RETURN(std::vector<Worker> workers,
+                      make_workers(runner, paths.size(), options.threads));
   constexpr std::size_t kNone = std::numeric_limits<std::size_t>::max();
   std::atomic<std::size_t> failed_at{kNone};
   std::atomic<std::size_t> next{0};

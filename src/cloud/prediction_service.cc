@@ -62,10 +62,13 @@ std::string_view find_path(const ServerRequest& request) {
 /// Browsers send the origin of the page that asks. A page of another site must not make this
 /// machine look at images, or fetch addresses, that it could not reach itself.
 bool is_foreign_origin(const ServerRequest& request) {
-  const std::string_view origin = request.find_header("Origin");
-  if (origin.empty()) return false;
-  return !equal_ignoring_case(origin, fmt::format("http://{}", request.host)) &&
-         !equal_ignoring_case(origin, fmt::format("https://{}", request.host));
+  const auto is_foreign = [&request](const std::pair<std::string, std::string>& header) {
+    const auto& [name, origin] = header;
+    return equal_ignoring_case(name, "Origin") && !origin.empty() &&
+           !equal_ignoring_case(origin, fmt::format("http://{}", request.host)) &&
+           !equal_ignoring_case(origin, fmt::format("https://{}", request.host));
+  };
+  return std::ranges::any_of(request.headers, is_foreign);
 }
 
 }  // namespace

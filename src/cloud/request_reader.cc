@@ -48,6 +48,18 @@ std::optional<std::string> take_authority(std::string& target) {
   return host;
 }
 
+/// RFC 9112, 7.1.1: no control character but a tab stands in an extension, quoted or not; the
+/// parser takes any within quotes. A proxy that ends the line there would see another request
+/// behind it.
+void check_extensions(std::uint64_t, boost::beast::string_view extensions,
+                      boost::system::error_code& error) {
+  const auto is_control = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte < 0x20 && c != '\t') || byte == 0x7F;
+  };
+  if (std::ranges::any_of(extensions, is_control)) error = http::error::bad_chunk_extension;
+}
+
 }  // namespace
 
 struct RequestReader::Impl {
@@ -55,6 +67,7 @@ struct RequestReader::Impl {
 
   void begin() {
     parser.emplace();
+    parser->on_chunk_header(check_extensions);
     parser->header_limit(kHeadBytes);
     parser->body_limit(boost::none);  // so that a head with too long a body is still read
     ends = {};

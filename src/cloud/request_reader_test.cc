@@ -152,11 +152,26 @@ TEST(RequestReader, RefusesABareLineFeedBeforeTheHeadEnds) {
 
 TEST(RequestReader, RefusesChunksWithJunk) {
   const std::string head = kPost + "Transfer-Encoding: chunked\r\n\r\n";
-  for (const std::string chunks :
-       {"zz\r\n", "5\nhello\n0\n\n", "0x5\r\nhello\r\n0\r\n\r\n", "-5\r\n", "+5\r\nhello", "\r\n",
-        ";\r\n", "5 5\r\nhello", "5\r\nhelloXX\r\n0\r\n\r\n", "5\r\nhello\n0\r\n\r\n",
-        "5;\r\nhello", "5;a=\r\nhello", "5\rhello\r\n", "11111111111111111\r\n", "0\r\nX: a\n\r\n",
-        "0\r\nX : a\r\n\r\n", "0\r\nX: a\r\n b\r\n\r\n", "0\r\nbad\r\n\r\n"}) {
+  for (const std::string chunks : {"zz\r\n",
+                                   "5\nhello\n0\n\n",
+                                   "0x5\r\nhello\r\n0\r\n\r\n",
+                                   "-5\r\n",
+                                   "+5\r\nhello",
+                                   "\r\n",
+                                   ";\r\n",
+                                   "5 5\r\nhello",
+                                   "5\r\nhelloXX\r\n0\r\n\r\n",
+                                   "5\r\nhello\n0\r\n\r\n",
+                                   "5;\r\nhello",
+                                   "5;a=\r\nhello",
+                                   "5\rhello\r\n",
+                                   "11111111111111111\r\n",
+                                   "0\r\nX: a\n\r\n",
+                                   "0\r\nX : a\r\n\r\n",
+                                   "5;a=\"\n\"\r\nhello\r\n0\r\n\r\n",
+                                   "5;a=\"\x01\"\r\nhello\r\n0\r\n\r\n",
+                                   "0\r\nX: a\r\n b\r\n\r\n",
+                                   "0\r\nbad\r\n\r\n"}) {
     EXPECT_EQ(read(head + chunks).step, Step::Malformed) << chunks;
     EXPECT_EQ(read(head + chunks, 1).step, Step::Malformed) << "a byte at a time: " << chunks;
   }

@@ -148,9 +148,10 @@ std::string format_summary(const ModelInfo& info) {
   if (!info.producer.empty()) text += fmt::format("  {:<8} {}\n", "producer", shown(info.producer));
   text += format_description(info.metadata);
   text += format_values("input", info.inputs);
-  if (!info.image_input.empty())
+  if (!info.image_input.empty()) {
     text += fmt::format("  {:<8} {}{}\n", "image", shown(info.image_input),
                         info.range_is_guess ? "; 0..255 (guess)" : "");
+  }
   text += format_values("output", info.outputs);
   text += fmt::format(
       "  {:<8} {}\n", "layers",

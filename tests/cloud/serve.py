@@ -409,6 +409,9 @@ class Detector(unittest.TestCase):
         self.refused(403, "Forbidden", "POST", V3 + "/image", IMAGES[0], {**OCTETS, "Origin": "http://elsewhere"})
         own = {**OCTETS, "Origin": f"http://127.0.0.1:{self.server.port}"}
         self.assertEqual(self.server.ask("POST", V3 + "/image", IMAGES[0], own)[0], 200)
+        both = b"Origin: http://localhost\r\nOrigin: http://elsewhere\r\nContent-Length: 0\r\nConnection: close\r\n\r\n"
+        raw = self.server.send_raw(f"POST {V3}/image HTTP/1.1\r\nHost: localhost\r\n".encode() + both)
+        self.assertTrue(raw.startswith(b"HTTP/1.1 403 "), raw[:80])
 
     def test_only_names_of_loopback_are_hosts(self):
         port = self.server.port
