@@ -13,7 +13,7 @@
 namespace visionpress {
 namespace {
 
-/// Where predictions are to be saved: of one model, onto nothing that is read.
+/// save_predictions takes exactly one model and must not overwrite an input.
 Result<void> check_save(const std::vector<std::string>& files, const EvaluateOptions& options) {
   if (files.size() != 1) {
     return fail(ErrorKind::Usage, "predictions can be saved of one model, not of {} files",
@@ -22,15 +22,16 @@ Result<void> check_save(const std::vector<std::string>& files, const EvaluateOpt
   const std::array<std::string, 3> inputs = {files.front(), options.data, options.labels};
   VP_RETURN_IF_ERROR(check_not_read(options.save_predictions, inputs));
   std::error_code ignored;
-  // A picture of the data set or a label file may be meant as little as the files above.
   const std::filesystem::path target = options.save_predictions;
-  if (std::filesystem::exists(target, ignored) &&
-      ascii_lower(target.extension().native()) != ".json") {
-    return fail(ErrorKind::Usage,
-                "{}: predictions are saved as JSON, and this file is not a .json file",
-                options.save_predictions);
+  if (!std::filesystem::exists(target, ignored)) return {};
+  // Pictures of the data set and label files found beside a model are inputs too.
+  if (ascii_lower(target.extension().native()) != ".json") {
+    return in_file(
+        fail(ErrorKind::Usage, "predictions are saved as JSON, and this file is not a .json file")
+            .value(),
+        options.save_predictions);
   }
-  if (!options.overwrite && std::filesystem::exists(options.save_predictions, ignored)) {
+  if (!options.overwrite) {
     VP_RETURN_IF_ERROR(
         OutputFile::create(options.save_predictions, Overwrite::Refuse));  // before the work
   }

@@ -39,7 +39,7 @@ TEST(Evaluate, SpeedAndRunTimeAreOfTheImagesThatCanBeDecoded) {
   ASSERT_EQ(result->models.size(), 1U);
   const ModelScore& score = result->models.front();
   ASSERT_TRUE(score.run_time);
-  // One image a run, not a thousand: ten leave room for a busy machine.
+  // The speed counts one image, not a thousand. The factor of ten allows for a busy machine.
   EXPECT_LT(score.images_per_second.value_or(0.0), 10.0 * 1000.0 / score.run_time->median_ms);
 }
 

@@ -265,9 +265,9 @@ void warn_of_package(const OpenedModel& model, std::vector<std::string>& warning
   if (!model.package->is_archive && !package.labels_entry.empty()) {
     const std::string& path = model.package->model_path;
     const std::string root = path.substr(0, path.size() - package.model_entry.size());
-    advice = fmt::format("--labels {}{} gives it them", root, package.labels_entry);
+    advice = fmt::format("give --labels {}{}", root, package.labels_entry);
   }
-  warnings.push_back(fmt::format("the package's {} labels are no part of the new file: {}",
+  warnings.push_back(fmt::format("the package's {} labels are not in the new file: {}",
                                  package.labels.size(), advice));
 }
 

@@ -4,6 +4,7 @@
 // Axes count from the outermost; spatial means the H and W axes of the graph's layout.
 
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <string>
 #include <variant>
@@ -149,6 +150,23 @@ struct Unary {
   float beta = 0.0F;
 };
 
+/// A fused activation as an operator of its own; None is the identity.
+[[nodiscard]] constexpr Unary unary_of(FusedActivation activation) {
+  switch (activation) {
+    case FusedActivation::Relu:
+      return {UnaryKind::Relu, 0.0F, 0.0F};
+    case FusedActivation::Relu6:
+      return {UnaryKind::Relu6, 0.0F, 0.0F};
+    case FusedActivation::ReluN1To1:
+      return {UnaryKind::ReluN1To1, 0.0F, 0.0F};
+    case FusedActivation::Tanh:
+      return {UnaryKind::Tanh, 0.0F, 0.0F};
+    case FusedActivation::None:
+      break;
+  }
+  return {UnaryKind::Linear, 1.0F, 0.0F};
+}
+
 enum class BinaryKind : std::uint8_t {
   Add,
   Subtract,
@@ -171,6 +189,14 @@ enum class BinaryKind : std::uint8_t {
   LogicalAnd,
   LogicalOr,
 };
+
+/// BinaryKind::FloorModulo. Exact, and below b whatever a is: a - b * floor(a / b) is neither where
+/// a / b is large.
+template <typename T>
+[[nodiscard]] T floor_modulo(T a, T b) {
+  const T rest = std::fmod(a, b);
+  return rest != T{0} && (rest < T{0}) != (b < T{0}) ? rest + b : rest;
+}
 
 /// inputs: two or more tensors, folded from the left with NumPy broadcasting. Average divides their
 /// sum by how many they are. Integers and truth values travel as floats.

@@ -1,6 +1,8 @@
 #include "run/onednn_adapter.h"
 
+#include <algorithm>
 #include <array>
+#include <limits>
 #include <unordered_map>
 #include <utility>
 #include <vector>
@@ -223,10 +225,15 @@ ConvSpec matrix_product_spec(ConvArithmetic arithmetic, std::int64_t rows, std::
 void multiply_matrices(const MatrixProduct& product, const float* a, const float* b, float* c) {
   const ScopedThreads one(1);
   const std::int64_t stride_b = product.transpose_b ? product.inner : product.columns;
-  // It fails for negative sizes and for strides below a line alone.
-  static_cast<void>(dnnl::sgemm(product.transpose_a ? 'T' : 'N', product.transpose_b ? 'T' : 'N',
-                                product.rows, product.columns, product.inner, 1.0F, a,
-                                product.stride_a, b, stride_b, 0.0F, c, product.columns));
+  const dnnl::status status =
+      dnnl::sgemm(product.transpose_a ? 'T' : 'N', product.transpose_b ? 'T' : 'N', product.rows,
+                  product.columns, product.inner, 1.0F, a, product.stride_a, b, stride_b, 0.0F, c,
+                  product.columns);
+  // Without memory for its copies it computes nothing: every command says where a network gives
+  // NaN.
+  if (status != dnnl::status::success) {
+    std::fill_n(c, product.rows * product.columns, std::numeric_limits<float>::quiet_NaN());
+  }
 }
 
 bool has_exact_unsigned_by_signed() {

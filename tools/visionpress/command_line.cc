@@ -242,7 +242,7 @@ CLI::Option* add_settings(CLI::App& app, std::vector<InputSetting>& settings) {
             for (const std::string& text : texts) {
               const std::size_t equals = text.rfind('=');
               if (equals == std::string::npos || equals == 0 || equals + 1 == text.size()) {
-                throw CLI::ValidationError("--set", "\"" + text + "\" is no NAME=VALUE");
+                throw CLI::ValidationError("--set", "\"" + text + "\": expected NAME=VALUE");
               }
               settings.push_back({text.substr(0, equals), text.substr(equals + 1)});
             }

@@ -98,7 +98,7 @@ double binary(BinaryKind kind, double a, double b, DataType dtype) {
     case BinaryKind::FloorDivide:
       return std::floor(a / b);
     case BinaryKind::FloorModulo:
-      return a - b * std::floor(a / b);
+      return floor_modulo(a, b);
     case BinaryKind::Power:
       return std::pow(a, b);
     case BinaryKind::SquaredDifference:

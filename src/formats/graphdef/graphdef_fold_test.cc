@@ -51,6 +51,15 @@ TEST(Fold, IntegersAreDividedTowardsZeroAndFloatsAreNot) {
   EXPECT_EQ(fold_vectors(floored, {{-7, 7}, {2, 2}}, {2}), (Values{-4, 3}));
 }
 
+TEST(Fold, AModuloOfALargeQuotientStaysBelowItsDivisor) {
+  const Op modulo = Binary{BinaryKind::FloorModulo, FusedActivation::None};
+  const Values rests = fold_vectors(modulo, {{1e17, -7}, {0.3, 2}}, {2}, DataType::Float);
+  ASSERT_EQ(rests.size(), 2U);
+  EXPECT_GE(rests[0], 0.0);
+  EXPECT_LT(rests[0], 0.3);
+  EXPECT_EQ(rests[1], 1.0);
+}
+
 TEST(Fold, AnUnknownSizeLeavesTheOthersKnown) {
   const Op twice = Binary{BinaryKind::Multiply, FusedActivation::None};
   const Values result = fold_vectors(twice, {{1, kUnknown, 3}, {2}}, {3});

@@ -110,19 +110,6 @@ Lowered lower_transpose_conv(const TfliteOperator& source) {
 
 namespace {
 
-Unary unary_of(FusedActivation activation) {
-  switch (activation) {
-    case FusedActivation::Relu6:
-      return {UnaryKind::Relu6, 0.0F, 0.0F};
-    case FusedActivation::ReluN1To1:
-      return {UnaryKind::ReluN1To1, 0.0F, 0.0F};
-    case FusedActivation::Tanh:
-      return {UnaryKind::Tanh, 0.0F, 0.0F};
-    default:
-      return {UnaryKind::Relu, 0.0F, 0.0F};
-  }
-}
-
 /// The product with a kernel that is computed, then the bias and the activation.
 Lowered lower_computed_kernel(const TfliteOperator& source, const FullyConnected& op) {
   const std::int64_t inner = find_input(source, 1)->shape[1];

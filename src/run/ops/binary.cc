@@ -63,12 +63,6 @@ void combine_keeping_nan(BinaryKind kind, const float* a, const float* b, float*
   }
 }
 
-/// Exact, and within q whatever p is: p - q * floor(p / q) is neither where p / q is large.
-float floor_modulo(float p, float q) {
-  const float rest = std::fmod(p, q);
-  return rest != 0.0F && (rest < 0.0F) != (q < 0.0F) ? rest + q : rest;
-}
-
 void combine(const Binary& op, const float* a, const float* b, float* y, std::int64_t count,
              std::int64_t step_b) {
   const bool is_extreme = op.kind == BinaryKind::Maximum || op.kind == BinaryKind::Minimum;
@@ -91,7 +85,7 @@ void combine(const Binary& op, const float* a, const float* b, float* y, std::in
       return combine_line(a, b, y, count, step_b,
                           [](float p, float q) { return std::floor(p / q); });
     case BinaryKind::FloorModulo:
-      return combine_line(a, b, y, count, step_b, floor_modulo);
+      return combine_line(a, b, y, count, step_b, floor_modulo<float>);
     case BinaryKind::Power:
       return combine_line(a, b, y, count, step_b, [](float p, float q) { return std::pow(p, q); });
     case BinaryKind::SquaredDifference:

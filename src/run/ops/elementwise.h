@@ -15,9 +15,7 @@ void apply_unary(const Unary& op, const float* x, float* y, std::size_t count);
 /// y[i] = f(y[i]), on at most `threads` threads.
 void apply_unary_in_place(const Unary& op, float* y, std::size_t count, int threads);
 
-/// The fused activation as a Unary; None is no Unary.
 [[nodiscard]] bool is_fused(FusedActivation activation);
-[[nodiscard]] Unary unary_of(FusedActivation activation);
 
 /// Whether a <= b implies f(a) <= f(b), so that a maximum may be taken before or after it.
 [[nodiscard]] bool is_monotone(const Unary& op);

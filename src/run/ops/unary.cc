@@ -184,22 +184,6 @@ void apply_unary_in_place(const Unary& op, float* y, std::size_t count, int thre
 
 bool is_fused(FusedActivation activation) { return activation != FusedActivation::None; }
 
-Unary unary_of(FusedActivation activation) {
-  switch (activation) {
-    case FusedActivation::Relu:
-      return {UnaryKind::Relu, 0.0F, 0.0F};
-    case FusedActivation::Relu6:
-      return {UnaryKind::Relu6, 0.0F, 0.0F};
-    case FusedActivation::ReluN1To1:
-      return {UnaryKind::ReluN1To1, 0.0F, 0.0F};
-    case FusedActivation::Tanh:
-      return {UnaryKind::Tanh, 0.0F, 0.0F};
-    case FusedActivation::None:
-      break;
-  }
-  return {UnaryKind::Linear, 1.0F, 0.0F};
-}
-
 bool is_monotone(const Unary& op) {
   switch (op.kind) {
     case UnaryKind::Relu:
