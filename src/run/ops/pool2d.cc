@@ -1,15 +1,27 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <functional>
 #include <limits>
 
 #include "base/error.h"
 #include "base/parallel.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
+#include "run/ops/running_window.h"
 
 namespace visionpress {
 namespace {
+
+// Values read for each value of the image from which on a window is folded in two passes, whose
+// work does not grow with it.
+constexpr double kManyReads = 64.0;
+// The same where sums follow a runtime's order to the last bit: 64 x 64 pixels at stride 1. Beyond
+// it no runtime's bits are worth the minutes.
+constexpr double kManyReadsInOrder = 4096.0;
+// Values between the two passes, as many as a tensor may have. Only padding of far more than the
+// image needs more.
+constexpr std::size_t kMostBetweenPasses = std::size_t{1} << 28;
 
 /// The part of one window that lies inside the image.
 struct Window {
@@ -26,9 +38,24 @@ class PoolOperator final : public Operator {
         sums_by_nines_(op.kind == PoolKind::Average && context.float_math == FloatMath::Xnnpack),
         threads_(context.threads) {
     output_dims = {{in[0], geometry[0].out, geometry[1].out, in[3]}};
+    image_ = {{}, static_cast<std::size_t>(in[3]), threads_};
+    for (std::size_t a = 0; a < 2; ++a) {
+      image_.axes[a] = {in[a + 1], geometry[a].out, op.kernel[a], op.stride[a], geometry[a].before};
+    }
+    const bool keeps_order = op.kind != PoolKind::Max && context.float_math != FloatMath::Plain;
+    is_running_ = reads_per_value() >= (keeps_order ? kManyReadsInOrder : kManyReads) &&
+                  image_.height() * image_.out_row() <= kMostBetweenPasses;
+    if (is_running_) {
+      scratch_bytes =
+          image_.scratch() * (op.kind == PoolKind::Max ? sizeof(float) : sizeof(double));
+    }
   }
 
   void run(const RunContext& context) const override {
+    if (is_running_) {
+      run_in_passes(context);
+      return;
+    }
     const std::int64_t rows = output_dims[0][0] * output_dims[0][1];
     parallel_for(static_cast<std::size_t>(rows), threads_, [&](std::size_t row) {
       pool_row(static_cast<std::int64_t>(row), context.inputs[0], context.outputs[0]);
@@ -36,6 +63,83 @@ class PoolOperator final : public Operator {
   }
 
  private:
+  /// How often a value of the image is read where each window is walked over.
+  [[nodiscard]] double reads_per_value() const {
+    double reads = 1.0;
+    for (const AxisWindows& axis : image_.axes) {
+      reads *= static_cast<double>(axis.out) * static_cast<double>(std::min(axis.kernel, axis.in)) /
+               static_cast<double>(std::max<std::int64_t>(axis.in, 1));
+    }
+    return reads;
+  }
+
+  void run_in_passes(const RunContext& context) const {
+    const std::size_t in_size = image_.height() * image_.in_row();
+    const std::size_t out_size = static_cast<std::size_t>(output_dims[0][1]) * image_.out_row();
+    for (std::size_t item = 0; item < static_cast<std::size_t>(in_[0]); ++item) {
+      const float* pixels = context.inputs[0] + item * in_size;
+      float* out = context.outputs[0] + item * out_size;
+      if (op_.kind == PoolKind::Max) {
+        maximum_in_passes(pixels, static_cast<float*>(static_cast<void*>(context.scratch)), out);
+      } else {
+        mean_in_passes(pixels, static_cast<double*>(static_cast<void*>(context.scratch)), out);
+      }
+      if (is_fused(op_.activation)) apply_unary(unary_of(op_.activation), out, out, out_size);
+    }
+  }
+
+  void maximum_in_passes(const float* pixels, float* scratch, float* out) const {
+    const auto store = [&](std::size_t y, std::size_t x, std::size_t c, float value) {
+      out[y * image_.out_row() + x * image_.channels + c] = value;
+    };
+    const auto larger = [](float a, float b) { return b > a ? b : a; };
+    const FoldBy by = {-std::numeric_limits<float>::infinity(), larger};
+    fold_windows(
+        pixels, image_, scratch, by, [](float value) { return value; }, store);
+  }
+
+  /// Sums in double, which lie closer to the true sum than those of a walk in float.
+  void mean_in_passes(const float* pixels, double* scratch, float* out) const {
+    const auto store = [&](std::size_t y, std::size_t x, std::size_t c, double sum) {
+      const auto out_y = static_cast<std::int64_t>(y);
+      const auto out_x = static_cast<std::int64_t>(x);
+      const double mean = sum / static_cast<double>(divisor(window_at(out_y, out_x), out_y, out_x));
+      out[y * image_.out_row() + x * image_.channels + c] =
+          static_cast<float>(has_squares() ? std::sqrt(mean) : mean);
+    };
+    const FoldBy by = {0.0, std::plus<double>()};
+    const auto load = [is_square = has_squares()](float value) {
+      return is_square ? static_cast<double>(value) * value : static_cast<double>(value);
+    };
+    fold_windows(pixels, image_, scratch, by, load, store);
+  }
+
+  [[nodiscard]] bool has_squares() const {
+    return op_.kind == PoolKind::L2 || op_.kind == PoolKind::L2Sum;
+  }
+
+  /// The first row or column of a window, which may lie outside.
+  [[nodiscard]] std::int64_t first_of(std::int64_t out, std::size_t axis) const {
+    return out * op_.stride[axis] - geometry_[axis].before;
+  }
+
+  [[nodiscard]] Window window_at(std::int64_t out_y, std::int64_t out_x) const {
+    const std::int64_t top = first_of(out_y, 0);
+    const std::int64_t left = first_of(out_x, 1);
+    return {std::max<std::int64_t>(top, 0), std::min(top + op_.kernel[0], in_[1]),
+            std::max<std::int64_t>(left, 0), std::min(left + op_.kernel[1], in_[2])};
+  }
+
+  /// What a window's sum is divided by.
+  [[nodiscard]] std::int64_t divisor(const Window& window, std::int64_t out_y,
+                                     std::int64_t out_x) const {
+    if (op_.kind == PoolKind::L2Sum) return 1;
+    const std::int64_t inside = (window.y1 - window.y0) * (window.x1 - window.x0);
+    const std::int64_t padded =
+        count_padded(first_of(out_y, 0), 0) * count_padded(first_of(out_x, 1), 1);
+    return std::max<std::int64_t>(op_.count_padding ? padded : inside, 1);
+  }
+
   void pool_row(std::int64_t row, const float* x, float* y) const {
     const std::int64_t item = row / output_dims[0][1];
     const std::int64_t out_y = row % output_dims[0][1];
@@ -43,17 +147,13 @@ class PoolOperator final : public Operator {
     const float* image = x + item * in_[1] * in_[2] * in_[3];
     float* out = y + row * output_dims[0][2] * in_[3];
     for (std::int64_t out_x = 0; out_x < output_dims[0][2]; ++out_x, out += channels) {
-      const std::int64_t top = out_y * op_.stride[0] - geometry_[0].before;
-      const std::int64_t left = out_x * op_.stride[1] - geometry_[1].before;
-      const Window window = {std::max<std::int64_t>(top, 0), std::min(top + op_.kernel[0], in_[1]),
-                             std::max<std::int64_t>(left, 0),
-                             std::min(left + op_.kernel[1], in_[2])};
+      const Window window = window_at(out_y, out_x);
       if (op_.kind == PoolKind::Max) {
         maximum(image, window, channels, out);
       } else if (sums_by_nines_) {
-        xnnpack_mean(image, top, left, channels, out);
+        xnnpack_mean(image, first_of(out_y, 0), first_of(out_x, 1), channels, out);
       } else {
-        mean(image, window, count_padded(top, 0) * count_padded(left, 1), channels, out);
+        mean(image, window, divisor(window, out_y, out_x), channels, out);
       }
     }
     if (is_fused(op_.activation)) {
@@ -117,10 +217,9 @@ class PoolOperator final : public Operator {
     return std::min(begin + op_.kernel[axis], end) - begin;
   }
 
-  /// area: of the window with its padding.
-  void mean(const float* image, const Window& window, std::int64_t area, std::size_t channels,
+  void mean(const float* image, const Window& window, std::int64_t counted, std::size_t channels,
             float* out) const {
-    const bool squares = op_.kind == PoolKind::L2 || op_.kind == PoolKind::L2Sum;
+    const bool squares = has_squares();
     std::fill(out, out + channels, 0.0F);
     for (std::int64_t y = window.y0; y < window.y1; ++y) {
       for (std::int64_t x = window.x0; x < window.x1; ++x) {
@@ -129,10 +228,7 @@ class PoolOperator final : public Operator {
           out[c] += squares ? pixel[c] * pixel[c] : pixel[c];
       }
     }
-    const std::int64_t inside = (window.y1 - window.y0) * (window.x1 - window.x0);
-    const std::int64_t counted = op_.count_padding ? area : inside;
-    const auto divisor =
-        op_.kind == PoolKind::L2Sum ? 1.0F : static_cast<float>(std::max<std::int64_t>(counted, 1));
+    const auto divisor = static_cast<float>(counted);
     for (std::size_t c = 0; c < channels; ++c)
       out[c] = squares ? std::sqrt(out[c] / divisor) : out[c] / divisor;
   }
@@ -140,7 +236,9 @@ class PoolOperator final : public Operator {
   Pool2d op_;
   Shape in_;
   std::array<WindowGeometry, 2> geometry_;
+  WindowedImage image_ = {};
   bool sums_by_nines_;
+  bool is_running_ = false;
   int threads_;
 };
 
