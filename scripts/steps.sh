@@ -7,13 +7,32 @@ if [[ -z ${CMAKE_CXX_COMPILER_LAUNCHER:-} ]] && command -v ccache >/dev/null; th
   export CMAKE_CXX_COMPILER_LAUNCHER=ccache
 fi
 
-# quiet TITLE COMMAND...: runs with the output in the log; on failure shows the log's end and exits.
+# show_progress TITLE: until it is killed, how far ninja is by the log, or the seconds that went by, on the title's line.
+show_progress() {
+  local start=$SECONDS at
+  while sleep 1; do
+    at=$(tail -c 2000 "$log" | grep -oE '^\[[0-9]+/[0-9]+\]' | tail -n 1 || true)
+    printf '\r%-58s %s' "$1 ..." "${at:-$((SECONDS - start)) s}"
+  done
+}
+
+# quiet TITLE COMMAND...: runs with the output in the log, and on a terminal a line that shows how far it is; on failure shows the log's end
+# and exits.
 quiet() {
-  local title=$1 start=$SECONDS code=0
+  local title=$1 start=$SECONDS code=0 progress=
   shift
   printf '%-58s' "$title ..."
   printf '\n== %s\n' "$title" >>"$log"
+  if [[ -t 1 ]]; then
+    show_progress "$title" &
+    progress=$!
+  fi
   "$@" >>"$log" 2>&1 </dev/null || code=$?
+  if [[ -n $progress ]]; then
+    kill "$progress"
+    wait "$progress" 2>/dev/null || true
+    printf '\r\033[K%-58s' "$title ..."
+  fi
   if [[ $code != 0 ]]; then
     printf ' failed after %d s\n' $((SECONDS - start))
     tail -n 60 "$log"
