@@ -310,8 +310,13 @@ Result<void> lower_range(NodeLowering& node) {
   }
   const auto [start, limit, step] = bounds;
   const double steps = step == 0.0 ? -1.0 : std::ceil((limit - start) / step);
-  if (step == 0.0 || !(steps <= static_cast<double>(kMostFilled))) {
+  if (step == 0.0 || std::isnan(steps)) {
     return malformed(node, fmt::format("a range of {}..{} in steps of {}", start, limit, step));
+  }
+  if (steps > static_cast<double>(kMostFilled)) {
+    return malformed(node, fmt::format("a range of {}..{} in steps of {} has {:.0f} values, at "
+                                       "most {} are made here",
+                                       start, limit, step, steps, kMostFilled));
   }
   const auto count = std::max<std::int64_t>(0, static_cast<std::int64_t>(steps));
   std::vector<double> values;

@@ -139,7 +139,12 @@ SpatialPadding padding_of(tfl::Padding padding) {
 }
 
 std::optional<std::vector<std::int64_t>> find_integers(const Tensor* tensor) {
-  if (tensor == nullptr || tensor->constant.empty()) return std::nullopt;
+  if (tensor == nullptr) return std::nullopt;
+  // A list of no numbers has no bytes, as what is computed has none in the file.
+  if (is_whole(tensor->dtype) && element_count(tensor->shape) == 0) {
+    return std::vector<std::int64_t>();
+  }
+  if (tensor->constant.empty()) return std::nullopt;
   const std::size_t width = element_bytes(tensor->dtype);
   if (!is_whole(tensor->dtype)) return std::nullopt;
   if (tensor->constant.size() / width > kMaxParameterCount) return std::nullopt;

@@ -146,8 +146,8 @@ Lowered lower_transpose(const TfliteOperator& source) {
   std::sort(sorted.begin(), sorted.end());
   if (sorted.size() != rank || std::adjacent_find(sorted.begin(), sorted.end()) != sorted.end()) {
     return fail(ErrorKind::Malformed,
-                "{}: TRANSPOSE has a permutation of {} axes, its input has {}", source.path,
-                sorted.size(), rank);
+                "{}: TRANSPOSE orders the axes of {} as {}, expected each once", source.path,
+                to_string(find_input(source, 0)->shape), to_string(*order));
   }
   return lowered(transpose, {source.inputs[0]});
 }
@@ -250,6 +250,13 @@ Lowered lower_reduce(const TfliteOperator& source) {
   VP_ASSIGN_OR_RETURN(reduce.axes, check_axes(source, *axes, find_input(source, 0)->shape.size()));
   std::sort(reduce.axes.begin(), reduce.axes.end());
   reduce.axes.erase(std::unique(reduce.axes.begin(), reduce.axes.end()), reduce.axes.end());
+  const bool is_index = reduce.kind == ReduceKind::ArgMax || reduce.kind == ReduceKind::ArgMin;
+  if (reduce.axes.empty() && is_index) {
+    return fail(ErrorKind::Malformed, "{}: {} has no axis, expected one", source.path,
+                tfl::EnumNameBuiltinOperator(source.code));
+  }
+  // Nothing is reduced over no axis; Reduce takes that for all axes.
+  if (reduce.axes.empty()) return lowered(Identity{}, {source.inputs[0]});
   const auto* options = source.table.builtin_options_as_ReducerOptions();
   reduce.keep_dims = options != nullptr && options->keep_dims();
   return lowered(reduce, {source.inputs[0]});
@@ -344,8 +351,10 @@ Lowered lower_range(const TfliteOperator& source) {
     return fail(ErrorKind::Malformed, "{}: RANGE counts from {} to {} in steps of {}", source.path,
                 *start, *limit, *step);
   }
-  if (count == 0.0 || count > kMostCounted)
-    return unsupported(source, fmt::format("it has {} values", count));
+  if (count == 0.0 || count > kMostCounted) {
+    return unsupported(
+        source, fmt::format("it gives {:.0f} values, 1 to {:.0f} are run", count, kMostCounted));
+  }
   Tensor values;
   values.name = source.graph.tensor(source.outputs[0]).name + "/values";
   values.dtype = find_input(source, 0)->dtype;

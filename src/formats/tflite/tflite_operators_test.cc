@@ -436,8 +436,34 @@ TEST(TfliteOperators, TileFillRangeAndShapeMakeTheirValues) {
   range.tensors[3].values = {0};
   EXPECT_EQ(run_operator(range, {0}).error,
             "subgraphs[0].operators[0]: RANGE counts from 5 to -1 in steps of 0");
+  range.tensors[3].values = {1};
+  range.tensors[2].values = {5000000};
+  EXPECT_EQ(run_operator(range, {0}).error,
+            "RANGE is not run: it gives 4999995 values, 1 to 4194304 are run");
   const OneOperator shape = {Code::SHAPE, {{Type::FLOAT32, {2, 3}}, {Type::INT32, {2}}}, {0}, {1}};
   expect_output(shape, V(6, 0.0F), {2}, {2, 3});
+}
+
+TEST(TfliteOperators, AnAxisThatIsNamedTwiceIsSaid) {
+  const OneOperator one = {
+      Code::TRANSPOSE,
+      {{Type::FLOAT32, {2, 3}}, {Type::INT32, {2}, {1, 1}}, {Type::FLOAT32, {3, 3}}},
+      {0, 1},
+      {2}};
+  EXPECT_EQ(run_operator(one, V(6, 0.0F)).error,
+            "subgraphs[0].operators[0]: TRANSPOSE orders the axes of [2,3] as [1,1], expected each "
+            "once");
+}
+
+TEST(TfliteOperators, AReductionOverNoAxisReducesNothing) {
+  OneOperator one = {Code::SUM,
+                     {{Type::FLOAT32, {2, 2}}, {Type::INT32, {0}}, {Type::FLOAT32, {2, 2}}},
+                     {0, 1},
+                     {2}};
+  expect_output(one, {1, 2, 3, 4}, {2, 2}, {1, 2, 3, 4});
+  one.code = Code::ARG_MAX;
+  EXPECT_EQ(run_operator(one, V(4, 0.0F)).error,
+            "subgraphs[0].operators[0]: ARG_MAX has no axis, expected one");
 }
 
 TEST(TfliteOperators, ASliceOfAComputedSizeHasTheRowsOfEachRun) {
