@@ -14,10 +14,10 @@ pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)       # cloud: the serv
 find_package(Boost 1.81 REQUIRED)                               # cloud: the prediction endpoint (Beast and Asio, headers alone)
 find_package(ZLIB REQUIRED)                                     # cloud: bodies in gzip
 pkg_check_modules(brotli REQUIRED IMPORTED_TARGET libbrotlidec) # cloud: bodies in br
-pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)      # cloud: export packages
-pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)   # cloud: the SHA-1 that packages name
+pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)      # package: archives
+pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)   # package: the SHA-1 of manifests; cloud: Base64
 find_package(CLI11 REQUIRED)                     # tools
-find_package(nlohmann_json REQUIRED)             # report, eval, tools
+find_package(nlohmann_json REQUIRED)             # anywhere but base, kernels and codecs
 find_path(VP_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)   # everywhere: Result
 find_path(VP_PROTOZERO_INCLUDE protozero/pbf_reader.hpp REQUIRED) # wire, formats/coreml
 if(VP_TESTS)

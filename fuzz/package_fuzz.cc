@@ -9,9 +9,9 @@
 #include <string>
 
 #include "base/mapped_file.h"
-#include "cloud/export_package.h"
-#include "cloud/zip_archive.h"
 #include "fuzz_input.h"
+#include "package/export_package.h"
+#include "package/zip_archive.h"
 #include "visionpress/model.h"
 
 namespace visionpress {

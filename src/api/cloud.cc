@@ -14,11 +14,11 @@
 #include "cloud/custom_vision_prediction.h"
 #include "cloud/custom_vision_rules.h"
 #include "cloud/prediction_journal.h"
-#include "cloud/sha1.h"
 #include "eval/dataset.h"
 #include "eval/image.h"
 #include "eval/image_frame.h"
 #include "eval/predictions.h"
+#include "package/sha1.h"
 
 namespace visionpress {
 namespace {

@@ -14,8 +14,9 @@
 #include "api/plan.h"
 #include "base/ascii.h"
 #include "base/error.h"
-#include "cloud/sha1.h"
 #include "codecs/scheme.h"
+#include "eval/package_hint.h"
+#include "package/sha1.h"
 #include "visionpress/report.h"
 #include "visionpress/version.h"
 

@@ -13,7 +13,7 @@
 #include "base/mapped_file.h"
 #include "base/output_file.h"
 #include "base/sync_file.h"
-#include "cloud/sha1.h"
+#include "package/sha1.h"
 #include "visionpress/version.h"
 
 namespace visionpress {

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <string_view>
 
-#include "cloud/zip_archive.h"
+#include "package/zip_archive.h"
 #include "wire/protobuf_cursor.h"
 
 namespace visionpress {

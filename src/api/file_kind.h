@@ -1,7 +1,7 @@
 #pragma once
 
 // Why a file that was given as a model is not one: what its archive holds, what damaged it. Files
-// of other programs: eval/foreign_file.h.
+// of other programs: package/foreign_file.h.
 
 #include <string>
 

@@ -5,7 +5,8 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
-#include "eval/label_text.h"
+#include "eval/package_hint.h"
+#include "model/label_text.h"
 
 namespace visionpress {
 namespace {

@@ -7,13 +7,13 @@
 
 #include "api/file_kind.h"
 #include "base/error.h"
-#include "cloud/zip_archive.h"
 #include "codecs/not_finite.h"
-#include "eval/foreign_file.h"
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
 #include "formats/graphdef/saved_model.h"
 #include "formats/tflite/tflite_reader.h"
+#include "package/foreign_file.h"
+#include "package/zip_archive.h"
 
 namespace visionpress {
 namespace {

@@ -8,8 +8,8 @@
 #include <vector>
 
 #include "base/mapped_file.h"
-#include "cloud/export_package.h"
 #include "model/source_model.h"
+#include "package/export_package.h"
 #include "visionpress/model.h"
 #include "visionpress/result.h"
 
@@ -42,7 +42,7 @@ struct OpenOptions {
 };
 
 /// Opens a model file, or the model of a Custom Vision export: a ZIP archive or a folder
-/// (cloud/export_package.h). Chooses the reader by the file's content, never by its name.
+/// (package/export_package.h). Chooses the reader by the file's content, never by its name.
 /// errors: Io; Unsupported naming what the file seems to be; Malformed from the reader. All name
 /// `path`.
 [[nodiscard]] Result<OpenedModel> open_model(const std::string& path);

@@ -1,28 +1,22 @@
 #include "cloud/base64.h"
 
 #include <algorithm>
-#include <cstdint>
-#include <string_view>
+
+#include <openssl/evp.h>
 
 namespace visionpress {
-namespace {
-
-constexpr std::string_view kDigits =
-    "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-
-}  // namespace
 
 void append_base64(Bytes bytes, std::string& text) {
-  text.reserve(text.size() + (bytes.size() + 2) / 3 * 4);
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    const std::size_t count = std::min<std::size_t>(3, bytes.size() - at);
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; i < 3; ++i) {
-      group = group << 8 | (i < count ? std::to_integer<std::uint32_t>(bytes[at + i]) : 0U);
-    }
-    for (std::size_t i = 0; i < 4; ++i) {
-      text += i <= count ? kDigits[group >> (18 - 6 * i) & 63U] : '=';
-    }
+  // OpenSSL counts in int. Whole groups of three bytes need no padding between the blocks.
+  constexpr std::size_t kBlock = std::size_t{3} << 20U;
+  std::size_t end = text.size();
+  text.resize(end + (bytes.size() + 2) / 3 * 4);
+  for (std::size_t at = 0; at < bytes.size(); at += kBlock) {
+    const Bytes block = bytes.subspan(at, std::min(kBlock, bytes.size() - at));
+    auto* to = static_cast<unsigned char*>(static_cast<void*>(text.data() + end));
+    const auto* from = static_cast<const unsigned char*>(static_cast<const void*>(block.data()));
+    // It also ends the text with a zero, where std::string keeps its own.
+    end += static_cast<std::size_t>(EVP_EncodeBlock(to, from, static_cast<int>(block.size())));
   }
 }
 

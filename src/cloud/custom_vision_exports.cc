@@ -6,7 +6,7 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/sync_file.h"
-#include "cloud/zip_archive.h"
+#include "package/zip_archive.h"
 
 namespace visionpress {
 namespace {

@@ -11,7 +11,7 @@
 #include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "cloud/base64.h"
-#include "cloud/sha1.h"
+#include "package/sha1.h"
 
 namespace visionpress {
 namespace {

@@ -7,7 +7,7 @@
 
 #include "base/ascii.h"
 #include "eval/dataset_parts.h"
-#include "eval/foreign_file.h"
+#include "package/foreign_file.h"
 
 namespace visionpress {
 namespace {

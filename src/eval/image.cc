@@ -10,8 +10,8 @@
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "eval/exif.h"
-#include "eval/foreign_file.h"
 #include "eval/image_codecs.h"
+#include "package/foreign_file.h"
 
 namespace visionpress {
 namespace {

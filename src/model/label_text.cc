@@ -1,4 +1,4 @@
-#include "eval/label_text.h"
+#include "model/label_text.h"
 
 #include <algorithm>
 #include <charconv>

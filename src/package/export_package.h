@@ -18,7 +18,6 @@
 #include "base/buffer.h"
 #include "base/bytes.h"
 #include "base/mapped_file.h"
-#include "eval/preprocess.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
@@ -77,11 +76,5 @@ struct OpenedPackage {
 /// archive: what `package` was read from. errors: Malformed, Internal.
 [[nodiscard]] Result<ByteBuffer> replace_model(Bytes archive, const ExportPackage& package,
                                                std::span<const Bytes> model);
-
-/// How the scripts in packages of this domain and age prepare an image. metadata_properties.json is
-/// looked at for the kind of model alone: its pixel format and range describe training, and the
-/// exported graphs take BGR (General, compact) and 0..255 whatever it says.
-/// width: of the model's input.
-[[nodiscard]] PackageHint choose_hint(const ExportPackage& package, int width);
 
 }  // namespace visionpress

@@ -1,4 +1,4 @@
-#include "cloud/sha1.h"
+#include "package/sha1.h"
 
 #include <array>
 #include <memory>

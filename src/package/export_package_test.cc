@@ -1,4 +1,4 @@
-#include "cloud/export_package.h"
+#include "package/export_package.h"
 
 #include <cstdio>
 #include <filesystem>
@@ -10,8 +10,8 @@
 
 #include "base/output_file.h"
 #include "base/shared_testonly.h"
-#include "cloud/sha1.h"
-#include "cloud/zip_archive.h"
+#include "package/sha1.h"
+#include "package/zip_archive.h"
 
 namespace visionpress {
 namespace {
@@ -342,26 +342,6 @@ TEST_F(ExportPackages, OfAVersionBeyondEveryNumberAreRefused) {
       refuse({{.name = "cvexport.manifest", .text = R"({"ExporterVersion": "99999999999.1"})"},
               {.name = "model.pb", .text = "m"}}),
       "cvexport.manifest: ExporterVersion is 99999999999.1, read up to 2.x");
-}
-
-TEST(PackageHints, FollowTheDomainAndTheAgeAndNotTheMetadatasPixelFormat) {
-  ExportPackage package;
-  package.properties = {{"Image.BitmapPixelFormat", "Rgb8"},
-                        {"Image.NominalPixelRange", "Normalized_0_1"}};
-  EXPECT_EQ(choose_hint(package, 416).rule, std::nullopt);
-  package.manifest = {.domain_type = "ObjectDetection", .exporter_version = "2.1"};
-  EXPECT_EQ(choose_hint(package, 416).color, ColorOrder::Bgr);
-  EXPECT_EQ(choose_hint(package, 320).color, ColorOrder::Rgb);
-  EXPECT_EQ(choose_hint(package, 320).source, "Custom Vision detection [S1], exporter 2.1");
-  package.manifest.domain_type = "Classification";
-  EXPECT_EQ(choose_hint(package, 224).rule, ResizeRule::CenterCrop256);
-  EXPECT_EQ(choose_hint(package, 224).color, ColorOrder::Bgr);
-  EXPECT_EQ(choose_hint(package, 300).rule, ResizeRule::Stretch);
-  package.manifest.platform = "DockerFile";
-  package.manifest.exported_date = "2022-06-04T21:24:53.6909173Z";
-  EXPECT_EQ(choose_hint(package, 224).rule, ResizeRule::CenterCrop);
-  package.manifest.exporter_version = "2.2";
-  EXPECT_EQ(choose_hint(package, 224).rule, ResizeRule::ShorterSideCrop);
 }
 
 TEST_F(ExportPackages, OfEveryKindThatWasCollectedAreRead) {

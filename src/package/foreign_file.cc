@@ -1,4 +1,4 @@
-#include "eval/foreign_file.h"
+#include "package/foreign_file.h"
 
 #include <algorithm>
 #include <array>

@@ -1,4 +1,4 @@
-#include "cloud/zip_archive.h"
+#include "package/zip_archive.h"
 
 #include <algorithm>
 #include <cstring>

@@ -1,0 +1,3 @@
+#pragma once
+
+#include "package/zip_archive.h"
