@@ -121,7 +121,7 @@ Result<Predictions> make_predictions(const Dataset& dataset, Task task,
       }
     }
     if (task == Task::Detection) {
-      place_in_frame(image, predictions.detections[i]);
+      place_in_frame({}, frame_of(image), predictions.detections[i]);
     } else if (best.score >= 0.0) {
       predictions.classes.push_back(best);
     }

@@ -7,6 +7,7 @@
 #include <mutex>
 
 #include "api/format_names.h"
+#include "api/read_output.h"
 #include "api/run_time.h"
 #include "base/ascii.h"
 #include "base/parallel.h"
@@ -41,10 +42,6 @@ void drop_empty_crops(Dataset& dataset, Diagnostics& diagnostics) {
   if (count == 0) return;
   diagnostics.warn(
       fmt::format("{} boxes have nothing of their image in them and give no crop", count));
-}
-
-bool is_finite(std::span<const float> values) {
-  return std::ranges::all_of(values, [](float value) { return std::isfinite(value); });
 }
 
 /// Whether a source cuts its boxes: none passes its frame, and some end at it, where a network's
@@ -317,25 +314,21 @@ Result<void> Evaluation::detect(const ModelRunner& runner, const std::vector<int
                                 Column& column) {
   column.predictions.task = Task::Detection;
   column.predictions.detections.resize(dataset_.images.size());
-  const DecodeOptions decode{.probability = least_probability(options_),
+  const DetectOptions decode{.probability = least_probability(options_),
                              .nms_iou = options_.nms_iou,
                              .max_detections = options_.max_detections};
   std::vector<std::uint8_t> broken(dataset_.images.size());
   VP_RETURN_IF_ERROR(run_all(
       runner, {},
       [&](const SeenPart& part) -> Result<void> {
-        const OutputView& output = (*part.outputs)[runner.output_index];
-        if (!is_finite(output.values)) broken[part.image] = 1;
-        Detections all = decode_yolo(runner.grid, output.values, decode);
+        if (count_not_finite(runner, *part.outputs) > 0) broken[part.image] = 1;
+        // The truth is in pixels of the annotation's frame, which is the whole picture, turned or
+        // not.
         Detections& kept = column.predictions.detections[part.image];
-        for (Detection& detection : all) {
-          detection.tag = tags[static_cast<std::size_t>(detection.tag)];
-          if (detection.tag >= 0) kept.push_back(detection);
-        }
-        // Boxes are in shares of the network's input, and the truth is in pixels of the
-        // annotation's frame, which is the whole picture, turned or not.
-        place_in_picture(part.placement, kept);
-        place_in_frame(dataset_.images[part.image], kept);
+        kept = find_boxes(runner.head, *part.outputs, part.placement,
+                          frame_of(dataset_.images[part.image]), decode);
+        for (Detection& box : kept) box.tag = tags[static_cast<std::size_t>(box.tag)];
+        std::erase_if(kept, [](const Detection& box) { return box.tag < 0; });
         return {};
       },
       column.score.file));
@@ -384,8 +377,8 @@ Result<void> Evaluation::classify(const ModelRunner& runner, const std::vector<i
       runner, parts_of,
       [&](const SeenPart& part) -> Result<void> {
         const DatasetImage& image = dataset_.images[part.image];
-        const std::span<const float> values = (*part.outputs)[runner.output_index].values;
-        if (!is_finite(values)) broken[part.image] = 1;
+        if (count_not_finite(runner, *part.outputs) > 0) broken[part.image] = 1;
+        const std::span<const float> values = (*part.outputs)[runner.class_output].values;
         const int best = find_top1(values);
         ClassSample sample;
         sample.image = static_cast<std::uint32_t>(part.image);

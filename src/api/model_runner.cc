@@ -11,8 +11,6 @@
 namespace visionpress {
 namespace {
 
-constexpr int kSqueezeNetSide = 227;  // of Custom Vision's classifiers, 2018 to 2020
-
 /// NAME_labels.txt, with the scheme's part of NAME and without, then labels.txt, in the model's
 /// folder.
 std::string find_label_file(const std::string& model) {
@@ -43,74 +41,45 @@ std::size_t count_classes(const Shape& shape) {
   return classes;
 }
 
-/// True when the graph's one output is a sum that nothing was done to: the last convolution of a
-/// head, and not a feature map behind its activation.
-bool ends_linearly(const Graph& graph) {
-  TensorId wanted = graph.outputs.front();
-  for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-    if (std::ranges::find(node->outputs, wanted) == node->outputs.end()) continue;
-    const Op& op = node->op;
-    if (const auto* conv = std::get_if<Conv2d>(&op)) {
-      return conv->activation == FusedActivation::None;
-    }
-    const auto* binary = std::get_if<Binary>(&op);
-    const bool bias = binary != nullptr && binary->kind == BinaryKind::Add &&
-                      binary->activation == FusedActivation::None && node->inputs.size() == 2 &&
-                      graph.tensor(node->inputs[1]).is_constant();
-    const bool moves = std::holds_alternative<Reshape>(op) || std::holds_alternative<Squeeze>(op) ||
-                       std::holds_alternative<ExpandDims>(op) ||
-                       std::holds_alternative<Transpose>(op) ||
-                       std::holds_alternative<Identity>(op);
-    if (!bias && !moves) return false;
-    wanted = node->inputs.front();
-  }
-  return false;
-}
-
-/// Custom Vision's head: the one output, with a cell for each 32x32 pixels of the input, five
-/// anchors, and as many classes as there are labels. Where nobody names labels, and for a label
-/// file of another count (which the caller refuses), the last convolution must show it.
-std::optional<YoloGrid> find_head(const Graph& graph, const std::vector<OutputView>& outputs,
-                                  std::size_t label_count) {
-  if (outputs.size() != 1) return std::nullopt;
-  const std::optional<YoloGrid> grid = find_yolo_grid(outputs.front().shape, 0, graph.layout);
-  const InputInfo& input = graph.input_info;
-  if (!grid || !is_grid_of(*grid, input.width, input.height)) return std::nullopt;
-  const bool fits = label_count != 0 && static_cast<std::size_t>(grid->classes) == label_count;
-  if (!fits && !ends_linearly(graph)) return std::nullopt;
-  return grid;
-}
-
-/// Whether nothing says how pixels are scaled. Custom Vision's exports take 0..255: known by their
-/// package, their boxes, or their 227 pixels.
+/// Whether nothing says how pixels are scaled. The networks of detection heads and Custom Vision's
+/// exports take 0..255: the latter are known by their package or their 227 pixels.
 bool guesses_range(const Graph& graph, bool is_detector, const PackageHint& hint) {
   const bool export_kind =
       is_detector || !hint.source.empty() || graph.input_info.width == kSqueezeNetSide;
   return !export_kind && !tells_range(graph);
 }
 
-/// Fills task, output_index, grid and class_count from the shapes of a run's outputs.
-void recognize_task(const std::vector<OutputView>& outputs, std::size_t label_count,
+std::vector<Shape> list_shapes(const std::vector<OutputView>& outputs) {
+  std::vector<Shape> shapes;
+  for (const OutputView& output : outputs) shapes.push_back(output.shape);
+  return shapes;
+}
+
+/// Fills task, head or class_output, and class_count.
+/// shapes: of a run's outputs.
+void recognise_task(const std::vector<Shape>& shapes, std::size_t label_count,
                     ModelRunner& runner) {
-  if (const auto grid = find_head(runner.model.graph(), outputs, label_count)) {
+  Result<Head> head = recognise_head(outline_network(runner.model.graph(), shapes, label_count));
+  if (head) {
     runner.task = ModelTask::Detection;
-    runner.grid = *grid;
-    runner.class_count = static_cast<std::size_t>(grid->classes);
+    runner.class_count = head->found.class_count;
+    runner.head = std::move(*head);
     return;
   }
-  for (std::size_t i = 0; i < outputs.size(); ++i) {
-    const std::size_t classes = count_classes(outputs[i].shape);
+  for (std::size_t i = 0; i < shapes.size(); ++i) {
+    const std::size_t classes = count_classes(shapes[i]);
     // Without labels only a lone vector is taken for classes: landmarks and embeddings are vectors
     // too.
-    if (classes == 0 || (label_count > 0 ? classes != label_count : outputs.size() > 1)) continue;
+    if (classes == 0 || (label_count > 0 ? classes != label_count : shapes.size() > 1)) continue;
     runner.task = ModelTask::Classification;
-    runner.output_index = i;
+    runner.class_output = i;
     runner.class_count = classes;
     return;
   }
-  runner.raw_because = "neither a Custom Vision detector's grid of boxes nor one value for each ";
-  runner.raw_because +=
+  const std::string each =
       label_count > 0 ? fmt::format("of {} labels", label_count) : std::string("class");
+  runner.raw_because =
+      fmt::format("neither boxes nor one value for each {} ({})", each, head.error().message);
 }
 
 Result<void> check_label_count(const ModelRunner& runner, const FoundLabels& found,
@@ -187,7 +156,7 @@ Result<void> compile_graph(ModelRunner& runner, const std::string& path,
   VP_ASSIGN_OR_RETURN(Session session, runner.executor->make_session(options.threads));
   const std::vector<float> zeros(count_input_values(runner), 0.0F);
   VP_RETURN_IF_ERROR(session.run(zeros));
-  recognize_task(session.outputs(), found.labels.size(), runner);
+  recognise_task(list_shapes(session.outputs()), found.labels.size(), runner);
   VP_RETURN_IF_ERROR(check_label_count(runner, found, path));
   runner.labels = found.labels;
   warn_of_label_order(found, runner.model);
@@ -205,8 +174,9 @@ Result<void> choose_runner_preprocess(ModelRunner& runner, const RunnerOptions& 
                                ? choose_hint(runner.model.package->package, graph.input_info.width)
                                : options.package;
   const Layout layout = picture_layout(graph, runner.executor->input_shape());
-  VP_ASSIGN_OR_RETURN(runner.preprocess,
-                      choose_preprocess(graph.input_info, layout, use, options.preprocess, hint));
+  const HeadPixels pixels = runner.head.kind != nullptr ? runner.head.kind->pixels : HeadPixels();
+  VP_ASSIGN_OR_RETURN(runner.preprocess, choose_preprocess(graph.input_info, layout, use,
+                                                           options.preprocess, hint, pixels));
   for (std::string& warning : list_overrides(graph, options.preprocess, runner.preprocess)) {
     runner.model.warnings.push_back(std::move(warning));
   }
@@ -246,16 +216,16 @@ bool guesses_range(const OpenedModel& model, std::size_t label_count) {
   const bool is_image =
       info.width != 1 && info.height != 1 && (info.channels == 1 || info.channels == 3);
   if (!is_image) return false;
-  std::vector<OutputView> outputs;
+  std::vector<Shape> shapes;
   for (const TensorId id : graph.outputs) {
-    OutputView output;
-    output.shape = graph.tensor(id).shape;
-    if (!output.shape.empty() && output.shape.front() < 0) output.shape.front() = 1;  // the batch
-    outputs.push_back(std::move(output));
+    shapes.push_back(graph.tensor(id).shape);
+    if (!shapes.back().empty() && shapes.back().front() < 0)
+      shapes.back().front() = 1;  // the batch
   }
   const PackageHint hint =
       model.package ? choose_hint(model.package->package, info.width) : PackageHint();
-  return guesses_range(graph, find_head(graph, outputs, label_count).has_value(), hint);
+  const NetworkOutline outline = outline_network(graph, shapes, label_count);
+  return guesses_range(graph, recognise_head(outline).has_value(), hint);
 }
 
 Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& path,

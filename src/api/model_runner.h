@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "api/open_model.h"
-#include "eval/detection.h"
+#include "eval/heads/heads.h"
 #include "eval/preprocess.h"
 #include "run/executor.h"
 #include "visionpress/evaluate.h"
@@ -26,7 +26,7 @@ struct RunnerOptions {
 
 /// What the outputs mean.
 enum class ModelTask : std::uint8_t {
-  Detection,       ///< the one output is a grid of Custom Vision's boxes
+  Detection,       ///< the outputs are those of a detection head
   Classification,  ///< one output has one value for each class
   Raw,             ///< anything else
 };
@@ -41,8 +41,8 @@ struct ModelRunner {
   std::optional<Executor> executor = std::nullopt;  ///< always there after `create`
   ModelTask task = ModelTask::Raw;
   std::string raw_because = {};          ///< Raw: why the outputs are neither boxes nor classes
-  std::size_t output_index = 0;          ///< the output that `task` reads
-  YoloGrid grid = {};                    ///< Detection
+  std::size_t class_output = 0;          ///< Classification: the output with the classes' values
+  Head head = {};                        ///< Detection
   std::size_t class_count = 0;           ///< Detection and Classification
   std::vector<std::string> labels = {};  ///< empty where nobody names them; else one a class
   Preprocess preprocess = {};

@@ -14,18 +14,15 @@ std::string name_class(const ModelRunner& runner, std::size_t index) {
   return index < runner.labels.size() ? runner.labels[index] : fmt::format("class {}", index);
 }
 
-std::vector<Prediction> find_boxes(const ModelRunner& runner, const OutputView& output,
-                                   const Seen& seen, const ReadOutputOptions& options) {
-  Detections found = decode_yolo(runner.grid, output.values,
-                                 {.probability = options.probability,
-                                  .nms_iou = options.nms_iou,
-                                  .max_detections = options.max_detections});
-  place_in_picture(seen.placement, found);
-  scale_to_pixels(found, seen.size.width, seen.size.height);
+std::vector<Prediction> name_boxes(const ModelRunner& runner, const Detections& boxes) {
   std::vector<Prediction> predictions;
-  for (const Detection& d : found) {
-    predictions.push_back({name_class(runner, static_cast<std::size_t>(d.tag)), d.score, d.x, d.y,
-                           d.width, d.height});
+  for (const Detection& box : boxes) {
+    predictions.push_back({.tag = name_class(runner, static_cast<std::size_t>(box.tag)),
+                           .probability = box.score,
+                           .left = box.x,
+                           .top = box.y,
+                           .width = box.width,
+                           .height = box.height});
   }
   return predictions;
 }
@@ -45,8 +42,12 @@ std::vector<Prediction> find_classes(const ModelRunner& runner, const OutputView
   std::vector<Prediction> predictions;
   predictions.reserve(order.size());
   for (const std::size_t i : order) {
-    predictions.push_back({name_class(runner, i), output.values[i], 0.0, 0.0,
-                           static_cast<double>(size.width), static_cast<double>(size.height)});
+    predictions.push_back({.tag = name_class(runner, i),
+                           .probability = output.values[i],
+                           .left = 0.0,
+                           .top = 0.0,
+                           .width = static_cast<double>(size.width),
+                           .height = static_cast<double>(size.height)});
   }
   return predictions;
 }
@@ -58,12 +59,26 @@ std::size_t count_not_finite(std::span<const float> values) {
       std::ranges::count_if(values, [](float value) { return !std::isfinite(value); }));
 }
 
+std::size_t count_not_finite(const ModelRunner& runner, const std::vector<OutputView>& outputs) {
+  if (runner.task == ModelTask::Classification) {
+    return count_not_finite(outputs[runner.class_output].values);
+  }
+  std::size_t count = 0;
+  for (const OutputView& output : outputs) count += count_not_finite(output.values);
+  return count;
+}
+
 std::vector<Prediction> read_output(const ModelRunner& runner,
                                     const std::vector<OutputView>& outputs, const Seen& seen,
                                     const ReadOutputOptions& options) {
-  const OutputView& output = outputs[runner.output_index];
-  return runner.task == ModelTask::Detection ? find_boxes(runner, output, seen, options)
-                                             : find_classes(runner, output, seen.size, options.top);
+  if (runner.task != ModelTask::Detection) {
+    return find_classes(runner, outputs[runner.class_output], seen.size, options.top);
+  }
+  return name_boxes(runner, find_boxes(runner.head, outputs, seen.placement,
+                                       {.width = seen.size.width, .height = seen.size.height},
+                                       {.probability = options.probability,
+                                        .nms_iou = options.nms_iou,
+                                        .max_detections = options.max_detections}));
 }
 
 }  // namespace visionpress

@@ -28,6 +28,10 @@ struct Seen {
 /// How many values are NaN or infinite: a sound network gives none.
 [[nodiscard]] std::size_t count_not_finite(std::span<const float> values);
 
+/// The same in all outputs that the runner's task reads.
+[[nodiscard]] std::size_t count_not_finite(const ModelRunner& runner,
+                                           const std::vector<OutputView>& outputs);
+
 /// Strongest first; boxes in pixels, not cut to the image. runner.task is not Raw.
 [[nodiscard]] std::vector<Prediction> read_output(const ModelRunner& runner,
                                                   const std::vector<OutputView>& outputs,

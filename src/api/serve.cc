@@ -81,7 +81,7 @@ class ImageReader {
 
   [[nodiscard]] Found read_predictions(const std::vector<OutputView>& outputs,
                                        const Seen& seen) const {
-    if (count_not_finite(outputs[runner_.output_index].values) > 0) {
+    if (count_not_finite(runner_, outputs) > 0) {
       return fail(ErrorKind::Internal, "the network gives NaN or infinity for this image");
     }
     std::vector<EndpointPrediction> found;

@@ -24,7 +24,9 @@
 #include "eval/bootstrap.h"
 #include "eval/coco_ap.h"
 #include "eval/dataset.h"
+#include "eval/heads/heads.h"
 #include "eval/image.h"
+#include "eval/image_frame.h"
 #include "eval/predictions.h"
 #include "eval/preprocess.h"
 #include "eval/resize.h"
@@ -126,8 +128,13 @@ Result<void> run_yolo(const Arguments& arguments) {
   VP_ASSIGN_OR_RETURN(const MappedFile raw, MappedFile::open(arguments.at(2)));
   const Shape shape = {1, std::stoll(arguments.at(3)), std::stoll(arguments.at(4)),
                        std::stoll(arguments.at(5))};
-  const auto grid = find_yolo_grid(shape, dataset.tags.size(), Layout::ChannelsFirst);
-  if (!grid) return fail(ErrorKind::Malformed, "the shape is no grid");
+  constexpr int kStride = 32;  // pixels of the input for each cell
+  NetworkOutline network;
+  network.outputs = {{.name = "raw", .shape = shape}};
+  network.input_height = kStride * static_cast<int>(shape[2]);
+  network.input_width = kStride * static_cast<int>(shape[3]);
+  network.label_count = dataset.tags.size();
+  VP_ASSIGN_OR_RETURN(const Head head, recognise_head(network));
   std::vector<float> values(static_cast<std::size_t>(shape[1] * shape[2] * shape[3]));
   const std::size_t bytes = values.size() * sizeof(float);
   if (raw.bytes().size() != bytes * dataset.images.size()) {
@@ -139,9 +146,9 @@ Result<void> run_yolo(const Arguments& arguments) {
   for (std::size_t i = 0; i < dataset.images.size(); ++i) {
     std::memcpy(values.data(), raw.bytes().data() + i * bytes, bytes);
     const auto start = std::chrono::steady_clock::now();
-    Detections detections = decode_yolo(*grid, values, {});
+    const OutputView output = {.name = "raw", .shape = shape, .values = values};
+    Detections detections = find_boxes(head, {&output, 1}, {}, frame_of(dataset.images[i]), {});
     ms += elapsed_ms(start);
-    scale_to_pixels(detections, dataset.images[i].width, dataset.images[i].height);
     predictions.detections.push_back(std::move(detections));
   }
   std::cout << fmt::format("{} ms per image\n", ms / static_cast<double>(dataset.images.size()));

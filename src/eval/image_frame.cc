@@ -6,52 +6,10 @@
 
 #include <fmt/format.h>
 
+#include "eval/rectangle.h"
+
 namespace visionpress {
 namespace {
-
-struct Point {
-  double x = 0.0;
-  double y = 0.0;
-};
-
-/// A point of the stored picture, in shares, in the upright one. source: EXIF 2.3, tag 0x0112.
-Point turn(Point p, int orientation) {
-  switch (orientation) {
-    case 2:
-      return {1.0 - p.x, p.y};
-    case 3:
-      return {1.0 - p.x, 1.0 - p.y};
-    case 4:
-      return {p.x, 1.0 - p.y};
-    case 5:
-      return {p.y, p.x};
-    case 6:
-      return {1.0 - p.y, p.x};
-    case 7:
-      return {1.0 - p.y, 1.0 - p.x};
-    case 8:
-      return {p.y, 1.0 - p.x};
-    default:
-      return p;
-  }
-}
-
-/// The orientation that undoes another: all but the quarter turns undo themselves.
-int find_inverse(int orientation) {
-  if (orientation == 6) return 8;
-  return orientation == 8 ? 6 : orientation;
-}
-
-/// x, y, width, height of any box in shares.
-template <typename Box>
-void turn_box(Box& box, int orientation) {
-  const Point a = turn({box.x, box.y}, orientation);
-  const Point b = turn({box.x + box.width, box.y + box.height}, orientation);
-  box.x = std::min(a.x, b.x);
-  box.y = std::min(a.y, b.y);
-  box.width = std::max(a.x, b.x) - box.x;
-  box.height = std::max(a.y, b.y) - box.y;
-}
 
 bool swaps_sides(int orientation) { return orientation >= 5; }
 
@@ -243,12 +201,8 @@ class Settler {
 
 }  // namespace
 
-void place_in_frame(const DatasetImage& image, Detections& detections) {
-  const int back = find_inverse(image.frame_orientation);
-  for (Detection& detection : detections) {
-    if (back != 1) turn_box(detection, back);
-  }
-  scale_to_pixels(detections, image.width, image.height);
+BoxFrame frame_of(const DatasetImage& image) {
+  return {.width = image.width, .height = image.height, .orientation = image.frame_orientation};
 }
 
 TruthBox turn_upright(const DatasetImage& image, const TruthBox& box) {
@@ -258,7 +212,7 @@ TruthBox turn_upright(const DatasetImage& image, const TruthBox& box) {
   turned.y /= image.height;
   turned.width /= image.width;
   turned.height /= image.height;
-  turn_box(turned, image.frame_orientation);
+  set_rectangle(turned, turn_upright(rectangle_of(turned), image.frame_orientation));
   const ImageSize size = upright_size(image);
   turned.x *= size.width;
   turned.y *= size.height;

@@ -3,6 +3,7 @@
 // Where the boxes of a data set lie in the pictures: their file may give another size than the
 // picture's, or that of the picture before EXIF turns it.
 
+#include "eval/box_frame.h"
 #include "eval/dataset.h"
 #include "eval/detection.h"
 #include "eval/image.h"
@@ -10,8 +11,8 @@
 
 namespace visionpress {
 
-/// Shares of the upright picture to pixels of the image's frame, which the true boxes are in.
-void place_in_frame(const DatasetImage& image, Detections& detections);
+/// The frame that the true boxes of the image are in.
+[[nodiscard]] BoxFrame frame_of(const DatasetImage& image);
 
 /// A box of the frame in the upright picture, in pixels at the frame's scale.
 [[nodiscard]] TruthBox turn_upright(const DatasetImage& image, const TruthBox& box);

@@ -172,7 +172,7 @@ TEST_F(ImageFrameTest, BoxesTurnAsPicturesDo) {
     }
     Detections back = {{0, 1.0, turned.x / upright.width, turned.y / upright.height,
                         turned.width / upright.width, turned.height / upright.height}};
-    place_in_frame(image, back);
+    place_in_frame({}, frame_of(image), back);
     EXPECT_NEAR(back[0].x, 25, 1e-9);
     EXPECT_NEAR(back[0].y, 3, 1e-9);
     EXPECT_NEAR(back[0].width, 12, 1e-9);

@@ -6,8 +6,7 @@
 namespace visionpress {
 
 /// Intersection over union of two boxes in the same unit; with a crowd, intersection over the
-/// detection's own area. Operation for operation pycocotools' bbIou, so that ties fall the same
-/// way.
+/// detection's own area. Operation for operation pycocotools' bbIou.
 [[nodiscard]] double box_overlap(const Detection& detection, const TruthBox& truth);
 
 }  // namespace visionpress

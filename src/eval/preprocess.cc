@@ -15,7 +15,7 @@ constexpr int kScriptSquare = 256;       // the classification scripts' intermed
 constexpr int kScriptLongerSide = 1600;  // they shrink larger photographs first
 
 bool is_script_classifier(const InputInfo& input) {
-  return input.width == input.height && (input.width == 224 || input.width == 227);
+  return input.width == input.height && (input.width == 224 || input.width == kSqueezeNetSide);
 }
 
 void choose_rule(const InputInfo& input, PreprocessUse use, const PreprocessOptions& options,
@@ -35,8 +35,8 @@ void choose_rule(const InputInfo& input, PreprocessUse use, const PreprocessOpti
   chosen.antialias = chosen.rule != ResizeRule::CenterCrop256 || options.filter.has_value();
 }
 
-void choose_color(const InputInfo& input, PreprocessUse use, const PreprocessOptions& options,
-                  const PackageHint& package, Preprocess& chosen) {
+void choose_color(const InputInfo& input, const PreprocessOptions& options,
+                  const PackageHint& package, const HeadPixels& head, Preprocess& chosen) {
   if (input.channels == 1 || input.color_order == ColorOrder::Gray) {
     chosen.color = ColorOrder::Gray;
     chosen.color_source = input.source;
@@ -52,7 +52,10 @@ void choose_color(const InputInfo& input, PreprocessUse use, const PreprocessOpt
   } else if (package.color) {
     chosen.color = *package.color;
     chosen.color_source = package.source;
-  } else if (use == PreprocessUse::Detector || input.width == 227) {
+  } else if (head.color) {
+    chosen.color = *head.color;
+    chosen.color_source = head.source;
+  } else if (input.width == kSqueezeNetSide) {
     chosen.color = ColorOrder::Bgr;
     chosen.color_source = "as Custom Vision's export of this kind";
   } else {
@@ -262,7 +265,8 @@ const char* name_of_filter(const Preprocess& how) {
 }  // namespace
 
 Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout, PreprocessUse use,
-                                     const PreprocessOptions& options, const PackageHint& package) {
+                                     const PreprocessOptions& options, const PackageHint& package,
+                                     const HeadPixels& head) {
   if (input.channels != 0 && input.channels != 1 && input.channels != 3) {
     return fail(ErrorKind::Unsupported, "input \"{}\" has {} channels, an image has 1 or 3",
                 input.name, input.channels);
@@ -278,7 +282,7 @@ Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout, Prep
   chosen.height = input.height;
   chosen.layout = layout;
   choose_rule(input, use, options, package, chosen);
-  choose_color(input, use, options, package, chosen);
+  choose_color(input, options, package, head, chosen);
   VP_RETURN_IF_ERROR(choose_range(input, options, chosen));
   return chosen;
 }
@@ -344,15 +348,6 @@ std::string describe(const Preprocess& preprocess) {
   if (preprocess.mean.empty())
     return text + (preprocess.range_is_guess ? "0..255 (guess)" : "0..255");
   return text + describe_scaling(preprocess.mean, preprocess.std);
-}
-
-void place_in_picture(const Placement& placement, std::span<Detection> detections) {
-  for (Detection& detection : detections) {
-    detection.x = placement.x + detection.x * placement.width;
-    detection.y = placement.y + detection.y * placement.height;
-    detection.width *= placement.width;
-    detection.height *= placement.height;
-  }
 }
 
 Placement apply_preprocess(const Preprocess& preprocess, const ImageView& image,

@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-#include "eval/detection.h"
+#include "eval/box_frame.h"
 #include "eval/resize.h"
 #include "model/graph.h"
 #include "model/input_info.h"
@@ -16,9 +16,12 @@
 
 namespace visionpress {
 
+/// Input width of Custom Vision's classifiers from 2018 to 2020; no other network has it.
+inline constexpr int kSqueezeNetSide = 227;
+
 /// What the model does, as far as the right preprocessing depends on it.
 enum class PreprocessUse : std::uint8_t {
-  Detector,        ///< Custom Vision's General (compact), by its output
+  Detector,        ///< a detection head was recognised
   Classifier,      ///< whole images
   CropClassifier,  ///< boxes of a detection data set
 };
@@ -49,25 +52,17 @@ struct Preprocess {
   }
 };
 
-/// The part of a picture that the network's input shows, in shares of the picture: its top-left
-/// corner and size. The whole picture is {0, 0, 1, 1}; less where a rule cuts some off, and it
-/// would pass the picture's edges where a rule adds a border. The input's own edges are the part's
-/// edges, so a box goes back by one factor and one shift for each axis.
-struct Placement {
-  double x = 0.0;
-  double y = 0.0;
-  double width = 1.0;
-  double height = 1.0;
-};
-
-/// Boxes in shares of the network's input become boxes in shares of the picture.
-void place_in_picture(const Placement& placement, std::span<Detection> detections);
-
 /// What the package around a model says about its kind, for what the model's own file leaves open.
 struct PackageHint {
   std::optional<ResizeRule> rule = std::nullopt;
   std::optional<ColorOrder> color = std::nullopt;
   std::string source = {};  ///< "Custom Vision classification, exporter 2.1"
+};
+
+/// What networks with a detection head take, where neither the file nor a package says it.
+struct HeadPixels {
+  std::optional<ColorOrder> color = std::nullopt;
+  const char* source = "";  ///< who said so, as in Preprocess::color_source
 };
 
 /// Of pixels whose scaling is a guess: what else may be right, and how to find out.
@@ -76,17 +71,18 @@ inline constexpr const char* kRangeGuess =
     "others (-1..1: --mean 127.5 --std 127.5; 0..1: --mean 0 --std 255)";
 
 /// Chooses from the options, then from what the file says, then from the package it came in, then
-/// from the kind of export:
-/// detectors are stretched bilinearly; BGR where the file names no order. Classifiers 224 or 227
-/// wide get CenterCrop256, others are stretched; BGR when 227 wide. A file that gives a
-/// normalization (TFLite metadata) and no order means RGB. Crops are stretched.
+/// from its detection head, then from the kind of export:
+/// detectors are stretched bilinearly. Classifiers 224 or 227 wide get CenterCrop256, others are
+/// stretched; BGR when 227 wide. A file that gives a normalization (TFLite metadata) and no order
+/// means RGB. Crops are stretched.
 /// errors: Unsupported for inputs that are no image of 1 or 3 channels or leave their size open,
 /// InvalidArgument for a mean or std of the wrong length, or a std that is not positive.
 /// source: the Python scripts inside Custom Vision's export packages, 2018 to 2024.
 [[nodiscard]] Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout,
                                                    PreprocessUse use,
                                                    const PreprocessOptions& options,
-                                                   const PackageHint& package = {});
+                                                   const PackageHint& package = {},
+                                                   const HeadPixels& head = {});
 
 /// Whether a network's first step adds to its input or scales it by constants: it then takes pixels
 /// as they are.

@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "eval/heads/head_table.h"
 #include "eval/pixel_ways.h"
 
 namespace visionpress {
@@ -22,8 +23,8 @@ InputInfo make_input(int width, int height) {
 }
 
 TEST(PreprocessTest, ABareDetectorIsStretchedBilinearlyInBgr) {
-  const auto chosen =
-      choose_preprocess(make_input(416, 416), Layout::ChannelsLast, PreprocessUse::Detector, {});
+  const auto chosen = choose_preprocess(make_input(416, 416), Layout::ChannelsLast,
+                                        PreprocessUse::Detector, {}, {}, kTinyYoloV2.pixels);
   ASSERT_TRUE(chosen);
   EXPECT_EQ(describe(*chosen),
             "stretched to 416x416, bilinear (default); BGR (as Custom Vision's export of this "
@@ -245,8 +246,8 @@ TEST(PlacementTest, ABoxGoesBackThroughWhatWasCut) {
       choose_preprocess(make_input(32, 32), Layout::ChannelsLast, PreprocessUse::Detector, options);
   std::vector<float> out(how->value_count());
   Detections boxes = {{0, 1.0, 0.25, 0.5, 0.5, 0.25}};
-  place_in_picture(apply_preprocess(*how, view_image(image), out), boxes);
-  scale_to_pixels(boxes, image.width, image.height);
+  place_in_frame(apply_preprocess(*how, view_image(image), out),
+                 {.width = image.width, .height = image.height}, boxes);
   EXPECT_NEAR(boxes[0].x, 200, 1e-9);
   EXPECT_NEAR(boxes[0].y, 200, 1e-9);
   EXPECT_NEAR(boxes[0].width, 200, 1e-9);

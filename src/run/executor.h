@@ -9,6 +9,7 @@
 
 #include "base/stop.h"
 #include "model/graph.h"
+#include "model/output_view.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/result.h"
 
@@ -18,15 +19,6 @@ struct ExecutorOptions {
   Arithmetic arithmetic = Arithmetic::Runtime;
   int threads = 0;         ///< of one run; 0: one a core
   Shape input_shape = {};  ///< in the graph's layout; empty: the file's own (batch 1)
-};
-
-/// A result of a run, plain row-major in the graph's layout. Borrowed until the next run. A size
-/// that only a run knows (boxes found) differs from run to run, may be 0, and is -1 before the
-/// first.
-struct OutputView {
-  std::string name = {};
-  Shape shape = {};
-  std::span<const float> values = {};
 };
 
 class Session;

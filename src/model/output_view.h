@@ -1,0 +1,19 @@
+#pragma once
+
+#include <span>
+#include <string>
+
+#include "model/tensor.h"
+
+namespace visionpress {
+
+/// One result of a run, plain row-major in the graph's layout. Borrowed until the next run. A size
+/// that only a run knows (boxes found) differs from run to run, may be 0, and is -1 before the
+/// first.
+struct OutputView {
+  std::string name = {};
+  Shape shape = {};
+  std::span<const float> values = {};
+};
+
+}  // namespace visionpress
