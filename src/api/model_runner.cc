@@ -51,6 +51,7 @@ bool guesses_range(const Graph& graph, bool is_detector, const PackageHint& hint
 
 std::vector<Shape> list_shapes(const std::vector<OutputView>& outputs) {
   std::vector<Shape> shapes;
+  shapes.reserve(outputs.size());
   for (const OutputView& output : outputs) shapes.push_back(output.shape);
   return shapes;
 }

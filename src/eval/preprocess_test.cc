@@ -24,7 +24,7 @@ InputInfo make_input(int width, int height) {
 
 TEST(PreprocessTest, ABareDetectorIsStretchedBilinearlyInBgr) {
   const auto chosen = choose_preprocess(make_input(416, 416), Layout::ChannelsLast,
-                                        PreprocessUse::Detector, {}, {}, kTinyYoloV2.pixels);
+                                        PreprocessUse::Detector, {}, {}, tiny_yolo_v2_head.pixels);
   ASSERT_TRUE(chosen);
   EXPECT_EQ(describe(*chosen),
             "stretched to 416x416, bilinear (default); BGR (as Custom Vision's export of this "

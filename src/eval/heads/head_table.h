@@ -9,8 +9,8 @@
 namespace visionpress {
 
 // Each stands in the file of its name.
-extern const HeadKind kTinyYoloV2;
+extern const HeadKind tiny_yolo_v2_head;
 
-inline constexpr std::array kHeads = {&kTinyYoloV2};
+inline constexpr std::array kHeads = {&tiny_yolo_v2_head};
 
 }  // namespace visionpress

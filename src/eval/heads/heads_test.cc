@@ -39,7 +39,7 @@ TEST(HeadTableTest, TheReferenceDetectorIsRecognisedInEachFormatsShape) {
         std::pair{Shape{1, 35, 13, 13}, Layout::ChannelsLast}}) {   // behind a transpose
     const auto head = recognise_head(outline(shape, 2, layout, 416, 416));
     ASSERT_TRUE(head) << to_string(shape) << ": " << head.error().message;
-    EXPECT_EQ(head->kind, &kTinyYoloV2);
+    EXPECT_EQ(head->kind, &tiny_yolo_v2_head);
     EXPECT_EQ(head->found.class_count, 2U);
   }
 }
@@ -106,8 +106,8 @@ TEST(TinyYoloV2Test, AFeatureMapIsOnlyTakenForBoxesByItsLabels) {
 
 /// A detector of one class whose grid has two rows and three columns.
 struct SmallDetector {
-  explicit SmallDetector(Layout layout_)
-      : layout(layout_),
+  explicit SmallDetector(Layout order)
+      : layout(order),
         shape(layout == Layout::ChannelsFirst ? Shape{1, 30, 2, 3} : Shape{1, 2, 3, 30}),
         values(180, -20.0F),  // no object anywhere
         head(*recognise_head(outline(shape, 1, layout, 96, 64))) {}

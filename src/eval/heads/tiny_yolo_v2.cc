@@ -183,7 +183,7 @@ Result<RecognisedHead> recognise(const NetworkOutline& network) {
 }  // namespace
 
 // Custom Vision's detectors take the pixels as they are, 0..255.
-constexpr HeadKind kTinyYoloV2 = {
+constinit const HeadKind tiny_yolo_v2_head = {
     .name = "a Custom Vision detector's grid of boxes",
     .pixels = {.color = ColorOrder::Bgr, .source = "as Custom Vision's export of this kind"},
     .recognise = recognise};
