@@ -29,7 +29,10 @@ struct ConvertOptions {
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
   /// Values of scalar inputs, which the file then holds in place of the inputs.
   std::vector<InputSetting> settings = {};
-  bool check = true;       ///< run the file once beside its source before it is kept
+  bool check = true;  ///< run the file once beside its source before it is kept
+  /// After so many seconds, more than 0, the check is given up and the file kept unchecked. Looked
+  /// at between operators.
+  double check_seconds = 60.0;
   bool overwrite = false;  ///< an existing output; the input is never written
   int threads = 0;         ///< 0: one a core. The result does not depend on it
 };
@@ -38,9 +41,11 @@ struct ConvertOptions {
 /// same; differences are shares of an output's range, the largest of all outputs.
 struct ConversionCheck {
   bool done = false;
-  std::string not_done_because = {};  ///< the source cannot be run here; empty where not asked for
-  double difference = 0.0;            ///< of the float32 form; at most 0.001, else there is no file
-  /// Of weights in fewer bits, with the runtime's own arithmetic; empty without a scheme.
+  /// The source cannot be run here, or the time was up; empty where not asked for.
+  std::string not_done_because = {};
+  double difference = 0.0;  ///< of the float32 form; at most 0.001, else there is no file
+  /// Of weights in fewer bits, with the runtime's own arithmetic; empty without a scheme, and where
+  /// the time was up before it was known.
   std::optional<double> scheme_difference = std::nullopt;
   double seconds = 0.0;
 };

@@ -61,15 +61,22 @@ std::vector<float> make_picture(const Shape& shape, std::uint32_t number) {
   return values;
 }
 
-Result<CheckedOutputs> run_once(const Graph& graph, Arithmetic arithmetic, const Shape& input_shape,
-                                int threads, std::uint32_t picture) {
+/// How both graphs are run.
+struct CheckRun {
+  const Shape& input_shape;
+  int threads = 1;
+  const Stop& stop;
+};
+
+Result<CheckedOutputs> run_once(const Graph& graph, Arithmetic arithmetic, const CheckRun& run,
+                                std::uint32_t picture) {
   ExecutorOptions options;
   options.arithmetic = arithmetic;
-  options.threads = threads;
-  options.input_shape = input_shape;
+  options.threads = run.threads;
+  options.input_shape = run.input_shape;
   VP_ASSIGN_OR_RETURN(const Executor executor, Executor::create(graph, options));
   VP_ASSIGN_OR_RETURN(Session session, executor.make_session());
-  VP_RETURN_IF_ERROR(session.run(make_picture(input_shape, picture)));
+  VP_RETURN_IF_ERROR(session.run(make_picture(run.input_shape, picture), run.stop));
   CheckedOutputs outputs;
   for (const OutputView& view : session.outputs()) {
     outputs.push_back({view.name, view.shape, {view.values.begin(), view.values.end()}});
@@ -156,10 +163,14 @@ bool has_jumps(const Graph& graph) {
 
 /// Both graphs on one picture.
 Result<ConversionOutcome> compare_once(const Graph& source, const Graph& written,
-                                       Arithmetic arithmetic, const Shape& input_shape, int threads,
+                                       Arithmetic arithmetic, const CheckRun& run,
                                        std::uint32_t picture) {
   ConversionOutcome outcome;
-  const auto expected = run_once(source, Arithmetic::Float, input_shape, threads, picture);
+  const auto expected = run_once(source, Arithmetic::Float, run, picture);
+  if (!expected && run.stop.is_due()) {
+    outcome.was_stopped = true;
+    return outcome;
+  }
   if (!expected) {
     outcome.not_done_because = expected.error().message;
     return outcome;
@@ -168,27 +179,31 @@ Result<ConversionOutcome> compare_once(const Graph& source, const Graph& written
     outcome.values += output.values.size();
     for (const float value : output.values) outcome.not_finite += std::isfinite(value) ? 0 : 1;
   }
-  VP_ASSIGN_OR_RETURN(const CheckedOutputs found,
-                      run_once(written, arithmetic, input_shape, threads, picture));
-  outcome.difference = compare(*expected, found);
+  const auto found = run_once(written, arithmetic, run, picture);
+  // What ended the run is the limit and no fault of the file.
+  if (!found && run.stop.is_due()) return ConversionOutcome{.was_stopped = true};
+  if (!found) return tl::unexpected<Error>(found.error());
+  outcome.difference = compare(*expected, *found);
   return outcome;
 }
 
 }  // namespace
 
 Result<ConversionOutcome> compare_conversion(const Graph& source, const Graph& written,
-                                             const Shape& input_shape, int threads) {
+                                             const Shape& input_shape, int threads,
+                                             const Stop& stop) {
+  const CheckRun run = {input_shape, threads, stop};
   VP_ASSIGN_OR_RETURN(const ConversionOutcome first,
-                      compare_once(source, written, Arithmetic::Float, input_shape, threads, 0));
-  if (!first.not_done_because.empty() || agrees(first.difference) || !has_jumps(source)) {
-    return first;
-  }
+                      compare_once(source, written, Arithmetic::Float, run, 0));
+  const bool is_done = first.was_stopped || !first.not_done_because.empty();
+  if (is_done || agrees(first.difference) || !has_jumps(source)) return first;
   std::vector<ConversionOutcome> agreeing;
   constexpr std::uint32_t kPictures = 5;
   constexpr std::size_t kEnough = 3;
   for (std::uint32_t picture = 1; picture < kPictures; ++picture) {
-    VP_ASSIGN_OR_RETURN(ConversionOutcome outcome, compare_once(source, written, Arithmetic::Float,
-                                                                input_shape, threads, picture));
+    VP_ASSIGN_OR_RETURN(ConversionOutcome outcome,
+                        compare_once(source, written, Arithmetic::Float, run, picture));
+    if (outcome.was_stopped) return outcome;
     if (outcome.not_done_because.empty() && agrees(outcome.difference))
       agreeing.push_back(std::move(outcome));
   }
@@ -196,8 +211,9 @@ Result<ConversionOutcome> compare_conversion(const Graph& source, const Graph& w
 }
 
 Result<ConversionOutcome> measure_conversion(const Graph& source, const Graph& written,
-                                             const Shape& input_shape, int threads) {
-  return compare_once(source, written, Arithmetic::Runtime, input_shape, threads, 0);
+                                             const Shape& input_shape, int threads,
+                                             const Stop& stop) {
+  return compare_once(source, written, Arithmetic::Runtime, {input_shape, threads, stop}, 0);
 }
 
 }  // namespace visionpress

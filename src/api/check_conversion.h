@@ -5,6 +5,7 @@
 #include <string>
 #include <vector>
 
+#include "base/stop.h"
 #include "model/graph.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/result.h"
@@ -29,6 +30,7 @@ struct OutputDifference {
 /// What became of a comparison.
 struct ConversionOutcome {
   std::string not_done_because = {};  ///< not empty: the source cannot be run here
+  bool was_stopped = false;           ///< it was to end before it was done; nothing else is set
   OutputDifference difference = {};
   std::size_t not_finite = 0;  ///< NaN and infinities among the source's values
   std::size_t values = 0;      ///< of the source's outputs
@@ -37,15 +39,18 @@ struct ConversionOutcome {
 /// Runs both in float32, weights decoded. Rounding may move what jumps (a floor, a comparison, the
 /// order of two boxes) by a whole step: a graph with such operators that differs beyond
 /// kMostConvertedDifference gets four more pictures and agrees where it does on three of the five.
+/// stop: looked at between operators.
 /// errors: the written graph does not run though its source does.
 [[nodiscard]] Result<ConversionOutcome> compare_conversion(const Graph& source,
                                                            const Graph& written,
-                                                           const Shape& input_shape, int threads);
+                                                           const Shape& input_shape, int threads,
+                                                           const Stop& stop = {});
 
 /// The same of one picture, the written graph with its runtime's arithmetic: what weights in fewer
 /// bits cost there. It says little of real pictures; `evaluate` does.
 [[nodiscard]] Result<ConversionOutcome> measure_conversion(const Graph& source,
                                                            const Graph& written,
-                                                           const Shape& input_shape, int threads);
+                                                           const Shape& input_shape, int threads,
+                                                           const Stop& stop = {});
 
 }  // namespace visionpress

@@ -83,5 +83,17 @@ TEST(CheckConversion, AFileThatCannotBeRunThoughItsSourceCanIsAnError) {
   EXPECT_FALSE(compare_conversion(source.graph, written.graph, kImage, 1));
 }
 
+TEST(CheckConversion, ARunThatEndsForTimeIsNoFaultOfTheFile) {
+  const Stop stop = {std::chrono::steady_clock::now(), nullptr};
+  const Scaled source({0.5F, 1.0F, 2.0F});
+  const Scaled written({0.5F, 1.01F, 2.0F});
+  for (const auto& outcome : {compare_conversion(source.graph, written.graph, kImage, 1, stop),
+                              measure_conversion(source.graph, written.graph, kImage, 1, stop)}) {
+    ASSERT_TRUE(outcome) << outcome.error().to_string();
+    EXPECT_TRUE(outcome->was_stopped);
+    EXPECT_EQ(outcome->not_done_because, "");
+  }
+}
+
 }  // namespace
 }  // namespace visionpress

@@ -16,6 +16,7 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
+#include "base/stop.h"
 #include "formats/tflite/tflite_builder.h"
 #include "formats/tflite/tflite_reader.h"
 #include "transform/prepare_tflite.h"
@@ -166,6 +167,8 @@ class Converter {
   Result<void> check(const Graph& source, const Graph& written);
   /// What weights in fewer bits change, said and not judged.
   Result<void> measure(const Graph& source, const std::string& path);
+  /// When what is left of the check's time is up.
+  [[nodiscard]] Stop time_limit() const;
   Result<OutputFile> create_output() const {
     return OutputFile::create(result_.output,
                               options_.overwrite ? Overwrite::Allow : Overwrite::Refuse);
@@ -208,14 +211,31 @@ std::string describe(const OutputDifference& difference) {
                      difference.output, difference.share, kMostConvertedDifference);
 }
 
+Stop Converter::time_limit() const {
+  // Longer than anybody waits, and no sum of it overflows the clock.
+  constexpr double kLongest = 1e9;
+  const std::chrono::duration<double> left(
+      std::min(options_.check_seconds - result_.check.seconds, kLongest));
+  const auto now = std::chrono::steady_clock::now();
+  return {now + std::chrono::duration_cast<std::chrono::steady_clock::duration>(left), nullptr};
+}
+
 Result<void> Converter::check(const Graph& source, const Graph& written) {
   if (!options_.check) return {};
   const Stopwatch watch(result_.check.seconds);
-  const auto outcome = compare_conversion(source, written, input_shape_, threads_);
+  const auto outcome = compare_conversion(source, written, input_shape_, threads_, time_limit());
   if (!outcome) {
     return fail(ErrorKind::Internal,
                 "{}: not written, since its source runs here and it does not: {}", result_.output,
                 outcome.error().message);
+  }
+  if (outcome->was_stopped) {
+    result_.check.not_done_because = fmt::format("given up after {:g} s", options_.check_seconds);
+    result_.warnings.push_back(
+        fmt::format("not checked: run beside its source it takes more than {:g} s, which "
+                    "--check-seconds allows",
+                    options_.check_seconds));
+    return {};
   }
   if (!outcome->not_done_because.empty()) {
     result_.check.not_done_because = outcome->not_done_because;
@@ -244,8 +264,16 @@ Result<void> Converter::measure(const Graph& source, const std::string& path) {
   if (!result_.check.done) return {};
   const Stopwatch watch(result_.check.seconds);
   VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path, {.check_values = false}));
-  VP_ASSIGN_OR_RETURN(const ConversionOutcome outcome,
-                      measure_conversion(source, written.graph(), input_shape_, threads_));
+  VP_ASSIGN_OR_RETURN(
+      const ConversionOutcome outcome,
+      measure_conversion(source, written.graph(), input_shape_, threads_, time_limit()));
+  if (outcome.was_stopped) {
+    result_.warnings.push_back(
+        fmt::format("what the new weights change was not measured: it takes more than {:g} s, "
+                    "which --check-seconds allows",
+                    options_.check_seconds));
+    return {};
+  }
   if (outcome.difference.other_form.empty() && std::isfinite(outcome.difference.share)) {
     result_.check.scheme_difference = outcome.difference.share;
     return {};
@@ -390,6 +418,10 @@ Result<ConvertResult> Converter::convert() {
 Result<ConvertResult> convert(const ConvertOptions& options) {
   if (options.threads < 0) {
     return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
+  }
+  if (!(options.check_seconds > 0.0)) {
+    return fail(ErrorKind::InvalidArgument, "check-seconds is {:g}, expected more than 0",
+                options.check_seconds);
   }
   if (options.input_size) {
     for (const std::int64_t size : *options.input_size) {

@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <filesystem>
+#include <mutex>
 #include <set>
 
 #include "api/model_runner.h"
@@ -240,6 +241,9 @@ class Seeing {
     for (const OutputView& output : *part.outputs) {
       not_finite_[part.image] += count_not_finite(output.values);
     }
+    if (runner_.task == ModelTask::Classification) {
+      note_values((*part.outputs)[runner_.class_output].values);
+    }
     if (runner_.task == ModelTask::Raw) {
       image.outputs = summarize(*part.outputs);
     } else {
@@ -247,6 +251,21 @@ class Seeing {
     }
     VP_RETURN_IF_ERROR(save_tensors(runner_, part, options_));
     return options_.draw.empty() ? Result<void>() : draw_copy(*part.pixels, image, options_);
+  }
+
+  /// Says so where a classifier's values are not shares of 1: the words around them ("probability"
+  /// in JSON and CSV, --probability) would make them more than they are.
+  void warn_of_values() {
+    if (!is_seen_) return;
+    if (lowest_ < 0.0 || highest_ > 1.0) {
+      result_.warnings.push_back(
+          fmt::format("the classes' values are not probabilities: they go from {:.3g} to {:.3g}; "
+                      "the network does not end with a softmax",
+                      lowest_, highest_));
+    } else if (std::fabs(farthest_sum_ - 1.0) > kSumTolerance) {
+      result_.warnings.push_back(fmt::format(
+          "the classes' values sum to {:.3g}, not to 1: each stands for itself", farthest_sum_));
+    }
   }
 
   /// The rest is called from one thread at a time.
@@ -273,6 +292,22 @@ class Seeing {
   }
 
  private:
+  /// A softmax of float16 or of 8-bit codes sums to 1 within 1/256 for each of a few large classes.
+  static constexpr double kSumTolerance = 0.02;
+
+  void note_values(std::span<const float> values) {
+    if (values.empty() || count_not_finite(values) > 0) return;
+    const auto [low, high] = std::ranges::minmax(values);
+    double sum = 0.0;
+    for (const float value : values) sum += static_cast<double>(value);
+    const std::scoped_lock lock(mutex_);
+    lowest_ = is_seen_ ? std::min<double>(lowest_, low) : low;
+    highest_ = is_seen_ ? std::max<double>(highest_, high) : high;
+    const bool is_farther = std::fabs(sum - 1.0) > std::fabs(farthest_sum_ - 1.0);
+    if (!is_seen_ || is_farther) farthest_sum_ = sum;
+    is_seen_ = true;
+  }
+
   const ModelRunner& runner_;
   const PredictOptions& options_;
   const OnPrediction& on_prediction_;
@@ -280,6 +315,11 @@ class Seeing {
   std::vector<bool> done_;
   std::vector<std::size_t> not_finite_;  ///< for each image: such values of all outputs
   std::size_t next_ = 0;
+  std::mutex mutex_ = {};  ///< of what follows: a classifier's values of all images
+  bool is_seen_ = false;
+  double lowest_ = 0.0;
+  double highest_ = 0.0;
+  double farthest_sum_ = 1.0;  ///< of one image, farthest from 1
 };
 
 }  // namespace
@@ -307,6 +347,7 @@ Result<PredictResult> predict(const std::string& model, const std::vector<std::s
        .on_bad = [&](std::size_t image, const Error& error) { seeing.note_bad(image, error); },
        .on_done = [&](std::size_t image) { seeing.finish(image); }}));
   seeing.warn_of_not_finite();
+  seeing.warn_of_values();
   return result;
 }
 

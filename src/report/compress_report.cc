@@ -154,9 +154,13 @@ JsonValue make_json(const CompressResult& result) {
           {"warnings", result.warnings}};
 }
 
-/// What running it beside its source showed; empty where that was not done.
+/// What running it beside its source showed; empty where that was not asked for.
 std::string format_check(const ConversionCheck& check) {
-  if (!check.done) return {};
+  if (!check.done) {
+    return check.not_done_because.empty()
+               ? std::string()
+               : fmt::format("  not checked: {}\n", shown(check.not_done_because));
+  }
   std::string text = "  run beside its source: outputs ";
   text += check.difference == 0.0 ? "equal"
                                   : fmt::format("within {:.1g} of their range", check.difference);

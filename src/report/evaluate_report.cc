@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 #include <filesystem>
 #include <optional>
 
@@ -262,7 +263,13 @@ std::string format_notes(const EvaluateResult& result) {
   if (options.max_drop) {
     for (const ModelScore& model : result.models) {
       const auto& drop = model.ap_drop ? model.ap_drop : model.top1_drop;
-      if (model.within_max_drop) continue;
+      if (model.within_max_drop && !drop) continue;  // the first, which all are measured from
+      if (model.within_max_drop) {
+        text += fmt::format("{}: passes, {:.2f} points {} the first, {:g} are allowed\n",
+                            shown(base_name(model.file)), std::fabs(drop->points),
+                            drop->points < 0.0 ? "above" : "below", *options.max_drop);
+        continue;
+      }
       text += shown(base_name(model.file)) + ": ";
       // A warning says why none can be measured.
       text += drop && drop->points > *options.max_drop

@@ -47,6 +47,26 @@ JsonValue make_json(const FindPreprocessingResult& result) {
           {"warnings", result.warnings}};
 }
 
+/// The best and what these images do not tell from it; where that is much, how much it is.
+std::string format_best(const FindPreprocessingResult& result) {
+  constexpr std::size_t kShown = 3;
+  std::string text;
+  std::size_t equals = 0;
+  for (std::size_t i = 0; i < result.trials.size(); ++i) {
+    const PreprocessTrial& trial = result.trials[i];
+    if (!trial.is_best || (i > 0 && equals++ >= kShown)) continue;
+    text +=
+        fmt::format("{} {}\n", i == 0 ? "fits best:" : "as good on these images:", trial.options);
+  }
+  if (equals > kShown) {
+    text += fmt::format(
+        "as good on these images: {} more; more images (--max-images) tell more "
+        "ways apart\n",
+        equals - kShown);
+  }
+  return text;
+}
+
 }  // namespace
 
 std::string format_report(const FindPreprocessingResult& result, ReportForm form) {
@@ -56,12 +76,7 @@ std::string format_report(const FindPreprocessingResult& result, ReportForm form
     return *text;
   }
   std::string text = format_text(make_table(result, Columns::Figures), Alignment::Numbers);
-  for (std::size_t i = 0; i < result.trials.size(); ++i) {
-    const PreprocessTrial& trial = result.trials[i];
-    if (!trial.is_best) continue;
-    text +=
-        fmt::format("{} {}\n", i == 0 ? "fits best:" : "as good on these images:", trial.options);
-  }
+  text += format_best(result);
   const bool has_interval = std::ranges::any_of(
       result.trials, [](const PreprocessTrial& trial) { return trial.drop_low.has_value(); });
   return text + fmt::format(

@@ -154,12 +154,9 @@ Exit run_create(const Arguments& arguments) {
       .add_option("--description", options.description, "For people")
       ->type_name("TEXT")
       ->group(kMore);
+  command.line().refuse_without({"--classification"}, {"--multilabel"});
   if (const auto exit = command.parse(arguments)) return *exit;
   if (classification) options.type = "Classification";
-  if (options.multilabel && !classification) {
-    return report_error(
-        Error{ErrorKind::Usage, "--multilabel is of --classification projects", {}, std::nullopt});
-  }
   const auto project = cloud_create(command.access(), options);
   if (!project) return report_error(project.error());
   return command.finish(Result<std::vector<CloudProject>>({*project}));
@@ -254,6 +251,8 @@ Exit run_train(const Arguments& arguments) {
       ->type_name("MINUTES")
       ->check(CLI::Range(1, 100'000).description(""))
       ->group(kMore);
+  command.line().refuse_without({"--advanced"}, {"--budget"});
+  command.line().refuse_beside("--no-wait", {"--max-wait"});
   if (const auto exit = command.parse(arguments)) return *exit;
   options.wait = !no_wait;
   return command.finish(command.with_progress(
@@ -286,6 +285,7 @@ Exit run_publish(const Arguments& arguments) {
       ->type_name("ID");
   app.add_flag("--overwrite", options.overwrite, "Take the name from the iteration that has it");
   app.add_flag("--undo", options.unpublish, "Unpublish it");
+  command.line().refuse_beside("--undo", {"--name", "--resource", "--overwrite"});
   if (const auto exit = command.parse(arguments)) return *exit;
   const auto iteration = cloud_publish(command.access(), options);
   if (!iteration) return report_error(iteration.error());
@@ -391,6 +391,9 @@ Exit run_cloud_predict(const Arguments& arguments) {
   app.add_flag("--classification", classification,
                "A project that names whole images; default: one that finds boxes");
   app.add_flag("--store", options.store, "Let the service keep the images, to train with them");
+  command.line().refuse_without({"--data"}, {"--images", "--max-images"});
+  command.line().refuse_without({"--save-predictions"}, {"--force"});
+  command.line().refuse_beside("--published", {"--iteration"});
   if (const auto exit = command.parse(arguments)) return *exit;
   if (classification) options.task = Task::Classification;
   return command.finish(command.with_progress([&](const Progress& progress) {

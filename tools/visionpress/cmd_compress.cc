@@ -67,11 +67,18 @@ Exit run_compress(const Arguments& arguments) {
   bool table = false;
   add_options(line, options, table);
   add_form_options(line.app(), output);
+  line.refuse_beside("--weights=fp16", {"--tflite-int8"});
   if (const auto exit = line.parse(arguments)) return *exit;
 
   const auto result = compress(options);
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);
+  if (result->format != "TFLite") {
+    line.warn_without_effect({"--tflite-int8"}, "a file that is not TFLite", output.quiet);
+  } else if (result->scheme != "fp16") {
+    line.warn_without_effect({"--quantize-biases"},
+                             "TFLite files in 8 bits, whose biases are float", output.quiet);
+  }
   return print_result(format_report(*result, output.form, table ? Detail::Full : Detail::Summary));
 }
 

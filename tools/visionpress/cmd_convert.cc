@@ -24,6 +24,10 @@ void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
   app.add_flag_callback(
       "--no-check", [&options] { options.check = false; },
       "Keep the new file without comparing its outputs with the source's");
+  app.add_option("--check-seconds", options.check_seconds,
+                 "Give that check up after so many seconds and keep the file unchecked")
+      ->capture_default_str()
+      ->group(kMore);
   app.add_flag("--table", table, "With --weights: also show one row per weight");
   add_threads(app, options.threads);
 }
@@ -41,6 +45,8 @@ Exit run_convert(const Arguments& arguments) {
   bool table = false;
   add_options(line, options, table);
   add_form_options(line.app(), output);
+  line.refuse_beside("--no-check", {"--check-seconds"});
+  line.refuse_without({"--weights"}, {"--table"});
   if (const auto exit = line.parse(arguments)) return *exit;
 
   const auto result = convert(options);

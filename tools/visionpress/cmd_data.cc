@@ -56,6 +56,7 @@ Exit run_coco(const Arguments& arguments) {
       ->check(CLI::Range(1, 3600).description(""))
       ->group(kMore);
   add_form_options(app, output);
+  line.refuse_beside("--no-download", {"--skip-missing", "--parallel", "--retries", "--timeout"});
   if (const auto exit = line.parse(arguments)) return *exit;
   options.download = !no_download;
   const auto result = [&] {

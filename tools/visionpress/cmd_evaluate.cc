@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "command_line.h"
 #include "progress.h"
 #include "visionpress/evaluate.h"
@@ -63,6 +65,22 @@ Exit run_find_preprocessing(const std::vector<std::string>& files, const Evaluat
   return print_result(format_report(*result, output.form));
 }
 
+/// Only the files show what some options have nothing to do with.
+void warn_of_idle_options(const CommandLine& line, const EvaluateResult& result, bool quiet) {
+  const bool only_predictions = std::ranges::all_of(
+      result.models, [](const ModelScore& model) { return model.format == "predictions"; });
+  if (only_predictions) {
+    line.warn_without_effect({"--labels", "--arithmetic", "--resize", "--filter", "--color",
+                              "--input-size", "--set", "--mean", "--std"},
+                             "predictions", quiet);
+  }
+  if (result.task == Task::Classification) {
+    line.warn_without_effect({"--probability", "--iou", "--ap-probability", "--nms-iou",
+                              "--max-detections", "--clip-boxes"},
+                             "a classifier", quiet);
+  }
+}
+
 }  // namespace
 
 Exit run_evaluate(const Arguments& arguments) {
@@ -85,6 +103,11 @@ Exit run_evaluate(const Arguments& arguments) {
   add_metric_options(line, options,
                      "How precision and recall count; legacy as the original project did");
   add_run_options(line, options.arithmetic, options.preprocess);
+  // What it scores is each way of its own by AP or top-1, and it writes nothing.
+  line.refuse_beside("--find-preprocessing",
+                     {"--save-predictions", "--force", "--max-drop", "--mean", "--std", "--color",
+                      "--metric", "--probability", "--iou"});
+  line.refuse_without({"--save-predictions"}, {"--force"});
   if (const auto exit = line.parse(arguments)) return *exit;
   if (finds_preprocessing) return run_find_preprocessing(files, options, output);
 
@@ -97,6 +120,7 @@ Exit run_evaluate(const Arguments& arguments) {
   }();
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);
+  warn_of_idle_options(line, *result, output.quiet);
   const Exit printed = print_result(format_report(*result, output.form));
   if (printed != Exit::Done) return printed;
   for (const ModelScore& model : result->models) {

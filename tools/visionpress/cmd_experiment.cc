@@ -99,6 +99,7 @@ Exit run_experiment(const Arguments& arguments) {
   add_form_options(line.app(), output);
   add_metric_options(line, options.evaluate, "Another metric to show beside the standard one");
   add_run_options(line, options.evaluate.arithmetic, options.evaluate.preprocess);
+  line.refuse_without({"--cloud", "--online"}, {"--project", "--published", "--iteration"});
   if (const auto exit = line.parse(arguments)) return *exit;
   if (auto chosen = choose_online(online, options); !chosen) return report_error(chosen.error());
   if (options.online && !output.quiet) options.online->access.on_wait = say_wait;

@@ -5,6 +5,8 @@
 namespace visionpress {
 namespace {
 
+constexpr const char* kRaw = "raw outputs";
+
 /// Text is printed image by image; the other forms are one document, so they show progress.
 class PredictionPrinter {
  public:
@@ -65,7 +67,7 @@ Exit run_predict(const Arguments& arguments) {
       ->type_name("FILE");
   app.add_option("--probability", options.probability, "Print detections above this probability")
       ->capture_default_str();
-  app.add_option("--top", options.top, "Classes printed of a classifier")
+  app.add_option("--top", options.top, "Classes printed of a classifier; 0: none")
       ->capture_default_str()
       ->check(check_count);
   app.add_flag("--force", options.overwrite, "Overwrite existing files");
@@ -75,7 +77,7 @@ Exit run_predict(const Arguments& arguments) {
                  "Of two boxes of one tag that overlap more than this, drop the weaker")
       ->capture_default_str()
       ->group(kMore);
-  app.add_option("--max-detections", options.max_detections, "Most boxes kept per image")
+  app.add_option("--max-detections", options.max_detections, "Most boxes kept per image; 0: all")
       ->capture_default_str()
       ->check(check_count)
       ->group(kMore);
@@ -88,6 +90,7 @@ Exit run_predict(const Arguments& arguments) {
       ->type_name("FILE")
       ->group(kMore);
   add_run_options(line, options.arithmetic, options.preprocess);
+  line.refuse_without({"--draw", "--save-raw", "--save-input"}, {"--force"});
   if (const auto exit = line.parse(arguments)) return *exit;
 
   PredictionPrinter printer(output);
@@ -95,6 +98,14 @@ Exit run_predict(const Arguments& arguments) {
       predict(model, images, options,
               [&](const PredictResult& so_far, std::size_t image) { printer.show(so_far, image); });
   if (!result) return report_error(result.error());
+  const bool is_raw = result->task == "raw";
+  if (is_raw || result->task == "detection") {
+    line.warn_without_effect({"--top"}, is_raw ? kRaw : "a detector", output.quiet);
+  }
+  if (is_raw || result->task == "classification") {
+    line.warn_without_effect({"--probability", "--nms-iou", "--max-detections"},
+                             is_raw ? kRaw : "a classifier", output.quiet);
+  }
   return printer.finish(*result);
 }
 

@@ -97,7 +97,8 @@ void add_server_options(CLI::App& app, ServeOptions& options) {
                  "Of two boxes of one tag that overlap more than this, drop the weaker")
       ->capture_default_str()
       ->group(kMore);
-  app.add_option("--max-detections", options.max_detections, "Most boxes answered per image")
+  app.add_option("--max-detections", options.max_detections,
+                 "Most boxes answered per image; 0: all")
       ->capture_default_str()
       ->check(check_count)
       ->group(kMore);

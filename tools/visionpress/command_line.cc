@@ -64,6 +64,16 @@ std::string describe_extra(const CLI::App& app, const std::vector<std::string>& 
   return {};
 }
 
+/// "a", "a or b", "a, b or c"
+std::string join_or(const std::vector<std::string>& words) {
+  std::string text;
+  for (std::size_t i = 0; i < words.size(); ++i) {
+    if (i > 0) text += i + 1 == words.size() ? " or " : ", ";
+    text += words[i];
+  }
+  return text;
+}
+
 /// While it lives, this thread reads 0.5 as a half in any locale; CLI11 reads numbers by strtold.
 class PlainNumbers {
  public:
@@ -150,6 +160,45 @@ Exit CommandLine::print_help(bool all) {
   return print_result(text + "\n");
 }
 
+bool CommandLine::is_given(const std::string& option) const {
+  const std::size_t equals = option.find('=');
+  const CLI::Option* const found = app_->get_option(option.substr(0, equals));
+  if (equals == std::string::npos) return found->count() > 0;
+  const std::vector<std::string>& values = found->results();
+  return std::ranges::find(values, option.substr(equals + 1)) != values.end();
+}
+
+std::string CommandLine::describe_idle() const {
+  const auto given = [this](const std::string& option) { return is_given(option); };
+  for (const Dependence& each : beside_) {
+    if (!is_given(each.on.front())) continue;
+    const auto idle = std::ranges::find_if(each.options, given);
+    if (idle == each.options.end()) continue;
+    std::string mode = each.on.front();
+    std::ranges::replace(mode, '=', ' ');
+    return *idle + " has no effect beside " + mode;
+  }
+  for (const Dependence& each : without_) {
+    if (std::ranges::any_of(each.on, given)) continue;
+    const auto idle = std::ranges::find_if(each.options, given);
+    if (idle != each.options.end()) return *idle + " has no effect without " + join_or(each.on);
+  }
+  return {};
+}
+
+void CommandLine::warn_without_effect(const std::vector<std::string>& options,
+                                      const std::string& where, bool quiet) const {
+  std::string names;
+  std::size_t count = 0;
+  for (const std::string& option : options) {
+    if (!is_given(option)) continue;
+    names += (count++ == 0 ? "" : ", ") + option;
+  }
+  if (count == 0 || quiet) return;
+  std::fprintf(stderr, "warning: %s %s no effect on %s\n", names.c_str(),
+               count == 1 ? "has" : "have", where.c_str());
+}
+
 std::optional<Exit> CommandLine::parse(const std::vector<std::string>& arguments) {
   // A script's unset variable must not pass for an option that was not given.
   const auto empty = std::find(arguments.begin(), arguments.end(), "");
@@ -169,7 +218,8 @@ std::optional<Exit> CommandLine::parse(const std::vector<std::string>& arguments
   try {
     std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
     app_->parse(std::move(reversed));
-    return std::nullopt;
+    message = describe_idle();
+    if (message.empty()) return std::nullopt;
   } catch (const CLI::ParseError& error) {
     message = first_line(error.what());
   }
@@ -286,7 +336,7 @@ void add_metric_options(CommandLine& line, EvaluateOptions& options,
       ->group(kMore);
   add_number("--nms-iou", options.nms_iou,
              "Of two boxes of one tag that overlap more than this, drop the weaker");
-  add_number("--max-detections", options.max_detections, "Most boxes kept per image");
+  add_number("--max-detections", options.max_detections, "Most boxes kept per image; 0: all");
   add_number("--min-box", options.min_box,
              "Leave out true boxes below this share of the image's side");
   add_number("--max-images", options.max_images,

@@ -50,6 +50,19 @@ class CommandLine {
   /// help was asked for (printed to stdout) or the arguments are wrong (one line on stderr).
   [[nodiscard]] std::optional<Exit> parse(const std::vector<std::string>& arguments);
 
+  /// Options that do nothing beside another: `parse` refuses them where that one is given.
+  /// mode: its long name, or --NAME=VALUE where it is one value that leaves them nothing to do.
+  void refuse_beside(std::string mode, std::vector<std::string> options) {
+    beside_.push_back({{std::move(mode)}, std::move(options)});
+  }
+  /// Options that do nothing unless one of some others is given.
+  void refuse_without(std::vector<std::string> needed, std::vector<std::string> options) {
+    without_.push_back({std::move(needed), std::move(options)});
+  }
+  /// The same of what only the files show: "warning: --top has no effect on a detector".
+  void warn_without_effect(const std::vector<std::string>& options, const std::string& where,
+                           bool quiet) const;
+
   /// A flag or option that takes one of the named values.
   template <typename T>
   CLI::Option* add_choice(const std::string& name, T& value,
@@ -73,8 +86,21 @@ class CommandLine {
   }
 
  private:
+  /// `options` and those that they depend on.
+  struct Dependence {
+    std::vector<std::string> on = {};
+    std::vector<std::string> options = {};
+  };
+
   Exit print_help(bool all);
+  /// option: with or without a value.
+  [[nodiscard]] bool is_given(const std::string& option) const;
+  /// The first option that was given and does nothing; empty where there is none.
+  [[nodiscard]] std::string describe_idle() const;
+
   std::unique_ptr<CLI::App> app_;
+  std::vector<Dependence> beside_ = {};
+  std::vector<Dependence> without_ = {};
   std::string examples_;
 };
 
