@@ -15,7 +15,7 @@
 namespace visionpress {
 
 /// Applied to the result of an operator, in the same rounding step.
-enum class FusedActivation : std::uint8_t { None, Relu, Relu6, ReluN1To1, Tanh };
+enum class FusedActivation : std::uint8_t { None, Relu, Relu6, ReluN1To1 };
 
 enum class PadRule : std::uint8_t {
   Explicit,          ///< `before` and `after` say how many pixels; floor for the output size
@@ -159,8 +159,6 @@ struct Unary {
       return {UnaryKind::Relu6, 0.0F, 0.0F};
     case FusedActivation::ReluN1To1:
       return {UnaryKind::ReluN1To1, 0.0F, 0.0F};
-    case FusedActivation::Tanh:
-      return {UnaryKind::Tanh, 0.0F, 0.0F};
     case FusedActivation::None:
       break;
   }
@@ -175,7 +173,7 @@ enum class BinaryKind : std::uint8_t {
   Maximum,
   Minimum,
   Average,
-  FloorDivide,
+  FloorDivide,  ///< floor(a / b) with the quotient in double, so exact for floats (LiteRT, NumPy)
   FloorModulo,  ///< the rest of a / b with the sign of b
   Power,
   SquaredDifference,
@@ -203,8 +201,9 @@ template <typename T>
 struct Binary {
   BinaryKind kind = BinaryKind::Add;
   FusedActivation activation = FusedActivation::None;
-  /// Maximum and Minimum give NaN where either operand is (NumPy). Else such an element is the
-  /// second operand's, as XNNPACK's vector instructions have it.
+  /// Maximum and Minimum give NaN where either operand is (NumPy, TensorFlow). Else such an element
+  /// is the second operand's (LiteRT); LiteRT's default kernels clamp by a constant of one value,
+  /// so there it is the computed operand's.
   bool keeps_nan = false;
 };
 
@@ -325,6 +324,11 @@ struct Reduce {
   std::vector<int> axes = {};  ///< negative: from the innermost
   bool keep_dims = true;
   float epsilon = 0.0F;  ///< LogSum
+  /// Maximum and Minimum are NaN where any element is; ArgMax and ArgMin pass over NaN
+  /// (TensorFlow). Else LiteRT's rule: `total > x ? total : x` in order, so a NaN is lost to the
+  /// element behind it; ArgMax and ArgMin of NaN along the innermost axis are an error of the run,
+  /// as LiteRT's index depends on the processor's vector instructions there.
+  bool keeps_nan = false;
 };
 
 enum class SpaceDepthKind : std::uint8_t {
@@ -405,6 +409,24 @@ using Op =
                  Prelu, BatchNorm, InstanceNorm, Softmax, Concat, Reshape, Squeeze, ExpandDims,
                  Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth, SpaceBatch, Gather,
                  GatherNd, Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK, TakeRows>;
+
+/// Whether every element of the result is one of the inputs' or a size: nothing is computed with
+/// them, so any type may travel as a float that holds its values.
+[[nodiscard]] inline bool moves_values(const Op& op) {
+  if (const auto* concat = std::get_if<Concat>(&op))
+    return concat->activation == FusedActivation::None;
+  return std::visit(
+      []<typename T>(const T& /*op*/) {
+        constexpr auto is_one_of = []<typename... Movers>(std::variant<Movers...>* /*list*/) {
+          return (std::is_same_v<T, Movers> || ...);
+        };
+        using Movers = std::variant<Unsupported, Identity, Reshape, Squeeze, ExpandDims, Transpose,
+                                    Pad, Slice, Split, SpaceDepth, SpaceBatch, Gather, GatherNd,
+                                    Select, Where, Tile, ShapeOf, TopK, TakeRows>;
+        return is_one_of(static_cast<Movers*>(nullptr));
+      },
+      op);
+}
 
 /// Whether the runtime quantizes this layer's input in the run ("hybrid"); its kernel is input 1.
 [[nodiscard]] inline bool is_dynamic_range(const Op& op) {

@@ -11,6 +11,7 @@
 #include "run/ops/conv_shape.h"
 #include "run/ops/strided.h"
 #include "run/shape_inference.h"
+#include "run/whole_numbers.h"
 
 namespace visionpress {
 namespace {
@@ -92,6 +93,7 @@ class PlanBuilder {
       set_dims(id, std::move(physical));
       return {};
     }
+    VP_RETURN_IF_ERROR(check_whole_literal(*input.tensor));
     VP_ASSIGN_OR_RETURN(std::vector<float> values, load_constant(input));
     const auto count = element_count(dims);
     if (!count || static_cast<std::size_t>(*count) != values.size()) {
@@ -149,6 +151,8 @@ class PlanBuilder {
     ExecutionPlan::Step step;
     step.node = &node;
     step.outputs = node.outputs;
+    step.is_whole = computes_whole_numbers(graph_, node);
+    if (step.is_whole) VP_RETURN_IF_ERROR(check_whole_operator(graph_, node));
     const std::size_t values = takes_parameters(node.op) ? 1 : node.inputs.size();
     step.inputs.assign(node.inputs.begin(),
                        node.inputs.begin() + static_cast<std::ptrdiff_t>(values));
@@ -205,6 +209,7 @@ class PlanBuilder {
     const ScopedThreads scope(plan_.threads);
     step.op->run({inputs, results, scratch.get(), ranges, &range, &report});
     VP_RETURN_IF_ERROR(std::move(report.status));
+    if (step.is_whole) VP_RETURN_IF_ERROR(check_folded(step, values));
     for (std::size_t i = 0; i < step.outputs.size(); ++i) {
       Shape dims = step.op->output_dims[i];
       if (step.op->counts(i)) dims[0] = report.counts[i];
@@ -214,6 +219,18 @@ class PlanBuilder {
     }
     plan_.is_hybrid = plan_.is_hybrid || step.op->is_hybrid;
     return {};
+  }
+
+  // What a run checks of each step, for one that is run here.
+  Result<void> check_folded(const ExecutionPlan::Step& step,
+                            const std::vector<std::vector<float>>& results) {
+    for (std::size_t i = 0; i < step.outputs.size(); ++i)
+      VP_RETURN_IF_ERROR(check_whole_values(graph_.tensor(step.outputs[i]), results[i]));
+    if (step.inputs.size() < 3 || !std::holds_alternative<Binary>(step.node->op)) return {};
+    std::vector<std::span<const float>> operands;
+    for (const TensorId id : step.inputs)
+      operands.emplace_back(place(id).constant, count_of(place(id).dims));
+    return check_whole_sum(operands);
   }
 
   Result<void> add_late_step(ExecutionPlan::Step step, const BuildContext& context) {

@@ -20,6 +20,7 @@ struct ExecutionPlan {
     std::unique_ptr<Operator> op = {};
     std::vector<TensorId> inputs = {};
     std::vector<TensorId> outputs = {};
+    bool is_whole = false;  ///< its results are whole numbers that it computes: whole_numbers.h
   };
 
   /// Where a tensor's values are during a run.

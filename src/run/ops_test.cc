@@ -238,21 +238,69 @@ TEST(Ops, AConstantOfEqualSidesIsMovedToTheOrderOfMemoryToo) {
 
 TEST(Ops, AMaximumKeepsNanWhereItIsAskedTo) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
-  const auto run = [&](BinaryKind kind, bool keeps_nan, bool swaps) {
+  const auto run = [&](BinaryKind kind, bool keeps_nan, bool swaps,
+                       Arithmetic arithmetic = Arithmetic::Runtime) {
     TestGraph test(Layout::ChannelsLast);
     const TensorId x = test.add_input({1, 3});
     const TensorId zero = test.add_literal({1, 1}, {0});
     test.add_node(Binary{kind, FusedActivation::None, keeps_nan},
                   swaps ? std::vector<TensorId>{zero, x} : std::vector<TensorId>{x, zero});
-    return run_graph(test, {nan, -1, 1}).values;
+    return run_graph(test, {nan, -1, 1}, arithmetic).values;
   };
   for (const BinaryKind kind : {BinaryKind::Maximum, BinaryKind::Minimum}) {
     EXPECT_TRUE(std::isnan(run(kind, true, false)[0]));
     EXPECT_TRUE(std::isnan(run(kind, true, true)[0]));
-    EXPECT_EQ(run(kind, false, false)[0], 0.0F);
+    // LiteRT's default kernels clamp by the constant, its builtin ones compare.
+    EXPECT_TRUE(std::isnan(run(kind, false, false)[0]));
+    EXPECT_TRUE(std::isnan(run(kind, false, true)[0]));
+    EXPECT_EQ(run(kind, false, false, Arithmetic::Builtin)[0], 0.0F);
   }
   EXPECT_EQ(run(BinaryKind::Maximum, true, false)[1], 0.0F);
   EXPECT_EQ(run(BinaryKind::Minimum, true, false)[2], 0.0F);
+}
+
+/// Each row of `x` reduced.
+std::vector<float> reduce_rows(ReduceKind kind, bool keeps_nan, std::int64_t columns,
+                               const std::vector<float>& x) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId input = test.add_input({std::ssize(x) / columns, columns});
+  Reduce op;
+  op.kind = kind;
+  op.axes = {1};
+  op.keep_dims = false;
+  op.keeps_nan = keeps_nan;
+  test.add_node(op, {input});
+  return run_graph(test, x).values;
+}
+
+TEST(Ops, AReductionKeepsNanOrLosesItToTheElementBehindIt) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> x = {nan, 1, 2, 1, nan, 0, 1, 2, nan};
+  const std::vector<float> largest = reduce_rows(ReduceKind::Maximum, false, 3, x);
+  EXPECT_EQ(largest[0], 2.0F);
+  EXPECT_EQ(largest[1], 0.0F);
+  EXPECT_TRUE(std::isnan(largest[2]));
+  const std::vector<float> smallest = reduce_rows(ReduceKind::Minimum, false, 3, x);
+  EXPECT_EQ(smallest[0], 1.0F);
+  EXPECT_EQ(smallest[1], 0.0F);
+  EXPECT_TRUE(std::isnan(smallest[2]));
+  for (const ReduceKind kind : {ReduceKind::Maximum, ReduceKind::Minimum})
+    for (const float y : reduce_rows(kind, true, 3, x)) EXPECT_TRUE(std::isnan(y));
+}
+
+TEST(Ops, AnIndexOfAnExtremeIsNeverThatOfNan) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const std::vector<float> x = {nan, 1, 2, 2, nan, 1, nan, nan, nan};
+  using V = std::vector<float>;
+  EXPECT_EQ(reduce_rows(ReduceKind::ArgMax, true, 3, x), (V{2, 0, 0}));
+  EXPECT_EQ(reduce_rows(ReduceKind::ArgMin, true, 3, x), (V{1, 2, 0}));
+}
+
+TEST(Ops, AFlooredQuotientIsExact) {
+  // 0.7F / 0.1F is 6.99999978, which float32 rounds to 7.
+  const RunResult y = run_one(Binary{BinaryKind::FloorDivide, FusedActivation::None},
+                              Layout::ChannelsLast, {1}, {0.7F}, {{0.1F}});
+  EXPECT_EQ(y.values, std::vector<float>{6});
 }
 
 TEST(Ops, AnAverageOfThreeDividesTheirSum) {

@@ -8,6 +8,7 @@
 #include "run/operator_factory.h"
 #include "run/ops/strided.h"
 #include "run/session_state.h"
+#include "run/whole_numbers.h"
 
 namespace visionpress {
 namespace {
@@ -20,6 +21,8 @@ bool matches(const Shape& planned, const Shape& dims) {
 bool are_empty(const std::vector<Shape>& dims) {
   return std::all_of(dims.begin(), dims.end(), [](const Shape& d) { return count_of(d) == 0; });
 }
+
+bool is_index(DType dtype) { return dtype == DType::Int32 || dtype == DType::Int64; }
 
 }  // namespace
 
@@ -95,10 +98,26 @@ Result<void> Session::Impl::run_operator(const Operator& op, const ExecutionPlan
     dims = op.output_dims[i];
     dims[0] = report.counts[i];
   }
+  if (step.is_whole) VP_RETURN_IF_ERROR(check_whole(step, inputs));
   if (plan_->arithmetic == Arithmetic::Float16) {
-    for (const TensorId id : step.outputs) round_to_half(id);
+    // Indices and counts are no activations: rounded, they would name another element.
+    for (const TensorId id : step.outputs)
+      if (!is_index(plan_->graph->tensor(id).dtype)) round_to_half(id);
   }
   return {};
+}
+
+Result<void> Session::Impl::check_whole(const ExecutionPlan::Step& step,
+                                        const std::vector<const float*>& inputs) {
+  for (const TensorId id : step.outputs) {
+    VP_RETURN_IF_ERROR(
+        check_whole_values(plan_->graph->tensor(id), {values_of(id), count_of(dims_of(id))}));
+  }
+  if (inputs.size() < 3 || !std::holds_alternative<Binary>(step.node->op)) return {};
+  std::vector<std::span<const float>> operands;
+  for (std::size_t i = 0; i < inputs.size(); ++i)
+    operands.emplace_back(inputs[i], count_of(dims_of(step.inputs[i])));
+  return check_whole_sum(operands);
 }
 
 Result<void> Session::Impl::run_step(const ExecutionPlan::Step& step) {

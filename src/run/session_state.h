@@ -42,6 +42,9 @@ struct Session::Impl {
                                            const std::vector<Shape>& dims);
   [[nodiscard]] Result<void> run_operator(const Operator& op, const ExecutionPlan::Step& step,
                                           std::byte* scratch);
+  /// errors: Unsupported where a step's whole numbers are not what float32 holds exactly.
+  [[nodiscard]] Result<void> check_whole(const ExecutionPlan::Step& step,
+                                         const std::vector<const float*>& inputs);
   void view_outputs();
 
   std::shared_ptr<const ExecutionPlan> plan_;

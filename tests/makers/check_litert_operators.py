@@ -245,6 +245,40 @@ def judge_nan(judge):
             judge_operator(judge, f"NaN Conv2D to {out} with activation {activation}", file, finite, [source], [result])
 
 
+def judge_activations(judge, rng):
+    """What LiteRT reads and does not apply: TANH and SIGN_BIT."""
+    x = values(rng, (1, 4, 6, 8))
+    for activation in (4, 5):
+        for name in ("Add", "Mul", "Sub", "Div"):
+            factor = rng.uniform(0.5, 2.0, 8).astype(np.float32)
+            judge_one(judge, f"{name} with activation {activation}", getattr(Op, name.upper()), x, x.shape, options_of(name, fusedActivationFunction=activation), (factor,))
+        options = options_of("Pool2D", padding=SAME, strideH=1, strideW=1, filterHeight=2, filterWidth=2, fusedActivationFunction=activation)
+        judge_one(judge, f"MAX_POOL_2D with activation {activation}", Op.MAX_POOL_2D, x, x.shape, options)
+
+
+def judge_extremes_of_nan(judge, rng):
+    """Which operand or element a maximum with NaN is. Long rows are left out with default kernels, whose answer depends on the vector width."""
+    x = np.array([[np.nan, 1, np.nan, 0], [0.5, np.nan, -2, 5], [1, 2, 3, np.nan]], np.float32)
+    other = np.array([[1, np.nan, np.nan, 3], [0, 0, np.nan, 2], [4, 1, np.nan, 0]], np.float32)
+    for name in ("MAXIMUM", "MINIMUM"):
+        for label, constant in (("a tensor", other), ("one value", np.float32([0.25])), ("a NaN", np.float32([np.nan])), ("a line", other[0])):
+            judge_one(judge, f"{name} of NaN with {label}", getattr(Op, name), x, x.shape, options_of("MaximumMinimum"), (constant,))
+    for name in ("REDUCE_MAX", "REDUCE_MIN"):
+        for axis in (0, 1):
+            result = [1 if a == axis else size for a, size in enumerate(x.shape)]
+            judge_one(judge, f"{name} of NaN along {axis}", getattr(Op, name), x, result, options_of("Reducer", keepDims=True), (np.array([axis], np.int32),))
+        long = np.tile(x, (1, 9))
+        judge_one(judge, f"{name} of NaN in long rows", getattr(Op, name), long, (3, 1), options_of("Reducer", keepDims=True), (np.array([1], np.int32),), kernel_sets=(True,))
+
+
+def judge_quotients(judge, rng):
+    """FLOOR_DIV divides in double: a rounded quotient would be a whole number too many."""
+    x = (rng.integers(-200, 200, (20, 100)) / 10).astype(np.float32)
+    divisor = (rng.integers(1, 40, (20, 100)) / 10).astype(np.float32)
+    for name, options in (("FLOOR_DIV", "FloorDiv"), ("FLOOR_MOD", "FloorMod")):
+        judge_one(judge, name, getattr(Op, name), x, x.shape, options_of(options), (divisor,), 2)
+
+
 def main():
     judge = Judge(__doc__)
     rng = np.random.default_rng(SEED)
@@ -257,6 +291,9 @@ def main():
     judge_windows(judge, rng)
     judge_nan(judge)
     judge_moves(judge, rng)
+    judge_activations(judge, rng)
+    judge_extremes_of_nan(judge, rng)
+    judge_quotients(judge, rng)
     judge.close()
 
 

@@ -111,6 +111,7 @@ Result<void> lower_reduce(LayerBuilder& layer) {
   if (axis >= axes.size()) return layer.refuse(fmt::format("reduction axis {} is unknown", axis));
   Reduce reduce;
   reduce.kind = kKinds[mode];
+  reduce.keeps_nan = true;
   reduce.axes = axes[axis];
   reduce.epsilon = reduce.kind == ReduceKind::LogSum ? epsilon : 0.0F;
   if (reduce.kind == ReduceKind::ArgMax && reduce.axes.size() > 1) {
@@ -126,6 +127,7 @@ Result<void> lower_reduce_axes(LayerBuilder& layer, ReduceKind kind) {
   if (!reduced) return layer.refuse("its axes are none of its input's");
   Reduce reduce;
   reduce.kind = kind;
+  reduce.keeps_nan = true;
   return finish_reduction(layer, reduce, *reduced);
 }
 
@@ -139,6 +141,7 @@ Result<void> lower_find_extreme(LayerBuilder& layer, ReduceKind kind) {
   if (axis < 0 || axis >= rank) return layer.refuse("its axis is none of its input's");
   Reduce reduce;
   reduce.kind = kind;
+  reduce.keeps_nan = true;
   return finish_reduction(layer, reduce, {{axis}, !remove});
 }
 

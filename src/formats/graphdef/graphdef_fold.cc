@@ -308,6 +308,30 @@ std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& oper
   return std::nullopt;
 }
 
+/// Whether the integer type has the value, or it is unknown. Elsewhere TensorFlow wraps around, or
+/// what it does is undefined.
+bool holds(DataType dtype, double value) {
+  if (std::isnan(value)) return true;
+  switch (dtype) {
+    case DataType::UInt8:
+      return value >= 0.0 && value <= 255.0;
+    case DataType::Int8:
+      return value >= -128.0 && value <= 127.0;
+    case DataType::UInt16:
+      return value >= 0.0 && value <= 65535.0;
+    case DataType::Int16:
+      return value >= -32768.0 && value <= 32767.0;
+    case DataType::Int32:
+      return value >= -2147483648.0 && value <= 2147483647.0;
+    case DataType::UInt32:
+      return value >= 0.0 && value <= 4294967295.0;
+    default:
+      // Beyond this a double holds no integer exactly, and a cast to one would be undefined.
+      constexpr double kLargestInteger = 9007199254740992.0;
+      return std::fabs(value) <= kLargestInteger;
+  }
+}
+
 }  // namespace
 
 std::optional<std::vector<double>> fold(const Op& op, const std::vector<FoldOperand>& operands,
@@ -316,13 +340,11 @@ std::optional<std::vector<double>> fold(const Op& op, const std::vector<FoldOper
   if (!result || static_cast<std::int64_t>(result->size()) != element_count(shape)) {
     return std::nullopt;
   }
-  // Beyond this a double holds no integer exactly, and a cast to one would be undefined.
-  constexpr double kLargestInteger = 9007199254740992.0;
   for (double& value : *result) {
     if (dtype == DataType::Float) value = static_cast<double>(static_cast<float>(value));
     if (is_real(dtype)) continue;
     value = std::trunc(value);
-    if (std::fabs(value) > kLargestInteger) return std::nullopt;
+    if (!holds(dtype, value)) return std::nullopt;
   }
   return result;
 }

@@ -51,6 +51,14 @@ TEST(Fold, IntegersAreDividedTowardsZeroAndFloatsAreNot) {
   EXPECT_EQ(fold_vectors(floored, {{-7, 7}, {2, 2}}, {2}), (Values{-4, 3}));
 }
 
+TEST(Fold, AResultThatItsTypeDoesNotHoldIsNotComputed) {
+  const Op multiply = Binary{BinaryKind::Multiply, FusedActivation::None};
+  EXPECT_EQ(fold_vectors(multiply, {{65536}, {65536}}, {1}), Values());
+  EXPECT_EQ(fold_vectors(multiply, {{65536}, {65536}}, {1}, DataType::Int64), Values{4294967296.0});
+  EXPECT_EQ(fold_vectors(multiply, {{16}, {16}}, {1}, DataType::UInt8), Values());
+  EXPECT_EQ(fold_vectors(multiply, {{16}, {-8}}, {1}, DataType::Int8), Values{-128.0});
+}
+
 TEST(Fold, AModuloOfALargeQuotientStaysBelowItsDivisor) {
   const Op modulo = Binary{BinaryKind::FloorModulo, FusedActivation::None};
   const Values rests = fold_vectors(modulo, {{1e17, -7}, {0.3, 2}}, {2}, DataType::Float);

@@ -1,5 +1,7 @@
 #include <algorithm>
 #include <array>
+#include <cmath>
+#include <optional>
 #include <string_view>
 
 #include "base/error.h"
@@ -52,7 +54,6 @@ constexpr std::array kBinary = std::to_array<BinaryRow>({
     {"RealDiv", BinaryKind::Divide, false},
     {"Maximum", BinaryKind::Maximum, false},
     {"Minimum", BinaryKind::Minimum, false},
-    {"FloorDiv", BinaryKind::FloorDivide, false},
     {"FloorMod", BinaryKind::FloorModulo, false},
     {"Pow", BinaryKind::Power, false},
     {"SquaredDifference", BinaryKind::SquaredDifference, false},
@@ -146,14 +147,31 @@ Result<void> lower_binary(NodeLowering& node, const BinaryRow& row) {
   }
   VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, {&a, &b}));
   const DataType dtype = row.gives_truth ? DataType::Bool : a.dtype;
-  VP_ASSIGN_OR_RETURN(Value result,
-                      node.apply(Binary{row.kind, FusedActivation::None}, {&a, &b}, shape, dtype));
+  VP_ASSIGN_OR_RETURN(Value result, node.apply(Binary{row.kind, FusedActivation::None, true},
+                                               {&a, &b}, shape, dtype));
   if (result.id != kNoTensor && row.kind == BinaryKind::Divide && !is_real(a.dtype) &&
       a.dtype != DataType::Invalid) {
     return node.refuse("it divides " + name_of(a.dtype));
   }
   node.set_output(0, std::move(result));
   return {};
+}
+
+/// TensorFlow floors the quotient that it has rounded to a float; LiteRT's FLOOR_DIV, which
+/// FloorDivide stands for, divides in double. Of integers both are the same.
+Result<void> lower_floor_div(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 2));
+  Value& a = node.input(0);
+  Value& b = node.input(1);
+  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, {&a, &b}));
+  if (!is_real(a.dtype)) {
+    return node.finish(Binary{BinaryKind::FloorDivide, FusedActivation::None}, {&a, &b},
+                       std::move(shape), a.dtype);
+  }
+  VP_ASSIGN_OR_RETURN(Value quotient, node.apply(Binary{BinaryKind::Divide, FusedActivation::None},
+                                                 {&a, &b}, shape, a.dtype));
+  return node.finish(Unary{UnaryKind::Floor, 0.0F, 0.0F}, {&quotient}, std::move(shape), a.dtype);
 }
 
 Result<void> lower_add_n(NodeLowering& node) {
@@ -181,6 +199,65 @@ Result<void> forward_halves(NodeLowering& node, const Value& x) {
   return node.forward(value);
 }
 
+/// The values of an integer type of 8 or 16 bits.
+struct WholeRange {
+  double low = 0.0;
+  double count = 0.0;
+};
+
+std::optional<WholeRange> find_range(DataType type) {
+  switch (type) {
+    case DataType::UInt8:
+      return WholeRange{0.0, 256.0};
+    case DataType::Int8:
+      return WholeRange{-128.0, 256.0};
+    case DataType::UInt16:
+      return WholeRange{0.0, 65536.0};
+    case DataType::Int16:
+      return WholeRange{-32768.0, 65536.0};
+    default:
+      return std::nullopt;
+  }
+}
+
+/// The range that a cast between integers keeps only the last bits for; nothing where all fit.
+std::optional<WholeRange> find_wrap(DataType from, DataType to) {
+  if (from == to || from == DataType::Bool || from == DataType::Invalid) return std::nullopt;
+  const auto wanted = find_range(to);
+  const auto given = find_range(from);
+  const bool fits = wanted && given && given->low >= wanted->low &&
+                    given->low + given->count <= wanted->low + wanted->count;
+  return fits ? std::nullopt : wanted;
+}
+
+/// False for a cast to an unsigned type that the graph has no tensors of, unless its values are
+/// known and all fit.
+bool can_count(DataType from, DataType to, const std::vector<double>* known) {
+  const bool is_unsigned =
+      to == DataType::UInt16 || to == DataType::UInt32 || to == DataType::UInt64;
+  if (!is_unsigned || from == to) return true;
+  constexpr double kWhole = 9007199254740992.0;  // up to here a double holds every whole number
+  const double limit = to == DataType::UInt16   ? 65535.0
+                       : to == DataType::UInt32 ? 4294967295.0
+                                                : kWhole;
+  return known != nullptr && std::all_of(known->begin(), known->end(), [limit](double v) {
+           return std::isnan(v) || (v > -1.0 && v <= limit);
+         });
+}
+
+/// A cast that keeps the last 8 or 16 bits: (x - low) modulo their count, from low on.
+Result<void> wrap(NodeLowering& node, Value& x, const WholeRange& range, DataType wanted) {
+  Value count = make_known({}, {range.count}, DataType::Int32);
+  const Binary modulo = {BinaryKind::FloorModulo, FusedActivation::None};
+  if (range.low == 0.0) return node.finish(modulo, {&x, &count}, x.shape, wanted);
+  Value low = make_known({}, {range.low}, DataType::Int32);
+  VP_ASSIGN_OR_RETURN(Value shifted, node.apply(Binary{BinaryKind::Subtract, FusedActivation::None},
+                                                {&x, &low}, x.shape, DataType::Int32));
+  VP_ASSIGN_OR_RETURN(Value rest, node.apply(modulo, {&shifted, &count}, x.shape, DataType::Int32));
+  return node.finish(Binary{BinaryKind::Add, FusedActivation::None}, {&rest, &low}, x.shape,
+                     wanted);
+}
+
 /// Integers and truth values travel as floats, so most casts change nothing.
 Result<void> lower_cast(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
@@ -203,10 +280,13 @@ Result<void> lower_cast(NodeLowering& node) {
   const bool rounds = wanted == DataType::Half || wanted == DataType::BFloat16;
   if (rounds && x.dtype != wanted) return node.refuse("it rounds values to " + name_of(wanted));
   if (!is_number(wanted)) return node.refuse("its result is " + name_of(wanted));
+  VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(node.lowering(), x));
+  if (!can_count(x.dtype, wanted, known)) return node.refuse("its result is " + name_of(wanted));
+  // What lies beyond the type is undefined for floats and found out in the run.
   if (is_real(x.dtype) && !is_real(wanted)) {
     return node.finish(Unary{UnaryKind::Truncate, 0, 0}, {&x}, x.shape, wanted);
   }
-  VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(node.lowering(), x));
+  if (const auto range = find_wrap(x.dtype, wanted)) return wrap(node, x, *range, wanted);
   Value value = x;
   if (known != nullptr) {
     value.stored.reset();
@@ -235,7 +315,9 @@ Result<void> lower_clip(NodeLowering& node) {
   VP_ASSIGN_OR_RETURN(const auto high, node.find_number(2));
   if (!low || !high) return node.refuse("its bounds are computed");
   Value& x = node.input(0);
-  return node.finish(Unary{UnaryKind::Clip, static_cast<float>(*low), static_cast<float>(*high)},
+  // Where the bounds cross, TensorFlow gives the lower one: it takes the minimum first.
+  const double top = *high < *low ? *low : *high;
+  return node.finish(Unary{UnaryKind::Clip, static_cast<float>(*low), static_cast<float>(top)},
                      {&x}, x.shape, x.dtype);
 }
 
@@ -255,6 +337,7 @@ Result<bool> lower_by_name(NodeLowering& node) {
   constexpr std::array kRows = std::to_array<Row>({{"BiasAdd", lower_bias_add},
                                                    {"AddN", lower_add_n},
                                                    {"Cast", lower_cast},
+                                                   {"FloorDiv", lower_floor_div},
                                                    {"ClipByValue", lower_clip},
                                                    {"Softmax", lower_softmax}});
   for (const Row& row : kRows) {

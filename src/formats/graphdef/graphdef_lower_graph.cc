@@ -462,13 +462,32 @@ Result<void> lower_node(NodeLowering& node) {
   return node.refuse(unknown_reason(op));
 }
 
+namespace {
+
+/// Nodes from `first` on that compute with float64 values: a run has them in float32.
+void refuse_doubles(Graph& graph, std::size_t first) {
+  const auto is_double = [&graph](TensorId id) {
+    return id != kNoTensor && graph.tensor(id).dtype == DType::Float64;
+  };
+  for (std::size_t n = first; n < graph.nodes.size(); ++n) {
+    Node& node = graph.nodes[n];
+    if (moves_values(node.op)) continue;
+    if (std::ranges::any_of(node.inputs, is_double) || std::ranges::any_of(node.outputs, is_double))
+      node.op = Unsupported{"it computes in float64"};
+  }
+}
+
+}  // namespace
+
 Result<void> lower_graph(Lowering& lowering) {
   VP_ASSIGN_OR_RETURN(const std::vector<bool> live, find_live(lowering));
   VP_RETURN_IF_ERROR(choose_image_input(lowering, live));
   for (const std::size_t at : lowering.nodes.order) {
     if (!live[at]) continue;
     NodeLowering node(lowering, at);
+    const std::size_t first = lowering.graph.nodes.size();
     VP_RETURN_IF_ERROR(lower_node(node));
+    refuse_doubles(lowering.graph, first);
     std::int64_t known = 0;
     // What a node only passes on is shared with what it came from.
     for (const Value& value : lowering.values[at])

@@ -382,6 +382,7 @@ Result<void> lower_reduce(NodeLowering& node) {
   const bool is_index = row->kind == ReduceKind::ArgMax || row->kind == ReduceKind::ArgMin;
   Reduce reduce;
   reduce.kind = row->kind;
+  reduce.keeps_nan = true;
   VP_ASSIGN_OR_RETURN(reduce.keep_dims, read_bool_attr(node.node(), "keep_dims"));
   for (const std::int64_t axis : *axes) {
     VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(axis, x.shape->size()));

@@ -421,6 +421,60 @@ TEST(GraphDefReader, ACastToATypeThatRoundsIsRefused) {
   EXPECT_EQ(std::get<Unsupported>(graph.nodes[0].op).why, "it rounds values to bfloat16");
 }
 
+Message cast_node(const std::string& name, const std::string& x, DataType from, DataType to) {
+  return node_def(name, "Cast", {x}, {{"SrcT", type_value(from)}, {"DstT", type_value(to)}});
+}
+
+TEST(GraphDefReader, ACastBetweenWholeNumbersKeepsTheLastBits) {
+  const Graph graph = graph_of_one(cast_node("out", "whole", DataType::Int32, DataType::UInt8),
+                                   {cast_node("whole", "image", DataType::Float, DataType::Int32)});
+  ASSERT_EQ(graph.nodes.size(), 2U);
+  EXPECT_EQ(std::get<Binary>(graph.nodes[1].op).kind, BinaryKind::FloorModulo);
+  EXPECT_EQ(graph.tensor(graph.outputs[0]).dtype, DType::UInt8);
+  const Graph negative =
+      graph_of_one(cast_node("out", "whole", DataType::Int32, DataType::Int16),
+                   {cast_node("whole", "image", DataType::Float, DataType::Int32)});
+  EXPECT_EQ(negative.nodes.size(), 4U);  // minus -32768, modulo 65536, plus -32768
+}
+
+TEST(GraphDefReader, ACastToATypeWithoutTensorsIsRefused) {
+  const Graph graph = graph_of_one(cast_node("out", "image", DataType::Float, DataType::UInt32));
+  EXPECT_EQ(std::get<Unsupported>(graph.nodes[0].op).why, "its result is uint32");
+}
+
+TEST(GraphDefReader, ArithmeticInFloat64IsRefused) {
+  const Graph graph = graph_of_one(
+      cast_node("out", "product", DataType::Double, DataType::Float),
+      {cast_node("wide", "image", DataType::Float, DataType::Double),
+       node_def("product", "Mul", {"wide", "wide"}, {{"T", type_value(DataType::Double)}})});
+  ASSERT_EQ(graph.nodes.size(), 2U);  // and an Identity, for the output's name
+  EXPECT_EQ(std::get<Unsupported>(graph.nodes[0].op).why, "it computes in float64");
+}
+
+TEST(GraphDefReader, CrossedBoundsOfAClipGiveTheLowerOne) {
+  const Graph graph = graph_of_one(node_def("out", "ClipByValue", {"image", "low", "high"}),
+                                   {float_const("low", {}, {5}), float_const("high", {}, {2})});
+  const auto& clip = std::get<Unary>(graph.nodes[0].op);
+  EXPECT_EQ(clip.alpha, 5.0F);
+  EXPECT_EQ(clip.beta, 5.0F);
+}
+
+TEST(GraphDefReader, AFloorDivOfFloatsFloorsARoundedQuotient) {
+  const Graph graph =
+      graph_of_one(node_def("out", "FloorDiv", {"image", "by"}), {float_const("by", {}, {3})});
+  ASSERT_EQ(graph.nodes.size(), 2U);
+  EXPECT_EQ(std::get<Binary>(graph.nodes[0].op).kind, BinaryKind::Divide);
+  EXPECT_EQ(std::get<Unary>(graph.nodes[1].op).kind, UnaryKind::Floor);
+}
+
+TEST(GraphDefReader, ExtremesKeepNan) {
+  const Graph graph = graph_of_one(node_def("out", "Max", {"pair", "axis"}),
+                                   {float_const("one", {}, {1}), int_scalar("axis", 3),
+                                    node_def("pair", "Maximum", {"image", "one"})});
+  EXPECT_TRUE(std::get<Binary>(graph.nodes[0].op).keeps_nan);
+  EXPECT_TRUE(std::get<Reduce>(graph.nodes[1].op).keeps_nan);
+}
+
 TEST(GraphDefReader, ArgMaxGivesTheTypeThatItSays) {
   const Graph graph = graph_of_one(
       node_def("out", "Cast", {"index"},

@@ -14,8 +14,6 @@ tfl::Activation activation_of(FusedActivation activation) {
       return tfl::Activation::RELU6;
     case FusedActivation::ReluN1To1:
       return tfl::Activation::RELU_N1_TO_1;
-    case FusedActivation::Tanh:
-      return tfl::Activation::TANH;
   }
   return tfl::Activation::NONE;
 }

@@ -59,7 +59,6 @@ void NodeBuilder::add_activation(FusedActivation activation, FileTensor x, FileT
   Code code = Code::RELU;
   if (activation == FusedActivation::Relu6) code = Code::RELU6;
   if (activation == FusedActivation::ReluN1To1) code = Code::RELU_N1_TO_1;
-  if (activation == FusedActivation::Tanh) code = Code::TANH;
   model_.add_operator(code, 1, {x}, {y});
 }
 

@@ -122,10 +122,15 @@ std::optional<FusedActivation> find_activation(tfl::Activation activation) {
     case tfl::Activation::RELU_N1_TO_1:
       return FusedActivation::ReluN1To1;
     case tfl::Activation::TANH:
-      return FusedActivation::Tanh;
+    case tfl::Activation::SIGN_BIT:
+      return FusedActivation::None;  // LiteRT's kernels know no bounds for these and apply nothing
     default:
       return std::nullopt;
   }
+}
+
+bool is_passed_over(tfl::Activation activation) {
+  return activation == tfl::Activation::TANH || activation == tfl::Activation::SIGN_BIT;
 }
 
 std::string activation_reason(tfl::Activation activation) {

@@ -48,7 +48,11 @@ namespace visionpress::tflite {
 /// What the file says of the sizes of output `slot`, -1 where they are known only in a run.
 [[nodiscard]] Shape stated_shape(const TfliteOperator& source, std::size_t slot = 0);
 
+/// What LiteRT applies: nothing for TANH and SIGN_BIT. Nothing is returned for values it has no
+/// name for.
 [[nodiscard]] std::optional<FusedActivation> find_activation(tfl::Activation activation);
+/// Whether LiteRT's kernels read the activation and apply nothing; some operators refuse it.
+[[nodiscard]] bool is_passed_over(tfl::Activation activation);
 [[nodiscard]] std::string activation_reason(tfl::Activation activation);
 [[nodiscard]] SpatialPadding padding_of(tfl::Padding padding);
 

@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <utility>
 
 #include "base/error.h"
 #include "formats/tflite/tflite_codes.h"
@@ -24,7 +25,9 @@ Lowered divide_whole(const TfliteOperator& source, const Binary& op) {
   LoweredOperator result;
   result.op = op;
   result.inputs = source.inputs;
-  result.outputs = {make_value(source, result, "quotient", 0)};
+  Tensor quotient;  // a float until its fraction is cut off
+  quotient.name = fmt::format("{}/quotient", source.graph.tensor(source.outputs[0]).name);
+  result.outputs = {make_value(source, result, std::move(quotient))};
   result.after = {{Unary{UnaryKind::Truncate, 0.0F, 0.0F}, result.outputs, source.outputs}};
   return result;
 }
@@ -35,9 +38,15 @@ Lowered lower_binary(const TfliteOperator& source, BinaryKind kind) {
   if (is_logical(kind)) VP_RETURN_IF_ERROR(check_type(source, 0, DType::Bool));
   const auto activation = find_activation(binary_activation(source));
   if (!activation) return unsupported(source, activation_reason(binary_activation(source)));
+  const DType dtype = find_input(source, 0)->dtype;
+  if (kind == BinaryKind::Divide && dtype == DType::Int64)
+    return unsupported(source, "it divides int64, LiteRT divides int32 alone");
+  if (is_whole(dtype) && *activation != FusedActivation::None) {
+    // The clamp would hide a result that LiteRT lets overflow.
+    return unsupported(source, fmt::format("its fused activation clamps {}", name_of(dtype)));
+  }
   const Binary op = {kind, *activation};
-  if (kind == BinaryKind::Divide && is_whole(find_input(source, 0)->dtype))
-    return divide_whole(source, op);
+  if (kind == BinaryKind::Divide && is_whole(dtype)) return divide_whole(source, op);
   return lowered(op, source.inputs);
 }
 

@@ -76,11 +76,12 @@ Lowered lower_concatenation(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, std::max<std::size_t>(source.inputs.size(), 1)));
   const auto* options = source.table.builtin_options_as_ConcatenationOptions();
   if (options == nullptr) return missing_options(source);
-  const auto activation = find_activation(options->activation());
-  if (!activation) return unsupported(source, activation_reason(options->activation()));
+  // LiteRT's builtin kernel refuses any activation here, its default one passes over it.
+  if (options->activation() != tfl::Activation::NONE)
+    return unsupported(source, activation_reason(options->activation()));
   VP_ASSIGN_OR_RETURN(const int axis,
                       check_axis(source, options->axis(), find_input(source, 0)->shape.size()));
-  return lowered(Concat{axis, *activation}, source.inputs);
+  return lowered(Concat{axis, FusedActivation::None}, source.inputs);
 }
 
 /// The shape comes from the second input, else from the options, else it is the result's own.

@@ -124,6 +124,67 @@ TEST(TfliteOperators, WholeNumbersThatNoFloatHoldsAreRefused) {
       "ADD is not run: its input \"t1\" holds 16777217, whole numbers are run up to 16777216");
 }
 
+template <tfl::Activation kActivation>
+flatbuffers::Offset<void> add_options(Builder& builder) {
+  return tfl::CreateAddOptions(builder, kActivation).Union();
+}
+
+TEST(TfliteOperators, WhatLiteRtWouldLetOverflowEndsTheRun) {
+  const OneOperator one =
+      binary(Code::MUL, {Type::INT32, {3}}, {Type::INT32, {}, {5000}}, Type::INT32);
+  EXPECT_NE(run_operator(one, {1, 2, 4000}).error.find("holds 20000000"), std::string::npos);
+  OneOperator clamped =
+      binary(Code::ADD, {Type::INT32, {3}}, {Type::INT32, {}, {5000}}, Type::INT32);
+  clamped.options = Options::AddOptions;
+  clamped.make_options = add_options<tfl::Activation::RELU6>;
+  EXPECT_EQ(run_operator(clamped, {1, 2, 3}).error,
+            "ADD is not run: its fused activation clamps int32");
+  EXPECT_EQ(run_operator(binary(Code::DIV, {Type::INT64, {3}}, {Type::INT64, {}, {2}}, Type::INT64),
+                         {1, 2, 3})
+                .error,
+            "DIV is not run: it divides int64, LiteRT divides int32 alone");
+}
+
+TEST(TfliteOperators, AFusedTanhOrSignIsPassedOverAsInLiteRt) {
+  OneOperator one =
+      binary(Code::ADD, {Type::FLOAT32, {3}}, {Type::FLOAT32, {}, {1}}, Type::FLOAT32);
+  one.options = Options::AddOptions;
+  one.make_options = add_options<tfl::Activation::TANH>;
+  expect_output(one, {-3, 0, 6}, {3}, {-2, 1, 7});
+  one.make_options = add_options<tfl::Activation::SIGN_BIT>;
+  expect_output(one, {-3, 0, 6}, {3}, {-2, 1, 7});
+}
+
+TEST(TfliteOperators, AFusedActivationThatLiteRtRefusesIsRefused) {
+  OneOperator one = {Code::CONCATENATION,
+                     {{Type::FLOAT32, {3}}, {Type::FLOAT32, {1}, {1}}, {Type::FLOAT32, {4}}},
+                     {0, 1},
+                     {2}};
+  one.options = Options::ConcatenationOptions;
+  one.make_options = [](Builder& builder) {
+    return tfl::CreateConcatenationOptions(builder, 0, tfl::Activation::RELU).Union();
+  };
+  EXPECT_EQ(run_operator(one, {1, 2, 3}).error,
+            "CONCATENATION is not run: its fused activation is number 1");
+  OneOperator matrix = {
+      Code::FULLY_CONNECTED,
+      {{Type::FLOAT32, {1, 3}}, {Type::FLOAT32, {1, 3}, {1, 1, 1}}, {Type::FLOAT32, {1, 1}}},
+      {0, 1},
+      {2}};
+  matrix.options = Options::FullyConnectedOptions;
+  matrix.make_options = [](Builder& builder) {
+    return tfl::CreateFullyConnectedOptions(builder, tfl::Activation::TANH).Union();
+  };
+  EXPECT_EQ(run_operator(matrix, {1, 2, 3}).error,
+            "FULLY_CONNECTED is not run: its fused activation is number 4");
+}
+
+TEST(TfliteOperators, AFloorDivDividesInDouble) {
+  expect_output(
+      binary(Code::FLOOR_DIV, {Type::FLOAT32, {3}}, {Type::FLOAT32, {}, {0.1}}, Type::FLOAT32),
+      {0.7F, 1, -1}, {3}, {6, 9, -10});
+}
+
 TEST(TfliteOperators, AFloatKernelTakesNoWholeNumbers) {
   EXPECT_EQ(run_operator(unary(Code::TANH, Type::INT32, Type::INT32), {1, 2, 3}).error,
             "TANH is not run: its input \"t0\" is int32");

@@ -54,7 +54,11 @@ Lowered lower_plane_convolution(const TfliteOperator& source, const Options* opt
   VP_RETURN_IF_ERROR(
       check_positive(source, "dilation", std::min(options->dilation_h(), options->dilation_w())));
   const auto activation = find_activation(options->activation());
-  if (!activation) return unsupported(source, activation_reason(options->activation()));
+  // XNNPACK leaves a layer with such an activation to the builtin kernel, whose rounding is
+  // another.
+  const bool moves_kernel = is_hybrid(source, 1) && is_passed_over(options->activation());
+  if (!activation || moves_kernel)
+    return unsupported(source, activation_reason(options->activation()));
   Conv2d conv;
   if (source.code == tfl::BuiltinOperator::DEPTHWISE_CONV_2D) {
     VP_RETURN_IF_ERROR(check_depthwise(source));
@@ -91,7 +95,9 @@ Lowered lower_transpose_conv(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(
       check_positive(source, "stride", std::min(options->stride_h(), options->stride_w())));
   const auto activation = find_activation(options->activation());
-  if (!activation) return unsupported(source, activation_reason(options->activation()));
+  const bool moves_kernel = is_hybrid(source, 1) && is_passed_over(options->activation());
+  if (!activation || moves_kernel)
+    return unsupported(source, activation_reason(options->activation()));
   auto size = find_integers(find_input(source, 0));
   if (!size && !find_input(source, 0)->is_constant()) size = stated_shape(source);
   if (!size || size->size() != 4 || std::min((*size)[1], (*size)[2]) < 0)
@@ -142,7 +148,8 @@ Lowered lower_fully_connected(const TfliteOperator& source) {
   const auto* options = source.table.builtin_options_as_FullyConnectedOptions();
   if (options == nullptr) return missing_options(source);
   const auto activation = find_activation(options->activation());
-  if (!activation) return unsupported(source, activation_reason(options->activation()));
+  if (!activation || is_passed_over(options->activation()))  // LiteRT refuses these here
+    return unsupported(source, activation_reason(options->activation()));
   if (options->weights_format() != tfl::WeightsFormat::DEFAULT) {
     return unsupported(source, "its weights are shuffled");
   }

@@ -63,10 +63,38 @@ void combine_keeping_nan(BinaryKind kind, const float* a, const float* b, float*
   }
 }
 
-void combine(const Binary& op, const float* a, const float* b, float* y, std::int64_t count,
-             std::int64_t step_b) {
-  const bool is_extreme = op.kind == BinaryKind::Maximum || op.kind == BinaryKind::Minimum;
-  if (op.keeps_nan && is_extreme) return combine_keeping_nan(op.kind, a, b, y, count, step_b);
+/// Whose value a maximum or minimum is where one operand is NaN or both are equal.
+enum class NanRule : std::uint8_t {
+  Second,
+  First,
+  Nan,  ///< NaN, whichever operand it is
+};
+
+NanRule nan_rule_of(const Binary& op, const BuildContext& context) {
+  if (op.keeps_nan) return NanRule::Nan;
+  const Tensor* second = context.inputs[1].tensor;
+  const bool clamps = context.inputs.size() == 2 && second != nullptr && second->is_constant() &&
+                      count_of(context.inputs[1].dims) == 1;
+  return clamps && context.arithmetic != Arithmetic::Builtin ? NanRule::First : NanRule::Second;
+}
+
+void combine_extremes(BinaryKind kind, NanRule rule, const float* a, const float* b, float* y,
+                      std::int64_t count, std::int64_t step_b) {
+  if (rule == NanRule::Nan) return combine_keeping_nan(kind, a, b, y, count, step_b);
+  const bool is_first = rule == NanRule::First;
+  if (kind == BinaryKind::Maximum) {
+    return is_first ? combine_line(a, b, y, count, step_b,
+                                   [](float p, float q) { return q > p ? q : p; })
+                    : combine_line(a, b, y, count, step_b,
+                                   [](float p, float q) { return p > q ? p : q; });
+  }
+  return is_first
+             ? combine_line(a, b, y, count, step_b, [](float p, float q) { return q < p ? q : p; })
+             : combine_line(a, b, y, count, step_b, [](float p, float q) { return p < q ? p : q; });
+}
+
+void combine(const Binary& op, NanRule rule, const float* a, const float* b, float* y,
+             std::int64_t count, std::int64_t step_b) {
   switch (op.kind) {
     case BinaryKind::Add:
     case BinaryKind::Average:
@@ -78,12 +106,12 @@ void combine(const Binary& op, const float* a, const float* b, float* y, std::in
     case BinaryKind::Divide:
       return combine_line(a, b, y, count, step_b, [](float p, float q) { return p / q; });
     case BinaryKind::Maximum:
-      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p > q ? p : q; });
     case BinaryKind::Minimum:
-      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p < q ? p : q; });
+      return combine_extremes(op.kind, rule, a, b, y, count, step_b);
     case BinaryKind::FloorDivide:
-      return combine_line(a, b, y, count, step_b,
-                          [](float p, float q) { return std::floor(p / q); });
+      return combine_line(a, b, y, count, step_b, [](float p, float q) {
+        return static_cast<float>(std::floor(static_cast<double>(p) / static_cast<double>(q)));
+      });
     case BinaryKind::FloorModulo:
       return combine_line(a, b, y, count, step_b, floor_modulo<float>);
     case BinaryKind::Power:
@@ -100,7 +128,10 @@ class BinaryOperator final : public Operator {
  public:
   BinaryOperator(const Binary& op, std::vector<Shape> inputs, Shape out,
                  const BuildContext& context)
-      : op_(op), inputs_(std::move(inputs)), threads_(context.threads) {
+      : op_(op),
+        rule_(nan_rule_of(op, context)),
+        inputs_(std::move(inputs)),
+        threads_(context.threads) {
     for (Shape& dims : inputs_) {
       dims = widen(dims, out.size(), context.layout);
       strides_.push_back(broadcast_strides(dims, out, context.layout));
@@ -138,22 +169,22 @@ class BinaryOperator final : public Operator {
     }
     const std::int64_t block =
         is_line && !is_whole ? line * std::max<std::int64_t>(1, 8192 / line) : 16384;
-    parallel_for(static_cast<std::size_t>((count + block - 1) / block), threads_,
-                 [&](std::size_t b) {
-                   const std::int64_t begin = static_cast<std::int64_t>(b) * block;
-                   const std::int64_t end = std::min(begin + block, count);
-                   const float* a = context.inputs[0];
-                   float* y = context.outputs[0];
-                   if (is_whole) {
-                     combine(op_, a + begin, context.inputs[1] + begin, y + begin, end - begin, 1);
-                   } else if (other == 1) {
-                     combine(op_, a + begin, context.inputs[1], y + begin, end - begin, 0);
-                   } else {
-                     for (std::int64_t at = begin; at < end; at += line)
-                       combine(op_, a + at, context.inputs[1], y + at, line, 1);
-                   }
-                   finish(y + begin, end - begin);
-                 });
+    parallel_for(
+        static_cast<std::size_t>((count + block - 1) / block), threads_, [&](std::size_t b) {
+          const std::int64_t begin = static_cast<std::int64_t>(b) * block;
+          const std::int64_t end = std::min(begin + block, count);
+          const float* a = context.inputs[0];
+          float* y = context.outputs[0];
+          if (is_whole) {
+            combine(op_, rule_, a + begin, context.inputs[1] + begin, y + begin, end - begin, 1);
+          } else if (other == 1) {
+            combine(op_, rule_, a + begin, context.inputs[1], y + begin, end - begin, 0);
+          } else {
+            for (std::int64_t at = begin; at < end; at += line)
+              combine(op_, rule_, a + at, context.inputs[1], y + at, line, 1);
+          }
+          finish(y + begin, end - begin);
+        });
   }
 
   void finish(float* y, std::int64_t count) const {
@@ -175,10 +206,11 @@ class BinaryOperator final : public Operator {
   void fold(const float* x, const Strides& strides, float* y) const {
     walk_lines(output_dims[0], strides, dense_strides(output_dims[0]),
                [&](std::int64_t at, std::int64_t to, std::int64_t count, std::int64_t step,
-                   std::int64_t) { combine(op_, y + to, x + at, y + to, count, step); });
+                   std::int64_t) { combine(op_, rule_, y + to, x + at, y + to, count, step); });
   }
 
   Binary op_;
+  NanRule rule_;
   std::vector<Shape> inputs_;
   std::vector<Strides> strides_ = {};
   int threads_;

@@ -18,6 +18,8 @@ class ReduceOperator final : public Operator {
       : op_(op), in_(std::move(in)), out_strides_(std::move(out_strides)) {
     output_dims = {std::move(out)};
     out_count_ = count_of(output_dims[0]);
+    const bool finds = op_.kind == ReduceKind::ArgMax || op_.kind == ReduceKind::ArgMin;
+    rejects_nan_ = finds && !op_.keeps_nan && !out_strides_.empty() && out_strides_.back() == 0;
     reduced_count_ = out_count_ == 0 ? 0 : count_of(in_) / out_count_;
     scratch_bytes = out_count_ * (sizeof(double) + sizeof(std::int64_t));
   }
@@ -29,6 +31,14 @@ class ReduceOperator final : public Operator {
     std::fill(totals, totals + out_count_, initial());
     std::fill(seen, seen + out_count_, 0);
     if (op_.kind == ReduceKind::ArgMax || op_.kind == ReduceKind::ArgMin) {
+      if (rejects_nan_ && std::any_of(context.inputs[0], context.inputs[0] + count_of(in_),
+                                      [](float x) { return std::isnan(x); })) {
+        context.report->status =
+            fail(ErrorKind::Unsupported,
+                 "its input holds NaN; which index LiteRT gives then depends on the processor");
+        return;
+      }
+      std::fill(context.outputs[0], context.outputs[0] + out_count_, 0.0F);
       find_extremes(context.inputs[0], totals, seen, context.outputs[0]);
       return;
     }
@@ -65,10 +75,10 @@ class ReduceOperator final : public Operator {
         total *= x;
         break;
       case ReduceKind::Maximum:
-        total = std::max(total, x);
+        total = total > x || (op_.keeps_nan && std::isnan(total)) ? total : x;
         break;
       case ReduceKind::Minimum:
-        total = std::min(total, x);
+        total = total < x || (op_.keeps_nan && std::isnan(total)) ? total : x;
         break;
       case ReduceKind::SumOfSquares:
       case ReduceKind::L2:
@@ -92,7 +102,8 @@ class ReduceOperator final : public Operator {
     return total;
   }
 
-  // The first of equal extremes wins; elements come in increasing order of the one reduced axis.
+  // The first of equal extremes wins and NaN never does; elements come in increasing order of the
+  // one reduced axis.
   void find_extremes(const float* x, double* best, std::int64_t* seen, float* y) const {
     const bool wants_largest = op_.kind == ReduceKind::ArgMax;
     walk_lines(in_, dense_strides(in_), out_strides_,
@@ -101,7 +112,7 @@ class ReduceOperator final : public Operator {
                  for (std::int64_t i = 0; i < count; ++i) {
                    const std::int64_t at = to + i * step;
                    const auto value = static_cast<double>(x[from + i]);
-                   if (seen[at] == 0 || (wants_largest ? value > best[at] : value < best[at])) {
+                   if (wants_largest ? value > best[at] : value < best[at]) {
                      best[at] = value;
                      y[at] = static_cast<float>(seen[at]);
                    }
@@ -115,6 +126,7 @@ class ReduceOperator final : public Operator {
   Strides out_strides_;
   std::size_t out_count_ = 0;
   std::size_t reduced_count_ = 0;
+  bool rejects_nan_ = false;
 };
 
 /// The axes that a reduction leaves; all in memory's order.
@@ -166,7 +178,9 @@ OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
   }
   VP_ASSIGN_OR_RETURN(LeftAxes left, find_left_axes(op, context, reduced));
   const bool sums = op.kind == ReduceKind::Sum || op.kind == ReduceKind::Mean;
-  if (sums && context.float_math != FloatMath::Plain && count_of(in) > 0) {
+  const Tensor* tensor = context.inputs[0].tensor;
+  const bool is_float = tensor == nullptr || tensor->dtype == DType::Float32;
+  if (sums && is_float && context.float_math != FloatMath::Plain && count_of(in) > 0) {
     const LitertSum sum = {context.float_math, op.kind == ReduceKind::Mean, in, reduced};
     return make_litert_sum(sum, std::move(left.shape));
   }

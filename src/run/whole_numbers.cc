@@ -1,0 +1,95 @@
+#include "run/whole_numbers.h"
+
+#include <algorithm>
+#include <cmath>
+#include <optional>
+
+#include "base/error.h"
+
+namespace visionpress {
+namespace {
+
+constexpr float kLimit = 16777216.0F;  // 2^24: below it each float that is whole is exact
+
+struct WholeRange {
+  float low = -kLimit;
+  float high = kLimit;
+};
+
+/// Nothing for types that are no whole numbers.
+std::optional<WholeRange> find_range(DType dtype) {
+  switch (dtype) {
+    case DType::Int8:
+      return WholeRange{-128.0F, 127.0F};
+    case DType::UInt8:
+      return WholeRange{0.0F, 255.0F};
+    case DType::Int16:
+      return WholeRange{-32768.0F, 32767.0F};
+    case DType::Int32:
+    case DType::Int64:
+      return WholeRange{};
+    default:
+      return std::nullopt;
+  }
+}
+
+bool is_inside(const WholeRange& range, float x) {
+  // NaN fails every comparison.
+  return x >= range.low && x <= range.high && std::fabs(x) < kLimit && x == std::trunc(x);
+}
+
+}  // namespace
+
+bool computes_whole_numbers(const Graph& graph, const Node& node) {
+  if (moves_values(node.op)) return false;
+  return std::any_of(node.outputs.begin(), node.outputs.end(), [&](TensorId id) {
+    return id != kNoTensor && find_range(graph.tensor(id).dtype).has_value();
+  });
+}
+
+Result<void> check_whole_operator(const Graph& graph, const Node& node) {
+  const bool is_checked =
+      std::holds_alternative<Unary>(node.op) || std::holds_alternative<Binary>(node.op) ||
+      std::holds_alternative<Reduce>(node.op) || std::holds_alternative<NonMaxSuppression>(node.op);
+  if (is_checked) return {};
+  return fail(ErrorKind::Unsupported, "it computes in {}, which is run in float32",
+              name_of(graph.tensor(node.outputs[0]).dtype));
+}
+
+Result<void> check_whole_values(const Tensor& tensor, std::span<const float> values) {
+  const auto range = find_range(tensor.dtype);
+  if (!range) return {};
+  const auto beyond = std::ranges::find_if(values, [&](float x) { return !is_inside(*range, x); });
+  if (beyond == values.end()) return {};
+  return fail(ErrorKind::Unsupported,
+              "its result \"{}\" of {} holds {}: whole numbers are run inside their type and below "
+              "16777216, where float32 holds each of them",
+              tensor.name, name_of(tensor.dtype), static_cast<double>(*beyond));
+}
+
+Result<void> check_whole_sum(std::span<const std::span<const float>> operands) {
+  double largest = 0.0;
+  for (const std::span<const float> operand : operands) {
+    float most = 0.0F;
+    for (const float x : operand) most = std::max(most, std::fabs(x));
+    largest += static_cast<double>(most);
+  }
+  if (largest < static_cast<double>(kLimit)) return {};
+  return fail(ErrorKind::Unsupported,
+              "it adds {} tensors of whole numbers up to {} in all, they are run below 16777216",
+              operands.size(), largest);
+}
+
+Result<void> check_whole_literal(const Tensor& tensor) {
+  const bool is_wide = tensor.dtype == DType::Int32 || tensor.dtype == DType::Int64;
+  if (!is_wide) return {};
+  const auto beyond =
+      std::ranges::find_if(tensor.literal, [](float x) { return !(std::fabs(x) < kLimit); });
+  if (beyond == tensor.literal.end()) return {};
+  return fail(ErrorKind::Unsupported,
+              "constant \"{}\" of {} holds {}: whole numbers are run below 16777216, where float32 "
+              "holds each of them",
+              tensor.name, name_of(tensor.dtype), static_cast<double>(*beyond));
+}
+
+}  // namespace visionpress
