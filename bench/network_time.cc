@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "api/open_model.h"
+#include "formats/open_model.h"
 #include "run/executor.h"
 
 namespace visionpress {

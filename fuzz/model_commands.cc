@@ -5,9 +5,9 @@
 #include <limits>
 #include <string>
 
-#include "api/open_model.h"
 #include "codecs/scheme.h"
 #include "eval/image.h"
+#include "formats/open_model.h"
 #include "fuzz_input.h"
 #include "visionpress/compress.h"
 #include "visionpress/convert.h"

@@ -8,26 +8,26 @@
 #include <span>
 #include <string>
 
-#include "base/mapped_file.h"
 #include "fuzz_input.h"
 #include "package/export_package.h"
+#include "package/file_set.h"
 #include "package/zip_archive.h"
 #include "visionpress/model.h"
 
 namespace visionpress {
 namespace {
 
-void exchange_model(const OpenedPackage& opened) {
+void exchange_model(const FileSet& files, const ExportPackage& package) {
   const std::array<std::byte, 3> model = {std::byte{1}, std::byte{2}, std::byte{3}};
   const Bytes piece = model;
-  const auto written = replace_model(opened.file.bytes(), opened.package, {&piece, 1});
+  const auto written = replace_model(files.whole_bytes(), package, {&piece, 1});
   if (!written) {
     require(written.error().kind != ErrorKind::Internal, "an archive that opens can be written");
     return;
   }
   const auto archive = ZipArchive::open(*written);
   require(archive.has_value(), "the new archive opens");
-  const ZipEntry* entry = archive->find(opened.package.model_entry);
+  const ZipEntry* entry = archive->find(package.model_entry);
   require(entry != nullptr, "the new archive has the model");
   const auto bytes = archive->read(*entry);
   require(bytes && bytes->size() == model.size(), "the new archive holds the new model");
@@ -46,8 +46,10 @@ void open_archive(Bytes input) {
   }
   const std::string path = put_file("export.zip", input);
   Diagnostics diagnostics;
-  const auto opened = open_package(path, diagnostics);
-  if (opened) exchange_model(*opened);
+  const auto files = FileSet::open(path);
+  require(files.has_value(), "an archive that opens is a set of files");
+  const auto package = read_package(*files, diagnostics);
+  if (package && files->read(package->model_entry)) exchange_model(*files, *package);
   static_cast<void>(inspect(path));
 }
 
@@ -61,7 +63,9 @@ void open_folder(Bytes input) {
   }
   Diagnostics diagnostics;
   const std::string folder = scratch_folder() + "/export";
-  static_cast<void>(open_package(folder, diagnostics));
+  const auto files = FileSet::open(folder);
+  require(files.has_value(), "a folder can be listed");
+  static_cast<void>(read_package(*files, diagnostics));
   static_cast<void>(inspect(folder));
 }
 

@@ -90,11 +90,12 @@ void open_folder(Bytes input) {
     put_file("saved/variables/variables.index", index);
     put_file("saved/variables/variables.data-00000-of-00001",
              parts.size() > 2 ? parts[2] : Bytes());
-    static_cast<void>(
-        graphdef::TensorBundle::open(scratch_folder() + "/saved/variables/variables"));
   }
+  const auto files = FileSet::open(scratch_folder() + "/saved");
+  require(files.has_value(), "a folder can be listed");
+  static_cast<void>(graphdef::TensorBundle::open(*files, "variables/variables"));
   Diagnostics diagnostics;
-  if (!read_saved_model(scratch_folder() + "/saved", {}, diagnostics)) return;
+  if (!read_saved_model({*files, "saved_model.pb", parts[0]}, {}, diagnostics)) return;
   ConvertOptions options;
   options.input = scratch_folder() + "/saved";
   options.output = scratch_folder() + "/written.tflite";

@@ -5,14 +5,14 @@
 #include <map>
 
 #include "api/encode_weights.h"
-#include "api/format_names.h"
-#include "api/open_model.h"
+#include "api/open_input.h"
 #include "api/plan.h"
 #include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
 #include "codecs/scheme.h"
+#include "formats/format_table.h"
 #include "visionpress/model.h"
 
 namespace visionpress {
@@ -20,7 +20,9 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_folder(const OpenedModel& model) { return model.package && !model.package->is_archive; }
+bool is_folder(const OpenedModel& model) { return model.files.kind() == FileSet::Kind::Folder; }
+
+bool is_archive(const OpenedModel& model) { return model.files.kind() == FileSet::Kind::Archive; }
 
 /// NAME.SCHEME.EXT beside the input; a folder's NAME gets the EXT of its model.
 std::string default_output(const OpenedModel& model, const CompressOptions& options) {
@@ -30,7 +32,7 @@ std::string default_output(const OpenedModel& model, const CompressOptions& opti
   if (is_folder(model)) {
     if (!path.has_filename()) path = path.parent_path();  // "export/"
     stem = path.filename();
-    extension = fs::path(model.package->model_path).extension();
+    extension = fs::path(model.entry).extension();
   }
   return path.parent_path() / (stem.string() + "." + options.scheme + extension.string());
 }
@@ -46,7 +48,7 @@ bool is_archive_wanted(const std::string& output) { return lower_extension(outpu
 Result<void> check_extension(const OpenedModel& model, const std::string& output) {
   const std::string own = extension_of(model.graph().format);
   const std::string named = lower_extension(output);
-  for (const FormatNames& other : kFormatNames) {
+  for (const ModelFormat& other : all_formats()) {
     if (named != other.extension || named == own) continue;
     return fail(ErrorKind::Usage, "{}: the file stays a {} file, whose name ends in {}{}", output,
                 name_of(model.graph().format), own,
@@ -59,18 +61,14 @@ Result<void> check_extension(const OpenedModel& model, const std::string& output
 
 Result<void> check_output(const OpenedModel& model, const CompressOptions& options,
                           const std::string& output) {
-  if (model.is_saved_model()) {
-    return fail(
-        ErrorKind::Unsupported,
-        "{}: a SavedModel is not rewritten; convert it to TensorFlow Lite, or freeze it to a "
-        ".pb file first",
-        options.input);
+  if (auto checked = model.source->check_rewritable(); !checked) {
+    return in_file(checked.error(), options.input);
   }
   VP_RETURN_IF_ERROR(check_extension(model, output));
   VP_RETURN_IF_ERROR(check_not_read(output, {&options.input, 1}));
-  if (is_folder(model)) VP_RETURN_IF_ERROR(check_not_read(output, {&model.package->model_path, 1}));
-  const bool is_archive = model.package && model.package->is_archive;
-  if (is_archive_wanted(output) && !is_archive) {
+  const std::string model_path = model.files.path_of(model.entry);
+  VP_RETURN_IF_ERROR(check_not_read(output, {&model_path, 1}));
+  if (is_archive_wanted(output) && !is_archive(model)) {
     return fail(ErrorKind::Usage,
                 "{}: only the model of a ZIP archive can be written as one, and {} is none", output,
                 options.input);
@@ -115,12 +113,12 @@ Result<FilePieces> make_smaller_pieces(const OpenedModel& model, const CompressO
 
 Result<void> write_pieces(const OpenedModel& model, const CompressResult& result,
                           const FilePieces& pieces, bool changed, OutputFile& file) {
-  if (!model.package || !model.package->is_archive || !is_archive_wanted(result.output)) {
+  if (!is_archive(model) || !is_archive_wanted(result.output)) {
     return file.write(pieces.pieces);
   }
-  const Bytes source = model.package->file.bytes();
+  const Bytes source = model.files.whole_bytes();
   if (!changed) return file.write({&source, 1});
-  const auto archive = replace_model(source, model.package->package, pieces.pieces);
+  const auto archive = replace_model(source, *model.package, pieces.pieces);
   if (!archive) return in_file(archive.error(), result.input);
   const Bytes bytes = *archive;
   return file.write({&bytes, 1});
@@ -193,7 +191,7 @@ Result<CompressResult> compress(const CompressOptions& options) {
     return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
   }
   const int threads = options.threads > 0 ? options.threads : default_thread_count();
-  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model(options.input));
+  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_input(options.input));
   CompressResult result;
   result.input = options.input;
   result.output = options.output.empty() ? default_output(model, options) : options.output;

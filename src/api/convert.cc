@@ -10,13 +10,13 @@
 
 #include "api/check_conversion.h"
 #include "api/encode_weights.h"
-#include "api/format_names.h"
-#include "api/open_model.h"
+#include "api/open_input.h"
 #include "api/plan.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
 #include "base/stop.h"
+#include "formats/format_table.h"
 #include "formats/tflite/tflite_builder.h"
 #include "formats/tflite/tflite_reader.h"
 #include "transform/prepare_tflite.h"
@@ -102,8 +102,8 @@ bool equals_pieces(Bytes written, const std::vector<Bytes>& pieces, int threads)
 /// The written file must be what was meant, byte for byte, and our own reader must accept it.
 Result<OpenedModel> verify_pieces(const std::string& path, const std::vector<Bytes>& pieces,
                                   int threads) {
-  VP_ASSIGN_OR_RETURN(OpenedModel written, open_model(path, {.check_values = false}));
-  if (!equals_pieces(written.file.bytes(), pieces, threads)) {
+  VP_ASSIGN_OR_RETURN(OpenedModel written, open_model(path));
+  if (!equals_pieces(written.bytes(), pieces, threads)) {
     return fail(ErrorKind::Internal, "the bytes read back differ from those written");
   }
   return written;
@@ -263,7 +263,7 @@ Result<void> Converter::check(const Graph& source, const Graph& written) {
 Result<void> Converter::measure(const Graph& source, const std::string& path) {
   if (!result_.check.done) return {};
   const Stopwatch watch(result_.check.seconds);
-  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path, {.check_values = false}));
+  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
   VP_ASSIGN_OR_RETURN(
       const ConversionOutcome outcome,
       measure_conversion(source, written.graph(), input_shape_, threads_, time_limit()));
@@ -390,7 +390,7 @@ Result<ConvertResult> Converter::convert() {
   }
   VP_ASSIGN_OR_RETURN(
       const OpenedModel model,
-      open_model(options_.input, open_options(options_.input_size, options_.settings)));
+      open_input(options_.input, read_options(options_.input_size, options_.settings)));
   if (auto checked = check_format(model.graph()); !checked)
     return in_file(checked.error(), options_.input);
   VP_RETURN_IF_ERROR(check_output());

@@ -7,7 +7,7 @@
 #include <map>
 #include <string_view>
 
-#include "api/open_model.h"
+#include "api/open_input.h"
 #include "base/error.h"
 #include "codecs/decode.h"
 #include "codecs/weight_values.h"
@@ -214,7 +214,7 @@ std::vector<WeightEdit> list_edits(const std::vector<Encoded>& all) {
 
 Result<void> verify_written(const std::string& path, const Graph& source,
                             const std::vector<Encoded>& all) {
-  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path, {.check_values = false}));
+  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
   const Graph& graph = written.graph();
   if (graph.weights.size() != source.weights.size() || graph.nodes.size() != source.nodes.size()) {
     return fail(ErrorKind::Internal, "written with {} layers and {} weights, meant with {} and {}",

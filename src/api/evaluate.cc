@@ -5,7 +5,6 @@
 #include <filesystem>
 
 #include "api/evaluation.h"
-#include "api/open_model.h"
 #include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
@@ -60,18 +59,20 @@ Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
   Evaluation evaluation(options, progress);
   const bool only_predictions = std::all_of(files.begin(), files.end(), is_predictions);
   // A bad file is named before the good ones have been run.
+  std::vector<OpenedModel> models;
   for (const std::string& file : files) {
     if (is_predictions(file)) continue;
-    VP_RETURN_IF_ERROR(
-        open_model(file, open_options(options.preprocess.input_size, options.preprocess.settings)));
+    VP_ASSIGN_OR_RETURN(OpenedModel model, evaluation.open(file));
+    models.push_back(std::move(model));
   }
   VP_RETURN_IF_ERROR(
       evaluation.load_data(only_predictions ? ImageNeed::Optional : ImageNeed::Required));
   std::vector<Column> columns;
+  auto next_model = models.begin();
   for (const std::string& file : files) {
     auto column = is_predictions(file)
                       ? evaluation.read_predictions(file, PredictionSource::Elsewhere)
-                      : evaluation.run_model(file);
+                      : evaluation.run_model(std::move(*next_model++));
     if (!column) return in_file(column.error(), file);
     if (!columns.empty() && column->predictions.task != columns.front().predictions.task) {
       return fail(ErrorKind::Usage,

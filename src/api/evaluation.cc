@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <mutex>
 
-#include "api/format_names.h"
+#include "api/open_input.h"
 #include "api/read_output.h"
 #include "api/run_time.h"
 #include "base/ascii.h"
@@ -16,6 +16,7 @@
 #include "eval/image.h"
 #include "eval/image_frame.h"
 #include "eval/threshold_metrics.h"
+#include "formats/format_table.h"
 
 namespace visionpress {
 namespace {
@@ -165,15 +166,21 @@ Result<Column> Evaluation::read_predictions(const std::string& file, PredictionS
   return column;
 }
 
-Result<Evaluation::Fitted> Evaluation::fit_model(const std::string& file) {
+Result<OpenedModel> Evaluation::open(const std::string& file) const {
+  return open_input(file, read_options(options_.preprocess));
+}
+
+Result<Evaluation::Fitted> Evaluation::fit_model(OpenedModel model) {
   Fitted fitted;
   ModelRunner& runner = fitted.runner;
-  VP_ASSIGN_OR_RETURN(runner, ModelRunner::create(file, {.labels = options_.labels,
-                                                         .arithmetic = options_.arithmetic,
-                                                         .preprocess = options_.preprocess,
-                                                         .crops = options_.crops,
-                                                         .threads = threads_,
-                                                         .package = hint_}));
+  const std::string file = model.files.path();
+  VP_ASSIGN_OR_RETURN(runner,
+                      ModelRunner::create(std::move(model), {.labels = options_.labels,
+                                                             .arithmetic = options_.arithmetic,
+                                                             .preprocess = options_.preprocess,
+                                                             .crops = options_.crops,
+                                                             .threads = threads_,
+                                                             .package = hint_}));
   for (const std::string& warning : runner.model.warnings) {
     diagnostics_.warn(fmt::format("{}: {}", file, warning));
   }
@@ -183,8 +190,9 @@ Result<Evaluation::Fitted> Evaluation::fit_model(const std::string& file) {
   return fitted;
 }
 
-Result<Column> Evaluation::run_model(const std::string& file) {
-  VP_ASSIGN_OR_RETURN(const Fitted fitted, fit_model(file));
+Result<Column> Evaluation::run_model(OpenedModel model) {
+  const std::string file = model.files.path();
+  VP_ASSIGN_OR_RETURN(const Fitted fitted, fit_model(std::move(model)));
   const ModelRunner& runner = fitted.runner;
   Column column;
   column.score.file = file;
@@ -206,7 +214,8 @@ Result<Column> Evaluation::run_model(const std::string& file) {
 }
 
 Result<TriedWays> Evaluation::run_ways(const std::string& file) {
-  VP_ASSIGN_OR_RETURN(Fitted fitted, fit_model(file));
+  VP_ASSIGN_OR_RETURN(OpenedModel model, open(file));
+  VP_ASSIGN_OR_RETURN(Fitted fitted, fit_model(std::move(model)));
   ModelRunner& runner = fitted.runner;
   const Preprocess chosen = runner.preprocess;
   TriedWays tried;

@@ -89,8 +89,10 @@ class Evaluation {
   /// source: who has them, for a warning; empty: none is given.
   void adopt(std::vector<std::string> labels, PackageHint hint, std::string source);
 
+  /// A model as these options want it read. errors: as open_model.
+  [[nodiscard]] Result<OpenedModel> open(const std::string& file) const;
   /// Both give a column without figures. errors: as `evaluate`, naming no file.
-  [[nodiscard]] Result<Column> run_model(const std::string& file);
+  [[nodiscard]] Result<Column> run_model(OpenedModel model);
   [[nodiscard]] Result<Column> read_predictions(const std::string& file, PredictionSource source);
 
   /// Takes the images that cannot be decoded out of the data set before any column is there:
@@ -123,7 +125,7 @@ class Evaluation {
     ModelRunner runner = {};
     std::vector<int> tags = {};
   };
-  [[nodiscard]] Result<Fitted> fit_model(const std::string& file);
+  [[nodiscard]] Result<Fitted> fit_model(OpenedModel model);
   void share_labels(ModelRunner& runner, const std::string& file);
   [[nodiscard]] Result<void> check_fits(const ModelRunner& runner) const;
   [[nodiscard]] std::vector<std::string> list_paths() const;

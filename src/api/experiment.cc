@@ -9,13 +9,13 @@
 #include "api/encode_weights.h"
 #include "api/evaluation.h"
 #include "api/experiment_store.h"
-#include "api/format_names.h"
-#include "api/open_model.h"
+#include "api/open_input.h"
 #include "api/plan.h"
 #include "base/ascii.h"
 #include "base/error.h"
 #include "codecs/scheme.h"
 #include "eval/package_hint.h"
+#include "formats/format_table.h"
 #include "package/sha1.h"
 #include "visionpress/report.h"
 #include "visionpress/version.h"
@@ -78,8 +78,8 @@ std::string name_file(const std::string& title) {
 /// The formats' words, for a message.
 std::string list_words() {
   std::string text;
-  for (const FormatNames& names : kFormatNames)
-    text += fmt::format("{}{}", text.empty() ? "" : ", ", names.word);
+  for (const ModelFormat& format : all_formats())
+    text += fmt::format("{}{}", text.empty() ? "" : ", ", format.word);
   return text;
 }
 
@@ -90,7 +90,7 @@ Result<void> check_schemes(const std::vector<std::string>& schemes) {
     VP_RETURN_IF_ERROR(choose_scheme(has_format ? scheme.substr(colon + 1) : scheme));
     const std::string_view format = std::string_view(scheme).substr(0, has_format ? colon : 0);
     if (!has_format ||
-        std::ranges::find(kFormatNames, format, &FormatNames::word) != kFormatNames.end())
+        std::ranges::find(all_formats(), format, &ModelFormat::word) != all_formats().end())
       continue;
     return fail(ErrorKind::Usage, "no format \"{}\" in \"{}\"; one of {}", format, scheme,
                 list_words());
@@ -120,7 +120,7 @@ Result<void> check(const ExperimentOptions& options) {
 bool is_wanted(const ExperimentOptions& options, Format format, std::string_view scheme) {
   if (options.schemes.empty()) return true;
   return std::ranges::any_of(options.schemes, [&](const std::string& wanted) {
-    return wanted == scheme || wanted == fmt::format("{}:{}", names_of(format).word, scheme);
+    return wanted == scheme || wanted == fmt::format("{}:{}", format_row(format).word, scheme);
   });
 }
 
@@ -178,9 +178,7 @@ class Experiment {
 
  private:
   [[nodiscard]] Result<void> add_export(const std::string& path) {
-    VP_ASSIGN_OR_RETURN(const OpenedModel model,
-                        open_model(path, open_options(options_.evaluate.preprocess.input_size,
-                                                      options_.evaluate.preprocess.settings)));
+    VP_ASSIGN_OR_RETURN(const OpenedModel model, evaluation_.open(path));
     const Graph& graph = model.graph();
     Export found;
     found.path = path;
@@ -189,16 +187,15 @@ class Experiment {
     VP_ASSIGN_OR_RETURN(FoundLabels labels, find_labels(model, path, options_.evaluate.labels));
     found.labels = std::move(labels.labels);
     if (model.package) {
-      const ExportManifest& manifest = model.package->package.manifest;
+      const ExportManifest& manifest = model.package->manifest;
       found.kind = fmt::format("{} {} {} {}", manifest.domain_type, manifest.platform,
                                manifest.exporter_version, manifest.exported_date);
-      found.hint = choose_hint(model.package->package, graph.input_info.width);
-      if (!model.package->is_archive) {
-        found.extension = fs::path(model.package->model_path).extension();
+      found.hint = choose_hint(*model.package, graph.input_info.width);
+      if (model.files.kind() == FileSet::Kind::Folder) {
+        found.extension = fs::path(model.entry).extension();
       }
     }
-    const bool is_saved_model = model.bytes().empty();
-    if (is_saved_model) {
+    if (model.is_folder) {
       VP_ASSIGN_OR_RETURN(found.sha1, hash_path(path));
       warnings_.push_back(path + ": a SavedModel is no one file, so no scheme is tried on it");
     } else {
@@ -234,8 +231,8 @@ class Experiment {
   void warn_of_formats() {
     for (const std::string& scheme : options_.schemes) {
       const std::string word = scheme.substr(0, scheme.find(':'));
-      const auto* names = std::ranges::find(kFormatNames, word, &FormatNames::word);
-      if (names == kFormatNames.end() ||
+      const auto names = std::ranges::find(all_formats(), word, &ModelFormat::word);
+      if (names == all_formats().end() ||
           std::ranges::find(exports_, names->title, &Export::family) != exports_.end())
         continue;
       warnings_.push_back(fmt::format("{}: no export is a {} file", scheme, names->title));
@@ -364,7 +361,8 @@ class Experiment {
                                    .threads = options_.evaluate.threads}));
     }
     evaluation_.adopt(planned.source->labels, planned.source->hint, "");
-    return evaluation_.run_model(planned.column.source);
+    VP_ASSIGN_OR_RETURN(OpenedModel model, evaluation_.open(planned.column.source));
+    return evaluation_.run_model(std::move(model));
   }
 
   /// The first images (0: all) by name, where some were left out; else none.

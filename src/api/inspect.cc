@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "api/format_names.h"
 #include "api/model_runner.h"
-#include "api/open_model.h"
+#include "api/open_input.h"
 #include "api/plan.h"
 #include "base/error.h"
 #include "codecs/scheme.h"
+#include "formats/format_table.h"
 #include "visionpress/model.h"
 
 namespace visionpress {
@@ -49,7 +49,7 @@ std::string describe_image_input(const InputInfo& info) {
 /// What each scheme would leave of the file, by its own plan and the format's own writer.
 Result<std::vector<SchemeFit>> estimate_schemes(const OpenedModel& model) {
   std::vector<SchemeFit> fits;
-  if (model.is_saved_model()) return fits;  // `compress` writes none
+  if (model.is_folder) return fits;  // `compress` writes none
   for (const Scheme& scheme : all_schemes()) {
     VP_ASSIGN_OR_RETURN(const auto plan, make_plan(*model.source, scheme, {}));
     SchemeFit fit{.name = std::string(scheme.name), .help = std::string(scheme.help)};
@@ -89,7 +89,7 @@ Result<ModelInfo> inspect(const std::string& file) { return inspect(file, std::n
 
 Result<ModelInfo> inspect(const std::string& file,
                           const std::optional<std::array<std::int64_t, 2>>& input_size) {
-  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model(file, open_options(input_size)));
+  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_input(file, read_options(input_size)));
   const Graph& graph = model.graph();
   ModelInfo info;
   info.file = file;
@@ -122,7 +122,7 @@ Result<ModelInfo> inspect(const std::string& file,
     info.labels_source = fs::path(found->file).filename().string() + " beside it";
   }
   info.metadata = graph.metadata;
-  if (model.package) add_package(model.package->package, info);
+  if (model.package) add_package(*model.package, info);
   auto fits = estimate_schemes(model);
   if (!fits) return in_file(fits.error(), file);
   info.schemes = std::move(*fits);

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "api/open_input.h"
 #include "base/error.h"
 #include "base/mapped_file.h"
 #include "eval/package_hint.h"
@@ -98,7 +99,7 @@ Result<void> check_label_count(const ModelRunner& runner, const FoundLabels& fou
 /// The labels that came with the model: in its file, else in its package.
 const std::vector<std::string>& own_labels(const OpenedModel& model) {
   const std::vector<std::string>& in_file = model.graph().labels;
-  return in_file.empty() && model.package ? model.package->package.labels : in_file;
+  return in_file.empty() && model.package ? model.package->labels : in_file;
 }
 
 /// A label file in another order than the model's own gives every class a wrong name.
@@ -172,7 +173,7 @@ Result<void> choose_runner_preprocess(ModelRunner& runner, const RunnerOptions& 
   const PreprocessUse use =
       runner.task == ModelTask::Detection ? PreprocessUse::Detector : classifier;
   const PackageHint hint = runner.model.package
-                               ? choose_hint(runner.model.package->package, graph.input_info.width)
+                               ? choose_hint(*runner.model.package, graph.input_info.width)
                                : options.package;
   const Layout layout = picture_layout(graph, runner.executor->input_shape());
   const HeadPixels pixels = runner.head.kind != nullptr ? runner.head.kind->pixels : HeadPixels();
@@ -203,9 +204,14 @@ Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerO
 }  // namespace
 
 Result<ModelRunner> ModelRunner::create(const std::string& path, const RunnerOptions& options) {
+  VP_ASSIGN_OR_RETURN(OpenedModel model, open_input(path, read_options(options.preprocess)));
+  return create(std::move(model), options);
+}
+
+Result<ModelRunner> ModelRunner::create(OpenedModel model, const RunnerOptions& options) {
   ModelRunner runner;
-  VP_ASSIGN_OR_RETURN(runner.model, open_model(path, open_options(options.preprocess.input_size,
-                                                                  options.preprocess.settings)));
+  runner.model = std::move(model);
+  const std::string path = runner.model.files.path();
   if (auto compiled = compile(runner, path, options); !compiled)
     return in_file(compiled.error(), path);
   return runner;
@@ -223,8 +229,7 @@ bool guesses_range(const OpenedModel& model, std::size_t label_count) {
     if (!shapes.back().empty() && shapes.back().front() < 0)
       shapes.back().front() = 1;  // the batch
   }
-  const PackageHint hint =
-      model.package ? choose_hint(model.package->package, info.width) : PackageHint();
+  const PackageHint hint = model.package ? choose_hint(*model.package, info.width) : PackageHint();
   const NetworkOutline outline = outline_network(graph, shapes, label_count);
   return guesses_range(graph, recognise_head(outline).has_value(), hint);
 }

@@ -6,9 +6,9 @@
 #include <string>
 #include <vector>
 
-#include "api/open_model.h"
 #include "eval/heads/heads.h"
 #include "eval/preprocess.h"
+#include "formats/open_model.h"
 #include "run/executor.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/result.h"
@@ -36,6 +36,8 @@ struct ModelRunner {
   /// that cannot be run; all name their file.
   [[nodiscard]] static Result<ModelRunner> create(const std::string& path,
                                                   const RunnerOptions& options);
+  /// Of a model that is open already.
+  [[nodiscard]] static Result<ModelRunner> create(OpenedModel model, const RunnerOptions& options);
 
   OpenedModel model = {};
   std::optional<Executor> executor = std::nullopt;  ///< always there after `create`

@@ -6,7 +6,7 @@
 #include <numeric>
 #include <set>
 
-#include "api/open_model.h"
+#include "api/open_input.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/printable.h"

@@ -5,22 +5,18 @@
 #include <climits>
 #include <cstring>
 #include <filesystem>
-#include <mutex>
-#include <random>
-#include <set>
-#include <string_view>
 #include <system_error>
 #include <utility>
 #include <vector>
 
 #include <fcntl.h>
-#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
 #include "base/descriptor.h"
 #include "base/error.h"
+#include "base/temporary_name.h"
 
 namespace visionpress {
 namespace {
@@ -31,45 +27,6 @@ tl::unexpected<Error> output_error(const std::string& path, const char* what, in
 
 /// Where an open file without a name can be reached.
 std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
-
-std::string folder_of(const std::string& path) {
-  const std::string folder = std::filesystem::path(path).parent_path().string();
-  return folder.empty() ? "." : folder;
-}
-
-// Every temporary file has such a name, whatever the output's own: short enough for any folder, and
-// known again when a later run cleans up.
-constexpr std::string_view kTemporary = ".visionpress-";
-constexpr std::size_t kRandomLetters = 6;  // mkostemp's
-
-bool is_temporary_name(std::string_view name) {
-  return name.starts_with(kTemporary) && name.size() == kTemporary.size() + kRandomLetters;
-}
-
-/// Held by whoever writes a temporary file, until it is renamed or the program ends, however it
-/// ends. A file that nobody holds is nobody's.
-bool lock_file(int fd) { return ::flock(fd, LOCK_EX | LOCK_NB) == 0; }
-
-/// Removes what killed runs left in a folder; each folder once in a run, since outputs may be many.
-void remove_stale(const std::string& folder) {
-  static std::mutex mutex;
-  static std::set<std::string> cleaned;
-  {
-    const std::lock_guard<std::mutex> lock(mutex);
-    if (!cleaned.insert(folder).second) return;
-  }
-  std::error_code error;
-  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
-       at.increment(error)) {
-    if (!is_temporary_name(at->path().filename().native())) continue;
-    const Descriptor file(::open(at->path().c_str(), O_RDWR | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK));
-    struct stat info = {};
-    if (file.get() >= 0 && ::fstat(file.get(), &info) == 0 && S_ISREG(info.st_mode) &&
-        lock_file(file.get())) {
-      ::unlink(at->path().c_str());
-    }
-  }
-}
 
 /// A file without a name in the folder: whatever ends the program, nothing is left of it.
 /// returns: -1 where there are no such files, or where they could not be named later.
@@ -88,23 +45,14 @@ bool name_file(int fd, const std::string& name) {
                   AT_SYMLINK_FOLLOW) == 0;
 }
 
-/// A name that no other run uses; as mkostemp's.
-std::string make_temporary_name(const std::string& folder) {
-  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
-  std::random_device random;
-  std::string name = folder + "/" + std::string(kTemporary);
-  for (std::size_t i = 0; i < kRandomLetters; ++i) name += kLetters[random() % kLetters.size()];
-  return name;
-}
-
 /// An open temporary file, and its name; -1 with errno where there can be none.
 int open_temporary(const std::string& folder, std::string& name) {
   for (;;) {
-    name = folder + "/" + std::string(kTemporary) + std::string(kRandomLetters, 'X');
+    name = folder + "/" + std::string(kTemporaryPattern);
     const int fd = ::mkostemp(name.data(), O_CLOEXEC);
     if (fd < 0) return fd;
     // Where files cannot be locked, no other run takes it for a stale one either.
-    const bool locked = lock_file(fd) || errno != EWOULDBLOCK;
+    const bool locked = lock_temporary(fd) || errno != EWOULDBLOCK;
     struct stat info = {};
     // Between its making and its locking another run may have removed it.
     if (locked && ::fstat(fd, &info) == 0 && info.st_nlink > 0) return fd;
@@ -153,11 +101,11 @@ Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwri
   OutputFile file;
   file.path_ = path;
   file.overwrite_ = overwrite;
-  const std::string folder = folder_of(path);
+  const std::string folder = parent_folder(path);
   remove_stale(folder);
   file.fd_ = open_nameless(folder);
   if (file.fd_ >= 0) {
-    lock_file(file.fd_);
+    static_cast<void>(lock_temporary(file.fd_));  // where it fails, no other run locks it either
     file.readable_ = descriptor_path(file.fd_);
   } else {
     file.fd_ = open_temporary(folder, file.temporary_);
@@ -229,7 +177,7 @@ Result<void> OutputFile::give_name() {
     return output_error(path_, "cannot name the finished file", errno);
   }
   // A name of its own first, since only a rename can replace a file.
-  const std::string folder = folder_of(path_);
+  const std::string folder = parent_folder(path_);
   while (temporary_.empty()) {
     const std::string name = make_temporary_name(folder);
     if (name_file(fd_, name)) {

@@ -8,6 +8,7 @@
 #include "base/ascii.h"
 #include "eval/dataset_parts.h"
 #include "package/foreign_file.h"
+#include "package/model_name.h"
 
 namespace visionpress {
 namespace {
@@ -28,11 +29,9 @@ std::string_view skip_blank(std::string_view text) {
   return first == std::string_view::npos ? std::string_view() : text.substr(first);
 }
 
-bool is_model(const std::string& extension, std::string_view text) {
-  if (text.size() >= 8 && text.substr(4, 4) == "TFL3") return true;
-  constexpr std::string_view kModels[] = {".mlmodel", ".tflite", ".pb",    ".onnx",      ".pt",
-                                          ".pth",     ".h5",     ".keras", ".mlpackage", ".ckpt"};
-  return std::ranges::find(kModels, extension) != std::end(kModels);
+bool is_model(const std::string& name, std::string_view text) {
+  const auto other = find_foreign_file(std::as_bytes(std::span(text)));
+  return is_model_name(name) || (other && other->is_model);
 }
 
 std::string_view first_line(std::string_view text) {
@@ -113,7 +112,7 @@ std::string name_foreign_json(std::string_view text) {
 tl::unexpected<Error> fail_foreign(const std::string& path, std::string_view text) {
   const std::string extension = lower_extension(path);
   const std::string name = name_of_path(path);
-  if (is_model(extension, text)) {
+  if (is_model(name, text)) {
     return fail(ErrorKind::Malformed, "{} is a model; --data takes the annotations", name);
   }
   const std::string kind = name_content(extension, text);

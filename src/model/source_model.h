@@ -55,6 +55,8 @@ class SourceModel {
 
   [[nodiscard]] virtual const Graph& graph() const = 0;
   [[nodiscard]] virtual FormatLimits limits() const = 0;
+  /// Why no weight of this file can be replaced.  errors: Unsupported.
+  [[nodiscard]] virtual Result<void> check_rewritable() const { return {}; }
   /// Bytes that the file gains around a weight of this code, its scales and codes not counted: what
   /// decides whether the code pays. Close, not exact.
   [[nodiscard]] virtual std::uint64_t estimate_overhead(std::size_t /*weight_index*/,

@@ -1,9 +1,7 @@
 #include "package/export_package.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
-#include <filesystem>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -12,103 +10,34 @@
 #include "base/error.h"
 #include "base/json_text.h"
 #include "model/label_text.h"
+#include "package/model_name.h"
 #include "package/sha1.h"
 #include "package/zip_archive.h"
 
 namespace visionpress {
 namespace {
 
-namespace fs = std::filesystem;
 using nlohmann::json;
 
 constexpr std::string_view kManifest = "cvexport.manifest";
-constexpr std::array<std::string_view, 4> kModelEndings = {".mlmodel", ".tflite", ".pb", ".onnx"};
 constexpr std::size_t kMaxTextBytes = 1U << 20U;  // of a manifest, labels or metadata
-constexpr std::string_view kSavedModel = "saved_model.pb";
 
-bool is_model_name(std::string_view name) {
-  return std::ranges::any_of(kModelEndings,
-                             [name](std::string_view ending) { return name.ends_with(ending); });
+/// The files that a package may consist of: of a folder, those of the top and of the folders in it.
+std::vector<std::string> list_names(const FileSet& files) {
+  std::vector<std::string> names = files.names();
+  if (files.kind() == FileSet::Kind::Folder) {
+    std::erase_if(names, [](const std::string& name) { return std::ranges::count(name, '/') > 1; });
+  }
+  return names;
 }
 
-std::string_view folder_of(std::string_view entry) {
-  const std::size_t slash = entry.rfind('/');
-  return slash == std::string_view::npos ? std::string_view() : entry.substr(0, slash + 1);
+Result<FileContent> read_text(const FileSet& files, const std::string& name) {
+  if (const std::uint64_t bytes = files.size_of(name); bytes > kMaxTextBytes) {
+    return fail(ErrorKind::Unsupported, "{} is of {} bytes, more than {}", name, bytes,
+                kMaxTextBytes);
+  }
+  return files.read(name);
 }
-
-std::string_view name_of_entry(std::string_view entry) {
-  return entry.substr(folder_of(entry).size());
-}
-
-/// Where the package's files come from: an archive or a folder.
-class Source {
- public:
-  Source() = default;
-  Source(const Source&) = delete;
-  Source& operator=(const Source&) = delete;
-  virtual ~Source() = default;
-  [[nodiscard]] virtual std::vector<std::string> list() const = 0;
-  [[nodiscard]] virtual Result<ByteBuffer> read_text(const std::string& entry) const = 0;
-};
-
-class ArchiveSource : public Source {
- public:
-  explicit ArchiveSource(const ZipArchive& archive) : archive_(archive) {}
-  [[nodiscard]] std::vector<std::string> list() const override {
-    std::vector<std::string> names;
-    for (const ZipEntry& entry : archive_.entries()) names.push_back(entry.name);
-    return names;
-  }
-  [[nodiscard]] Result<ByteBuffer> read_text(const std::string& name) const override {
-    const ZipEntry& entry = *archive_.find(name);
-    if (entry.bytes > kMaxTextBytes) {
-      return fail(ErrorKind::Unsupported, "{} is of {} bytes, more than {}", name, entry.bytes,
-                  kMaxTextBytes);
-    }
-    return archive_.read(entry);
-  }
-
- private:
-  const ZipArchive& archive_;
-};
-
-/// A folder and the folders in it; deeper ones hold nothing that a package needs.
-class FolderSource : public Source {
- public:
-  explicit FolderSource(std::string path) : path_(std::move(path)) {}
-  [[nodiscard]] std::vector<std::string> list() const override {
-    std::vector<std::string> names;
-    std::vector<std::string> folders;
-    list_folder("", names, &folders);
-    for (const std::string& folder : folders) list_folder(folder + "/", names, nullptr);
-    std::ranges::sort(names);
-    return names;
-  }
-  [[nodiscard]] Result<ByteBuffer> read_text(const std::string& name) const override {
-    VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path_ + "/" + name));
-    if (file.bytes().size() > kMaxTextBytes) {
-      return fail(ErrorKind::Unsupported, "{} is of {} bytes, more than {}", name,
-                  file.bytes().size(), kMaxTextBytes);
-    }
-    return ByteBuffer(file.bytes().begin(), file.bytes().end());
-  }
-
- private:
-  void list_folder(const std::string& prefix, std::vector<std::string>& names,
-                   std::vector<std::string>* folders) const {
-    constexpr std::size_t kMost = 20'000;  // of all files: somebody's photographs are no package
-    std::error_code error;
-    for (fs::directory_iterator it(fs::path(path_) / prefix, error), end;
-         !error && it != end && names.size() < kMost; it.increment(error)) {
-      const std::string name = prefix + it->path().filename().string();
-      std::error_code ignored;
-      if (it->is_regular_file(ignored)) names.push_back(name);
-      if (folders != nullptr && it->is_directory(ignored)) folders->push_back(name);
-    }
-  }
-
-  std::string path_;
-};
 
 std::string text_at(const json& object, const char* key) {
   const auto found = object.find(key);
@@ -116,9 +45,9 @@ std::string text_at(const json& object, const char* key) {
 }
 
 /// Reads a JSON object whose values that matter are strings.
-Result<json> read_object(const Source& source, const std::string& entry) {
-  VP_ASSIGN_OR_RETURN(const ByteBuffer bytes, source.read_text(entry));
-  json object = parse_json<json>(view_text(bytes));
+Result<json> read_object(const FileSet& files, const std::string& entry) {
+  VP_ASSIGN_OR_RETURN(const FileContent content, read_text(files, entry));
+  json object = parse_json<json>(view_text(content.bytes()));
   if (!object.is_object()) return fail(ErrorKind::Malformed, "{}: no JSON object", entry);
   return object;
 }
@@ -146,17 +75,17 @@ Result<std::string> find_named(const std::vector<std::string>& names, const Expo
   return std::ranges::find(names, entry) == names.end() ? std::string() : entry;
 }
 
-Result<void> find_manifest(const Source& source, const std::vector<std::string>& names,
+Result<void> find_manifest(const FileSet& files, const std::vector<std::string>& names,
                            ExportPackage& package) {
   const auto depth = [](const std::string& name) { return std::ranges::count(name, '/'); };
   for (const std::string& name : names) {
-    if (name_of_entry(name) != kManifest) continue;
+    if (base_name_of(name) != kManifest) continue;
     const bool nearer =
         package.manifest_entry.empty() || depth(name) < depth(package.manifest_entry);
     if (nearer) package.manifest_entry = name;
   }
   if (package.manifest_entry.empty()) return {};
-  VP_ASSIGN_OR_RETURN(const json object, read_object(source, package.manifest_entry));
+  VP_ASSIGN_OR_RETURN(const json object, read_object(files, package.manifest_entry));
   ExportManifest& manifest = package.manifest;
   manifest.domain_type = text_at(object, "DomainType");
   manifest.platform = text_at(object, "Platform");
@@ -185,10 +114,10 @@ Result<void> find_model(const std::vector<std::string>& names, ExportPackage& pa
   }
   std::vector<std::string> found;
   for (const std::string& name : names) {
-    if (is_model_name(name)) found.push_back(name);
+    if (is_exported_model_name(name)) found.push_back(name);
   }
   // A SavedModel has other .pb files beside it, which are no models.
-  const auto saved = std::ranges::find(found, kSavedModel, name_of_entry);
+  const auto saved = std::ranges::find(found, kSavedModelFile, base_name_of);
   if (saved != found.end()) found = {*saved};
   const std::string missing = named.empty() ? ""
                                             : fmt::format("{} names {:.200}, which is not there; ",
@@ -206,7 +135,7 @@ Result<void> find_model(const std::vector<std::string>& names, ExportPackage& pa
   return {};
 }
 
-Result<void> find_labels(const Source& source, const std::vector<std::string>& names,
+Result<void> find_labels(const FileSet& files, const std::vector<std::string>& names,
                          ExportPackage& package) {
   const std::string& named = package.manifest.label_file;
   if (!named.empty()) {
@@ -217,57 +146,22 @@ Result<void> find_labels(const Source& source, const std::vector<std::string>& n
     if (std::ranges::find(names, beside) == names.end()) return {};
     package.labels_entry = beside;
   }
-  VP_ASSIGN_OR_RETURN(const ByteBuffer bytes, source.read_text(package.labels_entry));
-  package.labels = split_labels(view_text(bytes));
+  VP_ASSIGN_OR_RETURN(const FileContent text, read_text(files, package.labels_entry));
+  package.labels = split_labels(view_text(text.bytes()));
   return {};
 }
 
-Result<void> find_properties(const Source& source, const std::vector<std::string>& names,
+Result<void> find_properties(const FileSet& files, const std::vector<std::string>& names,
                              ExportPackage& package) {
   const std::string& named = package.manifest.metadata_file;
   VP_ASSIGN_OR_RETURN(const std::string entry,
                       find_named(names, package, "MetadataPropsFileName",
                                  named.empty() ? "metadata_properties.json" : named));
   if (entry.empty()) return {};
-  VP_ASSIGN_OR_RETURN(const json object, read_object(source, entry));
+  VP_ASSIGN_OR_RETURN(const json object, read_object(files, entry));
   for (const auto& [key, value] : object.items()) {
     if (value.is_string()) package.properties.emplace(key, value.get<std::string>());
   }
-  return {};
-}
-
-Result<ExportPackage> read_package(const Source& source, Diagnostics& diagnostics) {
-  ExportPackage package;
-  const std::vector<std::string> names = source.list();
-  VP_RETURN_IF_ERROR(find_manifest(source, names, package));
-  VP_RETURN_IF_ERROR(find_model(names, package, diagnostics));
-  VP_RETURN_IF_ERROR(find_labels(source, names, package));
-  VP_RETURN_IF_ERROR(find_properties(source, names, package));
-  return package;
-}
-
-void compare_sha1(OpenedPackage& opened, Diagnostics& diagnostics) {
-  const std::string& expected = opened.package.manifest.model_sha1;
-  if (expected.empty()) return;
-  const std::string found = hash_sha1(opened.model_bytes());
-  opened.package.sha1_matches = found == expected;
-  if (found == expected) return;
-  diagnostics.warn(
-      fmt::format("{}: ModelFileSHA1 is {}, but that of {} is {}: the model was "
-                  "exchanged after the export, or damaged",
-                  opened.package.manifest_entry, expected, opened.package.model_entry, found));
-}
-
-Result<void> open_archive(OpenedPackage& opened, Diagnostics& diagnostics) {
-  VP_ASSIGN_OR_RETURN(const ZipArchive archive, ZipArchive::open(opened.file.bytes()));
-  VP_ASSIGN_OR_RETURN(opened.package, read_package(ArchiveSource(archive), diagnostics));
-  if (name_of_entry(opened.package.model_entry) == kSavedModel) {
-    return fail(ErrorKind::Unsupported,
-                "{} is a TensorFlow SavedModel, a folder of files; unpack the archive and name the "
-                "folder",
-                opened.package.model_entry);
-  }
-  VP_ASSIGN_OR_RETURN(opened.unpacked, archive.read(*archive.find(opened.package.model_entry)));
   return {};
 }
 
@@ -298,49 +192,42 @@ Result<std::string> replace_sha1(const std::string& text, const std::string& sha
 
 }  // namespace
 
-bool is_package_folder(const std::string& path) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) return false;
-  const std::vector<std::string> names = FolderSource(path).list();
-  const bool manifest = std::ranges::any_of(
-      names, [](const std::string& name) { return name_of_entry(name) == kManifest; });
-  if (manifest) return true;
+bool looks_like_package(const FileSet& files) {
+  const std::vector<std::string> names = list_names(files);
+  const bool has_manifest = std::ranges::any_of(
+      names, [](const std::string& name) { return base_name_of(name) == kManifest; });
+  if (has_manifest) return true;
   // TensorFlow's own folders hold other .pb files besides.
-  if (std::ranges::find(names, kSavedModel) != names.end()) return false;
-  return std::ranges::count_if(names, is_model_name) == 1;
+  if (files.has(kSavedModelFile)) return false;
+  return std::ranges::count_if(names, is_exported_model_name) == 1;
 }
 
-std::vector<std::string> list_model_files(const std::string& path) {
-  std::vector<std::string> names = FolderSource(path).list();
-  std::erase_if(names, [](const std::string& name) { return !is_model_name(name); });
+std::vector<std::string> list_model_files(const FileSet& files) {
+  std::vector<std::string> names = list_names(files);
+  std::erase_if(names, [](const std::string& name) { return !is_exported_model_name(name); });
   return names;
 }
 
-Result<OpenedPackage> open_package(MappedFile archive, Diagnostics& diagnostics) {
-  OpenedPackage opened;
-  opened.is_archive = true;
-  opened.file = std::move(archive);
-  if (auto read = open_archive(opened, diagnostics); !read) {
-    return in_file(read.error(), opened.file.path());
-  }
-  compare_sha1(opened, diagnostics);
-  return opened;
+Result<ExportPackage> read_package(const FileSet& files, Diagnostics& diagnostics) {
+  ExportPackage package;
+  const std::vector<std::string> names = list_names(files);
+  VP_RETURN_IF_ERROR(find_manifest(files, names, package));
+  VP_RETURN_IF_ERROR(find_model(names, package, diagnostics));
+  VP_RETURN_IF_ERROR(find_labels(files, names, package));
+  VP_RETURN_IF_ERROR(find_properties(files, names, package));
+  return package;
 }
 
-Result<OpenedPackage> open_package(const std::string& path, Diagnostics& diagnostics) {
-  std::error_code error;
-  if (!fs::is_directory(path, error)) {
-    VP_ASSIGN_OR_RETURN(MappedFile archive, MappedFile::open(path));
-    return open_package(std::move(archive), diagnostics);
-  }
-  OpenedPackage opened;
-  auto package = read_package(FolderSource(path), diagnostics);
-  if (!package) return in_file(package.error(), path);
-  opened.package = std::move(*package);
-  opened.model_path = path + (path.ends_with('/') ? "" : "/") + opened.package.model_entry;
-  VP_ASSIGN_OR_RETURN(opened.file, MappedFile::open(opened.model_path));
-  compare_sha1(opened, diagnostics);
-  return opened;
+void compare_sha1(Bytes model, ExportPackage& package, Diagnostics& diagnostics) {
+  const std::string& expected = package.manifest.model_sha1;
+  if (expected.empty()) return;
+  const std::string found = hash_sha1(model);
+  package.sha1_matches = found == expected;
+  if (found == expected) return;
+  diagnostics.warn(
+      fmt::format("{}: ModelFileSHA1 is {}, but that of {} is {}: the model was "
+                  "exchanged after the export, or damaged",
+                  package.manifest_entry, expected, package.model_entry, found));
 }
 
 Result<ByteBuffer> replace_model(Bytes archive, const ExportPackage& package,

@@ -13,11 +13,12 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/buffer.h"
 #include "base/bytes.h"
-#include "base/mapped_file.h"
+#include "package/file_set.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
@@ -46,30 +47,25 @@ struct ExportPackage {
   std::optional<bool> sha1_matches = std::nullopt;     ///< empty: the manifest gives none
 };
 
-/// A package with its model ready to be read.
-struct OpenedPackage {
-  ExportPackage package = {};
-  MappedFile file = {};      ///< the archive, or the model of a folder
-  ByteBuffer unpacked = {};  ///< the model of an archive
-  bool is_archive = false;
-  std::string model_path = {};  ///< of a folder's model
+/// The file of TensorFlow's SavedModels that names the folder as one.
+inline constexpr std::string_view kSavedModelFile = "saved_model.pb";
 
-  [[nodiscard]] Bytes model_bytes() const { return is_archive ? Bytes(unpacked) : file.bytes(); }
-};
+/// Whether a set of files holds a manifest or one model file. Nothing is checked yet.
+[[nodiscard]] bool looks_like_package(const FileSet& files);
 
-/// True for a folder that holds a manifest or one model file. Nothing is checked yet.
-[[nodiscard]] bool is_package_folder(const std::string& path);
+/// The model files of a set, by their names; of a folder, those at the top and in the folders
+/// there.
+[[nodiscard]] std::vector<std::string> list_model_files(const FileSet& files);
 
-/// The model files of a folder and of the folders in it, by their names, sorted.
-[[nodiscard]] std::vector<std::string> list_model_files(const std::string& path);
+/// What the package says of its model, which is not read yet.
+/// errors: Io; Malformed for an entry that is damaged, for a manifest that is no JSON or names what
+/// is not there, and where no file or several can be the model; Unsupported for an exporter above
+/// version 2 and for TensorFlow.js.
+[[nodiscard]] Result<ExportPackage> read_package(const FileSet& files, Diagnostics& diagnostics);
 
-/// Opens an archive or a folder. An unexpected SHA-1 is a warning: real packages have it.
-/// errors: Io; Malformed, Unsupported as ZipArchive::open; Malformed for a manifest that is no JSON
-/// or names what is not there; Unsupported for an exporter above version 2, for TensorFlow.js, and
-/// for a SavedModel in an archive.
-[[nodiscard]] Result<OpenedPackage> open_package(const std::string& path, Diagnostics& diagnostics);
-/// The same of an archive that is mapped already.
-[[nodiscard]] Result<OpenedPackage> open_package(MappedFile archive, Diagnostics& diagnostics);
+/// Compares the model with the manifest's ModelFileSHA1, where there is one, and keeps the answer
+/// in `package.sha1_matches`. Another one is a warning: real packages have it.
+void compare_sha1(Bytes model, ExportPackage& package, Diagnostics& diagnostics);
 
 /// The archive with another model in place of its own and the manifest's ModelFileSHA1 that of the
 /// new one; every other byte of the manifest and every other entry stay.

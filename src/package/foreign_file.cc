@@ -19,7 +19,7 @@ struct Signature {
 
 constexpr ForeignFile kTiff = {"a TIFF image or a camera's raw file"};
 constexpr ForeignFile kPickle = {"a Python pickle, such as PyTorch's .pt and .pth",
-                                 "export the model to Core ML or TensorFlow Lite first"};
+                                 "export the model to Core ML or TensorFlow Lite first", true};
 constexpr std::string_view kUnpack = "unpack it";
 
 // source: each format's own description; the list of file signatures of "file" (libmagic).
@@ -59,15 +59,16 @@ constexpr std::array kSignatures = {
     Signature{0, "\0\5\x16\7"sv, {"what macOS keeps beside a file (AppleDouble)"}},
     Signature{
         0, "version https://git-lfs"sv, {"a Git LFS pointer", "`git lfs pull` fetches the file"}},
-    Signature{0, "\x89HDF"sv, {"a Keras HDF5 file (.h5)", "convert it to TensorFlow Lite first"}},
+    Signature{
+        0, "\x89HDF"sv, {"a Keras HDF5 file (.h5)", "convert it to TensorFlow Lite first", true}},
     Signature{0, "\x80\x02"sv, kPickle},
     Signature{0, "\x80\x03"sv, kPickle},
     Signature{0, "\x80\x04"sv, kPickle},
     Signature{0, "\x80\x05"sv, kPickle},
     Signature{0, "\x93NUMPY"sv, {"a NumPy array (.npy)"}},
-    Signature{4, "TFL3"sv, {"a TensorFlow Lite model"}},
-    Signature{4, "TFL2"sv, {"a TensorFlow Lite file of the schema before version 3"}},
-    Signature{0, "GGUF"sv, {"a GGUF model, of language models"}},
+    Signature{4, "TFL3"sv, {"a TensorFlow Lite model", "", true}},
+    Signature{4, "TFL2"sv, {"a TensorFlow Lite file of the schema before version 3", "", true}},
+    Signature{0, "GGUF"sv, {"a GGUF model, of language models", "", true}},
     Signature{0, "\x7f\x45LF"sv, {"a program or library (ELF)"}},
     Signature{0, "bplist00"sv, {"a binary property list"}},
 };

@@ -13,6 +13,7 @@ namespace visionpress {
 struct ForeignFile {
   std::string_view name = {};    ///< with its article: "a GIF image", "XML text"
   std::string_view advice = {};  ///< what to do about it: "unpack it"; may be empty
+  bool is_model = false;
 };
 
 /// What a file is, by its first bytes. Pictures that are read here are named too. Nothing where no

@@ -32,15 +32,7 @@ Result<zip_t*> open_source(zip_source_t* source, int flags, zip_error_t& error) 
 
 Result<void> check_name(std::string_view name) {
   if (name.empty()) return fail(ErrorKind::Malformed, "an entry of the ZIP archive has no name");
-  const bool drive = name.size() > 1 && name[1] == ':';
-  bool leaves = name.front() == '/' || drive || name.find('\\') != std::string_view::npos ||
-                name.find('\0') != std::string_view::npos;
-  for (std::size_t at = 0; at < name.size() && !leaves;) {
-    const std::size_t end = std::min(name.find('/', at), name.size());
-    leaves = name.substr(at, end - at) == "..";
-    at = end + 1;
-  }
-  if (!leaves) return {};
+  if (stays_inside(name)) return {};
   return fail(
       ErrorKind::Malformed,
       "entry \"{}\" of the ZIP archive would lie outside its folder; the archive is refused", name);
@@ -70,6 +62,20 @@ Result<void> check_entry(zip_t* archive, const zip_stat_t& entry, const ZipLimit
 }
 
 }  // namespace
+
+bool stays_inside(std::string_view name) {
+  const bool has_drive = name.size() > 1 && name[1] == ':';
+  if (name.empty() || name.front() == '/' || has_drive) return false;
+  if (name.find('\\') != std::string_view::npos || name.find('\0') != std::string_view::npos) {
+    return false;
+  }
+  for (std::size_t at = 0; at < name.size();) {
+    const std::size_t end = std::min(name.find('/', at), name.size());
+    if (name.substr(at, end - at) == "..") return false;
+    at = end + 1;
+  }
+  return true;
+}
 
 bool is_zip(Bytes bytes) {
   const std::string_view text = view_text(bytes.first(std::min<std::size_t>(bytes.size(), 4)));

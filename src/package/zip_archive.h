@@ -33,6 +33,10 @@ struct ZipLimits {
   std::uint64_t ratio_from = 1U << 20U;  ///< bytes
 };
 
+/// Whether a path inside a folder or an archive stays there: not "..", not absolute, no drive, no
+/// backslash.
+[[nodiscard]] bool stays_inside(std::string_view name);
+
 /// True for the beginning of any ZIP archive.
 [[nodiscard]] bool is_zip(Bytes bytes);
 

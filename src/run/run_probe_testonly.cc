@@ -44,7 +44,7 @@ void time_runs(Session& session, std::span<const float> input, int runs) {
   std::printf("ms: min %.2f median %.2f\n", times.front(), times[times.size() / 2]);
 }
 
-Result<std::unique_ptr<SourceModel>> read_model(Bytes file, const GraphDefOptions& graphdef) {
+Result<std::unique_ptr<SourceModel>> read_model(Bytes file, const ReadOptions& graphdef) {
   Diagnostics diagnostics;
   if (looks_like_tflite(file)) return read_tflite(file, diagnostics);
   if (looks_like_graphdef(file)) return read_graphdef(file, graphdef, diagnostics);
@@ -63,7 +63,7 @@ void time_shapes(const Graph& graph, const Shape& input) {
 int probe(int argc, char** argv) {
   const auto file = MappedFile::open(argv[1]);
   if (!file) return complain(file.error());
-  GraphDefOptions graphdef;
+  ReadOptions graphdef;
   if (argc > 8) graphdef.input_size = {std::atoll(argv[7]), std::atoll(argv[8])};
   const auto model = read_model(file->bytes(), graphdef);
   if (!model) return complain(model.error());

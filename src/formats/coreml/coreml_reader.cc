@@ -178,7 +178,7 @@ Result<void> read_network(const NetworkPlace& place, NetworkBuilder& builder) {
 }  // namespace
 }  // namespace coreml
 
-Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file, const CoreMlOptions& options,
+Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file, const ReadOptions& options,
                                                  Diagnostics& diagnostics) {
   using namespace coreml;  // NOLINT(google-build-using-namespace): the reader is that namespace's
                            // face

@@ -10,32 +10,27 @@
 //         its parameters, with WeightParams (coreml_weights.h)
 // source: apple/coremltools mlmodel/format/{Model,NeuralNetwork}.proto.
 
-#include <array>
 #include <memory>
-#include <optional>
 
 #include "base/bytes.h"
+#include "formats/read_options.h"
 #include "model/source_model.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
 
-struct CoreMlOptions {
-  /// Height and width of an input whose size the file leaves open within limits.
-  std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
-};
-
 /// Opens a .mlmodel. The graph has the channels first; [Seq,B,C,H,W] becomes [1,C,H,W]. Layers
 /// without an operator become Unsupported nodes, so a file that cannot be run can be rewritten.
+/// options: the input size, for a file that leaves it open within limits.
 /// file: borrowed by the result, which never copies a payload that lies in one piece.
 /// errors: Malformed with offset and element path; Unsupported for other kinds of model, named;
 /// InvalidArgument for an input size outside of the file's limits.
 [[nodiscard]] Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file,
-                                                               const CoreMlOptions& options,
+                                                               const ReadOptions& options,
                                                                Diagnostics& diagnostics);
 [[nodiscard]] inline Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file,
                                                                       Diagnostics& diagnostics) {
-  return read_coreml(file, CoreMlOptions(), diagnostics);
+  return read_coreml(file, ReadOptions(), diagnostics);
 }
 
 }  // namespace visionpress

@@ -62,7 +62,7 @@ std::vector<Message> dropout_of_an_input() {
 TEST(GraphDefBranches, AnInputThatIsGivenAValueIsAConstant) {
   const ByteBuffer file = graph_file(dropout_of_an_input());
   Diagnostics diagnostics;
-  GraphDefOptions options;
+  ReadOptions options;
   options.settings = {{"is_training", "false"}};
   const auto model = read_graphdef(file, options, diagnostics);
   ASSERT_TRUE(model) << model.error().to_string();
@@ -78,7 +78,7 @@ TEST(GraphDefBranches, AValueThatAnInputCannotHaveIsNamedWithTheInputs) {
   const ByteBuffer file = graph_file(nodes);
   const auto error_of = [&file](const std::vector<InputSetting>& settings) {
     Diagnostics diagnostics;
-    GraphDefOptions options;
+    ReadOptions options;
     options.settings = settings;
     const auto model = read_graphdef(file, options, diagnostics);
     if (model) return std::string("read");

@@ -65,7 +65,7 @@ bool looks_like_graphdef(Bytes file) {
   return text.starts_with('\n') || text.starts_with("\r\n") || graphdef::is_text(text);
 }
 
-Result<std::unique_ptr<SourceModel>> read_graphdef(Bytes file, const GraphDefOptions& options,
+Result<std::unique_ptr<SourceModel>> read_graphdef(Bytes file, const ReadOptions& options,
                                                    Diagnostics& diagnostics) {
   if (graphdef::is_text(view_text(file.first(std::min<std::size_t>(file.size(), 64))))) {
     return fail(ErrorKind::Unsupported,
@@ -81,7 +81,7 @@ Result<std::unique_ptr<SourceModel>> read_graphdef(Bytes file, const GraphDefOpt
 }
 
 Result<std::unique_ptr<SourceModel>> read_graphdef_nodes(Bytes file, graphdef::NodeList nodes,
-                                                         const GraphDefOptions& options,
+                                                         const ReadOptions& options,
                                                          Diagnostics& diagnostics) {
   graphdef::Lowering lowering(nodes);
   lowering.input_size = options.input_size;

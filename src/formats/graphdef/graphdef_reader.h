@@ -3,27 +3,15 @@
 // Reads TensorFlow's frozen graphs: a GraphDef whose variables have become Const nodes. The layout
 // accepted is in graphdef_nodes.h, the operators in graphdef_lower_*.cc.
 
-#include <array>
-#include <cstdint>
 #include <memory>
-#include <optional>
-#include <vector>
 
 #include "base/bytes.h"
 #include "formats/graphdef/graphdef_nodes.h"
+#include "formats/read_options.h"
 #include "model/source_model.h"
-#include "visionpress/model.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
-
-struct GraphDefOptions {
-  /// Height and width of the image input where the file leaves them open.
-  std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
-  /// Scalar Placeholders that become constants before anything else is done. Numbers as in C,
-  /// booleans as true or false.
-  std::vector<InputSetting> settings = {};
-};
 
 /// Opens a frozen graph. Its one Placeholder is the input; what nobody reads are the outputs. The
 /// graph has the channels last. Nodes without an operator become Unsupported.
@@ -32,12 +20,14 @@ struct GraphDefOptions {
 /// Malformed with offset and node; Unsupported for several inputs, and for files that are
 /// no graph but a text or a copy that a text mode has damaged.
 [[nodiscard]] Result<std::unique_ptr<SourceModel>> read_graphdef(Bytes file,
-                                                                 const GraphDefOptions& options,
+                                                                 const ReadOptions& options,
                                                                  Diagnostics& diagnostics);
 
 /// The same for nodes that lie somewhere in `file`.
-[[nodiscard]] Result<std::unique_ptr<SourceModel>> read_graphdef_nodes(
-    Bytes file, graphdef::NodeList nodes, const GraphDefOptions& options, Diagnostics& diagnostics);
+[[nodiscard]] Result<std::unique_ptr<SourceModel>> read_graphdef_nodes(Bytes file,
+                                                                       graphdef::NodeList nodes,
+                                                                       const ReadOptions& options,
+                                                                       Diagnostics& diagnostics);
 
 /// True when the bytes begin as a GraphDef does, or as one that was copied in text mode or written
 /// as text; says nothing about the rest.

@@ -14,19 +14,19 @@ namespace {
 using graphdef::DataType;
 using Buffer = ByteBuffer;
 
-Result<std::unique_ptr<SourceModel>> try_read(Bytes file, const GraphDefOptions& options = {}) {
+Result<std::unique_ptr<SourceModel>> try_read(Bytes file, const ReadOptions& options = {}) {
   Diagnostics diagnostics;
   return read_graphdef(file, options, diagnostics);
 }
 
 /// The graph of a file that must be readable.
-Graph graph_of(const Buffer& file, const GraphDefOptions& options = {}) {
+Graph graph_of(const Buffer& file, const ReadOptions& options = {}) {
   const auto model = try_read(file, options);
   EXPECT_TRUE(model) << model.error().to_string();
   return model ? (*model)->graph() : Graph();
 }
 
-Graph shared_graph(const std::string& name, const GraphDefOptions& options = {}) {
+Graph shared_graph(const std::string& name, const ReadOptions& options = {}) {
   const auto file = MappedFile::open(find_shared_folder() + "/models/" + name);
   EXPECT_TRUE(file) << file.error().to_string();
   const auto model = try_read(file->bytes(), options);
@@ -66,12 +66,11 @@ TEST(GraphDefReader, TellsWhatTheReferenceDetectorIs) {
 
 TEST(GraphDefReader, EverySharedGraphLowersWhole) {
   VP_SKIP_WITHOUT_SHARED();
-  GraphDefOptions sized;
+  ReadOptions sized;
   sized.input_size = {240, 320};
-  const std::vector<std::pair<std::string, GraphDefOptions>> files = {
-      {"custom-vision/fruit.pb", {}},
-      {"custom-vision/currency.pb", {}},
-      {"other/starry_night.pb", sized}};
+  const std::vector<std::pair<std::string, ReadOptions>> files = {{"custom-vision/fruit.pb", {}},
+                                                                  {"custom-vision/currency.pb", {}},
+                                                                  {"other/starry_night.pb", sized}};
   for (const auto& [name, options] : files) {
     const Graph graph = shared_graph(name, options);
     EXPECT_EQ(graph.outputs.size(), 1U) << name;
@@ -98,7 +97,7 @@ TEST(GraphDefReader, AnOpenSizeRefusesOnlyWhatDependsOnIt) {
 }
 
 /// The message of the error, or "no error".
-std::string error_of(const Buffer& file, const GraphDefOptions& options = {}) {
+std::string error_of(const Buffer& file, const ReadOptions& options = {}) {
   const auto model = try_read(file, options);
   return model ? "no error" : model.error().message;
 }
@@ -398,7 +397,7 @@ TEST(GraphDefReader, StridedSliceTakesEveryMaskIntoAccount) {
 }
 
 TEST(GraphDefReader, AnInputSizeMustNotContradictTheFile) {
-  GraphDefOptions options;
+  ReadOptions options;
   options.input_size = {8, 6};
   EXPECT_EQ(
       error_of(graph_file({image(), node_def("a", "Relu", {"image"})}), options),

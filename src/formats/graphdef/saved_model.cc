@@ -1,7 +1,6 @@
 #include "formats/graphdef/saved_model.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 #include <optional>
 #include <set>
@@ -9,11 +8,12 @@
 #include <vector>
 
 #include "base/error.h"
-#include "base/mapped_file.h"
 #include "formats/graphdef/graphdef_encode.h"
 #include "formats/graphdef/graphdef_flatten.h"
+#include "formats/graphdef/graphdef_reader.h"
 #include "formats/graphdef/graphdef_tensor.h"
 #include "formats/graphdef/tensor_bundle.h"
+#include "wire/protobuf_cursor.h"
 #include "wire/protobuf_patch.h"
 
 namespace visionpress {
@@ -76,6 +76,9 @@ class SavedModel : public SourceModel {
   [[nodiscard]] FormatLimits limits() const override { return inner_->limits(); }
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> /*edits*/,
                                            const RewriteOptions& /*options*/) const override {
+    return tl::unexpected<Error>(check_rewritable().error());
+  }
+  [[nodiscard]] Result<void> check_rewritable() const override {
     return fail(ErrorKind::Unsupported,
                 "a SavedModel is not rewritten; convert it to TensorFlow Lite, or freeze it to a "
                 ".pb file first");
@@ -193,10 +196,12 @@ Result<std::vector<std::string>> read_texts(const FlatNode& node) {
 /// A SavedModel on its way to a frozen graph.
 class Freezer {
  public:
-  Freezer(FlatGraph graph, Signature signature, std::string variables)
+  /// model: outlives the freezer.
+  Freezer(FlatGraph graph, Signature signature, const ModelFiles& model)
       : graph_(std::move(graph)),
         signature_(std::move(signature)),
-        variables_(std::move(variables)) {}
+        files_(model.files),
+        variables_(std::string(folder_of(model.entry)) + "variables/variables") {}
 
   /// versions: the GraphDef's field, with its tag; may be empty.
   Result<ByteBuffer> freeze(Bytes versions) {
@@ -386,7 +391,7 @@ class Freezer {
   /// A variable as a constant of its own name.
   Result<void> add_variable(const FlatNode& node) {
     if (!bundle_) {
-      VP_ASSIGN_OR_RETURN(bundle_, TensorBundle::open(variables_));
+      VP_ASSIGN_OR_RETURN(bundle_, TensorBundle::open(files_, variables_));
       auto keys = read_object_keys(*bundle_);
       if (!keys) {
         return fail(keys.error().kind, "{}: {}", object_field::kBundleKey, keys.error().message);
@@ -426,7 +431,8 @@ class Freezer {
 
   FlatGraph graph_;
   Signature signature_;
-  std::string variables_;  ///< the bundle's path without its ending
+  const FileSet& files_;
+  std::string variables_;  ///< the bundle's name in it, without the ending
   std::optional<TensorBundle> bundle_ = std::nullopt;
   std::map<std::string, std::string, std::less<>> keys_ = {};         ///< by variable's node
   std::map<std::string, std::string, std::less<>> object_keys_ = {};  ///< by variable's full name
@@ -437,7 +443,8 @@ class Freezer {
   mutable std::size_t steps_ = 0;  ///< from nodes to what they pass on
 };
 
-Result<ByteBuffer> freeze(Bytes file, const std::string& folder) {
+Result<ByteBuffer> freeze(const ModelFiles& model) {
+  const Bytes file = model.bytes;
   VP_ASSIGN_OR_RETURN(const ProtobufMessage saved, ProtobufMessage::read_file(file));
   VP_ASSIGN_OR_RETURN(const ProtobufMessage meta_graph, choose_meta_graph(saved));
   VP_ASSIGN_OR_RETURN(Signature signature, choose_signature(meta_graph));
@@ -448,19 +455,17 @@ Result<ByteBuffer> freeze(Bytes file, const std::string& folder) {
     versions = file.subspan(field->tag_offset, field->end_offset - field->tag_offset);
   }
   VP_ASSIGN_OR_RETURN(FlatGraph flat, FlatGraph::read(*graph));
-  const auto variables = std::filesystem::path(folder) / "variables" / "variables";
-  return Freezer(std::move(flat), std::move(signature), variables.string()).freeze(versions);
+  return Freezer(std::move(flat), std::move(signature), model).freeze(versions);
 }
 
 }  // namespace
 }  // namespace graphdef
 
-Result<std::unique_ptr<SourceModel>> read_saved_model(const std::string& folder,
-                                                      const GraphDefOptions& options,
+Result<std::unique_ptr<SourceModel>> read_saved_model(const ModelFiles& model,
+                                                      const ReadOptions& options,
                                                       Diagnostics& diagnostics) {
-  const std::string path = (std::filesystem::path(folder) / "saved_model.pb").string();
-  VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
-  auto frozen = graphdef::freeze(file.bytes(), folder);
+  const std::string path = model.files.path_of(model.entry);
+  auto frozen = graphdef::freeze(model);
   if (!frozen) return in_file(frozen.error(), path);
   auto inner = read_graphdef(*frozen, options, diagnostics);
   if (!inner) {
@@ -469,6 +474,27 @@ Result<std::unique_ptr<SourceModel>> read_saved_model(const std::string& folder,
     return in_file(inner.error(), path);
   }
   return std::make_unique<graphdef::SavedModel>(std::move(*frozen), std::move(*inner));
+}
+
+bool looks_like_saved_model_graph(Bytes file) {
+  // SavedModel: 1 the schema version, 2 its MetaGraphDefs. MetaGraphDef: 1 meta info, 2 the graph.
+  // source: tensorflow/core/protobuf/saved_model.proto, meta_graph.proto. A Core ML file begins
+  // alike, but its second field describes inputs and outputs, without a field 2.
+  ProtobufCursor cursor(file, 0);
+  bool has_graph = false;
+  for (auto more = cursor.next(); more && *more; more = cursor.next()) {
+    const ProtobufField& field = cursor.field();
+    if (field.number > 2 || (field.number == 1 && field.type != ProtobufType::Varint)) return false;
+    if (field.number != 2 || field.type != ProtobufType::Delimited) continue;
+    ProtobufCursor inner(field.content, 0);
+    for (auto next = inner.next(); next && *next; next = inner.next()) {
+      if (inner.field().number == 2 && inner.field().type == ProtobufType::Delimited) {
+        has_graph = true;
+      }
+      if (inner.field().number > 2) break;
+    }
+  }
+  return has_graph;
 }
 
 }  // namespace visionpress

@@ -10,9 +10,10 @@
 // source: tensorflow/core/protobuf/{saved_model,meta_graph}.proto.
 
 #include <memory>
-#include <string>
 
-#include "formats/graphdef/graphdef_reader.h"
+#include "base/bytes.h"
+#include "formats/model_files.h"
+#include "formats/read_options.h"
 #include "model/source_model.h"
 #include "visionpress/result.h"
 
@@ -21,11 +22,14 @@ namespace visionpress {
 /// Opens the graph of tag "serve" (else the only one) at its signature "serving_default" (else the
 /// only one): what its outputs need, with calls replaced by the functions' nodes and variables by
 /// constants. Outputs bear the signature's names. The result owns everything it needs.
-/// folder: holds saved_model.pb.
+/// model: begins with saved_model.pb, whose folder holds all the rest.
 /// errors: as read_graphdef; Unsupported for several signatures without a default; Malformed for
 /// variables that are missing or damaged. Its `rewrite` is refused: a SavedModel is no one file.
-[[nodiscard]] Result<std::unique_ptr<SourceModel>> read_saved_model(const std::string& folder,
-                                                                    const GraphDefOptions& options,
+[[nodiscard]] Result<std::unique_ptr<SourceModel>> read_saved_model(const ModelFiles& model,
+                                                                    const ReadOptions& options,
                                                                     Diagnostics& diagnostics);
+
+/// Whether these bytes are the saved_model.pb of a SavedModel.
+[[nodiscard]] bool looks_like_saved_model_graph(Bytes file);
 
 }  // namespace visionpress

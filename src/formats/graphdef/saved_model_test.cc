@@ -1,7 +1,9 @@
 #include "formats/graphdef/saved_model.h"
 
+#include "base/error.h"
 #include "formats/graphdef/graphdef_encode.h"
 #include "formats/graphdef/tensor_bundle_build_testonly.h"
+#include "formats/open_model.h"
 #include "wire/protobuf_patch.h"
 
 namespace visionpress {
@@ -69,7 +71,8 @@ class SavedModels : public FolderTest {
   [[nodiscard]] Result<std::unique_ptr<SourceModel>> open(const ByteBuffer& file) const {
     write("saved_model.pb", file);
     Diagnostics diagnostics;
-    return read_saved_model(folder_, {}, diagnostics);
+    VP_ASSIGN_OR_RETURN(const FileSet files, FileSet::open(folder_));
+    return read_saved_model({files, "saved_model.pb", file}, {}, diagnostics);
   }
   [[nodiscard]] std::string error_of(const ByteBuffer& file) const {
     const auto model = open(file);
@@ -89,6 +92,27 @@ void expect_kernel(const Graph& graph) {
   EXPECT_EQ(graph.weights[0].stored.shape, (Shape{1, 1, 1, 2}));
   ASSERT_EQ(graph.weights[0].stored.payload.size(), 8U);
   EXPECT_EQ(load_le<float>(graph.weights[0].stored.payload, 4), 6.0F);
+}
+
+TEST_F(SavedModels, IsAllFilesOfItsFolder) {
+  write_kernel("kernel");
+  const ByteBuffer file =
+      saved_model(conv_graph(), {signature("serving_default", "image_in:0", "conv:0")});
+  write("saved_model.pb", file);
+  std::filesystem::create_directories(folder_ / "assets/deeper/still");
+  write("assets/deeper/still/words.txt", ByteBuffer(100));
+  const auto model = open_model(folder_);
+  ASSERT_TRUE(model) << model.error().to_string();
+  expect_kernel(model->graph());
+  EXPECT_EQ(model->parts,
+            (std::vector<std::string>{"assets/deeper/still/words.txt", "saved_model.pb",
+                                      "variables/variables.data-00000-of-00001",
+                                      "variables/variables.index"}));
+  std::uint64_t bytes = 0;
+  for (const std::string& part : model->parts) bytes += std::filesystem::file_size(folder_ / part);
+  EXPECT_EQ(model->size_bytes(), bytes);
+  EXPECT_TRUE(model->is_folder);
+  EXPECT_FALSE(model->source->check_rewritable());
 }
 
 TEST_F(SavedModels, AVariableIsReadOutOfTheBundle) {

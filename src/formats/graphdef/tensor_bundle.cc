@@ -186,7 +186,7 @@ Result<Shape> read_shape(const ProtobufMessage& entry) {
   return shape;
 }
 
-Result<BundleTensor> read_entry(Bytes value, const std::vector<MappedFile>& shards) {
+Result<BundleTensor> read_entry(Bytes value, const std::vector<Shard>& shards) {
   VP_ASSIGN_OR_RETURN(const ProtobufMessage entry, ProtobufMessage::read_file(value));
   BundleTensor tensor;
   VP_ASSIGN_OR_RETURN(const std::uint64_t dtype, entry.read_uint(entry_field::kDType));
@@ -203,10 +203,10 @@ Result<BundleTensor> read_entry(Bytes value, const std::vector<MappedFile>& shar
   if (shard >= shards.size()) {
     return fail(ErrorKind::Malformed, "shard {}, there are {}", shard, shards.size());
   }
-  const Bytes file = shards[shard].bytes();
+  const Bytes file = shards[shard].content.bytes();
   if (offset > file.size() || size > file.size() - offset) {
     return fail(ErrorKind::Malformed, "{} bytes at {} of {}, which has {}", size, offset,
-                shards[shard].path(), file.size());
+                shards[shard].path, file.size());
   }
   tensor.payload = file.subspan(offset, size);
   return tensor;
@@ -214,17 +214,18 @@ Result<BundleTensor> read_entry(Bytes value, const std::vector<MappedFile>& shar
 
 }  // namespace
 
-Result<void> TensorBundle::add_shards(const std::string& prefix, std::uint64_t count) {
+Result<void> TensorBundle::add_shards(const FileSet& files, const std::string& prefix,
+                                      std::uint64_t count) {
   if (count > kMostShards) return fail(ErrorKind::Malformed, "{} shards of data", count);
   for (std::uint64_t i = 0; i < count; ++i) {
-    const std::string path = fmt::format("{}.data-{:05}-of-{:05}", prefix, i, count);
-    VP_ASSIGN_OR_RETURN(MappedFile shard, MappedFile::open(path));
-    shards_.push_back(std::move(shard));
+    const std::string name = fmt::format("{}.data-{:05}-of-{:05}", prefix, i, count);
+    VP_ASSIGN_OR_RETURN(FileContent content, files.read(name));
+    shards_.push_back({files.path_of(name), std::move(content)});
   }
   return {};
 }
 
-Result<void> TensorBundle::read(const std::string& prefix, Bytes index) {
+Result<void> TensorBundle::read(const FileSet& files, const std::string& prefix, Bytes index) {
   VP_ASSIGN_OR_RETURN(const std::vector<TableEntry> entries, read_table(index));
   if (entries.empty() || !entries.front().key.empty()) {
     return fail(ErrorKind::Malformed, "the table of variables has no header");
@@ -236,7 +237,7 @@ Result<void> TensorBundle::read(const std::string& prefix, Bytes index) {
   if (endianness != 0) {
     return fail(ErrorKind::Unsupported, "written by a big-endian machine, which is not read");
   }
-  VP_RETURN_IF_ERROR(add_shards(prefix, shards));
+  VP_RETURN_IF_ERROR(add_shards(files, prefix, shards));
   for (std::size_t i = 1; i < entries.size(); ++i) {
     auto tensor = read_entry(entries[i].value, shards_);
     if (!tensor) {
@@ -247,11 +248,13 @@ Result<void> TensorBundle::read(const std::string& prefix, Bytes index) {
   return {};
 }
 
-Result<TensorBundle> TensorBundle::open(const std::string& prefix) {
-  const std::string path = prefix + ".index";
-  VP_ASSIGN_OR_RETURN(const MappedFile index, MappedFile::open(path));
+Result<TensorBundle> TensorBundle::open(const FileSet& files, const std::string& prefix) {
+  const std::string name = prefix + ".index";
+  VP_ASSIGN_OR_RETURN(const FileContent index, files.read(name));
   TensorBundle bundle;
-  if (auto read = bundle.read(prefix, index.bytes()); !read) return in_file(read.error(), path);
+  if (auto read = bundle.read(files, prefix, index.bytes()); !read) {
+    return in_file(read.error(), files.path_of(name));
+  }
   return bundle;
 }
 

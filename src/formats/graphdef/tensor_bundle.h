@@ -14,9 +14,9 @@
 #include <vector>
 
 #include "base/bytes.h"
-#include "base/mapped_file.h"
 #include "formats/graphdef/graphdef_schema.h"
 #include "model/tensor.h"
+#include "package/file_set.h"
 #include "visionpress/result.h"
 
 namespace visionpress::graphdef {
@@ -30,22 +30,28 @@ struct BundleTensor {
   bool is_in_slices = false;   ///< a partitioned variable: its parts are other entries
 };
 
+/// One file of values.
+struct Shard {
+  std::string path = {};  ///< for messages
+  FileContent content = {};
+};
+
 class TensorBundle {
  public:
-  /// prefix: the path without ".index".
+  /// prefix: the name of the index in `files`, without ".index".
   /// errors: Io; Malformed with the file's name and offset; Unsupported for compressed blocks and
   /// files of big-endian machines.
-  [[nodiscard]] static Result<TensorBundle> open(const std::string& prefix);
+  [[nodiscard]] static Result<TensorBundle> open(const FileSet& files, const std::string& prefix);
 
   /// Null where there is none of that key.
   [[nodiscard]] const BundleTensor* find(std::string_view key) const;
   [[nodiscard]] std::size_t size() const { return tensors_.size(); }
 
  private:
-  Result<void> read(const std::string& prefix, Bytes index);
-  Result<void> add_shards(const std::string& prefix, std::uint64_t count);
+  Result<void> read(const FileSet& files, const std::string& prefix, Bytes index);
+  Result<void> add_shards(const FileSet& files, const std::string& prefix, std::uint64_t count);
 
-  std::vector<MappedFile> shards_ = {};
+  std::vector<Shard> shards_ = {};
   std::map<std::string, BundleTensor, std::less<>> tensors_ = {};
 };
 

@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "base/error.h"
 #include "formats/graphdef/tensor_bundle_build_testonly.h"
 
 namespace visionpress::graphdef {
@@ -10,7 +11,8 @@ namespace {
 class TensorBundles : public FolderTest {
  protected:
   [[nodiscard]] Result<TensorBundle> open() const {
-    return TensorBundle::open(path("variables/variables"));
+    VP_ASSIGN_OR_RETURN(const FileSet files, FileSet::open(folder_));
+    return TensorBundle::open(files, "variables/variables");
   }
   /// The error of a bundle with this index, without its file.
   [[nodiscard]] std::string error_of(const ByteBuffer& index) const {

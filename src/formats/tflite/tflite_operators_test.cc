@@ -556,13 +556,13 @@ OneOperator relu_of(const FileValue& input) {
   return {Code::RELU, {input, {Type::FLOAT32, input.shape, {}, input.signature}}, {0}, {1}};
 }
 
-TfliteOptions sized(std::int64_t height, std::int64_t width) {
-  TfliteOptions options;
+ReadOptions sized(std::int64_t height, std::int64_t width) {
+  ReadOptions options;
   options.input_size = std::array<std::int64_t, 2>{height, width};
   return options;
 }
 
-Shape input_shape_of(const OneOperator& one, const TfliteOptions& options) {
+Shape input_shape_of(const OneOperator& one, const ReadOptions& options) {
   const std::vector<std::byte> file = build_operator_file(one);
   Diagnostics diagnostics;
   const auto model = read_tflite(file, options, diagnostics);

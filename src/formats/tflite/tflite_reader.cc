@@ -79,7 +79,7 @@ bool needs_constant(Code code) {
 /// Puts together a TfliteModel from a verified flatbuffer.
 class TfliteReader {
  public:
-  TfliteReader(Bytes file, const tfl::Model& root, const TfliteOptions& options,
+  TfliteReader(Bytes file, const tfl::Model& root, const ReadOptions& options,
                Diagnostics& diagnostics)
       : file_(file),
         root_(root),
@@ -122,7 +122,7 @@ class TfliteReader {
 
   Bytes file_;
   const tfl::Model& root_;
-  const TfliteOptions& options_;
+  const ReadOptions& options_;
   Diagnostics& diagnostics_;
   std::unique_ptr<TfliteModel> model_;
   Graph& graph_;
@@ -633,7 +633,7 @@ Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file, Diagnostics& diagno
   return read_tflite(file, {}, diagnostics);
 }
 
-Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file, const TfliteOptions& options,
+Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file, const ReadOptions& options,
                                                  Diagnostics& diagnostics) {
   if (!looks_like_tflite(file)) {
     return fail(ErrorKind::Malformed,

@@ -3,31 +3,24 @@
 // Reads TensorFlow Lite files. Layout: a flatbuffer with identifier TFL3 (tflite_schema.fbs),
 // weights in its buffers, and sometimes a ZIP archive of label files appended behind it.
 
-#include <array>
-#include <cstdint>
 #include <memory>
-#include <optional>
 
 #include "base/bytes.h"
+#include "formats/read_options.h"
 #include "model/source_model.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
 
-struct TfliteOptions {
-  /// Height and width of an image input whose sizes the file leaves open: `shape_signature` says
-  /// -1.
-  std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
-};
-
 /// Opens a TFLite file of schema version 3. Subgraph 0 becomes the graph; others are carried
 /// through a rewrite. An operator that cannot be run becomes Unsupported, the file still opens.
-/// file: borrowed for the life of the result, aligned to 16 bytes (mapped files are).
-/// errors: Malformed with the element path; Unsupported for other schema versions.
+/// options: the input size, for an image whose sizes the file leaves open (`shape_signature` says
+/// -1). file: borrowed for the life of the result, aligned to 16 bytes (mapped files are). errors:
+/// Malformed with the element path; Unsupported for other schema versions.
 [[nodiscard]] Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file,
                                                                Diagnostics& diagnostics);
 [[nodiscard]] Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file,
-                                                               const TfliteOptions& options,
+                                                               const ReadOptions& options,
                                                                Diagnostics& diagnostics);
 
 /// True when the bytes carry the identifier TFL3; says nothing about the rest.

@@ -1,10 +1,7 @@
-#include "api/file_kind.h"
+#include "package/file_damage.h"
 
-#include <algorithm>
+#include <cstddef>
 #include <string_view>
-
-#include "package/zip_archive.h"
-#include "wire/protobuf_cursor.h"
 
 namespace visionpress {
 namespace {
@@ -76,56 +73,6 @@ std::string describe_damage(Bytes bytes) {
   }
   if (is_base64(text)) return "it is Base64 text; decode it first";
   return {};
-}
-
-std::string name_archive(Bytes bytes) {
-  const auto archive = ZipArchive::open(bytes);
-  if (!archive) return {};
-  const auto has = [&](std::string_view ending) {
-    return std::ranges::any_of(archive->entries(), [&](const ZipEntry& entry) {
-      return entry.name == ending || entry.name.ends_with("/" + std::string(ending));
-    });
-  };
-  if (has("data.pkl")) {
-    return "a PyTorch model (.pt, .pth); export it to Core ML or TensorFlow Lite first";
-  }
-  if (has("model.weights.h5")) {
-    return "a Keras model (.keras); convert it to TensorFlow Lite first";
-  }
-  const bool has_mlpackage = std::ranges::any_of(archive->entries(), [](const ZipEntry& entry) {
-    return entry.name.find(".mlpackage/") != std::string::npos ||
-           entry.name.ends_with("com.apple.CoreML/model.mlmodel");
-  });
-  if (has_mlpackage)
-    return "a Core ML package (.mlpackage) in a ZIP archive, which is not read yet";
-  if (has("AndroidManifest.xml")) return "an Android application; name the model inside";
-  if (has("[Content_Types].xml")) return "an Office document";
-  const bool arrays = !archive->entries().empty() &&
-                      std::ranges::all_of(archive->entries(), [](const ZipEntry& entry) {
-                        return entry.name.ends_with(".npy");
-                      });
-  return arrays ? "NumPy arrays (.npz)" : "";
-}
-
-bool is_saved_model_graph(Bytes bytes) {
-  // SavedModel: 1 the schema version, 2 its MetaGraphDefs. MetaGraphDef: 1 meta info, 2 the graph.
-  // source: tensorflow/core/protobuf/saved_model.proto, meta_graph.proto. A Core ML file begins
-  // alike, but its second field describes inputs and outputs, without a field 2.
-  ProtobufCursor cursor(bytes, 0);
-  bool has_graph = false;
-  for (auto more = cursor.next(); more && *more; more = cursor.next()) {
-    const ProtobufField& field = cursor.field();
-    if (field.number > 2 || (field.number == 1 && field.type != ProtobufType::Varint)) return false;
-    if (field.number != 2 || field.type != ProtobufType::Delimited) continue;
-    ProtobufCursor inner(field.content, 0);
-    for (auto next = inner.next(); next && *next; next = inner.next()) {
-      if (inner.field().number == 2 && inner.field().type == ProtobufType::Delimited) {
-        has_graph = true;
-      }
-      if (inner.field().number > 2) break;
-    }
-  }
-  return has_graph;
 }
 
 }  // namespace visionpress

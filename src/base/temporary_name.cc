@@ -1,0 +1,73 @@
+#include "base/temporary_name.h"
+
+#include <cerrno>
+#include <filesystem>
+#include <mutex>
+#include <random>
+#include <set>
+#include <system_error>
+
+#include <fcntl.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+
+#include "base/descriptor.h"
+
+namespace visionpress {
+namespace {
+
+constexpr std::size_t kRandomLetters = 6;  // mkostemp's
+constexpr std::string_view kTemporary =
+    kTemporaryPattern.substr(0, kTemporaryPattern.size() - kRandomLetters);
+
+bool is_temporary_name(std::string_view name) {
+  return name.starts_with(kTemporary) && name.size() == kTemporaryPattern.size();
+}
+
+/// Files for writing, since some network file systems lock no others.
+int open_left(const std::string& path) {
+  constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
+  const int file = ::open(path.c_str(), O_RDWR | kFlags);
+  return file >= 0 || errno != EISDIR ? file
+                                      : ::open(path.c_str(), O_RDONLY | O_DIRECTORY | kFlags);
+}
+
+}  // namespace
+
+std::string parent_folder(const std::string& path) {
+  const std::string folder = std::filesystem::path(path).parent_path().string();
+  return folder.empty() ? "." : folder;
+}
+
+std::string make_temporary_name(const std::string& folder) {
+  constexpr std::string_view kLetters = "abcdefghijklmnopqrstuvwxyz0123456789";
+  std::random_device random;
+  std::string name = folder + "/" + std::string(kTemporary);
+  for (std::size_t i = 0; i < kRandomLetters; ++i) name += kLetters[random() % kLetters.size()];
+  return name;
+}
+
+bool lock_temporary(int fd) { return ::flock(fd, LOCK_EX | LOCK_NB) == 0; }
+
+void remove_stale(const std::string& folder) {
+  static std::mutex mutex;
+  static std::set<std::string> cleaned;
+  {
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!cleaned.insert(folder).second) return;
+  }
+  std::error_code error;
+  for (std::filesystem::directory_iterator at(folder, error), end; !error && at != end;
+       at.increment(error)) {
+    if (!is_temporary_name(at->path().filename().native())) continue;
+    const Descriptor file(open_left(at->path()));
+    struct stat info = {};
+    const bool is_left = file.get() >= 0 && ::fstat(file.get(), &info) == 0 &&
+                         (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) &&
+                         lock_temporary(file.get());
+    std::error_code ignored;
+    if (is_left) std::filesystem::remove_all(at->path(), ignored);
+  }
+}
+
+}  // namespace visionpress

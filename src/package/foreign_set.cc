@@ -1,0 +1,49 @@
+#include "package/foreign_set.h"
+
+#include <algorithm>
+#include <string>
+
+namespace visionpress {
+namespace {
+
+/// By the names that programs give the parts of what they pack.
+std::string_view name_archive(const FileSet& files) {
+  const auto has = [&](std::string_view ending) {
+    return std::ranges::any_of(files.names(), [&](const std::string& name) {
+      return name == ending || name.ends_with("/" + std::string(ending));
+    });
+  };
+  if (has("data.pkl")) {
+    return "a PyTorch model (.pt, .pth); export it to Core ML or TensorFlow Lite first";
+  }
+  if (has("model.weights.h5")) {
+    return "a Keras model (.keras); convert it to TensorFlow Lite first";
+  }
+  const bool has_mlpackage = std::ranges::any_of(files.names(), [](const std::string& name) {
+    return name.find(".mlpackage/") != std::string::npos ||
+           name.ends_with("com.apple.CoreML/model.mlmodel");
+  });
+  if (has_mlpackage) {
+    return "a Core ML package (.mlpackage) in a ZIP archive, which is not read yet";
+  }
+  if (has("AndroidManifest.xml")) return "an Android application; name the model inside";
+  if (has("[Content_Types].xml")) return "an Office document";
+  const bool is_arrays =
+      !files.names().empty() && std::ranges::all_of(files.names(), [](const std::string& name) {
+        return name.ends_with(".npy");
+      });
+  return is_arrays ? "NumPy arrays (.npz)" : "";
+}
+
+}  // namespace
+
+std::string_view name_foreign_set(const FileSet& files) {
+  if (files.kind() == FileSet::Kind::Archive) return name_archive(files);
+  // source: Apple's MLPackage, the one file at the top of each.
+  if (files.has("Manifest.json")) {
+    return "a Core ML package (.mlpackage), which is not read yet";
+  }
+  return "";
+}
+
+}  // namespace visionpress
