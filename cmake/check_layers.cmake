@@ -1,5 +1,6 @@
 # Reads the `#include "layer/..."` lines of include/, src/ and tools/ against the order of the layers (CONTRIBUTING.md).
 # A layer includes what its row grants, and a grant that nobody uses is struck from the row.
+# No two sources have one name: a file is found by its name alone.
 # usage: cmake -DSOURCE=CHECKOUT -P check_layers.cmake
 cmake_minimum_required(VERSION 3.23)
 set(visionpress "")
@@ -43,6 +44,15 @@ foreach(layer IN LISTS layers)
   foreach(grant IN LISTS unused)
     string(APPEND faults "  check_layers.cmake: ${layer} is granted ${grant} and includes nothing of it\n")
   endforeach()
+endforeach()
+set(names "")
+file(GLOB_RECURSE files ${SOURCE}/src/*.h ${SOURCE}/src/*.cc ${SOURCE}/tools/*.h ${SOURCE}/tools/*.cc ${SOURCE}/fuzz/*.cc ${SOURCE}/bench/*.cc)
+foreach(file IN LISTS files)
+  cmake_path(GET file FILENAME name)
+  if(name IN_LIST names)
+    string(APPEND faults "  ${file}: another file has this name\n")
+  endif()
+  list(APPEND names ${name})
 endforeach()
 if(faults) # lines that begin with a blank are not wrapped
   message(FATAL_ERROR "${faults}")

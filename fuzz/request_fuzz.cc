@@ -10,6 +10,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/bytes.h"
 #include "cloud/host_rules.h"
 #include "cloud/prediction_service.h"
 #include "cloud/request_reader.h"
@@ -99,7 +100,7 @@ void serve(std::string_view bytes, unsigned setup) {
 extern "C" int LLVMFuzzerTestOneInput(  // NOLINT(readability-identifier-naming): libFuzzer's name
     const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
-  const auto* text = static_cast<const char*>(static_cast<const void*>(data));
+  const auto* text = visionpress::view_as<const char>(data);
   visionpress::serve(std::string_view(text, size).substr(1), data[0]);
   return 0;
 }

@@ -5,6 +5,7 @@
 #include <cstdlib>
 #include <vector>
 
+#include "base/bytes.h"
 #include "formats/tflite/tflite_reader.h"
 
 namespace visionpress {
@@ -28,7 +29,7 @@ void read_and_rewrite(Bytes file) {
 extern "C" int LLVMFuzzerTestOneInput(  // NOLINT(readability-identifier-naming): libFuzzer's name
     const std::uint8_t* data, std::size_t size) {
   // A copy of its own: the fuzzer's bytes are not aligned as a mapped file is.
-  const auto* begin = static_cast<const std::byte*>(static_cast<const void*>(data));
+  const auto* begin = visionpress::view_as<const std::byte>(data);
   const std::vector<std::byte> file(begin, begin + size);
   visionpress::read_and_rewrite(file);
   return 0;

@@ -10,9 +10,9 @@
 #include <string>
 #include <vector>
 
-#include "visionpress/evaluate.h"
 #include "visionpress/predict.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

@@ -11,6 +11,7 @@
 #include "visionpress/compress.h"
 #include "visionpress/model.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

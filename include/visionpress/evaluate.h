@@ -2,15 +2,13 @@
 
 /// Scores model files, or files of predictions, on labelled images.
 
-#include <array>
 #include <cstdint>
-#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "visionpress/model.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 
@@ -19,42 +17,6 @@ enum class Metric : std::uint8_t {
   Standard,  ///< greedy one-to-one by score; false positives counted in every image
   Legacy,    ///< the original project's count, which kept predictions *below* the IoU threshold
   LegacyFlipped,  ///< the same with the comparison the other way round
-};
-
-/// Which runtime's rounding a run reproduces; every figure names it.
-enum class Arithmetic : std::uint8_t {
-  Runtime,  ///< the format's default runtime: float32; hybrid int8 TFLite as LiteRT with XNNPACK
-  Builtin,  ///< hybrid int8 TFLite as LiteRT's builtin kernels, without a delegate
-  Float,    ///< weights decoded, float32 throughout
-  Float16,  ///< weights decoded, every activation rounded to half
-};
-
-enum class ResizeFilter : std::uint8_t { Nearest, Bilinear, Bicubic };
-
-/// How an image becomes the model's input size.
-enum class ResizeRule : std::uint8_t {
-  Stretch,          ///< both sides to the input size, aspect ratio not kept
-  CenterCrop,       ///< centre square, then resized to the input size
-  CenterCrop256,    ///< the 2018-2020 classification scripts: longer side at most 1600, centre
-                    ///< square, 256x256, centre crop of the input size
-  ShorterSideCrop,  ///< shorter side to the input size, then the centre crop
-};
-
-enum class ColorChoice : std::uint8_t { Rgb, Bgr };
-
-/// Everything that is done to an image before the network; printed with every result.
-/// Empty fields are chosen from the model's own metadata, then from the kind of export.
-struct PreprocessOptions {
-  std::optional<ResizeRule> rule = std::nullopt;
-  std::optional<ResizeFilter> filter = std::nullopt;
-  std::optional<ColorChoice> color = std::nullopt;
-  std::vector<float> mean =
-      {};  ///< (pixel - mean) / std, one entry or three in the input's colour order
-  std::vector<float> std = {};
-  /// Width and height of the model's input, where the file leaves them open.
-  std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
-  /// Values of scalar inputs of a TensorFlow graph: {"is_training", "false"}.
-  std::vector<InputSetting> settings = {};
 };
 
 struct EvaluateOptions {
@@ -143,8 +105,6 @@ struct ModelScore {
   bool within_max_drop = true;  ///< false too where the first file finds nothing
 };
 
-enum class Task : std::uint8_t { Detection, Classification };
-
 struct EvaluateResult {
   Task task = Task::Detection;
   std::size_t images = 0;
@@ -161,9 +121,6 @@ struct EvaluateResult {
   std::vector<ModelScore> models = {};
   std::vector<std::string> warnings = {};
 };
-
-/// Called as images are done: (done, total, what is being worked on). From one thread at a time.
-using Progress = std::function<void(std::size_t, std::size_t, const std::string&)>;
 
 /// Scores each file over the data set, one after the other. A file ending in .json is predictions
 /// (COCO results) in place of a model.

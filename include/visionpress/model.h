@@ -13,12 +13,6 @@
 
 namespace visionpress {
 
-/// The value of a scalar input of a TensorFlow graph, as text: "is_training", "false".
-struct InputSetting {
-  std::string name = {};
-  std::string value = {};
-};
-
 /// An input or output of the network.
 struct ValueInfo {
   std::string name = {};

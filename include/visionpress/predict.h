@@ -8,8 +8,8 @@
 #include <string>
 #include <vector>
 
-#include "visionpress/evaluate.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

@@ -74,10 +74,9 @@ Result<Dataset> gather_images(const std::vector<std::string>& images,
   for (DatasetImage& image : dataset.images) {
     VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(image.path));
     if (file.bytes().size() > kMaxPredictionBytes) {
-      return in_file(fail(ErrorKind::Unsupported, "{} bytes, and the service takes {} to predict",
-                          file.bytes().size(), kMaxPredictionBytes)
-                         .value(),
-                     image.path);
+      return fail_in(image.path, ErrorKind::Unsupported,
+                     "{} bytes, and the service takes {} to predict", file.bytes().size(),
+                     kMaxPredictionBytes);
     }
     if (image.width > 0 && image.height > 0) continue;
     VP_ASSIGN_OR_RETURN(const ImageSize size, load_image_size(image.path));

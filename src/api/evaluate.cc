@@ -25,10 +25,8 @@ Result<void> check_save(const std::vector<std::string>& files, const EvaluateOpt
   if (!std::filesystem::exists(target, ignored)) return {};
   // Pictures of the data set and label files found beside a model are inputs too.
   if (ascii_lower(target.extension().native()) != ".json") {
-    return in_file(
-        fail(ErrorKind::Usage, "predictions are saved as JSON, and this file is not a .json file")
-            .value(),
-        options.save_predictions);
+    return fail_in(options.save_predictions, ErrorKind::Usage,
+                   "predictions are saved as JSON, and this file is not a .json file");
   }
   if (!options.overwrite) {
     VP_RETURN_IF_ERROR(

@@ -133,9 +133,8 @@ Result<void> Evaluation::load_data(ImageNeed need) {
   }
   dataset_ = *std::move(dataset);
   if (options_.crops && dataset_.kind == DatasetKind::Folder) {
-    return in_file(
-        fail(ErrorKind::Usage, "a folder of tags has no boxes; leave out --crops").value(),
-        options_.data);
+    return fail_in(options_.data, ErrorKind::Usage,
+                   "a folder of tags has no boxes; leave out --crops");
   }
   if (options_.crops) drop_empty_crops(dataset_, diagnostics_);
   return {};

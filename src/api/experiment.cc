@@ -297,7 +297,8 @@ class Experiment {
         column.scheme = scheme;
         const std::string name = name_file(column.title);
         column.source = store_.model_path(name + found.extension);
-        planned_.push_back({column, name, &found, exported});
+        planned_.push_back(
+            {.column = column, .name = name, .source = &found, .exported = exported});
       }
     }
     for (Planned& planned : planned_) {

@@ -109,7 +109,7 @@ Result<void> make_folder(const fs::path& path) {
   fs::create_directories(path, error);
   if (!error && fs::is_directory(path, error)) return {};
   const std::string why = error ? error.message() : "it is a file";
-  return in_file(fail(ErrorKind::Output, "cannot make the folder: {}", why).value(), path);
+  return fail_in(path, ErrorKind::Output, "cannot make the folder: {}", why);
 }
 
 }  // namespace
@@ -127,7 +127,7 @@ Result<std::string> hash_path(const std::string& path) {
     if (it->is_regular_file(ignored)) files.push_back(it->path().string());
   }
   if (error) {
-    return in_file(fail(ErrorKind::Io, "cannot list: {}", error.message()).value(), path);
+    return fail_in(path, ErrorKind::Io, "cannot list: {}", error.message());
   }
   std::ranges::sort(files);
   std::string sums;
@@ -147,11 +147,9 @@ Result<ExperimentStore> ExperimentStore::open(const std::string& folder) {
   // What is not an experiment's own is not written over.
   if (fs::is_directory(folder, ignored) && !fs::is_empty(folder, ignored) &&
       !fs::is_regular_file(marker, ignored)) {
-    return in_file(fail(ErrorKind::Output,
-                        "the folder holds other things than an experiment's results; name an empty "
-                        "or a new one")
-                       .value(),
-                   folder);
+    return fail_in(folder, ErrorKind::Output,
+                   "the folder holds other things than an experiment's results; name an empty "
+                   "or a new one");
   }
   VP_RETURN_IF_ERROR(make_folder(folder));
   if (!fs::exists(marker, ignored)) {
@@ -160,7 +158,7 @@ Result<ExperimentStore> ExperimentStore::open(const std::string& folder) {
   store.lock_ = Descriptor(::open(marker.c_str(), O_RDONLY | O_CLOEXEC));
   if (store.lock_.get() >= 0 && ::flock(store.lock_.get(), LOCK_EX | LOCK_NB) != 0 &&
       errno == EWOULDBLOCK) {
-    return in_file(fail(ErrorKind::Output, "another run writes its results here").value(), folder);
+    return fail_in(folder, ErrorKind::Output, "another run writes its results here");
   }
   VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kColumns));
   VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kModels));

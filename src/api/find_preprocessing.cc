@@ -67,8 +67,7 @@ Result<FindPreprocessingResult> find_preprocessing(const std::string& file,
                                                    const Progress& progress) {
   if (asked.data.empty()) return fail(ErrorKind::Usage, "no data set to try on");
   if (is_predictions(file)) {
-    return in_file(
-        fail(ErrorKind::Usage, "predictions have no preprocessing; give a model").value(), file);
+    return fail_in(file, ErrorKind::Usage, "predictions have no preprocessing; give a model");
   }
   VP_RETURN_IF_ERROR(check_numbers(asked));
   EvaluateOptions options = asked;

@@ -90,10 +90,9 @@ Result<void> check_label_count(const ModelRunner& runner, const FoundLabels& fou
       found.labels.size() == runner.class_count) {
     return {};
   }
-  return in_file(fail(ErrorKind::Malformed, "{} labels, but {} gives {} classes",
-                      found.labels.size(), path, runner.class_count)
-                     .value(),
-                 found.file.empty() ? path : found.file);
+  return fail_in(found.file.empty() ? path : found.file, ErrorKind::Malformed,
+                 "{} labels, but {} gives {} classes", found.labels.size(), path,
+                 runner.class_count);
 }
 
 /// The labels that came with the model: in its file, else in its package.
@@ -262,8 +261,7 @@ std::vector<std::string> list_warnings(const ModelRunner& runner) {
 Result<std::vector<std::string>> load_labels(const std::string& path) {
   VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
   std::vector<std::string> labels = split_labels(view_text(file.bytes()));
-  if (labels.empty())
-    return in_file(fail(ErrorKind::Malformed, "no labels: the file is empty").value(), path);
+  if (labels.empty()) return fail_in(path, ErrorKind::Malformed, "no labels: the file is empty");
   return labels;
 }
 

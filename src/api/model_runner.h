@@ -10,8 +10,8 @@
 #include "eval/preprocess.h"
 #include "formats/open_model.h"
 #include "run/executor.h"
-#include "visionpress/evaluate.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

@@ -36,10 +36,9 @@ Result<std::vector<std::string>> list_pictures(const std::string& folder) {
       pictures.push_back(at->path().string());
     }
   }
-  if (code) return in_file(fail(ErrorKind::Io, "{}", code.message()).value(), folder);
+  if (code) return fail_in(folder, ErrorKind::Io, "{}", code.message());
   if (pictures.empty()) {
-    return in_file(fail(ErrorKind::Io, "no JPEG, PNG, BMP or WebP file in this folder").value(),
-                   folder);
+    return fail_in(folder, ErrorKind::Io, "no JPEG, PNG, BMP or WebP file in this folder");
   }
   std::ranges::sort(pictures);
   return pictures;
@@ -79,8 +78,7 @@ Result<void> check_copies_are_new(const std::vector<std::string>& images,
   if (count == 0) return {};
   const std::string others =
       count == 1 ? "" : fmt::format(" (as do {} of {} copies)", count, images.size());
-  return in_file(fail(ErrorKind::Output, "exists already{}; --force overwrites it", others).value(),
-                 first);
+  return fail_in(first, ErrorKind::Output, "exists already{}; --force overwrites it", others);
 }
 
 Result<void> check_outputs(const std::string& model, const std::vector<std::string>& images,
@@ -103,8 +101,7 @@ Result<void> make_folder(const std::string& path) {
   std::error_code error;
   std::filesystem::create_directories(path, error);
   if (!error) return {};
-  return in_file(fail(ErrorKind::Output, "cannot make the folder: {}", error.message()).value(),
-                 path);
+  return fail_in(path, ErrorKind::Output, "cannot make the folder: {}", error.message());
 }
 
 Result<void> check(const std::vector<std::string>& images, const PredictOptions& options) {
@@ -215,8 +212,7 @@ Result<void> prepare_drawing(const std::string& model, const ModelRunner& runner
                              const PredictOptions& options) {
   if (options.draw.empty()) return {};
   if (runner.task != ModelTask::Detection) {
-    return in_file(fail(ErrorKind::Usage, "no detector, so there are no boxes to draw").value(),
-                   model);
+    return fail_in(model, ErrorKind::Usage, "no detector, so there are no boxes to draw");
   }
   return make_folder(options.draw);
 }

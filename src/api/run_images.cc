@@ -24,8 +24,12 @@ Result<void> run_image(const ModelRunner& runner, const Image& image, std::size_
   for (std::size_t i = 0; i < parts.size(); ++i) {
     const Placement placement = apply_preprocess(runner.preprocess, parts[i], worker.input);
     VP_RETURN_IF_ERROR(worker.session.run(worker.input));
-    VP_RETURN_IF_ERROR(
-        on_part({index, i, &image, placement, worker.input, &worker.session.outputs()}));
+    VP_RETURN_IF_ERROR(on_part({.image = index,
+                                .part = i,
+                                .pixels = &image,
+                                .placement = placement,
+                                .input = worker.input,
+                                .outputs = &worker.session.outputs()}));
   }
   return {};
 }

@@ -9,7 +9,7 @@
 
 #include "api/model_runner.h"
 #include "eval/image.h"
-#include "visionpress/evaluate.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

@@ -131,7 +131,7 @@ Result<void> check(const ServeOptions& options) {
     return fail(ErrorKind::InvalidArgument, "port is {}, expected 0 to {}", options.port,
                 kMostPort);
   }
-  constexpr int kMostThreads = 1024;
+  constexpr int kMostThreads = 1024;  // a choice: beyond any machine's cores
   if (options.threads < 0 || options.threads > kMostThreads || options.workers < 0 ||
       options.workers > kMostThreads || options.connections < 1 ||
       options.connections > kMostThreads) {
@@ -185,10 +185,8 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
                                                                 .crops = false,
                                                                 .threads = threads_each}));
   if (impl->runner.task == ModelTask::Raw) {
-    return in_file(fail(ErrorKind::Unsupported,
-                        "neither detector nor classifier, so there are no predictions to serve")
-                       .value(),
-                   model);
+    return fail_in(model, ErrorKind::Unsupported,
+                   "neither detector nor classifier, so there are no predictions to serve");
   }
   const ReadOutputOptions read = {.probability = options.probability,
                                   .nms_iou = options.nms_iou,

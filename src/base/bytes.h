@@ -10,6 +10,7 @@
 #include <optional>
 #include <span>
 #include <string_view>
+#include <type_traits>
 
 namespace visionpress {
 
@@ -32,9 +33,21 @@ void store_le(MutableBytes bytes, std::size_t at, T value) {
   std::memcpy(bytes.data() + at, &value, sizeof(T));
 }
 
+/// The storage at `from` as a To. The one cast of this kind, held so by cmake/check_casts.cmake.
+/// It is sound where To is char, unsigned char or std::byte, which may look at anything; where the
+/// storage was taken for a To and is aligned to it (an operator's scratch); and where an interface
+/// in C gives the address of an object's first part (sockaddr, jpeg_error_mgr). For a number inside
+/// of a file use load_le.
+template <typename To, typename From>
+[[nodiscard]] To* view_as(From* from) {
+  static_assert(std::is_const_v<To> || !std::is_const_v<From>);
+  using Address = std::conditional_t<std::is_const_v<From>, const void, void>;
+  return static_cast<To*>(static_cast<Address*>(from));
+}
+
 /// The characters of `bytes`, borrowed.
 [[nodiscard]] inline std::string_view view_text(Bytes bytes) {
-  return {static_cast<const char*>(static_cast<const void*>(bytes.data())), bytes.size()};
+  return {view_as<const char>(bytes.data()), bytes.size()};
 }
 
 /// The bytes of any contiguous values, borrowed.

@@ -19,6 +19,14 @@ template <typename... Args>
       Error{kind, fmt::format(format, std::forward<Args>(args)...), {}, std::nullopt});
 }
 
+/// The same with the file that it is of.
+template <typename... Args>
+[[nodiscard]] tl::unexpected<Error> fail_in(const std::string& file, ErrorKind kind,
+                                            fmt::format_string<Args...> format, Args&&... args) {
+  return tl::unexpected<Error>(
+      Error{kind, fmt::format(format, std::forward<Args>(args)...), file, std::nullopt});
+}
+
 /// The same with the byte offset at which the fault was seen.
 template <typename... Args>
 [[nodiscard]] tl::unexpected<Error> fail_at(ErrorKind kind, std::uint64_t offset,

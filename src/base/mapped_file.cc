@@ -95,13 +95,13 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     const int reason = errno;
-    return in_file(fail(ErrorKind::Io, "cannot open: {}", std::strerror(reason)).value(), path);
+    return fail_in(path, ErrorKind::Io, "cannot open: {}", std::strerror(reason));
   }
   struct stat info = {};
   const bool known = ::fstat(fd, &info) == 0;
   if (!known || !S_ISREG(info.st_mode)) {
     ::close(fd);
-    return in_file(fail(ErrorKind::Io, "not a regular file").value(), path);
+    return fail_in(path, ErrorKind::Io, "not a regular file");
   }
   MappedFile file;
   file.path_ = path;
@@ -116,7 +116,7 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
       file.size_ = 0;
       // Too little memory is no fault of the file.
       const ErrorKind kind = reason == ENOMEM ? ErrorKind::Internal : ErrorKind::Io;
-      return in_file(fail(kind, "cannot map: {}", std::strerror(reason)).value(), path);
+      return fail_in(path, kind, "cannot map: {}", std::strerror(reason));
     }
     file.data_ = static_cast<const std::byte*>(data);
     note_mapping(file.data_, file.size_, path);

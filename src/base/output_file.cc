@@ -22,7 +22,7 @@ namespace visionpress {
 namespace {
 
 tl::unexpected<Error> output_error(const std::string& path, const char* what, int reason) {
-  return in_file(fail(ErrorKind::Output, "{}: {}", what, std::strerror(reason)).value(), path);
+  return fail_in(path, ErrorKind::Output, "{}: {}", what, std::strerror(reason));
 }
 
 /// Where an open file without a name can be reached.
@@ -85,18 +85,16 @@ Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwri
   const bool exists = ::stat(path.c_str(), &info) == 0;
   if (exists) {
     if (!S_ISREG(info.st_mode)) {
-      return in_file(fail(ErrorKind::Output, "exists and is not a regular file").value(), path);
+      return fail_in(path, ErrorKind::Output, "exists and is not a regular file");
     }
     if (overwrite == Overwrite::Refuse) {
-      return in_file(fail(ErrorKind::Output, "exists already; --force overwrites it").value(),
-                     path);
+      return fail_in(path, ErrorKind::Output, "exists already; --force overwrites it");
     }
   }
   const struct stat replaced = info;
   // Renaming onto a link would replace the link itself, be it /dev/stdout.
   if (::lstat(path.c_str(), &info) == 0 && S_ISLNK(info.st_mode)) {
-    return in_file(
-        fail(ErrorKind::Output, "is a symbolic link; name the file it stands for").value(), path);
+    return fail_in(path, ErrorKind::Output, "is a symbolic link; name the file it stands for");
   }
   OutputFile file;
   file.path_ = path;
@@ -218,9 +216,7 @@ Result<void> check_not_read(const std::string& output, std::span<const std::stri
   for (const std::string& input : inputs) {
     std::error_code ignored;
     if (std::filesystem::equivalent(input, output, ignored)) {
-      return in_file(
-          fail(ErrorKind::Usage, "the output is the input, which is never written").value(),
-          output);
+      return fail_in(output, ErrorKind::Usage, "the output is the input, which is never written");
     }
   }
   return {};

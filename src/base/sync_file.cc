@@ -15,7 +15,7 @@ Result<void> sync_file(const std::string& path) {
   // Another descriptor of the same file does as well: what is waited for is the file's.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() >= 0 && ::fdatasync(file.get()) == 0) return {};
-  return in_file(fail(ErrorKind::Output, "cannot write: {}", std::strerror(errno)).value(), path);
+  return fail_in(path, ErrorKind::Output, "cannot write: {}", std::strerror(errno));
 }
 
 }  // namespace visionpress

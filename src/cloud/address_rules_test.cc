@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 
+#include "base/bytes.h"
 #include "cloud/host_rules.h"
 
 namespace visionpress {
@@ -25,7 +26,7 @@ bool is_public(const std::string& text) {
     EXPECT_EQ(::inet_pton(AF_INET6, text.c_str(), &v6.sin6_addr), 1) << text;
     std::memcpy(&storage, &v6, sizeof v6);
   }
-  return is_public_address(*static_cast<const sockaddr*>(static_cast<const void*>(&storage)));
+  return is_public_address(*view_as<const sockaddr>(&storage));
 }
 
 TEST(PublicAddress, IsNoneOfThisMachineOrItsNetwork) {
@@ -88,8 +89,7 @@ TEST(PublicAddress, IsEveryOther) {
 TEST(PublicAddress, IsNoneOfAnotherFamily) {
   sockaddr_storage storage = {};
   storage.ss_family = AF_UNIX;
-  EXPECT_FALSE(
-      is_public_address(*static_cast<const sockaddr*>(static_cast<const void*>(&storage))));
+  EXPECT_FALSE(is_public_address(*view_as<const sockaddr>(&storage)));
 }
 
 TEST(LoopbackHost, IsALoopbackNameOrAddressWithAnyPort) {

@@ -13,8 +13,8 @@ void append_base64(Bytes bytes, std::string& text) {
   text.resize(end + (bytes.size() + 2) / 3 * 4);
   for (std::size_t at = 0; at < bytes.size(); at += kBlock) {
     const Bytes block = bytes.subspan(at, std::min(kBlock, bytes.size() - at));
-    auto* to = static_cast<unsigned char*>(static_cast<void*>(text.data() + end));
-    const auto* from = static_cast<const unsigned char*>(static_cast<const void*>(block.data()));
+    auto* to = view_as<unsigned char>(text.data() + end);
+    const auto* from = view_as<const unsigned char>(block.data());
     // It also ends the text with a zero, where std::string keeps its own.
     end += static_cast<std::size_t>(EVP_EncodeBlock(to, from, static_cast<int>(block.size())));
   }

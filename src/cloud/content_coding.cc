@@ -7,6 +7,7 @@
 #include <brotli/decode.h>
 #include <zlib.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "cloud/http_message.h"
 
@@ -25,7 +26,7 @@ class Target {
     if (count > most_ - text_.size()) {
       return fail(ErrorKind::InvalidArgument, "the unpacked body is larger than {} bytes", most_);
     }
-    text_.append(static_cast<const char*>(static_cast<const void*>(piece_.data())), count);
+    text_.append(view_as<const char>(piece_.data()), count);
     return {};
   }
   [[nodiscard]] std::string release() { return std::move(text_); }
@@ -45,7 +46,7 @@ Result<std::string> inflate_body(std::string& body, std::size_t most) {
   }
   const std::unique_ptr<z_stream, int (*)(z_stream*)> owner(&stream, inflateEnd);
   Target target(most);
-  stream.next_in = static_cast<Bytef*>(static_cast<void*>(body.data()));
+  stream.next_in = view_as<Bytef>(body.data());
   stream.avail_in = static_cast<uInt>(body.size());
   int code = Z_OK;
   while (code != Z_STREAM_END) {
@@ -66,7 +67,7 @@ Result<std::string> unpack_brotli(const std::string& body, std::size_t most) {
       BrotliDecoderCreateInstance(nullptr, nullptr, nullptr), BrotliDecoderDestroyInstance);
   if (state == nullptr) return fail(ErrorKind::Internal, "brotli does not start");
   Target target(most);
-  const auto* in = static_cast<const std::uint8_t*>(static_cast<const void*>(body.data()));
+  const auto* in = view_as<const std::uint8_t>(body.data());
   std::size_t in_count = body.size();
   while (true) {
     std::uint8_t* out = target.data();

@@ -13,6 +13,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "base/bytes.h"
 #include "cloud/fake_transport_testonly.h"
 
 namespace visionpress {
@@ -165,7 +166,7 @@ class OneConnection {
     address.sin_family = AF_INET;
     address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     socklen_t size = sizeof(address);
-    auto* any = static_cast<sockaddr*>(static_cast<void*>(&address));
+    auto* any = view_as<sockaddr>(&address);
     EXPECT_EQ(::bind(listener_, any, size), 0);
     EXPECT_EQ(::listen(listener_, 1), 0);
     ::getsockname(listener_, any, &size);

@@ -41,7 +41,7 @@ void sync_folder_of(const std::string& path) {
 }  // namespace
 
 tl::unexpected<Error> LineJournal::refuse(const std::string& why) const {
-  return in_file(fail(ErrorKind::Output, "{}", why).value(), path_);
+  return fail_in(path_, ErrorKind::Output, "{}", why);
 }
 
 Result<LineJournal> LineJournal::open(const std::string& path, const Form& form) {

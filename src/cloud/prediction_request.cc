@@ -11,6 +11,7 @@
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/json_text.h"
 #include "cloud/custom_vision_rules.h"
@@ -21,14 +22,6 @@ namespace {
 using OrderedJson = nlohmann::ordered_json;
 
 constexpr std::size_t kLongestBoundary = 70;  // RFC 2046, 5.1.1
-
-std::string to_lower(std::string_view text) {
-  std::string lower(text);
-  for (char& c : lower) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c + ('a' - 'A'));
-  }
-  return lower;
-}
 
 int read_digit(char c) {
   if (c >= '0' && c <= '9') return c - '0';
@@ -67,7 +60,7 @@ std::vector<std::string> split(std::string_view text, char separator) {
 std::string find_query_value(std::string_view query, std::string_view name) {
   for (const std::string& pair : split(query, '&')) {
     const std::size_t equals = std::min(pair.find('='), pair.size());
-    if (to_lower(pair.substr(0, equals)) != name) continue;
+    if (ascii_lower(pair.substr(0, equals)) != name) continue;
     return decode_percent(std::string_view(pair).substr(std::min(equals + 1, pair.size())));
   }
   return {};
@@ -94,7 +87,7 @@ std::optional<std::string> find_parameter(std::string_view value, std::string_vi
     const std::string_view parameter = value.substr(begin, at - begin);
     const std::size_t equals = parameter.find('=');
     if (equals == std::string_view::npos) continue;
-    if (to_lower(trim(parameter.substr(0, equals))) != name) continue;
+    if (ascii_lower(trim(parameter.substr(0, equals))) != name) continue;
     std::string_view text = trim(parameter.substr(equals + 1));
     if (text.size() >= 2 && text.front() == '"' && text.back() == '"') {
       text = text.substr(1, text.size() - 2);
@@ -120,7 +113,8 @@ std::optional<Part> read_part(std::string_view text) {
   for (const std::string& line : split(text.substr(0, end), '\n')) {
     const std::size_t colon = line.find(':');
     if (colon == std::string::npos) continue;
-    if (to_lower(trim(std::string_view(line).substr(0, colon))) != "content-disposition") continue;
+    if (ascii_lower(trim(std::string_view(line).substr(0, colon))) != "content-disposition")
+      continue;
     std::string_view value = std::string_view(line).substr(colon + 1);
     if (value.ends_with('\r')) value.remove_suffix(1);
     part.name = find_parameter(value, "name").value_or("");
@@ -212,7 +206,7 @@ std::optional<PredictionRoute> find_prediction_route(std::string_view target) {
   std::vector<std::string> words;  // the same, for comparing
   for (std::string& part : parts) {
     part = decode_percent(part);
-    words.push_back(to_lower(part));
+    words.push_back(ascii_lower(part));
   }
   if (!words.empty() && words.back() == "nostore") words.pop_back();  // nothing is ever stored
   PredictionRoute route;
@@ -237,7 +231,7 @@ std::optional<PredictionRoute> find_prediction_route(std::string_view target) {
 }
 
 bool is_media_type(std::string_view content_type, std::string_view type) {
-  return to_lower(trim(content_type.substr(0, content_type.find(';')))) == type;
+  return ascii_lower(trim(content_type.substr(0, content_type.find(';')))) == type;
 }
 
 Result<std::string_view> find_image_part(std::string_view body, std::string_view content_type) {
@@ -280,7 +274,7 @@ Result<std::string> read_image_url(std::string_view body) {
     return fail(ErrorKind::Malformed, "the body is no JSON object, expected {{\"url\": \"...\"}}");
   }
   for (const auto& [key, value] : json.items()) {
-    if (to_lower(key) == "url" && value.is_string()) return value.get<std::string>();
+    if (ascii_lower(key) == "url" && value.is_string()) return value.get<std::string>();
   }
   return fail(ErrorKind::Malformed, "the body has no text \"url\", expected {{\"url\": \"...\"}}");
 }

@@ -9,8 +9,8 @@
 #include <string_view>
 #include <vector>
 
-#include "visionpress/evaluate.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

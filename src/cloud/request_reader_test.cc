@@ -7,6 +7,7 @@
 #include <gtest/gtest.h>
 #include <zlib.h>
 
+#include "base/bytes.h"
 #include "cloud/content_coding.h"
 
 namespace visionpress {
@@ -198,9 +199,9 @@ std::string gzip(const std::string& text) {
   constexpr int kGzip = 16;
   EXPECT_EQ(deflateInit2(&stream, 9, Z_DEFLATED, MAX_WBITS + kGzip, 9, Z_DEFAULT_STRATEGY), Z_OK);
   std::string copy = text;
-  stream.next_in = static_cast<Bytef*>(static_cast<void*>(copy.data()));
+  stream.next_in = view_as<Bytef>(copy.data());
   stream.avail_in = static_cast<uInt>(copy.size());
-  stream.next_out = static_cast<Bytef*>(static_cast<void*>(packed.data()));
+  stream.next_out = view_as<Bytef>(packed.data());
   stream.avail_out = static_cast<uInt>(packed.size());
   EXPECT_EQ(deflate(&stream, Z_FINISH), Z_STREAM_END);
   packed.resize(stream.total_out);

@@ -1,207 +1,56 @@
-// COCO JSON: {"images": [{id, file_name, width, height}], "annotations": [{id, image_id,
-// category_id, bbox [x, y, w, h], area, iscrowd}], "categories": [{id, name}]}, in any order; the
-// rest is skipped. source: cocodataset.org, "Data format".
+// COCO JSON: an object with the lists "images", "annotations" and "categories", in any order; the
+// rest is skipped. Their elements: coco_elements.h.
 
 #include <algorithm>
 #include <array>
 #include <unordered_map>
 #include <utility>
 
-#include "eval/dataset_parts.h"
+#include "eval/coco_elements.h"
 #include "eval/image.h"
 #include "eval/image_frame.h"
+#include "eval/json_fields.h"
 
 namespace visionpress {
 namespace {
 
-using simdjson::ondemand::array;
-using simdjson::ondemand::object;
 using simdjson::ondemand::value;
 
-/// An annotation as written; the categories may come after it in the file.
-struct RawAnnotation {
-  std::optional<JsonId> id = std::nullopt;
-  std::optional<JsonId> image_id = std::nullopt;
-  std::optional<JsonId> category_id = std::nullopt;
-  std::optional<std::array<double, 4>> box = std::nullopt;
-  std::optional<double> area = std::nullopt;
-  bool crowd = false;
-};
-
-struct RawImage {
-  std::optional<JsonId> id = std::nullopt;
-  std::optional<std::string> file_name = std::nullopt;
-  std::int64_t width = 0;
-  std::int64_t height = 0;
-};
-
-struct RawCategory {
-  std::optional<JsonId> id = std::nullopt;
-  std::optional<std::string> name = std::nullopt;
-};
-
+/// The lists of the file as written; the categories may come after the annotations.
 struct RawCoco {
-  std::vector<RawImage> images = {};
-  std::vector<RawAnnotation> annotations = {};
-  std::vector<RawCategory> categories = {};
+  std::vector<CocoImageElement> images = {};
+  std::vector<CocoAnnotationElement> annotations = {};
+  std::vector<CocoCategoryElement> categories = {};
 };
 
-/// Calls read(key, value, path) for each field of an object.
-template <typename Read>
-Result<void> read_fields(value source, const std::string& path, const Read& read) {
-  object fields;
-  if (const auto code = source.get_object().get(fields); code != simdjson::SUCCESS) {
-    return fail_json(path, "an object", code);
-  }
-  for (auto field : fields) {
-    std::string_view key;
-    value item;
-    if (const auto code = field.unescaped_key().get(key); code != simdjson::SUCCESS) {
-      return fail_json(path, "a key", code);
-    }
-    if (const auto code = field.value().get(item); code != simdjson::SUCCESS) {
-      return fail_json(path, "a value", code);
-    }
-    VP_RETURN_IF_ERROR(read(key, item));
-  }
-  return {};
-}
-
-/// Calls read(value, path) for each item of an array.
-template <typename Read>
-Result<void> read_items(value source, std::string_view path, const Read& read) {
-  array items;
-  if (const auto code = source.get_array().get(items); code != simdjson::SUCCESS) {
-    return fail_json(path, "an array", code);
-  }
-  std::size_t index = 0;
-  for (auto item_result : items) {
-    const std::string item_path = fmt::format("{}[{}]", path, index++);
-    value item;
-    if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
-      return fail_json(item_path, "a value", code);
-    }
-    VP_RETURN_IF_ERROR(read(item, item_path));
-  }
-  return {};
-}
-
-template <typename T>
-Result<void> store(Result<T> from, std::optional<T>& to) {
-  if (!from) return tl::unexpected<Error>(std::move(from).error());
-  to = std::move(*from);
-  return {};
-}
-
-/// Nothing for an empty list, which stands where a tool had no box.
-Result<std::optional<std::array<double, 4>>> read_box(value source, const std::string& path) {
-  std::array<double, 4> box = {};
-  std::size_t count = 0;
-  VP_RETURN_IF_ERROR(read_items(source, path, [&](value item, const std::string& item_path) {
-    Result<double> number = read_number(item, item_path);
-    if (!number) return Result<void>(tl::unexpected<Error>(std::move(number).error()));
-    if (count < 4) box[count] = *number;
-    ++count;
-    return Result<void>();
-  }));
-  if (count == 0) return std::nullopt;
-  if (count != 4) {
-    return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found {}", path, count);
-  }
-  return box;
-}
-
-/// 0 and 1 as COCO has it; true and false as some tools write it.
-Result<bool> read_crowd(value source, const std::string& path) {
-  bool flag = false;
-  if (source.get_bool().get(flag) == simdjson::SUCCESS) return flag;
-  VP_ASSIGN_OR_RETURN(const std::int64_t number, read_whole(source, path));
-  return number != 0;
-}
-
-Result<void> read_annotation(value source, const std::string& path, RawCoco& coco) {
-  RawAnnotation raw;
-  VP_RETURN_IF_ERROR(
-      read_fields(source, path, [&](std::string_view key, value item) -> Result<void> {
-        if (is_null(item)) return {};
-        if (key == "id") return store(read_id(item, path + ".id"), raw.id);
-        if (key == "image_id") return store(read_id(item, path + ".image_id"), raw.image_id);
-        if (key == "category_id")
-          return store(read_id(item, path + ".category_id"), raw.category_id);
-        if (key == "bbox") {
-          VP_ASSIGN_OR_RETURN(raw.box, read_box(item, path + ".bbox"));
-        }
-        if (key == "area") return store(read_number(item, path + ".area"), raw.area);
-        if (key == "iscrowd") {
-          VP_ASSIGN_OR_RETURN(raw.crowd, read_crowd(item, path + ".iscrowd"));
-        }
-        return {};
-      }));
-  coco.annotations.push_back(raw);
-  return {};
-}
-
-Result<void> read_image(value source, const std::string& path, RawCoco& coco) {
-  RawImage raw;
-  VP_RETURN_IF_ERROR(
-      read_fields(source, path, [&](std::string_view key, value item) -> Result<void> {
-        if (is_null(item)) return {};
-        if (key == "id") return store(read_id(item, path + ".id"), raw.id);
-        if (key == "file_name") return store(read_text(item, path + ".file_name"), raw.file_name);
-        if (key == "width" || key == "height") {
-          VP_ASSIGN_OR_RETURN(const std::int64_t side,
-                              read_whole(item, fmt::format("{}.{}", path, key)));
-          (key == "width" ? raw.width : raw.height) = side;
-        }
-        return {};
-      }));
-  if (!raw.id) return fail(ErrorKind::Malformed, "{}: \"id\" is missing", path);
-  if (!raw.file_name) return fail(ErrorKind::Malformed, "{}: \"file_name\" is missing", path);
-  constexpr std::int64_t kMaxSide = 1 << 20;
-  if (raw.width < 0 || raw.height < 0 || raw.width > kMaxSide || raw.height > kMaxSide) {
-    return fail(ErrorKind::Malformed, "{}: the image is {}x{} pixels", path, raw.width, raw.height);
-  }
-  coco.images.push_back(std::move(raw));
-  return {};
-}
-
-Result<void> read_category(value source, const std::string& path, RawCoco& coco) {
-  RawCategory raw;
-  VP_RETURN_IF_ERROR(
-      read_fields(source, path, [&](std::string_view key, value item) -> Result<void> {
-        if (is_null(item)) return {};
-        if (key == "id") return store(read_id(item, path + ".id"), raw.id);
-        if (key == "name") return store(read_text(item, path + ".name"), raw.name);
-        return {};
-      }));
-  if (!raw.id || !raw.name) {
-    return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path, !raw.id ? "id" : "name");
-  }
-  coco.categories.push_back(std::move(raw));
-  return {};
+/// Appends what `read` makes of each element.
+template <typename Element>
+Result<void> read_list(value source, const std::string& name,
+                       Result<Element> (*read)(value, const std::string&),
+                       std::vector<Element>& list) {
+  return read_items(source, name, [&](value item, const std::string& path) -> Result<void> {
+    VP_ASSIGN_OR_RETURN(Element element, read(item, path));
+    list.push_back(std::move(element));
+    return {};
+  });
 }
 
 Result<RawCoco> read_raw(JsonFile& json) {
   RawCoco coco;
-  value root;
-  if (const auto code = json.document.get_value().get(root); code != simdjson::SUCCESS) {
-    return fail_json("the root", "an object", code);
-  }
+  VP_ASSIGN_OR_RETURN(const value root, view_root(json));
   std::array<bool, 3> seen = {};
   VP_RETURN_IF_ERROR(
-      read_fields(root, "the root", [&](std::string_view key, value item) -> Result<void> {
-        const std::string name(key);  // the parser reuses the key's storage
-        const auto each = [&](auto read) {
-          return read_items(item, name, [&](value entry, const std::string& path) {
-            return read(entry, path, coco);
-          });
-        };
+      read_fields(root, "the root", [&](const std::string& key, value item) -> Result<void> {
         if (key == "images") seen[0] = true;
         if (key == "annotations") seen[1] = true;
         if (key == "categories") seen[2] = true;
-        if (name == "images") return each(read_image);
-        if (name == "annotations") return each(read_annotation);
-        if (name == "categories") return each(read_category);
+        if (key == "images") return read_list(item, key, read_coco_image, coco.images);
+        if (key == "annotations") {
+          return read_list(item, key, read_coco_annotation, coco.annotations);
+        }
+        if (key == "categories") {
+          return read_list(item, key, read_coco_category, coco.categories);
+        }
         return {};
       }));
   constexpr std::array<const char*, 3> kNames = {"images", "annotations", "categories"};
@@ -218,9 +67,9 @@ using IndexById = std::unordered_map<std::string, std::size_t>;
 template <typename Items>
 bool sort_by_id(Items& items) {
   const bool texts = std::ranges::any_of(
-      items, [](const auto& item) { return item.id->is_text || !find_whole(item.id->text); });
+      items, [](const auto& item) { return item.id.is_text || !find_whole(item.id.text); });
   std::ranges::stable_sort(items, [&](const auto& a, const auto& b) {
-    return texts ? a.id->text < b.id->text : *find_whole(a.id->text) < *find_whole(b.id->text);
+    return texts ? a.id.text < b.id.text : *find_whole(a.id.text) < *find_whole(b.id.text);
   });
   return texts;
 }
@@ -252,37 +101,37 @@ class CocoBuilder {
   void add_tags() {
     const bool texts = sort_by_id(coco_.categories);
     for (std::size_t i = 0; i < coco_.categories.size(); ++i) {
-      RawCategory& category = coco_.categories[i];
-      const std::string& id = category.id->text;
+      CocoCategoryElement& category = coco_.categories[i];
+      const std::string& id = category.id.text;
       const auto [at, added] = tag_index_.emplace(id, dataset_.tags.size());
       if (!added) {
-        if (dataset_.tags[at->second] != *category.name) {
+        if (dataset_.tags[at->second] != category.name) {
           oddities_.add("categories with the id of another one, the last name taken",
-                        fmt::format("id {}, \"{}\"", id, *category.name));
+                        fmt::format("id {}, \"{}\"", id, category.name));
         }
-        dataset_.tags[at->second] = std::move(*category.name);
+        dataset_.tags[at->second] = std::move(category.name);
         continue;
       }
       dataset_.category_ids.push_back(texts ? static_cast<std::int64_t>(dataset_.tags.size()) + 1
                                             : *find_whole(id));
       if (texts) dataset_.category_texts.push_back(id);
-      dataset_.tags.push_back(std::move(*category.name));
+      dataset_.tags.push_back(std::move(category.name));
     }
   }
 
   Result<void> add_images() {
     const bool texts = sort_by_id(coco_.images);
-    for (RawImage& raw : coco_.images) {
-      const auto [at, added] = image_index_.emplace(raw.id->text, dataset_.images.size());
+    for (CocoImageElement& raw : coco_.images) {
+      const auto [at, added] = image_index_.emplace(raw.id.text, dataset_.images.size());
       if (!added) {
         VP_RETURN_IF_ERROR(note_repeated_image(dataset_.images[at->second], raw));
         continue;
       }
       DatasetImage image;
       image.id =
-          texts ? static_cast<std::int64_t>(dataset_.images.size()) + 1 : *find_whole(raw.id->text);
-      if (texts) image.id_text = raw.id->text;
-      image.file_name = std::move(*raw.file_name);
+          texts ? static_cast<std::int64_t>(dataset_.images.size()) + 1 : *find_whole(raw.id.text);
+      if (texts) image.id_text = raw.id.text;
+      image.file_name = std::move(raw.file_name);
       if (is_wanted(dataset_.images.size())) {
         image.width = static_cast<int>(raw.width);
         image.height = static_cast<int>(raw.height);
@@ -295,12 +144,12 @@ class CocoBuilder {
   }
 
   /// Which picture its boxes are on cannot be known where the names differ.
-  Result<void> note_repeated_image(const DatasetImage& image, const RawImage& raw) {
-    if (image.file_name != *raw.file_name && options_.image_need != ImageNeed::Optional) {
+  Result<void> note_repeated_image(const DatasetImage& image, const CocoImageElement& raw) {
+    if (image.file_name != raw.file_name && options_.image_need != ImageNeed::Optional) {
       return fail(ErrorKind::Malformed, "images: id {} is that of \"{}\" and of \"{}\"",
-                  raw.id->text, image.file_name, *raw.file_name);
+                  raw.id.text, image.file_name, raw.file_name);
     }
-    oddities_.add("images that are there twice, taken once", "id " + raw.id->text);
+    oddities_.add("images that are there twice, taken once", "id " + raw.id.text);
     return {};
   }
 
@@ -334,7 +183,7 @@ class CocoBuilder {
   Result<void> add_boxes() {
     std::size_t boxes = 0;
     for (std::size_t i = 0; i < coco_.annotations.size(); ++i) {
-      const RawAnnotation& raw = coco_.annotations[i];
+      const CocoAnnotationElement& raw = coco_.annotations[i];
       const std::string place = fmt::format("annotations[{}]", i);
       if (raw.box) ++boxes;
       if (!raw.image_id || !raw.category_id || !raw.box) {
@@ -353,7 +202,7 @@ class CocoBuilder {
     return {};
   }
 
-  void add_box(const RawAnnotation& raw, std::size_t index, const std::string& place) {
+  void add_box(const CocoAnnotationElement& raw, std::size_t index, const std::string& place) {
     const auto image_at = find_image(*raw.image_id);
     if (!image_at) {
       oddities_.add("annotations of images that are not listed, left out",

@@ -6,7 +6,7 @@
 #include <unordered_map>
 #include <utility>
 
-#include "eval/dataset_parts.h"
+#include "eval/coco_elements.h"
 #include "eval/json_elements.h"
 
 namespace visionpress {
@@ -24,163 +24,72 @@ class ElementReader {
   std::vector<CocoCategory> categories = {};
 
   Result<void> read(const std::string& key, std::size_t index, std::string_view text) {
-    if (key == "images") return read_image(text, fmt::format("images[{}]", index));
-    if (key == "annotations") return read_annotation(text, fmt::format("annotations[{}]", index));
-    if (key == "categories") return read_category(text, fmt::format("categories[{}]", index));
-    return {};
-  }
-
- private:
-  /// Calls read(name, value) for each field of the element.
-  template <typename Read>
-  Result<void> read_fields(std::string_view text, const std::string& path, const Read& read) {
+    const std::string path = fmt::format("{}[{}]", key, index);
     simdjson::ondemand::document document;
+    value root;
     const simdjson::padded_string_view padded(text.data(), text.size(), text.size() + kJsonPadding);
     if (const auto code = parser_.iterate(padded).get(document); code != simdjson::SUCCESS) {
       return fail_json(path, "JSON", code);
     }
-    simdjson::ondemand::object object;
-    if (const auto code = document.get_object().get(object); code != simdjson::SUCCESS) {
+    if (const auto code = document.get_value().get(root); code != simdjson::SUCCESS) {
       return fail_json(path, "an object", code);
     }
-    for (auto field : object) {
-      std::string_view name;
-      value item;
-      if (const auto code = field.unescaped_key().get(name); code != simdjson::SUCCESS) {
-        return fail_json(path, "a key", code);
-      }
-      if (const auto code = field.value().get(item); code != simdjson::SUCCESS) {
-        return fail_json(path, "a value", code);
-      }
-      VP_RETURN_IF_ERROR(read(name, item));
-    }
+    if (key == "images") return read_image(root, path);
+    if (key == "annotations") return read_annotation(root, path);
+    if (key == "categories") return read_category(root, path);
     return {};
   }
 
-  Result<void> read_image(std::string_view text, const std::string& path) {
-    CocoImage image;
-    std::optional<std::int64_t> id;
-    VP_RETURN_IF_ERROR(read_fields(text, path, [&](std::string_view name, value item) {
-      return read_image_field(name, item, path, id, image);
-    }));
-    constexpr int kMaxSide = 1 << 20;
-    if (!id || image.file_name.empty() || image.width < 1 || image.height < 1) {
-      return fail(ErrorKind::Malformed, "{}: expected id, file_name, width and height", path);
-    }
-    if (image.width > kMaxSide || image.height > kMaxSide) {
-      return fail(ErrorKind::Malformed, "{}: the image is {}x{} pixels", path, image.width,
-                  image.height);
-    }
-    image.id = *id;
-    images.push_back(std::move(image));
-    return {};
-  }
-
-  static Result<void> read_image_field(std::string_view name, value item, const std::string& path,
-                                       std::optional<std::int64_t>& id, CocoImage& image) {
-    if (name == "id") {
-      VP_ASSIGN_OR_RETURN(id, read_whole(item, path + ".id"));
-    } else if (name == "file_name") {
-      VP_ASSIGN_OR_RETURN(image.file_name, read_text(item, path + ".file_name"));
-    } else if (name == "coco_url") {
-      VP_ASSIGN_OR_RETURN(image.url, read_text(item, path + ".coco_url"));
-    } else if (name == "width" || name == "height") {
-      const bool is_width = name == "width";
-      VP_ASSIGN_OR_RETURN(const std::int64_t side,
-                          read_whole(item, path + (is_width ? ".width" : ".height")));
-      // What does not fit is far beyond the largest side, which is judged with the whole.
-      const int whole = static_cast<int>(std::clamp<std::int64_t>(side, 0, 1 << 30));
-      (is_width ? image.width : image.height) = whole;
-    }
-    return {};
-  }
-
-  struct Seen {
-    std::optional<std::int64_t> id = std::nullopt;
-    std::optional<std::int64_t> image = std::nullopt;
-    std::optional<std::int64_t> category = std::nullopt;
-    std::optional<double> area = std::nullopt;
-    bool has_box = false;
-  };
-
-  Result<void> read_annotation(std::string_view text, const std::string& path) {
-    CocoAnnotation annotation;
-    Seen seen;
-    VP_RETURN_IF_ERROR(read_fields(text, path, [&](std::string_view name, value item) {
-      return read_annotation_field(name, item, path, seen, annotation);
-    }));
-    if (!seen.image || !seen.category || !seen.has_box) {
+ private:
+  Result<void> read_image(value source, const std::string& path) {
+    VP_ASSIGN_OR_RETURN(CocoImageElement element, read_coco_image(source, path));
+    VP_ASSIGN_OR_RETURN(const std::int64_t id, find_number(element.id, path + ".id"));
+    if (element.width == 0 || element.height == 0) {
       return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path,
-                  !seen.image      ? "image_id"
-                  : !seen.category ? "category_id"
-                                   : "bbox");
+                  element.width == 0 ? "width" : "height");
     }
-    annotation.id = seen.id.value_or(static_cast<std::int64_t>(annotations.size()) + 1);
-    annotation.image_id = *seen.image;
-    annotation.category_id = *seen.category;
-    annotation.area = seen.area.value_or(annotation.box[2] * annotation.box[3]);
+    images.push_back({.id = id,
+                      .file_name = std::move(element.file_name),
+                      .url = std::move(element.url),
+                      .width = static_cast<int>(element.width),
+                      .height = static_cast<int>(element.height)});
+    return {};
+  }
+
+  Result<void> read_annotation(value source, const std::string& path) {
+    VP_ASSIGN_OR_RETURN(const CocoAnnotationElement element, read_coco_annotation(source, path));
+    if (!element.image_id || !element.category_id || !element.box) {
+      return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path,
+                  !element.image_id      ? "image_id"
+                  : !element.category_id ? "category_id"
+                                         : "bbox");
+    }
+    CocoAnnotation annotation;
+    annotation.id = static_cast<std::int64_t>(annotations.size()) + 1;
+    if (element.id) {
+      VP_ASSIGN_OR_RETURN(annotation.id, find_number(*element.id, path + ".id"));
+    }
+    VP_ASSIGN_OR_RETURN(annotation.image_id, find_number(*element.image_id, path + ".image_id"));
+    VP_ASSIGN_OR_RETURN(annotation.category_id,
+                        find_number(*element.category_id, path + ".category_id"));
+    annotation.box = *element.box;
+    annotation.area = element.area.value_or(annotation.box[2] * annotation.box[3]);
+    annotation.crowd = element.crowd;
     annotations.push_back(annotation);
     return {};
   }
 
-  static Result<void> read_annotation_field(std::string_view name, value item,
-                                            const std::string& path, Seen& seen,
-                                            CocoAnnotation& annotation) {
-    if (name == "id") {
-      VP_ASSIGN_OR_RETURN(seen.id, read_whole(item, path + ".id"));
-    } else if (name == "image_id") {
-      VP_ASSIGN_OR_RETURN(seen.image, read_whole(item, path + ".image_id"));
-    } else if (name == "category_id") {
-      VP_ASSIGN_OR_RETURN(seen.category, read_whole(item, path + ".category_id"));
-    } else if (name == "area") {
-      VP_ASSIGN_OR_RETURN(seen.area, read_number(item, path + ".area"));
-    } else if (name == "iscrowd") {
-      VP_ASSIGN_OR_RETURN(const std::int64_t crowd, read_whole(item, path + ".iscrowd"));
-      annotation.crowd = crowd != 0;
-    } else if (name == "bbox") {
-      seen.has_box = true;
-      return read_box(item, path + ".bbox", annotation.box);
-    }
+  Result<void> read_category(value source, const std::string& path) {
+    VP_ASSIGN_OR_RETURN(CocoCategoryElement element, read_coco_category(source, path));
+    VP_ASSIGN_OR_RETURN(const std::int64_t id, find_number(element.id, path + ".id"));
+    categories.push_back({.id = id, .name = std::move(element.name)});
     return {};
   }
 
-  static Result<void> read_box(value item, const std::string& path, std::array<double, 4>& box) {
-    simdjson::ondemand::array numbers;
-    if (const auto code = item.get_array().get(numbers); code != simdjson::SUCCESS) {
-      return fail_json(path, "an array", code);
-    }
-    std::size_t count = 0;
-    for (auto number_result : numbers) {
-      value number;
-      if (const auto code = number_result.get(number); code != simdjson::SUCCESS) {
-        return fail_json(path, "a number", code);
-      }
-      VP_ASSIGN_OR_RETURN(const double side, read_number(number, path));
-      if (count < box.size()) box[count] = side;
-      ++count;
-    }
-    if (count == box.size()) return {};
-    return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found {}", path, count);
-  }
-
-  Result<void> read_category(std::string_view text, const std::string& path) {
-    CocoCategory category;
-    std::optional<std::int64_t> id;
-    VP_RETURN_IF_ERROR(
-        read_fields(text, path, [&](std::string_view name, value item) -> Result<void> {
-          if (name == "id") {
-            VP_ASSIGN_OR_RETURN(id, read_whole(item, path + ".id"));
-          } else if (name == "name") {
-            VP_ASSIGN_OR_RETURN(category.name, read_text(item, path + ".name"));
-          }
-          return {};
-        }));
-    if (!id || category.name.empty()) {
-      return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path, !id ? "id" : "name");
-    }
-    category.id = *id;
-    categories.push_back(std::move(category));
-    return {};
+  /// A subset is written with ids that are numbers, as COCO's are.
+  static Result<std::int64_t> find_number(const JsonId& id, const std::string& path) {
+    if (const std::optional<std::int64_t> number = find_whole(id.text)) return *number;
+    return fail(ErrorKind::Malformed, "{}: expected a whole number, found \"{}\"", path, id.text);
   }
 
   simdjson::ondemand::parser parser_;
@@ -272,9 +181,7 @@ Result<CocoSubset> read_coco_subset(const std::string& path, const CocoSubsetCho
                               of_image.annotations.end());
   }
   if (subset.images.empty()) {
-    return in_file(
-        fail(ErrorKind::Usage, "no image has a box of these tags that is large enough").value(),
-        path);
+    return fail_in(path, ErrorKind::Usage, "no image has a box of these tags that is large enough");
   }
   return subset;
 }

@@ -140,8 +140,11 @@ TEST(ReadCocoSubset, SaysWhatIsWrongAndWhere) {
     return subset ? std::string("none") : subset.error().message;
   };
   EXPECT_EQ(message(kCoco, {"bird"}), "no tag \"bird\"; there are person, cat, dog");
-  EXPECT_EQ(message(R"({"images":[{"id":1}]})", {}),
-            "images[0]: expected id, file_name, width and height");
+  EXPECT_EQ(message(R"({"images":[{"id":1}]})", {}), "images[0]: \"file_name\" is missing");
+  EXPECT_EQ(message(R"({"images":[{"id":1,"file_name":"a.jpg","width":9}]})", {}),
+            "images[0]: \"height\" is missing");
+  EXPECT_EQ(message(R"({"images":[{"id":"a","file_name":"a.jpg","width":9,"height":9}]})", {}),
+            "images[0].id: expected a whole number, found \"a\"");
   EXPECT_EQ(message(R"({"annotations":[{"id":1,"image_id":1,"category_id":1,"bbox":[1,2]}]})", {}),
             "annotations[0].bbox: expected 4 numbers, found 2");
   EXPECT_EQ(message(R"({"annotations":[{"id":1,"image_id":1,"category_id":1}]})", {}),

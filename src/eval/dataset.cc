@@ -23,8 +23,11 @@ constexpr std::string_view kJsonForms =
     "COCO (\"images\", \"annotations\", \"categories\") and VoTT (\"frames\", or \"assets\" of an "
     "export of version 2) are read";
 
+/// Bytes that tell what a foreign file is. A choice: the longest head is a JSON file's, whose first
+/// keys may stand behind a description.
+constexpr std::size_t kHead = 65536;
+
 tl::unexpected<Error> fail_other_json(const JsonFile& json) {
-  constexpr std::size_t kHead = 65536;  // bytes that tell what a file is
   const std::string_view text(json.text.data(), std::min(json.text.size(), kHead));
   const std::string kind = name_foreign_json(text);
   if (!kind.empty()) return fail(ErrorKind::Malformed, "these are {}; {}", kind, kJsonForms);
@@ -130,14 +133,13 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
   std::error_code code;
   const bool folder = fs::is_directory(options.data, code);
   if (!folder && !fs::exists(options.data, code)) {
-    return in_file(fail(ErrorKind::Io, "there is no such file or folder").value(), options.data);
+    return fail_in(options.data, ErrorKind::Io, "there is no such file or folder");
   }
   Result<Dataset> dataset =
       folder ? read_folder(options, diagnostics) : read_json(options, diagnostics);
   if (!dataset) return in_file(std::move(dataset).error(), options.data);
   if (dataset->images.empty()) {
-    return in_file(fail(ErrorKind::Malformed, "no images: there is nothing to score").value(),
-                   options.data);
+    return fail_in(options.data, ErrorKind::Malformed, "no images: there is nothing to score");
   }
   if (folder) thin_out(*dataset, options.max_images);
   if (options.max_images != 0 && dataset->images.size() > options.max_images) {
@@ -159,10 +161,9 @@ Result<void> open_json(const std::string& path, JsonFile& json) {
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);  // as Windows tools begin UTF-8
   const std::size_t first = text.find_first_not_of(" \t\r\n");
   if (first == std::string_view::npos) {
-    return in_file(fail(ErrorKind::Malformed, "the file is empty, expected JSON").value(), path);
+    return fail_in(path, ErrorKind::Malformed, "the file is empty, expected JSON");
   }
   if (text[first] != '{' && text[first] != '[') {
-    constexpr std::size_t kHead = 65536;  // bytes that tell what a file is
     return in_file(fail_foreign(path, text.substr(0, kHead)).value(), path);
   }
   json.text = simdjson::padded_string(text);
@@ -171,6 +172,14 @@ Result<void> open_json(const std::string& path, JsonFile& json) {
     return in_file(fail_json("the file", "JSON", code).value(), path);
   }
   return {};
+}
+
+Result<simdjson::ondemand::value> view_root(JsonFile& json) {
+  simdjson::ondemand::value root;
+  if (const auto code = json.document.get_value().get(root); code != simdjson::SUCCESS) {
+    return fail_json("the root", "an object", code);
+  }
+  return root;
 }
 
 tl::unexpected<Error> fail_json(std::string_view path, std::string_view expected,

@@ -26,6 +26,9 @@ struct JsonFile {
 /// errors: Io when it cannot be read, Malformed when it is no JSON.
 [[nodiscard]] Result<void> open_json(const std::string& path, JsonFile& json);
 
+/// The whole document, once. errors: Malformed where it is not an object or an array.
+[[nodiscard]] Result<simdjson::ondemand::value> view_root(JsonFile& json);
+
 /// `annotations[3].bbox: ...` with the parser's own words.
 [[nodiscard]] tl::unexpected<Error> fail_json(std::string_view path, std::string_view expected,
                                               simdjson::error_code code);

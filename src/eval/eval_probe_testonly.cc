@@ -29,7 +29,7 @@
 #include "eval/image_frame.h"
 #include "eval/predictions.h"
 #include "eval/preprocess.h"
-#include "eval/resize.h"
+#include "eval/resize_image.h"
 #include "eval/threshold_metrics.h"
 
 namespace visionpress {

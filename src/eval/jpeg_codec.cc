@@ -14,6 +14,7 @@
 // The codes of its messages.
 #include <jerror.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "eval/image_codecs.h"
 
@@ -26,9 +27,7 @@ struct JpegErrors {
   std::array<char, JMSG_LENGTH_MAX> message = {};
 };
 
-JpegErrors& errors_of(j_common_ptr info) {
-  return *static_cast<JpegErrors*>(static_cast<void*>(info->err));
-}
+JpegErrors& errors_of(j_common_ptr info) { return *view_as<JpegErrors>(info->err); }
 
 // libjpeg's error_exit must not return; it is C, so leaving by longjmp is its own documented way.
 [[noreturn]] void leave(j_common_ptr info) {
@@ -150,9 +149,7 @@ bool read_jpeg(JpegRead& read) {
   read.info.client_data = &read;
   read.progress.progress_monitor = look_at_limits;
   read.info.progress = &read.progress;
-  jpeg_mem_src(&read.info,
-               static_cast<const unsigned char*>(static_cast<const void*>(read.bytes.data())),
-               read.bytes.size());
+  jpeg_mem_src(&read.info, view_as<const unsigned char>(read.bytes.data()), read.bytes.size());
   jpeg_read_header(&read.info, TRUE);
   if (!accept(read)) return true;
   if (!read.pixels) {

@@ -222,7 +222,7 @@ class Walker {
 Result<void> walk_json_elements(const std::string& path, const OnJsonElement& on) {
   const std::unique_ptr<std::FILE, FileCloser> file(std::fopen(path.c_str(), "rbe"));
   if (file == nullptr) {
-    return in_file(fail(ErrorKind::Io, "cannot open: {}", std::strerror(errno)).value(), path);
+    return fail_in(path, ErrorKind::Io, "cannot open: {}", std::strerror(errno));
   }
   Result<void> walked = Walker(file.get(), on).walk();
   if (!walked) return in_file(std::move(walked).error(), path);

@@ -7,7 +7,9 @@
 #include <unordered_set>
 #include <utility>
 
+#include "eval/coco_elements.h"
 #include "eval/dataset_parts.h"
+#include "eval/json_fields.h"
 #include "eval/prediction_rows.h"
 
 namespace visionpress {
@@ -31,29 +33,6 @@ std::string quote_json(const std::string& text) {
   return quoted + "\"";
 }
 
-Result<std::array<double, 4>> read_box(value source, const std::string& path) {
-  array items;
-  if (const auto code = source.get_array().get(items); code != simdjson::SUCCESS) {
-    return fail_json(path, "an array", code);
-  }
-  std::array<double, 4> box = {};
-  std::size_t count = 0;
-  for (auto item_result : items) {
-    value item;
-    const std::string item_path = fmt::format("{}[{}]", path, count);
-    if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
-      return fail_json(item_path, "a value", code);
-    }
-    VP_ASSIGN_OR_RETURN(const double number, read_number(item, item_path));
-    if (count < 4) box[count] = number;
-    ++count;
-  }
-  if (count != 4) {
-    return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found {}", path, count);
-  }
-  return box;
-}
-
 /// Which of the keys that a row needs were there.
 struct RowKeys {
   bool image_id = false;
@@ -75,29 +54,17 @@ Result<void> read_row_field(const std::string& key, value item, const std::strin
     keys.score = true;
   } else if (key == "bbox") {
     VP_ASSIGN_OR_RETURN(row.box, read_box(item, path));
+    if (!row.box) return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found 0", path);
   }
   return {};
 }
 
 Result<PredictionRow> read_row(value source, const std::string& path) {
-  object fields;
-  if (const auto code = source.get_object().get(fields); code != simdjson::SUCCESS) {
-    return fail_json(path, "an object", code);
-  }
   PredictionRow row;
   RowKeys keys;
-  for (auto field : fields) {
-    std::string_view key_view;
-    value item;
-    if (const auto code = field.unescaped_key().get(key_view); code != simdjson::SUCCESS) {
-      return fail_json(path, "a key", code);
-    }
-    const std::string key(key_view);
-    if (const auto code = field.value().get(item); code != simdjson::SUCCESS) {
-      return fail_json(path, "a value", code);
-    }
-    VP_RETURN_IF_ERROR(read_row_field(key, item, path, row, keys));
-  }
+  VP_RETURN_IF_ERROR(read_fields(source, path, [&](const std::string& key, value item) {
+    return read_row_field(key, item, path, row, keys);
+  }));
   if (!keys.image_id || !keys.category_id || !keys.score) {
     return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path,
                 !keys.image_id      ? "image_id"

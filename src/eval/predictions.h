@@ -11,8 +11,8 @@
 #include "eval/classification.h"
 #include "eval/dataset.h"
 #include "eval/detection.h"
-#include "visionpress/evaluate.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

@@ -8,11 +8,11 @@
 #include <vector>
 
 #include "eval/box_frame.h"
-#include "eval/resize.h"
+#include "eval/resize_image.h"
 #include "model/graph.h"
 #include "model/input_info.h"
-#include "visionpress/evaluate.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

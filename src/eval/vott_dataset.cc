@@ -16,12 +16,11 @@
 #include "eval/dataset_parts.h"
 #include "eval/image.h"
 #include "eval/image_frame.h"
+#include "eval/json_fields.h"
 
 namespace visionpress {
 namespace {
 
-using simdjson::ondemand::array;
-using simdjson::ondemand::object;
 using simdjson::ondemand::value;
 
 struct Region {
@@ -49,43 +48,14 @@ struct RawVott {
   Oddities oddities = {};
 };
 
-/// Calls on(key, value) for each field of an object.
-template <typename On>
-Result<void> for_each_field(value source, const std::string& path, const On& on) {
-  object fields;
-  if (const auto code = source.get_object().get(fields); code != simdjson::SUCCESS) {
-    return fail_json(path, "an object", code);
-  }
-  for (auto field : fields) {
-    std::string_view key_view;
-    value item;
-    if (const auto code = field.unescaped_key().get(key_view); code != simdjson::SUCCESS) {
-      return fail_json(path, "a key", code);
-    }
-    const std::string key(key_view);  // the parser reuses the key's storage
-    if (const auto code = field.value().get(item); code != simdjson::SUCCESS) {
-      return fail_json(path, "a value", code);
-    }
-    VP_RETURN_IF_ERROR(on(key, item));
-  }
-  return {};
-}
-
 Result<std::vector<std::string>> read_tags(value source, const std::string& path) {
-  array items;
-  if (const auto code = source.get_array().get(items); code != simdjson::SUCCESS) {
-    return fail_json(path, "an array", code);
-  }
   std::vector<std::string> tags;
-  for (auto item_result : items) {
-    value item;
-    const std::string item_path = fmt::format("{}[{}]", path, tags.size());
-    if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
-      return fail_json(item_path, "a value", code);
-    }
-    VP_ASSIGN_OR_RETURN(std::string tag, read_text(item, item_path));
-    tags.push_back(std::move(tag));
-  }
+  VP_RETURN_IF_ERROR(
+      read_items(source, path, [&](value item, const std::string& item_path) -> Result<void> {
+        VP_ASSIGN_OR_RETURN(std::string tag, read_text(item, item_path));
+        tags.push_back(std::move(tag));
+        return {};
+      }));
   return tags;
 }
 
@@ -113,7 +83,7 @@ Result<void> read_region_field(std::string_view key, value item, Region& region)
 Result<Region> read_region(value source, std::string path) {
   Region region;
   region.path = std::move(path);
-  VP_RETURN_IF_ERROR(for_each_field(source, region.path, [&](const std::string& key, value item) {
+  VP_RETURN_IF_ERROR(read_fields(source, region.path, [&](const std::string& key, value item) {
     return read_region_field(key, item, region);
   }));
   if (!region.x1 || !region.y1 || !region.x2 || !region.y2) {
@@ -124,24 +94,15 @@ Result<Region> read_region(value source, std::string path) {
 
 Result<void> read_frame(value source, Frame& frame) {
   const std::string path = fmt::format("frames[\"{}\"]", frame.file_name);
-  array items;
-  if (const auto code = source.get_array().get(items); code != simdjson::SUCCESS) {
-    return fail_json(path, "an array", code);
-  }
-  for (auto item_result : items) {
-    value item;
-    std::string item_path = fmt::format("{}[{}]", path, frame.regions.size());
-    if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
-      return fail_json(item_path, "a value", code);
-    }
-    VP_ASSIGN_OR_RETURN(Region region, read_region(item, std::move(item_path)));
+  return read_items(source, path, [&](value item, const std::string& item_path) -> Result<void> {
+    VP_ASSIGN_OR_RETURN(Region region, read_region(item, item_path));
     frame.regions.push_back(std::move(region));
-  }
-  return {};
+    return {};
+  });
 }
 
 Result<void> read_frames(value source, RawVott& vott) {
-  return for_each_field(source, "frames", [&](const std::string& key, value item) -> Result<void> {
+  return read_fields(source, "frames", [&](const std::string& key, value item) -> Result<void> {
     Frame frame;
     frame.file_name = key;
     VP_RETURN_IF_ERROR(read_frame(item, frame));
@@ -162,26 +123,16 @@ std::vector<std::string> split_tags(std::string_view text) {
 
 Result<RawVott> read_raw(JsonFile& json) {
   RawVott vott;
-  object root;
-  if (const auto code = json.document.get_object().get(root); code != simdjson::SUCCESS) {
-    return fail_json("the root", "an object", code);
-  }
-  for (auto field : root) {
-    std::string_view key_view;
-    value item;
-    if (const auto code = field.unescaped_key().get(key_view); code != simdjson::SUCCESS) {
-      return fail_json("the root", "a key", code);
-    }
-    const std::string key(key_view);
-    if (const auto code = field.value().get(item); code != simdjson::SUCCESS) {
-      return fail_json("the root", "a value", code);
-    }
-    if (key == "frames") VP_RETURN_IF_ERROR(read_frames(item, vott));
-    if (key == "inputTags") {
-      VP_ASSIGN_OR_RETURN(const std::string text, read_text(item, "inputTags"));
-      vott.tags = split_tags(text);
-    }
-  }
+  VP_ASSIGN_OR_RETURN(const value root, view_root(json));
+  VP_RETURN_IF_ERROR(
+      read_fields(root, "the root", [&](const std::string& key, value item) -> Result<void> {
+        if (key == "frames") return read_frames(item, vott);
+        if (key == "inputTags") {
+          VP_ASSIGN_OR_RETURN(const std::string text, read_text(item, "inputTags"));
+          vott.tags = split_tags(text);
+        }
+        return {};
+      }));
   return vott;
 }
 
@@ -448,7 +399,7 @@ Result<void> read_asset_field(std::string_view key, value item, const std::strin
   } else if (key == "type") {
     VP_ASSIGN_OR_RETURN(type, read_whole(item, place));
   } else if (key == "size") {
-    return for_each_field(item, place, [&](const std::string& side, value of_side) -> Result<void> {
+    return read_fields(item, place, [&](const std::string& side, value of_side) -> Result<void> {
       if (side != "width" && side != "height") return {};
       VP_ASSIGN_OR_RETURN(const std::int64_t pixels, read_whole(of_side, place + "." + side));
       if (pixels < 0 || pixels > (1 << 20)) {
@@ -469,23 +420,22 @@ Result<Region> read_region2(value source, std::string path) {
   std::optional<double> width;
   std::optional<double> height;
   VP_RETURN_IF_ERROR(
-      for_each_field(source, region.path, [&](const std::string& key, value item) -> Result<void> {
+      read_fields(source, region.path, [&](const std::string& key, value item) -> Result<void> {
         const std::string place = region.path + "." + key;
         if (key == "tags") {
           VP_ASSIGN_OR_RETURN(region.tags, read_tags(item, place));
         }
         if (key != "boundingBox" || is_null(item)) return {};
-        return for_each_field(item, place,
-                              [&](const std::string& name, value side) -> Result<void> {
-                                std::optional<double>* to = nullptr;
-                                if (name == "left") to = &left;
-                                if (name == "top") to = &top;
-                                if (name == "width") to = &width;
-                                if (name == "height") to = &height;
-                                if (to == nullptr) return {};
-                                VP_ASSIGN_OR_RETURN(*to, read_number(side, place + "." + name));
-                                return {};
-                              });
+        return read_fields(item, place, [&](const std::string& name, value side) -> Result<void> {
+          std::optional<double>* to = nullptr;
+          if (name == "left") to = &left;
+          if (name == "top") to = &top;
+          if (name == "width") to = &width;
+          if (name == "height") to = &height;
+          if (to == nullptr) return {};
+          VP_ASSIGN_OR_RETURN(*to, read_number(side, place + "." + name));
+          return {};
+        });
       }));
   if (!left || !top || !width || !height) return region;
   region.x1 = left;
@@ -497,24 +447,16 @@ Result<Region> read_region2(value source, std::string path) {
 
 Result<std::vector<Region>> read_regions2(value source, const std::string& path, RawVott& vott) {
   std::vector<Region> regions;
-  array items;
-  if (const auto code = source.get_array().get(items); code != simdjson::SUCCESS) {
-    return fail_json(path, "an array", code);
-  }
-  std::size_t index = 0;
-  for (auto item_result : items) {
-    value item;
-    std::string place = fmt::format("{}[{}]", path, index++);
-    if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
-      return fail_json(place, "a value", code);
-    }
-    VP_ASSIGN_OR_RETURN(Region region, read_region2(item, std::move(place)));
-    if (region.x1) {
-      regions.push_back(std::move(region));
-    } else {
-      vott.oddities.add("regions without a box, left out", region.path);
-    }
-  }
+  VP_RETURN_IF_ERROR(
+      read_items(source, path, [&](value item, const std::string& place) -> Result<void> {
+        VP_ASSIGN_OR_RETURN(Region region, read_region2(item, place));
+        if (region.x1) {
+          regions.push_back(std::move(region));
+        } else {
+          vott.oddities.add("regions without a box, left out", region.path);
+        }
+        return {};
+      }));
   return regions;
 }
 
@@ -525,7 +467,7 @@ Result<void> read_asset(value source, const std::string& path, RawVott& vott) {
   std::int64_t type = 1;
   bool has_regions = false;
   VP_RETURN_IF_ERROR(
-      for_each_field(source, path, [&](const std::string& key, value item) -> Result<void> {
+      read_fields(source, path, [&](const std::string& key, value item) -> Result<void> {
         const std::string place = path + "." + key;
         if (key == "regions") {
           has_regions = true;
@@ -533,7 +475,7 @@ Result<void> read_asset(value source, const std::string& path, RawVott& vott) {
           return {};
         }
         if (key != "asset") return read_asset_field(key, item, path, frame, size, type);
-        return for_each_field(item, place, [&](const std::string& name, value field) {
+        return read_fields(item, place, [&](const std::string& name, value field) {
           return read_asset_field(name, field, place, frame, size, type);
         });
       }));
@@ -554,25 +496,14 @@ Result<void> read_asset(value source, const std::string& path, RawVott& vott) {
 }
 
 Result<void> read_tag_names(value source, RawVott& vott) {
-  array items;
-  if (const auto code = source.get_array().get(items); code != simdjson::SUCCESS) {
-    return fail_json("tags", "an array", code);
-  }
-  for (auto item_result : items) {
-    value item;
-    const std::string path = fmt::format("tags[{}]", vott.tags.size());
-    if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
-      return fail_json(path, "a value", code);
-    }
-    VP_RETURN_IF_ERROR(
-        for_each_field(item, path, [&](const std::string& key, value field) -> Result<void> {
-          if (key != "name") return {};
-          VP_ASSIGN_OR_RETURN(std::string name, read_text(field, path + ".name"));
-          vott.tags.push_back(std::move(name));
-          return {};
-        }));
-  }
-  return {};
+  return read_items(source, "tags", [&](value item, const std::string& path) {
+    return read_fields(item, path, [&](const std::string& key, value field) -> Result<void> {
+      if (key != "name") return {};
+      VP_ASSIGN_OR_RETURN(std::string name, read_text(field, path + ".name"));
+      vott.tags.push_back(std::move(name));
+      return {};
+    });
+  });
 }
 
 /// The file of a project's asset, added to the frames.
@@ -585,16 +516,14 @@ Result<void> read_asset_file(const std::string& project, const Frame& listed, Ra
   const std::string path = std::filesystem::path(project).parent_path() / name;
   JsonFile json;
   if (auto opened = open_json(path, json); !opened) return in_file(opened.error(), path);
-  value root;
-  if (const auto code = json.document.get_value().get(root); code != simdjson::SUCCESS) {
-    return in_file(fail_json("the root", "an object", code).value(), path);
-  }
+  auto root = view_root(json);
+  if (!root) return in_file(root.error(), path);
   const std::size_t frames = vott.frames.size();
   vott.has_regions = false;
-  if (auto read = read_asset(root, name, vott); !read) return in_file(read.error(), path);
+  if (auto read = read_asset(*root, name, vott); !read) return in_file(read.error(), path);
   if (vott.has_regions || vott.frames.size() == frames) return {};  // a video adds none
   vott.frames.pop_back();
-  return in_file(fail(ErrorKind::Malformed, "{}: \"regions\" is missing", name).value(), path);
+  return fail_in(path, ErrorKind::Malformed, "{}: \"regions\" is missing", name);
 }
 
 /// The regions of a project's assets. One that was looked at and not tagged has no file, and no
@@ -634,15 +563,12 @@ Result<Dataset> read_vott(JsonFile& json, const DatasetOptions& options, Diagnos
 Result<Dataset> read_vott2(JsonFile& json, const DatasetOptions& options,
                            Diagnostics& diagnostics) {
   RawVott vott;
-  value root;
-  if (const auto code = json.document.get_value().get(root); code != simdjson::SUCCESS) {
-    return fail_json("the root", "an object", code);
-  }
+  VP_ASSIGN_OR_RETURN(const value root, view_root(json));
   VP_RETURN_IF_ERROR(
-      for_each_field(root, "the root", [&](const std::string& key, value item) -> Result<void> {
+      read_fields(root, "the root", [&](const std::string& key, value item) -> Result<void> {
         if (key == "tags") return read_tag_names(item, vott);
         if (key != "assets") return {};
-        return for_each_field(item, "assets", [&](const std::string& id, value asset) {
+        return read_fields(item, "assets", [&](const std::string& id, value asset) {
           return read_asset(asset, fmt::format("assets[\"{}\"]", id), vott);
         });
       }));

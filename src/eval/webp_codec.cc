@@ -6,6 +6,7 @@
 
 #include <webp/decode.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "eval/image_codecs.h"
 
@@ -28,9 +29,7 @@ std::size_t choose_piece(std::size_t file_bytes, std::uint64_t pixels) {
   return std::clamp<std::size_t>(file_bytes / pieces, 1, kMostOfPiece);
 }
 
-const std::uint8_t* view_octets(Bytes bytes) {
-  return static_cast<const std::uint8_t*>(static_cast<const void*>(bytes.data()));
-}
+const std::uint8_t* view_octets(Bytes bytes) { return view_as<const std::uint8_t>(bytes.data()); }
 
 Result<WebPBitstreamFeatures> read_features(Bytes bytes, std::uint64_t max_pixels) {
   WebPBitstreamFeatures features = {};

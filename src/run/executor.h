@@ -10,8 +10,8 @@
 #include "base/stop.h"
 #include "model/graph.h"
 #include "model/output_view.h"
-#include "visionpress/evaluate.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

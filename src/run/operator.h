@@ -14,8 +14,8 @@
 #include <vector>
 
 #include "model/graph.h"
-#include "visionpress/evaluate.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

@@ -10,6 +10,7 @@
 #include <string>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/mapped_file.h"
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
@@ -82,8 +83,7 @@ int probe(int argc, char** argv) {
   std::ofstream out(argv[3], std::ios::binary);
   for (const OutputView& view : session->outputs()) {
     const Bytes bytes = std::as_bytes(view.values);
-    out.write(static_cast<const char*>(static_cast<const void*>(bytes.data())),
-              static_cast<std::streamsize>(bytes.size()));
+    out.write(view_as<const char>(bytes.data()), static_cast<std::streamsize>(bytes.size()));
     std::printf("%s %s\n", view.name.c_str(), to_string(view.shape).c_str());
   }
   std::printf("arithmetic: %s\n", executor->arithmetic_name().c_str());

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/half.h"
 #include "base/parallel.h"
@@ -48,7 +49,7 @@ const Shape& Session::Impl::dims_of(TensorId id) const {
 float* Session::Impl::values_of(TensorId id) {
   const ExecutionPlan::Place& place = plan_->place(id);
   if (place.is_late) return found(id).values.data();
-  return static_cast<float*>(static_cast<void*>(arena_.get() + place.offset));
+  return view_as<float>(arena_.get() + place.offset);
 }
 
 void Session::Impl::load_input(std::span<const float> x) {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstring>
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 namespace visionpress {
@@ -96,7 +97,7 @@ tl::unexpected<Error> FlatbufferCopier::refuse(const std::string& what) const {
 }
 
 void FlatbufferCopier::note_end(const std::uint8_t* begin, std::size_t bytes) {
-  const auto* start = static_cast<const std::uint8_t*>(static_cast<const void*>(source_.data()));
+  const auto* start = view_as<const std::uint8_t>(source_.data());
   source_end_ = std::max(source_end_, static_cast<std::size_t>(begin - start) + bytes);
 }
 
@@ -104,7 +105,7 @@ Result<void> FlatbufferCopier::check_known(const Table& table, const TypeTable& 
   const std::uint8_t* vtable = table.GetVTable();
   const std::size_t vtable_bytes = flatbuffers::ReadScalar<voffset_t>(vtable);
   note_end(vtable, vtable_bytes);
-  const auto* begin = static_cast<const std::uint8_t*>(static_cast<const void*>(&table));
+  const auto* begin = view_as<const std::uint8_t>(&table);
   // The verifier takes a vtable of its own length alone, which does not say the table's.
   const bool says_size = vtable_bytes >= kVtableHeadBytes;
   note_end(begin, says_size ? flatbuffers::ReadScalar<voffset_t>(vtable + sizeof(voffset_t))
@@ -252,7 +253,7 @@ FlatbufferOffset FlatbufferCopier::copy_string(const std::uint8_t* string) {
   if (copied != 0) return copied;
   const std::size_t count = element_count_of(string);
   note_end(string, sizeof(uoffset_t) + count + 1);
-  const auto* text = static_cast<const char*>(static_cast<const void*>(string + sizeof(uoffset_t)));
+  const auto* text = view_as<const char>(string + sizeof(uoffset_t));
   return copied = builder_.CreateString(text, count).o;
 }
 

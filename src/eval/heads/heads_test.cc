@@ -65,8 +65,8 @@ TEST(TinyYoloV2Test, OtherShapesAreRefusedWithTheirReason) {
     return why_not(outline(shape, labels, Layout::ChannelsFirst, 416, 416));
   };
   EXPECT_EQ(planar({1, 1000}, 1000),
-            "a Custom Vision detector's grid of boxes: [1,1000] is not one cell of 5 x (5 + "
-            "classes) channels for each 32x32 of 416x416 pixels");
+            "a Custom Vision detector's grid of boxes: [1,1000] does not have one cell of 5 x (5 + "
+            "classes) channels for each 32x32 pixels of the 416x416 input");
   EXPECT_NE(planar({1, 1, 1000}, 0), "");
   EXPECT_NE(planar({2, 35, 13, 13}, 2), "");  // two pictures
   EXPECT_NE(planar({1, 35, -1, 13}, 2), "");

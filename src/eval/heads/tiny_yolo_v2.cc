@@ -157,10 +157,11 @@ Result<RecognisedHead> recognise(const NetworkOutline& network) {
   const OutputOutline& output = network.outputs[0];
   const std::optional<Grid> grid = find_grid(output.shape, network);
   if (!grid) {
-    return fail(ErrorKind::Unsupported,
-                "{} is not one cell of 5 x (5 + classes) channels for each {}x{} of {}x{} pixels",
-                to_string(output.shape), kStride, kStride, network.input_width,
-                network.input_height);
+    return fail(
+        ErrorKind::Unsupported,
+        "{} does not have one cell of 5 x (5 + classes) channels for each {}x{} pixels of the "
+        "{}x{} input",
+        to_string(output.shape), kStride, kStride, network.input_width, network.input_height);
   }
   // A feature map may have these sizes too. Labels of this number tell it from boxes, and so does a
   // last convolution without activation. The caller refuses labels of another number.

@@ -16,8 +16,8 @@
 
 #include "formats/graphdef/graphdef_nodes.h"
 #include "model/graph.h"
-#include "visionpress/model.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress::graphdef {
 

@@ -10,6 +10,7 @@
 #include "formats/read_options.h"
 #include "model/source_model.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

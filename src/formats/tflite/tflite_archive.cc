@@ -4,6 +4,7 @@
 
 #include <zlib.h>
 
+#include "base/bytes.h"
 #include "base/error.h"
 
 namespace visionpress {
@@ -131,9 +132,9 @@ Result<std::string> load_entry(Bytes file, const ArchiveEntry& entry) {
       return fail(ErrorKind::Internal, "zlib cannot be started");
     }
     auto* source = const_cast<std::byte*>(packed.data());  // zlib 1.2 takes it without const
-    stream.next_in = static_cast<Bytef*>(static_cast<void*>(source));
+    stream.next_in = view_as<Bytef>(source);
     stream.avail_in = static_cast<uInt>(packed.size());
-    stream.next_out = static_cast<Bytef*>(static_cast<void*>(text.data()));
+    stream.next_out = view_as<Bytef>(text.data());
     stream.avail_out = static_cast<uInt>(text.size());
     const int status = inflate(&stream, Z_FINISH);
     inflateEnd(&stream);
@@ -146,7 +147,7 @@ Result<std::string> load_entry(Bytes file, const ArchiveEntry& entry) {
     return fail_at(ErrorKind::Unsupported, header,
                    "appended archive: \"{}\" is packed by method {}", entry.name, entry.method);
   }
-  const auto* bytes = static_cast<const Bytef*>(static_cast<const void*>(text.data()));
+  const auto* bytes = view_as<const Bytef>(text.data());
   if (crc32(0, bytes, static_cast<uInt>(text.size())) != entry.crc) {
     return fail_at(ErrorKind::Malformed, header, "appended archive: \"{}\" has a wrong checksum",
                    entry.name);

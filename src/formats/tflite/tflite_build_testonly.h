@@ -94,8 +94,7 @@ inline std::vector<std::byte> build_tiny_model(const TinyModel& tiny = {}) {
                        builder.CreateVector(subgraphs), builder.CreateString("tiny"),
                        builder.CreateVector(buffers), 0, builder.CreateVector(metadata));
   builder.Finish(model, tiny.identifier.c_str());
-  const auto* begin =
-      static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
+  const auto* begin = view_as<const std::byte>(builder.GetBufferPointer());
   std::vector<std::byte> file(begin, begin + builder.GetSize());
   if (tiny.kernel_outside) {
     file.resize(kOutsideOffset);

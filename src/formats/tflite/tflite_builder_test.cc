@@ -5,6 +5,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "formats/tflite/tflite_reader.h"
 #include "run/graph_build_testonly.h"
 #include "tflite_schema_generated.h"
@@ -300,8 +301,7 @@ TEST(TfliteBuilder, PayloadsBeginAtMultiplesOfSixteenAndTheFirstBufferIsEmpty) {
   TestGraph test(Layout::ChannelsLast);
   const Built built = build(open_batch_graph(test));
   ASSERT_NE(built.source, nullptr);
-  const auto* begin =
-      static_cast<const std::uint8_t*>(static_cast<const void*>(built.bytes.data()));
+  const auto* begin = view_as<const std::uint8_t>(built.bytes.data());
   const auto* buffers = tfl::GetModel(begin)->buffers();
   EXPECT_EQ(buffers->Get(0)->data(), nullptr);
   for (flatbuffers::uoffset_t i = 1; i < buffers->size(); ++i) {

@@ -6,6 +6,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "tflite_metadata_generated.h"
 
@@ -41,7 +42,7 @@ const tflmeta::ModelMetadata* find_description(const TfliteModel& model, Diagnos
   for (const tfl::Metadata* entry : *model.root.metadata()) {
     if (entry->name() == nullptr || entry->name()->string_view() != kMetadataName) continue;
     const Bytes bytes = view_metadata(model, *entry);
-    const auto* start = static_cast<const std::uint8_t*>(static_cast<const void*>(bytes.data()));
+    const auto* start = view_as<const std::uint8_t>(bytes.data());
     flatbuffers::Verifier verifier(start, bytes.size());
     if (bytes.size() < 8 || !tflmeta::VerifyModelMetadataBuffer(verifier)) {
       diagnostics.warn(

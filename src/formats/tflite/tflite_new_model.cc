@@ -5,6 +5,7 @@
 #include <cstring>
 #include <span>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "formats/tflite/tflite_model.h"
 #include "formats/tflite/tflite_versions.h"
@@ -58,7 +59,7 @@ ByteBuffer literal_bytes(const std::vector<float>& values, tfl::TensorType type)
 /// Where the 32-bit offset of a table's field lies, counted from `begin`.
 std::size_t position_of_field(const tfl::Buffer& table, flatbuffers::voffset_t field,
                               const std::uint8_t* begin) {
-  const auto* generic = static_cast<const flatbuffers::Table*>(static_cast<const void*>(&table));
+  const auto* generic = view_as<const flatbuffers::Table>(&table);
   return static_cast<std::size_t>(generic->GetAddressOf(field) - begin);
 }
 
@@ -256,7 +257,7 @@ Result<FilePieces> NewModel::finish() {
 /// payloads may follow all tables and need not be copied into the builder.
 Result<FilePieces> NewModel::lay_out() {
   const std::uint8_t* begin = builder_.GetBufferPointer();
-  const auto* structure = static_cast<const std::byte*>(static_cast<const void*>(begin));
+  const auto* structure = view_as<const std::byte>(begin);
   FilePieces file;
   ByteBuffer head(structure, structure + builder_.GetSize());
   // Padding and length in front of each payload; reserved whole, since pieces borrow from it.

@@ -97,8 +97,7 @@ inline std::vector<std::byte> build_operator_file(const OneOperator& one) {
       tfl::CreateModel(builder, 3, builder.CreateVector(codes), builder.CreateVector(subgraphs), 0,
                        builder.CreateVector(buffers)),
       "TFL3");
-  const auto* begin =
-      static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
+  const auto* begin = view_as<const std::byte>(builder.GetBufferPointer());
   return {begin, begin + builder.GetSize()};
 }
 

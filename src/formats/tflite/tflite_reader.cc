@@ -8,6 +8,7 @@
 #include <string>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "formats/tflite/tflite_input_info.h"
 #include "formats/tflite/tflite_lowering.h"
@@ -32,31 +33,31 @@ struct ElementType {
 ElementType element_type(tfl::TensorType type) {
   switch (type) {
     case tfl::TensorType::FLOAT32:
-      return {DType::Float32, 32, true, false};
+      return {.dtype = DType::Float32, .bits = 32, .is_signed = true, .is_code = false};
     case tfl::TensorType::FLOAT16:
-      return {DType::Float16, 16, true, false};
+      return {.dtype = DType::Float16, .bits = 16, .is_signed = true, .is_code = false};
     case tfl::TensorType::FLOAT64:
-      return {DType::Float64, 64, true, false};
+      return {.dtype = DType::Float64, .bits = 64, .is_signed = true, .is_code = false};
     case tfl::TensorType::INT8:
-      return {DType::Int8, 8, true, true};
+      return {.dtype = DType::Int8, .bits = 8, .is_signed = true, .is_code = true};
     case tfl::TensorType::UINT8:
-      return {DType::UInt8, 8, false, true};
+      return {.dtype = DType::UInt8, .bits = 8, .is_signed = false, .is_code = true};
     case tfl::TensorType::INT16:
-      return {DType::Int16, 16, true, false};
+      return {.dtype = DType::Int16, .bits = 16, .is_signed = true, .is_code = false};
     case tfl::TensorType::INT32:
-      return {DType::Int32, 32, true, false};
+      return {.dtype = DType::Int32, .bits = 32, .is_signed = true, .is_code = false};
     case tfl::TensorType::INT64:
-      return {DType::Int64, 64, true, false};
+      return {.dtype = DType::Int64, .bits = 64, .is_signed = true, .is_code = false};
     case tfl::TensorType::BOOL:
-      return {DType::Bool, 8, false, false};
+      return {.dtype = DType::Bool, .bits = 8, .is_signed = false, .is_code = false};
     case tfl::TensorType::STRING:
-      return {DType::String, 0, false, false};
+      return {.dtype = DType::String, .bits = 0, .is_signed = false, .is_code = false};
     case tfl::TensorType::INT4:
-      return {DType::Other, 4, true, true};
+      return {.dtype = DType::Other, .bits = 4, .is_signed = true, .is_code = true};
     case tfl::TensorType::UINT4:
-      return {DType::Other, 4, false, true};
+      return {.dtype = DType::Other, .bits = 4, .is_signed = false, .is_code = true};
     case tfl::TensorType::INT2:
-      return {DType::Other, 2, true, true};
+      return {.dtype = DType::Other, .bits = 2, .is_signed = true, .is_code = true};
     default:
       return {};
   }
@@ -648,7 +649,7 @@ Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file, const ReadOptions& 
   // Offsets inside a flatbuffer have 31 bits; what lies behind (an archive, data of models above
   // 2 GB) is reached by offsets of its own and checked there.
   const std::size_t inside = std::min(file.size(), std::size_t{FLATBUFFERS_MAX_BUFFER_SIZE} - 1);
-  const auto* bytes = static_cast<const std::uint8_t*>(static_cast<const void*>(file.data()));
+  const auto* bytes = view_as<const std::uint8_t>(file.data());
   flatbuffers::Verifier verifier(bytes, inside);
   if (!tfl::VerifyModelBuffer(verifier)) {
     return fail(ErrorKind::Malformed,

@@ -14,6 +14,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "formats/tflite/tflite_model.h"
 #include "formats/tflite/tflite_rewrite_plan.h"
@@ -49,9 +50,7 @@ class PieceAllocator final : public flatbuffers::Allocator {
   ByteBuffer take() { return std::move(blocks_.back()); }
 
  private:
-  static std::uint8_t* begin_of(ByteBuffer& block) {
-    return static_cast<std::uint8_t*>(static_cast<void*>(block.data()));
-  }
+  static std::uint8_t* begin_of(ByteBuffer& block) { return view_as<std::uint8_t>(block.data()); }
   std::vector<ByteBuffer> blocks_ = {};
 };
 
@@ -117,8 +116,7 @@ std::size_t TfliteWriter::expected_bytes() const {
 FlatbufferOffset build_payload(Bytes payload, flatbuffers::FlatBufferBuilder& builder) {
   builder.ForceVectorAlignment(payload.size(), 1, kBufferAlignment);
   builder.StartVector(payload.size(), 1);
-  builder.PushBytes(static_cast<const std::uint8_t*>(static_cast<const void*>(payload.data())),
-                    payload.size());
+  builder.PushBytes(view_as<const std::uint8_t>(payload.data()), payload.size());
   return builder.EndVector(payload.size());
 }
 

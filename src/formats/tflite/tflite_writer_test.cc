@@ -7,6 +7,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
 #include "base/half.h"
 #include "base/mapped_file.h"
 #include "base/shared_testonly.h"
@@ -164,8 +165,7 @@ TEST(TfliteWriter, StoredDefaultsAndEmptyVectorsStayStored) {
   const auto buffers = builder.CreateVector(
       std::vector<flatbuffers::Offset<tfl::Buffer>>{tfl::CreateBuffer(builder, 0, 0, 0)});
   builder.Finish(tfl::CreateModel(builder, 3, 0, subgraphs, 0, buffers), "TFL3");
-  const auto* begin =
-      static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
+  const auto* begin = view_as<const std::byte>(builder.GetBufferPointer());
   const std::vector<std::byte> file(begin, begin + builder.GetSize());
   const auto model = open_bytes(file);
   ASSERT_NE(model, nullptr);
@@ -350,8 +350,7 @@ std::vector<std::byte> build_sharing_model(std::size_t layers) {
           builder.CreateVector(std::vector<flatbuffers::Offset<tfl::SubGraph>>{subgraph}), 0,
           builder.CreateVector(buffers)),
       "TFL3");
-  const auto* begin =
-      static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
+  const auto* begin = view_as<const std::byte>(builder.GetBufferPointer());
   return {begin, begin + builder.GetSize()};
 }
 
@@ -488,8 +487,7 @@ TEST(TfliteWriter, AFieldThatTheSchemaLacksIsRefusedWithItsPath) {
   const auto subgraphs =
       builder.CreateVector(std::vector<flatbuffers::Offset<tfl::SubGraph>>{subgraph});
   builder.Finish(tfl::CreateModel(builder, 3, 0, subgraphs), "TFL3");
-  const auto* begin =
-      static_cast<const std::byte*>(static_cast<const void*>(builder.GetBufferPointer()));
+  const auto* begin = view_as<const std::byte>(builder.GetBufferPointer());
   const std::vector<std::byte> file(begin, begin + builder.GetSize());
   const auto model = open_bytes(file);
   ASSERT_NE(model, nullptr);

@@ -4,6 +4,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "kernels/conv_small.h"
@@ -74,8 +75,7 @@ class SmallConvOperator final : public Operator {
     const std::size_t out_size = count_of(output_dims[0]) / batch_;
     for (std::size_t item = 0; item < batch_; ++item) {
       parallel_for_workers(tasks_, threads_, [&](std::size_t task, std::size_t worker) {
-        float* scratch =
-            static_cast<float*>(static_cast<void*>(context.scratch)) + worker * scratch_floats_;
+        float* scratch = view_as<float>(context.scratch) + worker * scratch_floats_;
         const SmallConvBuffers buffers = {context.inputs[0] + item * in_size, packed_.data(),
                                           bias_.data(), scratch,
                                           context.outputs[0] + item * out_size};

@@ -8,6 +8,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "run/ops/elementwise.h"
@@ -86,7 +87,7 @@ class HybridConvOperator final : public Operator {
   // The codes of one item, framed by pixels that hold the zero point, so that every tile is alike.
   void quantize_item(const float* x, const ActivationCode& code, std::size_t size,
                      std::byte* scratch) const {
-    auto* padded = static_cast<std::uint8_t*>(static_cast<void*>(scratch));
+    auto* padded = view_as<std::uint8_t>(scratch);
     const auto channels = static_cast<std::size_t>(spec_.in_channels);
     const std::size_t row = static_cast<std::size_t>(padded_width_) * channels;
     const std::size_t before = static_cast<std::size_t>(spec_.before[1]) * channels;
@@ -136,13 +137,13 @@ class HybridConvOperator final : public Operator {
     const std::size_t row_begin = index * static_cast<std::size_t>(tiling_.rows);
     const std::size_t first =
         row_begin * static_cast<std::size_t>(spec_.stride[0] * padded_width_ * spec_.in_channels);
-    auto* sums = static_cast<std::int32_t*>(static_cast<void*>(buffers.own));
+    auto* sums = view_as<std::int32_t>(buffers.own);
     std::byte* scratch = buffers.own + sums_bytes_ * (halves_ ? 2 : 1);
     part.convolution.run(buffers.codes + first, sums, scratch);
     const std::size_t width = static_cast<std::size_t>(spec_.out[1]);
     const auto channels = static_cast<std::size_t>(part.count);
     if (halves_) {
-      auto* low = static_cast<std::int32_t*>(static_cast<void*>(buffers.own + sums_bytes_));
+      auto* low = view_as<std::int32_t>(buffers.own + sums_bytes_);
       part.convolution.run(buffers.codes + codes_bytes_ + first, low, scratch);
       join_halves(sums, low, static_cast<std::size_t>(tiling_.rows) * width * channels);
     }

@@ -5,6 +5,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "run/ops/elementwise.h"
@@ -45,7 +46,7 @@ class HybridDepthwiseOperator final : public Operator {
     const auto in_size = static_cast<std::size_t>(spec_.in[0] * spec_.in[1] * spec_.in_channels);
     const auto out_size =
         static_cast<std::size_t>(spec_.out[0] * spec_.out[1] * spec_.out_channels);
-    auto* codes = static_cast<std::uint8_t*>(static_cast<void*>(context.scratch));
+    auto* codes = view_as<std::uint8_t>(context.scratch);
     for (std::size_t item = 0; item < static_cast<std::size_t>(spec_.batch); ++item) {
       const float* x = context.inputs[0] + item * in_size;
       float* y = context.outputs[0] + item * out_size;
@@ -55,8 +56,7 @@ class HybridDepthwiseOperator final : public Operator {
       quantize_values({HybridRule::BuiltinAsymmetric, code, in_size}, x, 0, in_size, codes);
       parallel_for_workers(
           static_cast<std::size_t>(spec_.out[0]), threads_, [&](std::size_t row, std::size_t w) {
-            auto* sums = static_cast<std::int32_t*>(
-                static_cast<void*>(context.scratch + codes_bytes_ + w * sums_bytes_));
+            auto* sums = view_as<std::int32_t>(context.scratch + codes_bytes_ + w * sums_bytes_);
             convolve_row(static_cast<std::int64_t>(row), code, {codes, sums, y});
           });
     }

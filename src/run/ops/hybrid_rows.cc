@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "run/ops/elementwise.h"
@@ -38,8 +39,8 @@ class HybridRowsOperator final : public Operator {
   }
 
   void run(const RunContext& context) const override {
-    auto* codes = static_cast<std::uint8_t*>(static_cast<void*>(context.scratch));
-    auto* sums = static_cast<std::int32_t*>(static_cast<void*>(context.scratch + 2 * codes_bytes_));
+    auto* codes = view_as<std::uint8_t>(context.scratch);
+    auto* sums = view_as<std::int32_t>(context.scratch + 2 * codes_bytes_);
     std::vector<ActivationCode> row_codes(rows_);
     parallel_for(rows_, threads_, [&](std::size_t r) {
       const float* x = context.inputs[0] + r * inner_;

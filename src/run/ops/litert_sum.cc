@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/bytes.h"
 #include "kernels/litert_math.h"
 
 namespace visionpress {
@@ -68,7 +69,7 @@ class LitertSumOperator final : public Operator {
     float* y = context.outputs[0];
     const std::size_t count = count_of(output_dims[0]);
     std::fill(y, y + count, 0.0F);
-    auto* scratch = static_cast<float*>(static_cast<void*>(context.scratch));
+    auto* scratch = view_as<float>(context.scratch);
     const std::size_t outer = groups_.size() - inner_groups_;
     std::size_t block = 1;
     for (std::size_t g = outer; g < groups_.size(); ++g) block *= groups_[g].size;

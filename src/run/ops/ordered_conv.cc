@@ -11,6 +11,7 @@
 #include <array>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/parallel.h"
 #include "kernels/ordered_sums.h"
 #include "run/ops/elementwise.h"
@@ -99,8 +100,7 @@ class OrderedConvOperator final : public Operator {
   void run(const RunContext& context) const override {
     const auto rows = static_cast<std::size_t>(spec_.batch * spec_.out[0]);
     parallel_for_workers(rows, threads_, [&](std::size_t row, std::size_t worker) {
-      auto* pixels =
-          static_cast<const float**>(static_cast<void*>(context.scratch + worker * pixels_bytes_));
+      auto* pixels = view_as<const float*>(context.scratch + worker * pixels_bytes_);
       convolve_row(static_cast<std::int64_t>(row), context.inputs[0], pixels, context.outputs[0]);
     });
   }

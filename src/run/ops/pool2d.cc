@@ -4,6 +4,7 @@
 #include <functional>
 #include <limits>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "run/operator.h"
@@ -80,9 +81,9 @@ class PoolOperator final : public Operator {
       const float* pixels = context.inputs[0] + item * in_size;
       float* out = context.outputs[0] + item * out_size;
       if (op_.kind == PoolKind::Max) {
-        maximum_in_passes(pixels, static_cast<float*>(static_cast<void*>(context.scratch)), out);
+        maximum_in_passes(pixels, view_as<float>(context.scratch), out);
       } else {
-        mean_in_passes(pixels, static_cast<double*>(static_cast<void*>(context.scratch)), out);
+        mean_in_passes(pixels, view_as<double>(context.scratch), out);
       }
       if (is_fused(op_.activation)) apply_unary(unary_of(op_.activation), out, out, out_size);
     }

@@ -3,6 +3,7 @@
 #include <limits>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "run/operator.h"
 #include "run/ops/litert_sum.h"
@@ -26,8 +27,8 @@ class ReduceOperator final : public Operator {
 
   void run(const RunContext& context) const override {
     // Sums in double: a plane of 300,000 pixels would lose three digits in float.
-    auto* totals = static_cast<double*>(static_cast<void*>(context.scratch));
-    auto* seen = static_cast<std::int64_t*>(static_cast<void*>(totals + out_count_));
+    auto* totals = view_as<double>(context.scratch);
+    auto* seen = view_as<std::int64_t>(totals + out_count_);
     std::fill(totals, totals + out_count_, initial());
     std::fill(seen, seen + out_count_, 0);
     if (op_.kind == ReduceKind::ArgMax || op_.kind == ReduceKind::ArgMin) {

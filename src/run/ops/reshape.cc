@@ -4,6 +4,7 @@
 #include <cstring>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "run/operator.h"
 #include "run/ops/strided.h"
@@ -32,7 +33,7 @@ class LogicalReshapeOperator final : public Operator {
   }
   void run(const RunContext& context) const override {
     const float* source = context.inputs[0];
-    float* buffer = static_cast<float*>(static_cast<void*>(context.scratch));
+    float* buffer = view_as<float>(context.scratch);
     if (from_planar_) {
       float* target = to_planar_ ? buffer : context.outputs[0];
       swap_layout(from_, source, target, true);

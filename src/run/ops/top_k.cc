@@ -4,6 +4,7 @@
 #include <numeric>
 #include <utility>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "run/operator.h"
 
@@ -20,7 +21,7 @@ class TopKOperator final : public Operator {
   }
 
   void run(const RunContext& context) const override {
-    auto* order = static_cast<std::uint32_t*>(static_cast<void*>(context.scratch));
+    auto* order = view_as<std::uint32_t>(context.scratch);
     for (std::size_t row = 0; row < rows_; ++row) {
       const float* x = context.inputs[0] + row * length_;
       const auto key = [x](std::uint32_t i) {

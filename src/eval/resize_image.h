@@ -5,7 +5,7 @@
 #include <cstddef>
 
 #include "eval/image.h"
-#include "visionpress/evaluate.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

@@ -1,4 +1,4 @@
-#include "eval/resize.h"
+#include "eval/resize_image.h"
 
 #include <gtest/gtest.h>
 

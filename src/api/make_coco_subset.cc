@@ -1,5 +1,3 @@
-#include "eval/coco_subset.h"
-
 #include <algorithm>
 #include <atomic>
 #include <filesystem>
@@ -13,6 +11,7 @@
 #include "base/mapped_file.h"
 #include "base/output_file.h"
 #include "cloud/http_client.h"
+#include "eval/coco_subset.h"
 #include "eval/image.h"
 #include "report/json.h"
 #include "visionpress/data.h"
@@ -84,7 +83,6 @@ class ImageFetcher {
   void work() {
     HttpClient client(make_curl_transport(std::chrono::seconds(options_.timeout_seconds)),
                       {.retries = options_.retries,
-                       .first_wait = std::chrono::milliseconds(500),
                        .longest_wait = std::chrono::milliseconds(30'000),
                        .longest_asked = std::chrono::seconds(120),
                        .longest_in_all = std::chrono::minutes(30)});
@@ -213,25 +211,20 @@ Result<void> prepare(const CocoSubsetOptions& options, const CocoSubset& subset,
                      const std::string& annotations) {
   for (const CocoImage& image : subset.images) {
     if (is_safe_name(image.file_name)) continue;
-    return in_file(fail(ErrorKind::Malformed, "image {}: file_name \"{}\" leaves its folder",
-                        image.id, image.file_name)
-                       .value(),
-                   options.annotations);
+    return fail_in(options.annotations, ErrorKind::Malformed,
+                   "image {}: file_name \"{}\" leaves its folder", image.id, image.file_name);
   }
   std::error_code code;
   fs::create_directories(fs::path(options.output) / "images", code);
   if (code) {
-    return in_file(fail(ErrorKind::Output, "cannot create: {}", code.message()).value(),
-                   options.output);
+    return fail_in(options.output, ErrorKind::Output, "cannot create: {}", code.message());
   }
   VP_RETURN_IF_ERROR(check_not_read(annotations, {{options.annotations}}));
   const bool differs =
       fs::exists(annotations, code) && !has_content(annotations, write_annotations(subset));
   if (!differs || options.overwrite || options.skip_missing) return {};
-  return in_file(
-      fail(ErrorKind::Output, "exists already, with another content; --force overwrites it")
-          .value(),
-      annotations);
+  return fail_in(annotations, ErrorKind::Output,
+                 "exists already, with another content; --force overwrites it");
 }
 
 }  // namespace

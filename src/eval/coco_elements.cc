@@ -1,0 +1,113 @@
+#include "eval/coco_elements.h"
+
+#include "eval/json_fields.h"
+
+namespace visionpress {
+namespace {
+
+using simdjson::ondemand::value;
+
+template <typename T>
+Result<void> store(Result<T> from, std::optional<T>& to) {
+  if (!from) return tl::unexpected<Error>(std::move(from).error());
+  to = std::move(*from);
+  return {};
+}
+
+/// 0 and 1 as COCO has it; true and false as some tools write it.
+Result<bool> read_crowd(value source, const std::string& path) {
+  bool flag = false;
+  if (source.get_bool().get(flag) == simdjson::SUCCESS) return flag;
+  VP_ASSIGN_OR_RETURN(const std::int64_t number, read_whole(source, path));
+  return number != 0;
+}
+
+}  // namespace
+
+Result<std::optional<std::array<double, 4>>> read_box(value source, const std::string& path) {
+  std::array<double, 4> box = {};
+  std::size_t count = 0;
+  VP_RETURN_IF_ERROR(
+      read_items(source, path, [&](value item, const std::string& item_path) -> Result<void> {
+        VP_ASSIGN_OR_RETURN(const double number, read_number(item, item_path));
+        if (count < 4) box[count] = number;
+        ++count;
+        return {};
+      }));
+  if (count == 0) return std::nullopt;
+  if (count != 4) {
+    return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found {}", path, count);
+  }
+  return box;
+}
+
+Result<CocoImageElement> read_coco_image(value source, const std::string& path) {
+  CocoImageElement image;
+  std::optional<JsonId> id;
+  std::optional<std::string> file_name;
+  VP_RETURN_IF_ERROR(
+      read_fields(source, path, [&](const std::string& key, value item) -> Result<void> {
+        if (is_null(item)) return {};
+        if (key == "id") return store(read_id(item, path + ".id"), id);
+        if (key == "file_name") return store(read_text(item, path + ".file_name"), file_name);
+        if (key == "coco_url") {
+          VP_ASSIGN_OR_RETURN(image.url, read_text(item, path + ".coco_url"));
+        }
+        if (key == "width") {
+          VP_ASSIGN_OR_RETURN(image.width, read_whole(item, path + ".width"));
+        }
+        if (key == "height") {
+          VP_ASSIGN_OR_RETURN(image.height, read_whole(item, path + ".height"));
+        }
+        return {};
+      }));
+  if (!id) return fail(ErrorKind::Malformed, "{}: \"id\" is missing", path);
+  if (!file_name) return fail(ErrorKind::Malformed, "{}: \"file_name\" is missing", path);
+  if (image.width < 0 || image.height < 0 || image.width > kMaxCocoSide ||
+      image.height > kMaxCocoSide) {
+    return fail(ErrorKind::Malformed, "{}: the image is {}x{} pixels", path, image.width,
+                image.height);
+  }
+  image.id = std::move(*id);
+  image.file_name = std::move(*file_name);
+  return image;
+}
+
+Result<CocoAnnotationElement> read_coco_annotation(value source, const std::string& path) {
+  CocoAnnotationElement raw;
+  VP_RETURN_IF_ERROR(
+      read_fields(source, path, [&](const std::string& key, value item) -> Result<void> {
+        if (is_null(item)) return {};
+        if (key == "id") return store(read_id(item, path + ".id"), raw.id);
+        if (key == "image_id") return store(read_id(item, path + ".image_id"), raw.image_id);
+        if (key == "category_id")
+          return store(read_id(item, path + ".category_id"), raw.category_id);
+        if (key == "bbox") {
+          VP_ASSIGN_OR_RETURN(raw.box, read_box(item, path + ".bbox"));
+        }
+        if (key == "area") return store(read_number(item, path + ".area"), raw.area);
+        if (key == "iscrowd") {
+          VP_ASSIGN_OR_RETURN(raw.crowd, read_crowd(item, path + ".iscrowd"));
+        }
+        return {};
+      }));
+  return raw;
+}
+
+Result<CocoCategoryElement> read_coco_category(value source, const std::string& path) {
+  std::optional<JsonId> id;
+  std::optional<std::string> name;
+  VP_RETURN_IF_ERROR(
+      read_fields(source, path, [&](const std::string& key, value item) -> Result<void> {
+        if (is_null(item)) return {};
+        if (key == "id") return store(read_id(item, path + ".id"), id);
+        if (key == "name") return store(read_text(item, path + ".name"), name);
+        return {};
+      }));
+  if (!id || !name) {
+    return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path, !id ? "id" : "name");
+  }
+  return CocoCategoryElement{.id = std::move(*id), .name = std::move(*name)};
+}
+
+}  // namespace visionpress

@@ -1,0 +1,3 @@
+#pragma once
+
+// Two layers have a file of this name.
