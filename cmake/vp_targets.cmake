@@ -24,14 +24,20 @@ if(VP_SANITIZE)
   target_link_options(vp_flags INTERFACE -fsanitize=${VP_SANITIZE})
 endif()
 
-# vp_layer(NAME SOURCES a.cc ... LAYERS base ... LIBRARIES fmt::fmt ...)
+# Code that runs once per command or per request, not once per pixel or weight: -O1 compiles it in four fifths of -O2's time.
+set(VP_COLD_OPTIONS $<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<CONFIG:Debug>>>:-O1>)
+
+# vp_layer(NAME [COLD] SOURCES a.cc ... LAYERS base ... LIBRARIES fmt::fmt ...)
 # One layer: objects (joined into the one library) and a static library of its own for its tests.
 function(vp_layer name)
-  cmake_parse_arguments(arg "" "" "SOURCES;LAYERS;LIBRARIES" ${ARGN})
+  cmake_parse_arguments(arg "COLD" "" "SOURCES;LAYERS;LIBRARIES" ${ARGN})
   add_library(vp_${name}_objects OBJECT ${arg_SOURCES})
   target_include_directories(vp_${name}_objects PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   target_include_directories(vp_${name}_objects SYSTEM PRIVATE ${VP_EXPECTED_INCLUDE})
   target_link_libraries(vp_${name}_objects PRIVATE vp_flags OpenMP::OpenMP_CXX ${arg_LIBRARIES})
+  if(arg_COLD)
+    target_compile_options(vp_${name}_objects PRIVATE ${VP_COLD_OPTIONS})
+  endif()
   set_target_properties(vp_${name}_objects PROPERTIES POSITION_INDEPENDENT_CODE ON)
   add_library(vp_${name} STATIC $<TARGET_OBJECTS:vp_${name}_objects>)
   set(layers ${arg_LAYERS})

@@ -13,4 +13,9 @@ std::string Error::to_string() const {
   return escape_unprintable(text);
 }
 
+tl::unexpected<Error> make_error(ErrorKind kind, std::optional<std::uint64_t> offset,
+                                 fmt::string_view format, fmt::format_args args) {
+  return tl::unexpected<Error>(Error{kind, fmt::vformat(format, args), {}, offset});
+}
+
 }  // namespace visionpress

@@ -77,7 +77,7 @@ Result<void> set_size(BmpHead& head, std::int64_t width, std::int64_t height,
 }
 
 /// The masks stand behind the 40 bytes that all these headers begin with.
-Result<void> read_fields(Bytes bytes, BmpHead& head) {
+Result<void> read_masks(Bytes bytes, BmpHead& head) {
   std::array<std::uint32_t, 3> masks = {0xff0000, 0xff00, 0xff};
   if (head.bits == 16) masks = {0x7c00, 0x3e0, 0x1f};
   if (head.compression == kBitFields) {
@@ -322,7 +322,7 @@ Result<Image> decode_bmp(Bytes bytes, const DecodeLimits& limits) {
       head.pixels_at += count * head.entry_bytes();
     }
   } else {
-    VP_RETURN_IF_ERROR(read_fields(bytes, head));
+    VP_RETURN_IF_ERROR(read_masks(bytes, head));
   }
   const bool packed = head.compression == kRle8 || head.compression == kRle4;
   const auto pixels =
