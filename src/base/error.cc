@@ -1,5 +1,7 @@
 #include "base/error.h"
 
+#include <cstring>
+
 #include "base/printable.h"
 
 namespace visionpress {
@@ -16,6 +18,10 @@ std::string Error::to_string() const {
 tl::unexpected<Error> make_error(ErrorKind kind, std::optional<std::uint64_t> offset,
                                  fmt::string_view format, fmt::format_args args) {
   return tl::unexpected<Error>(Error{kind, fmt::vformat(format, args), {}, offset});
+}
+
+tl::unexpected<Error> fail_output(const std::string& path, const char* what, int reason) {
+  return fail_in(path, ErrorKind::Output, "{}: {}", what, std::strerror(reason));
 }
 
 }  // namespace visionpress

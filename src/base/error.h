@@ -43,6 +43,11 @@ template <typename... Args>
   return make_error(kind, offset, format, fmt::make_format_args(args...));
 }
 
+/// A call that failed while `path` was written: "what: No space left on device".
+/// reason: errno's.
+[[nodiscard]] tl::unexpected<Error> fail_output(const std::string& path, const char* what,
+                                                int reason);
+
 }  // namespace visionpress
 
 // `lhs` may declare a variable and `name` is one, so neither takes parentheses.

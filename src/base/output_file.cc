@@ -21,10 +21,6 @@
 namespace visionpress {
 namespace {
 
-tl::unexpected<Error> output_error(const std::string& path, const char* what, int reason) {
-  return fail_in(path, ErrorKind::Output, "{}: {}", what, std::strerror(reason));
-}
-
 /// Where an open file without a name can be reached.
 std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
@@ -110,7 +106,7 @@ Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwri
     if (file.fd_ < 0) {
       const int reason = errno;
       file.temporary_.clear();
-      return output_error(path, "cannot create", reason);
+      return fail_output(path, "cannot create", reason);
     }
     // mkostemp makes private files; a result should have the permissions any new file gets.
     const mode_t mask = ::umask(0);
@@ -156,7 +152,7 @@ Result<void> OutputFile::write(std::span<const Bytes> pieces) {
     const ssize_t written = ::writev(fd_, vectors.data() + at, static_cast<int>(count));
     if (written < 0) {
       if (errno == EINTR) continue;
-      return output_error(path_, "cannot write", errno);
+      return fail_output(path_, "cannot write", errno);
     }
     auto left = static_cast<std::size_t>(written);
     while (at < vectors.size() && left >= vectors[at].iov_len) left -= vectors[at++].iov_len;
@@ -171,8 +167,8 @@ Result<void> OutputFile::write(std::span<const Bytes> pieces) {
 Result<void> OutputFile::give_name() {
   if (overwrite_ == Overwrite::Refuse) {
     if (name_file(fd_, path_)) return {};
-    if (errno == EEXIST) return output_error(path_, "appeared while it was being made", EEXIST);
-    return output_error(path_, "cannot name the finished file", errno);
+    if (errno == EEXIST) return fail_output(path_, "appeared while it was being made", EEXIST);
+    return fail_output(path_, "cannot name the finished file", errno);
   }
   // A name of its own first, since only a rename can replace a file.
   const std::string folder = parent_folder(path_);
@@ -181,11 +177,11 @@ Result<void> OutputFile::give_name() {
     if (name_file(fd_, name)) {
       temporary_ = name;
     } else if (errno != EEXIST) {
-      return output_error(path_, "cannot name the finished file", errno);
+      return fail_output(path_, "cannot name the finished file", errno);
     }
   }
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    return output_error(path_, "cannot rename the finished file", errno);
+    return fail_output(path_, "cannot rename the finished file", errno);
   }
   temporary_.clear();
   return {};
@@ -194,7 +190,7 @@ Result<void> OutputFile::give_name() {
 Result<void> OutputFile::commit() {
   // Late write errors show when a copy is closed; the file itself stays open, and so locked, until
   // it has its name.
-  if (::close(::dup(fd_)) != 0) return output_error(path_, "cannot close", errno);
+  if (::close(::dup(fd_)) != 0) return fail_output(path_, "cannot close", errno);
   if (temporary_.empty()) return give_name();
   if (overwrite_ == Overwrite::Refuse) {
     // link refuses an existing name, so a file that appeared since `create` is not lost.
@@ -203,10 +199,10 @@ Result<void> OutputFile::commit() {
       temporary_.clear();
       return {};
     }
-    if (errno == EEXIST) return output_error(path_, "appeared while it was being made", EEXIST);
+    if (errno == EEXIST) return fail_output(path_, "appeared while it was being made", EEXIST);
   }
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
-    return output_error(path_, "cannot rename the finished file", errno);
+    return fail_output(path_, "cannot rename the finished file", errno);
   }
   temporary_.clear();
   return {};

@@ -18,22 +18,17 @@ namespace {
 
 namespace fs = std::filesystem;
 
-tl::unexpected<Error> output_error(const std::string& path, const char* what, int reason) {
-  return in_file(fail(ErrorKind::Output, "{}: {}", what, std::strerror(reason)).value(), path);
-}
-
 Result<void> check_target(const std::string& path, Overwrite overwrite) {
   struct stat info = {};
   if (::lstat(path.c_str(), &info) != 0) return {};
   if (S_ISLNK(info.st_mode)) {
-    return in_file(
-        fail(ErrorKind::Output, "is a symbolic link; name the folder it stands for").value(), path);
+    return fail_in(path, ErrorKind::Output, "is a symbolic link; name the folder it stands for");
   }
   if (!S_ISDIR(info.st_mode)) {
-    return in_file(fail(ErrorKind::Output, "exists and is not a folder").value(), path);
+    return fail_in(path, ErrorKind::Output, "exists and is not a folder");
   }
   if (overwrite == Overwrite::Allow) return {};
-  return in_file(fail(ErrorKind::Output, "exists already; --force overwrites it").value(), path);
+  return fail_in(path, ErrorKind::Output, "exists already; --force overwrites it");
 }
 
 bool rename_with(unsigned flags, const std::string& from, const std::string& to) {
@@ -53,7 +48,7 @@ Result<OutputFolder> OutputFolder::create(const std::string& path, Overwrite ove
   std::string name;
   for (struct stat info = {}; info.st_nlink == 0;) {
     name = parent + "/" + std::string(kTemporaryPattern);
-    if (::mkdtemp(name.data()) == nullptr) return output_error(path, "cannot create", errno);
+    if (::mkdtemp(name.data()) == nullptr) return fail_output(path, "cannot create", errno);
     folder.lock_ = Descriptor(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     // Where folders cannot be locked, no other run takes it for a stale one either.
     static_cast<void>(lock_temporary(folder.lock_.get()));
@@ -113,16 +108,16 @@ Result<void> OutputFolder::replace_target() {
     fs::remove_all(temporary_, ignored);
     return {};
   }
-  if (errno != EINVAL) return output_error(path_, "cannot rename the finished folder", errno);
+  if (errno != EINVAL) return fail_output(path_, "cannot rename the finished folder", errno);
   // File systems that exchange nothing: for an instant there is no folder of that name.
   const std::string old = make_temporary_name(parent_folder(path_));
   if (::rename(path_.c_str(), old.c_str()) != 0) {
-    return output_error(path_, "cannot move the old folder away", errno);
+    return fail_output(path_, "cannot move the old folder away", errno);
   }
   if (::rename(temporary_.c_str(), path_.c_str()) != 0) {
     const int reason = errno;
     ::rename(old.c_str(), path_.c_str());
-    return output_error(path_, "cannot rename the finished folder", reason);
+    return fail_output(path_, "cannot rename the finished folder", reason);
   }
   std::error_code ignored;
   fs::remove_all(old, ignored);
@@ -136,7 +131,7 @@ Result<void> OutputFolder::commit() {
     VP_RETURN_IF_ERROR(replace_target());
   } else if (!rename_with(RENAME_NOREPLACE, temporary_, path_)) {
     const bool is_plain = errno == EINVAL && ::rename(temporary_.c_str(), path_.c_str()) == 0;
-    if (!is_plain) return output_error(path_, "cannot rename the finished folder", errno);
+    if (!is_plain) return fail_output(path_, "cannot rename the finished folder", errno);
   }
   temporary_.clear();
   return {};

@@ -5,7 +5,7 @@
 #include <optional>
 #include <vector>
 
-#include "visionpress/model.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 
