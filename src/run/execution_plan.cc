@@ -4,13 +4,13 @@
 #include <utility>
 
 #include "base/error.h"
+#include "lower/graph_shapes.h"
 #include "run/aligned_bytes.h"
 #include "run/fusion.h"
 #include "run/onednn_adapter.h"
 #include "run/operator_factory.h"
 #include "run/ops/conv_shape.h"
 #include "run/ops/strided.h"
-#include "run/shape_inference.h"
 #include "run/whole_numbers.h"
 
 namespace visionpress {
@@ -44,19 +44,6 @@ class PlanBuilder {
     return std::move(plan_);
   }
 
-  /// By TensorId, physical order but for constants; instead of build.
-  Result<std::vector<Shape>> find_shapes() {
-    only_shapes_ = true;
-    VP_RETURN_IF_ERROR(for_each_node([this](std::size_t n) { return add_shapes(n); }));
-    std::vector<Shape> shapes;
-    for (std::size_t t = 0; t < graph_.tensors.size(); ++t) {
-      const Tensor& tensor = graph_.tensors[t];
-      shapes.push_back(tensor.is_constant() ? tensor.shape
-                                            : logical_shape(plan_.places[t].dims, graph_.layout));
-    }
-    return shapes;
-  }
-
  private:
   template <typename Body>
   Result<void> for_each_node(const Body& body) {
@@ -84,15 +71,8 @@ class PlanBuilder {
     if (input.tensor == nullptr || !input.tensor->is_constant()) {
       return fail(ErrorKind::Internal, "tensor {} has no values", id);
     }
-    Shape dims = input.tensor->shape;
-    if (graph_.layout == Layout::ChannelsFirst && rank == 4) {
-      while (dims.size() < 4) dims.insert(dims.begin(), 1);
-    }
+    const Shape dims = constant_shape(input.tensor->shape, graph_.layout, rank);
     Shape physical = physical_shape(dims, graph_.layout);
-    if (only_shapes_) {
-      set_dims(id, std::move(physical));
-      return {};
-    }
     VP_RETURN_IF_ERROR(check_whole_literal(*input.tensor));
     VP_ASSIGN_OR_RETURN(std::vector<float> values, load_constant(input));
     const auto count = element_count(dims);
@@ -233,7 +213,8 @@ class PlanBuilder {
     return check_whole_sum(operands);
   }
 
-  Result<void> add_late_step(ExecutionPlan::Step step, const BuildContext& context) {
+  Result<void> add_late_step(ExecutionPlan::Step step, BuildContext context) {
+    context.may_be_empty = true;
     VP_ASSIGN_OR_RETURN(std::vector<Shape> dims, operator_dims(step.node->op, context));
     VP_RETURN_IF_ERROR(check_output_count(step.outputs.size(), dims.size()));
     for (std::size_t i = 0; i < dims.size(); ++i) {
@@ -242,20 +223,6 @@ class PlanBuilder {
     }
     plan_.steps.push_back(std::move(step));
     return {};
-  }
-
-  Result<void> add_shapes(std::size_t index) {
-    const Node& node = graph_.nodes[index];
-    VP_ASSIGN_OR_RETURN(const std::vector<InputDesc> inputs, gather_inputs(node));
-    VP_ASSIGN_OR_RETURN(std::vector<Shape> dims, operator_dims(node.op, context_of(node, inputs)));
-    VP_RETURN_IF_ERROR(check_output_count(node.outputs.size(), dims.size()));
-    for (std::size_t i = 0; i < dims.size(); ++i) set_dims(node.outputs[i], std::move(dims[i]));
-    return {};
-  }
-
-  static Result<void> check_output_count(std::size_t outputs, std::size_t expected) {
-    if (outputs == expected) return {};
-    return fail(ErrorKind::Malformed, "it has {} outputs, not {}", outputs, expected);
   }
 
   Result<void> add_step(ExecutionPlan::Step step) {
@@ -334,16 +301,10 @@ class PlanBuilder {
   const ExecutorOptions& options_;
   Readers readers_;
   std::vector<bool> done_;
-  bool only_shapes_ = false;
   ExecutionPlan plan_ = {};
 };
 
 }  // namespace
-
-tl::unexpected<Error> in_node(const Node& node, Error error) {
-  error.message = fmt::format("{} ({}): {}", node.path, node.source_type, error.message);
-  return tl::unexpected<Error>(std::move(error));
-}
 
 Result<void> check_result_size(const Shape& dims, bool may_be_empty) {
   // values; 1 GiB a tensor is beyond any image model
@@ -360,15 +321,6 @@ Result<void> check_result_size(const Shape& dims, bool may_be_empty) {
 Result<ExecutionPlan> make_execution_plan(const Graph& graph, const ExecutorOptions& options,
                                           const Shape& input, int threads) {
   return PlanBuilder(graph, options, input, threads).build();
-}
-
-Result<std::vector<Shape>> infer_shapes(const Graph& graph, const Shape& input_shape) {
-  if (graph.inputs.size() != 1)
-    return fail(ErrorKind::Unsupported, "it has {} inputs, not one", graph.inputs.size());
-  // Shapes do not depend on the arithmetic; Float builds no tables for 8-bit products.
-  ExecutorOptions options;
-  options.arithmetic = Arithmetic::Float;
-  return PlanBuilder(graph, options, input_shape, 1).find_shapes();
 }
 
 }  // namespace visionpress

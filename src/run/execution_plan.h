@@ -51,9 +51,6 @@ struct ExecutionPlan {
   }
 };
 
-/// Puts the node's path and type before the message.
-[[nodiscard]] tl::unexpected<Error> in_node(const Node& node, Error error);
-
 /// errors: Malformed for results that no image model has, with their shape.
 [[nodiscard]] Result<void> check_result_size(const Shape& dims, bool may_be_empty);
 

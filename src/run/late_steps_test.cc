@@ -1,7 +1,7 @@
 // Graphs whose sizes differ from run to run.
 
+#include "lower/graph_shapes.h"
 #include "run/graph_build_testonly.h"
-#include "run/shape_inference.h"
 
 namespace visionpress {
 namespace {

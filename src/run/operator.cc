@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "codecs/decode.h"
-#include "model/same_padding.h"
 
 namespace visionpress {
 
@@ -68,24 +67,10 @@ Result<std::vector<float>> load_constant(const InputDesc& input) {
 }
 
 Result<int> physical_axis(int axis, std::size_t rank, Layout layout) {
-  const int count = static_cast<int>(rank);
-  const int logical = axis < 0 ? axis + count : axis;
-  if (logical < 0 || logical >= count) {
-    return fail(ErrorKind::Malformed, "axis {} of a tensor with {} axes", axis, count);
-  }
+  VP_ASSIGN_OR_RETURN(const int logical, resolve_axis(axis, rank));
   if (layout == Layout::ChannelsLast || rank != 4) return logical;
   constexpr int kPhysicalOfNchw[4] = {0, 3, 1, 2};
   return kPhysicalOfNchw[logical];
-}
-
-Shape physical_shape(const Shape& logical, Layout layout) {
-  if (layout == Layout::ChannelsLast || logical.size() != 4) return logical;
-  return {logical[0], logical[2], logical[3], logical[1]};
-}
-
-Shape logical_shape(const Shape& physical, Layout layout) {
-  if (layout == Layout::ChannelsLast || physical.size() != 4) return physical;
-  return {physical[0], physical[3], physical[1], physical[2]};
 }
 
 bool orders_differ(const Shape& physical, Layout layout) {
@@ -97,47 +82,6 @@ std::size_t count_of(const Shape& dims) {
   std::size_t count = 1;
   for (const std::int64_t size : dims) count *= static_cast<std::size_t>(size);
   return count;
-}
-
-Result<WindowGeometry> window_geometry(std::int64_t in, std::int64_t kernel, std::int64_t stride,
-                                       const SpatialPadding& padding, std::size_t axis) {
-  constexpr std::int64_t kLargest =
-      1 << 24;  // pixels along one axis; keeps every sum far from overflow
-  if (in <= 0 || kernel <= 0 || stride <= 0 || in > kLargest || kernel > kLargest ||
-      stride > kLargest) {
-    return fail(ErrorKind::Malformed, "window {} with stride {} over {} pixels", kernel, stride,
-                in);
-  }
-  WindowGeometry geometry = {padding.before[axis], padding.after[axis], 0};
-  if (padding.rule == PadRule::SameUpper || padding.rule == PadRule::SameLower) {
-    const SamePadding same = same_padding(in, kernel, stride);
-    const bool odd_behind = padding.rule == PadRule::SameUpper;
-    geometry.out = same.out;
-    geometry.before = odd_behind ? same.before : same.after;
-    geometry.after = odd_behind ? same.after : same.before;
-    return geometry;
-  }
-  if (geometry.before < 0 || geometry.after < 0 || geometry.before > kLargest ||
-      geometry.after > kLargest) {
-    return fail(ErrorKind::Malformed, "padding of {} and {} pixels", geometry.before,
-                geometry.after);
-  }
-  const std::int64_t span = in + geometry.before + geometry.after - kernel;
-  if (span < 0) {
-    return fail(ErrorKind::Malformed, "window of {} over {} pixels with padding {} and {}", kernel,
-                in, geometry.before, geometry.after);
-  }
-  if (padding.rule == PadRule::Explicit) {
-    geometry.out = span / stride + 1;
-    return geometry;
-  }
-  geometry.out = (span + stride - 1) / stride + 1;
-  // Padding along either axis counts for both. source: NeuralNetwork.proto, PoolingLayerParams.
-  const bool is_padded = padding.before[0] > 0 || padding.before[1] > 0;
-  if (is_padded && (geometry.out - 1) * stride >= in + geometry.before) --geometry.out;
-  geometry.after = std::max<std::int64_t>(
-      geometry.after, (geometry.out - 1) * stride + kernel - in - geometry.before);
-  return geometry;
 }
 
 }  // namespace visionpress

@@ -13,6 +13,7 @@
 #include <span>
 #include <vector>
 
+#include "lower/axis_order.h"
 #include "model/graph.h"
 #include "visionpress/result.h"
 #include "visionpress/vocabulary.h"
@@ -65,6 +66,8 @@ struct BuildContext {
   int threads = 1;            ///< of every run
   bool may_be_empty = false;  ///< a size of 0 is nothing found in this run, no fault of the file
   FloatMath float_math = FloatMath::Plain;
+  /// Sizes of the results by the operator's shape rule, physical order; -1: counted in the run.
+  std::span<const Shape> results = {};
 
   /// Whether 8-bit kernels read quantized activations, as in the format's runtime; else they are
   /// decoded.
@@ -119,8 +122,6 @@ using OperatorResult = Result<std::unique_ptr<Operator>>;
 /// Index of a logical axis (negative: from the innermost) in the physical order.
 /// errors: Malformed when it lies outside.
 [[nodiscard]] Result<int> physical_axis(int axis, std::size_t rank, Layout layout);
-[[nodiscard]] Shape physical_shape(const Shape& logical, Layout layout);
-[[nodiscard]] Shape logical_shape(const Shape& physical, Layout layout);
 
 /// Whether the elements of a tensor lie in another order than the graph's.
 [[nodiscard]] bool orders_differ(const Shape& physical, Layout layout);
@@ -128,20 +129,9 @@ using OperatorResult = Result<std::unique_ptr<Operator>>;
 /// element_count of sizes that the executor has checked already.
 [[nodiscard]] std::size_t count_of(const Shape& dims);
 
-/// Spatial sizes of a window sliding over `in`: pixels before, after, and the output's size.
-struct WindowGeometry {
-  std::int64_t before = 0;
-  std::int64_t after = 0;
-  std::int64_t out = 0;
-};
-/// errors: Malformed when the window is larger than the padded input.
-[[nodiscard]] Result<WindowGeometry> window_geometry(std::int64_t in, std::int64_t kernel,
-                                                     std::int64_t stride,
-                                                     const SpatialPadding& padding,
-                                                     std::size_t axis);
-
-/// Builders, one operator a file in ops/. errors: Malformed for shapes that do not fit,
-/// Unsupported for a form that cannot be run.
+/// Builders, one operator a file in ops/. The shapes have been checked by the operator's rule
+/// (lower/shape_rules.h), which gave `context.results`. errors: Unsupported for a form that cannot
+/// be run, Malformed for parameters that do not fit.
 [[nodiscard]] OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
                                          const BuildContext& context);
 [[nodiscard]] OperatorResult make_hybrid_conv2d(const Conv2d& op, const Epilogue& epilogue,
@@ -151,9 +141,6 @@ struct WindowGeometry {
 [[nodiscard]] bool can_pool_in_hybrid_conv2d(const Conv2d& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_fully_connected(const FullyConnected& op,
                                                   const BuildContext& context);
-/// Sizes of its result alone. errors: as make_fully_connected.
-[[nodiscard]] Result<Shape> fully_connected_dims(const FullyConnected& op,
-                                                 const BuildContext& context);
 [[nodiscard]] OperatorResult make_batch_matmul(const BatchMatMul& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_pool2d(const Pool2d& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_unary(const Unary& op, const BuildContext& context);
@@ -164,9 +151,9 @@ struct WindowGeometry {
                                                 const BuildContext& context);
 [[nodiscard]] OperatorResult make_softmax(const Softmax& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_concat(const Concat& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_reshape(const Reshape& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_squeeze(const Squeeze& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_expand_dims(const ExpandDims& op, const BuildContext& context);
+[[nodiscard]] OperatorResult make_reshape(const BuildContext& context);
+[[nodiscard]] OperatorResult make_squeeze(const BuildContext& context);
+[[nodiscard]] OperatorResult make_expand_dims(const BuildContext& context);
 [[nodiscard]] OperatorResult make_transpose(const Transpose& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_pad(const Pad& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_slice(const Slice& op, const BuildContext& context);

@@ -1,11 +1,13 @@
 #include "run/operator_factory.h"
 
 #include <algorithm>
+#include <cassert>
 #include <optional>
 #include <utility>
 
 #include "base/error.h"
-#include "run/ops/conv_shape.h"
+#include "lower/graph_shapes.h"
+#include "lower/shape_rules.h"
 
 namespace visionpress {
 namespace {
@@ -37,9 +39,9 @@ struct OperatorMaker {
   }
   OperatorResult operator()(const Softmax& op) const { return make_softmax(op, context); }
   OperatorResult operator()(const Concat& op) const { return make_concat(op, context); }
-  OperatorResult operator()(const Reshape& op) const { return make_reshape(op, context); }
-  OperatorResult operator()(const Squeeze& op) const { return make_squeeze(op, context); }
-  OperatorResult operator()(const ExpandDims& op) const { return make_expand_dims(op, context); }
+  OperatorResult operator()(const Reshape&) const { return make_reshape(context); }
+  OperatorResult operator()(const Squeeze&) const { return make_squeeze(context); }
+  OperatorResult operator()(const ExpandDims&) const { return make_expand_dims(context); }
   OperatorResult operator()(const Transpose& op) const { return make_transpose(op, context); }
   OperatorResult operator()(const Pad& op) const { return make_pad(op, context); }
   OperatorResult operator()(const Slice& op) const { return make_slice(op, context); }
@@ -61,37 +63,27 @@ struct OperatorMaker {
   OperatorResult operator()(const TakeRows&) const { return make_take_rows(context); }
 };
 
-// For inputs whose sizes are all known.
-Result<std::vector<Shape>> known_dims(const Op& op, const BuildContext& context) {
-  if (const auto* conv = std::get_if<Conv2d>(&op)) {
-    VP_ASSIGN_OR_RETURN(const ConvSpec spec, conv_spec(*conv, context));
-    return std::vector<Shape>{conv_output_dims(spec, {})};
+// The whole numbers that Reshape reads its target from, where they are known before the run.
+// errors: Malformed for what is no size.
+Result<std::optional<std::vector<std::int64_t>>> find_target(const InputDesc& input) {
+  std::optional<std::vector<std::int64_t>> target;
+  if (input.values == nullptr || is_open(input.dims) || count_of(input.dims) > kMostAxes)
+    return target;
+  target.emplace();
+  for (std::size_t a = 0; a < count_of(input.dims); ++a) {
+    const float size = input.values[a];
+    if (!(size >= -1.0F && size <= static_cast<float>(1 << 24)))
+      return fail(ErrorKind::Malformed, "a computed target shape has the size {}", size);
+    target->push_back(static_cast<std::int64_t>(size));
   }
-  if (const auto* connected = std::get_if<FullyConnected>(&op)) {
-    VP_ASSIGN_OR_RETURN(Shape dims, fully_connected_dims(*connected, context));
-    return std::vector<Shape>{std::move(dims)};
-  }
-  VP_ASSIGN_OR_RETURN(const auto built, make_operator(op, context));
-  std::vector<Shape> dims = built->output_dims;
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    if (built->counts(i)) dims[i][0] = -1;
-  }
-  return dims;
+  return target;
 }
 
-// Sets the sizes that differ between two trials to -1. errors: Unsupported when the number of axes
-// differs, too.
-Result<void> open_what_differs(const std::vector<Shape>& trial, std::vector<Shape>& dims) {
-  for (std::size_t i = 0; i < dims.size(); ++i) {
-    if (i >= trial.size() || trial[i].size() != dims[i].size()) {
-      return fail(ErrorKind::Unsupported,
-                  "the number of axes of its result depends on sizes known only in the run");
-    }
-    for (std::size_t a = 0; a < dims[i].size(); ++a) {
-      if (trial[i][a] != dims[i][a]) dims[i][a] = -1;
-    }
-  }
-  return {};
+// Whether the operator gives what its rule said; of what it counts the rule says nothing.
+[[maybe_unused]] bool has_shapes_of(const Operator& built, const std::vector<Shape>& results) {
+  return std::equal(
+      built.output_dims.begin(), built.output_dims.end(), results.begin(), results.end(),
+      [](const Shape& dims, const Shape& rule) { return is_open(rule) || dims == rule; });
 }
 
 }  // namespace
@@ -100,53 +92,36 @@ bool has_kernel(const Op& op) {
   return std::holds_alternative<Conv2d>(op) || std::holds_alternative<FullyConnected>(op);
 }
 
-bool takes_parameters(const Op& op) {
-  return has_kernel(op) || std::holds_alternative<BatchNorm>(op) ||
-         std::holds_alternative<InstanceNorm>(op) || std::holds_alternative<Prelu>(op);
-}
-
 OperatorResult make_operator(const Op& op, const BuildContext& context) {
-  return std::visit(OperatorMaker{context}, op);
-}
-
-bool is_open(const Shape& dims) {
-  return std::any_of(dims.begin(), dims.end(), [](std::int64_t size) { return size < 0; });
+  VP_ASSIGN_OR_RETURN(const std::vector<Shape> results, operator_dims(op, context));
+  BuildContext with_results = context;
+  with_results.results = results;
+  VP_ASSIGN_OR_RETURN(auto built, std::visit(OperatorMaker{with_results}, op));
+  assert(has_shapes_of(*built, results));
+  return built;
 }
 
 Result<std::vector<Shape>> operator_dims(const Op& op, const BuildContext& context) {
-  const auto has_open_size = [](const InputDesc& input) { return is_open(input.dims); };
-  if (std::none_of(context.inputs.begin(), context.inputs.end(), has_open_size))
-    return known_dims(op, context);
-  // A reshape to a fixed size would refuse every trial below.
-  if (const auto* reshape = std::get_if<Reshape>(&op);
-      reshape != nullptr && context.inputs.size() == 1)
-    return std::vector<Shape>{physical_shape(reshape->target, context.layout)};
-  // The builders themselves say which sizes follow from the open ones: those that differ between
-  // trials. 0 and 1 are what slices and broadcasts can do; the large ones have every small divisor.
-  constexpr std::int64_t kTrials[] = {0, 1, 5040, 10080};
-  std::optional<std::vector<Shape>> dims;
-  Error last = {};
-  for (const std::int64_t size : kTrials) {
-    std::vector<InputDesc> inputs(context.inputs.begin(), context.inputs.end());
-    for (InputDesc& input : inputs) {
-      std::replace(input.dims.begin(), input.dims.end(), std::int64_t{-1}, size);
-    }
-    BuildContext trial = context;
-    trial.inputs = inputs;
-    trial.may_be_empty = true;
-    auto found = known_dims(op, trial);
-    if (!found) {
-      last = std::move(found).error();
-      continue;
-    }
-    if (dims) {
-      VP_RETURN_IF_ERROR(open_what_differs(*found, *dims));
+  std::vector<RuleInput> inputs;
+  for (std::size_t i = 0; i < context.inputs.size(); ++i) {
+    const InputDesc& input = context.inputs[i];
+    RuleInput known;
+    known.is_constant = input.tensor != nullptr && input.tensor->is_constant();
+    if (i > 0 && takes_parameters(op)) {
+      if (input.tensor != nullptr) known.shape = input.tensor->shape;
     } else {
-      dims = std::move(*found);
+      known.shape = logical_shape(input.dims, context.layout);
     }
+    if (i == 1 && std::holds_alternative<Reshape>(op)) {
+      VP_ASSIGN_OR_RETURN(known.values, find_target(input));
+    }
+    inputs.push_back(std::move(known));
   }
-  if (!dims) return tl::unexpected<Error>(std::move(last));
-  return std::move(*dims);
+  VP_ASSIGN_OR_RETURN(
+      std::vector<Shape> results,
+      infer_results(op, {inputs, context.output_count, context.layout, context.may_be_empty}));
+  for (Shape& shape : results) shape = physical_shape(shape, context.layout);
+  return results;
 }
 
 }  // namespace visionpress

@@ -8,22 +8,15 @@
 
 namespace visionpress {
 
-/// Whether an operator reads its inputs after the first as parameters, while it is built; else
-/// every input is a value of the run.
-[[nodiscard]] bool takes_parameters(const Op& op);
-
 /// Whether it packs a kernel when it is built.
 [[nodiscard]] bool has_kernel(const Op& op);
 
-/// Calls the builder in ops/, for a convolution without an epilogue. errors: the builder's.
+/// Asks the shape rule, then the builder in ops/; a convolution gets no epilogue. errors: of both.
 [[nodiscard]] OperatorResult make_operator(const Op& op, const BuildContext& context);
 
-/// Sizes of the results in physical order; -1 where only a run knows them, be it because the
-/// operator counts (Where) or because an input has a size of -1. Decodes no kernel. errors: as
-/// make_operator.
+/// Sizes of the results in physical order by the operator's shape rule; -1 where only a run knows
+/// them, be it because the operator counts (Where) or because an input has a size of -1. Decodes no
+/// kernel. errors: of infer_results; Malformed for a computed target shape that is none.
 [[nodiscard]] Result<std::vector<Shape>> operator_dims(const Op& op, const BuildContext& context);
-
-/// Whether a size is -1.
-[[nodiscard]] bool is_open(const Shape& dims);
 
 }  // namespace visionpress

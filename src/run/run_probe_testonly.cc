@@ -15,8 +15,8 @@
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
 #include "formats/tflite/tflite_reader.h"
+#include "lower/graph_shapes.h"
 #include "run/executor.h"
-#include "run/shape_inference.h"
 
 namespace visionpress {
 namespace {

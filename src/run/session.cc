@@ -5,6 +5,7 @@
 #include "base/error.h"
 #include "base/half.h"
 #include "base/parallel.h"
+#include "lower/graph_shapes.h"
 #include "run/onednn_adapter.h"
 #include "run/operator_factory.h"
 #include "run/ops/strided.h"

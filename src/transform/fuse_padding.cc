@@ -1,4 +1,4 @@
-#include "model/same_padding.h"
+#include "lower/window.h"
 #include "transform/graph_editor.h"
 #include "transform/passes.h"
 

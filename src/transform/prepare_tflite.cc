@@ -1,7 +1,7 @@
 #include "transform/prepare_tflite.h"
 
 #include "base/error.h"
-#include "run/shape_inference.h"
+#include "lower/graph_shapes.h"
 #include "transform/passes.h"
 
 namespace visionpress {

@@ -1,6 +1,5 @@
 #include <algorithm>
 #include <array>
-#include <limits>
 
 #include "base/error.h"
 #include "formats/graphdef/graphdef_lowering.h"

@@ -3,7 +3,7 @@
 
 #include "base/error.h"
 #include "formats/tflite/tflite_node_builder.h"
-#include "model/same_padding.h"
+#include "lower/window.h"
 
 namespace visionpress::tflite {
 namespace {

@@ -5,6 +5,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/half.h"
+#include "lower/known_values.h"
 
 namespace visionpress::tflite {
 namespace {
@@ -145,20 +146,7 @@ SpatialPadding padding_of(tfl::Padding padding) {
 
 std::optional<std::vector<std::int64_t>> find_integers(const Tensor* tensor) {
   if (tensor == nullptr) return std::nullopt;
-  // A list of no numbers has no bytes, as what is computed has none in the file.
-  if (is_whole(tensor->dtype) && element_count(tensor->shape) == 0) {
-    return std::vector<std::int64_t>();
-  }
-  if (tensor->constant.empty()) return std::nullopt;
-  const std::size_t width = element_bytes(tensor->dtype);
-  if (!is_whole(tensor->dtype)) return std::nullopt;
-  if (tensor->constant.size() / width > kMaxParameterCount) return std::nullopt;
-  std::vector<std::int64_t> values;
-  for (std::size_t at = 0; at + width <= tensor->constant.size(); at += width) {
-    values.push_back(width == 4 ? load_le<std::int32_t>(tensor->constant, at)
-                                : load_le<std::int64_t>(tensor->constant, at));
-  }
-  return values;
+  return visionpress::find_integers(*tensor, kMaxParameterCount);
 }
 
 std::optional<std::int64_t> find_integer(const Tensor* tensor) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "run/onednn_adapter.h"
@@ -76,33 +75,23 @@ class BatchMatMulOperator final : public Operator {
 }  // namespace
 
 OperatorResult make_batch_matmul(const BatchMatMul& op, const BuildContext& context) {
-  if (context.inputs.size() != 2)
-    return fail(ErrorKind::Malformed, "{} inputs where two are needed", context.inputs.size());
-  const Shape& a = context.inputs[0].dims;
-  const Shape& b = context.inputs[1].dims;
-  if (orders_differ(a, context.layout) || orders_differ(b, context.layout))
-    return fail(ErrorKind::Unsupported, "a product of planes of {}", to_string(a));
+  for (const Shape& dims : {context.inputs[0].dims, context.inputs[1].dims, context.results[0]}) {
+    if (orders_differ(dims, context.layout))
+      return fail(ErrorKind::Unsupported, "a product of planes of {}", to_string(dims));
+  }
+  // The elements lie in the graph's order, so its shapes say which axes are rows and columns.
+  const Shape a = logical_shape(context.inputs[0].dims, context.layout);
+  const Shape b = logical_shape(context.inputs[1].dims, context.layout);
+  const Shape out = logical_shape(context.results[0], context.layout);
   MatrixProduct product;
   product.transpose_a = op.transpose_a;
   product.transpose_b = op.transpose_b;
-  std::int64_t inner_b = -1;
-  if (a.size() >= 2 && b.size() >= 2) {
-    product.rows = a[a.size() - (op.transpose_a ? 1 : 2)];
-    product.inner = a[a.size() - (op.transpose_a ? 2 : 1)];
-    product.columns = b[b.size() - (op.transpose_b ? 2 : 1)];
-    inner_b = b[b.size() - (op.transpose_b ? 1 : 2)];
-  }
-  if (inner_b != product.inner) {
-    return fail(ErrorKind::Malformed, "product of {}{} and {}{}", to_string(a),
-                op.transpose_a ? " transposed" : "", to_string(b),
-                op.transpose_b ? " transposed" : "");
-  }
-  VP_ASSIGN_OR_RETURN(Shape out, broadcast(Shape(a.begin(), a.end() - 2),
-                                           Shape(b.begin(), b.end() - 2), Layout::ChannelsLast));
-  out.push_back(product.rows);
-  out.push_back(product.columns);
-  if (!element_count(out)) return fail(ErrorKind::Malformed, "result of shape {}", to_string(out));
-  return std::make_unique<BatchMatMulOperator>(product, a, b, std::move(out), context.threads);
+  product.rows = out[out.size() - 2];
+  product.inner = a[a.size() - (op.transpose_a ? 2 : 1)];
+  product.columns = out.back();
+  auto result = std::make_unique<BatchMatMulOperator>(product, a, b, out, context.threads);
+  result->output_dims = {context.results[0]};
+  return result;
 }
 
 }  // namespace visionpress

@@ -2,7 +2,6 @@
 #include <cmath>
 #include <functional>
 
-#include "base/error.h"
 #include "base/parallel.h"
 #include "run/operator.h"
 #include "run/ops/broadcast.h"
@@ -219,15 +218,9 @@ class BinaryOperator final : public Operator {
 }  // namespace
 
 OperatorResult make_binary(const Binary& op, const BuildContext& context) {
-  if (context.inputs.size() < 2)
-    return fail(ErrorKind::Malformed, "one input where two are needed");
   std::vector<Shape> inputs;
-  Shape out = context.inputs[0].dims;
-  for (const InputDesc& input : context.inputs) {
-    inputs.push_back(input.dims);
-    VP_ASSIGN_OR_RETURN(out, broadcast(out, input.dims, context.layout));
-  }
-  return std::make_unique<BinaryOperator>(op, std::move(inputs), std::move(out), context);
+  for (const InputDesc& input : context.inputs) inputs.push_back(input.dims);
+  return std::make_unique<BinaryOperator>(op, std::move(inputs), context.results[0], context);
 }
 
 }  // namespace visionpress

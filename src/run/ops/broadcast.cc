@@ -1,8 +1,5 @@
 #include "run/ops/broadcast.h"
 
-#include <algorithm>
-
-#include "base/error.h"
 #include "run/operator.h"
 
 namespace visionpress {
@@ -22,22 +19,6 @@ Strides broadcast_strides(const Shape& dims, const Shape& out, Layout layout) {
     strides[place(missing + a, out.size())] = dims[from] == 1 ? 0 : dense[from];
   }
   return strides;
-}
-
-Result<Shape> broadcast(const Shape& a, const Shape& b, Layout layout) {
-  const Shape first = logical_shape(a, layout);
-  const Shape second = logical_shape(b, layout);
-  Shape out(std::max(a.size(), b.size()), 1);
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    const std::int64_t p = i < first.size() ? first[first.size() - 1 - i] : 1;
-    const std::int64_t q = i < second.size() ? second[second.size() - 1 - i] : 1;
-    if (p != q && p != 1 && q != 1) {
-      return fail(ErrorKind::Malformed, "shapes {} and {} do not combine", to_string(first),
-                  to_string(second));
-    }
-    out[out.size() - 1 - i] = p == 1 ? q : p;  // a size of 0 stays
-  }
-  return physical_shape(out, layout);
 }
 
 Shape widen(const Shape& dims, std::size_t rank, Layout layout) {

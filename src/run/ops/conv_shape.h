@@ -11,8 +11,8 @@ namespace visionpress {
 /// in another one. errors: Unsupported when the kernel is not a constant.
 [[nodiscard]] Result<Shape> kernel_shape(const BuildContext& context);
 
-/// The geometry of a convolution over context.inputs[0] with the kernel in inputs[1], without the
-/// arithmetic. A depthwise kernel (groups 0) gets its groups. errors: Malformed.
+/// The convolution over context.inputs[0] with the kernel in inputs[1], without the arithmetic.
+/// errors: Unsupported when the kernel is computed; of conv_geometry.
 [[nodiscard]] Result<ConvSpec> conv_spec(const Conv2d& op, const BuildContext& context);
 
 /// Bias values of inputs[2], zeros when it is absent. errors: Malformed when the length is not

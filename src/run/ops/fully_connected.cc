@@ -29,15 +29,6 @@ class FullyConnectedOperator final : public Operator {
   std::optional<Unary> activation_;
 };
 
-// The result's shape; x has `rows` rows of `inner` values.
-Shape result_dims(const FullyConnected& op, const Shape& x, const HybridRows& rows) {
-  if (op.keep_spatial) return {rows.rows, 1, 1, rows.columns};
-  if (!op.keep_dims) return {rows.rows, rows.columns};
-  Shape dims = x;
-  dims.back() = rows.columns;
-  return dims;
-}
-
 // Kernel columns of a C,H,W input in the order H,W,C in which the input lies.
 void reorder_columns(std::vector<float>& kernel, const Shape& x, std::size_t out) {
   std::vector<float> ordered(kernel.size());
@@ -51,29 +42,13 @@ void reorder_columns(std::vector<float>& kernel, const Shape& x, std::size_t out
 
 // The product's sizes; the kernel is [columns, inner..] or [inner, columns].
 Result<HybridRows> rows_of(const FullyConnected& op, const BuildContext& context) {
-  const Shape& x = context.inputs[0].dims;
   VP_ASSIGN_OR_RETURN(const Shape k, kernel_shape(context));
-  const auto count = element_count(k);
-  if (k.size() < 2 || (op.kernel_is_in_out && k.size() > 2) || !count || *count <= 0) {
-    return fail(ErrorKind::Malformed, "kernel {} needs two axes", to_string(k));
-  }
   HybridRows rows;
   rows.columns = op.kernel_is_in_out ? k[1] : k[0];
-  rows.inner = *count / rows.columns;
-  const auto total = static_cast<std::int64_t>(count_of(x));
-  if (total % rows.inner != 0) {
-    return fail(ErrorKind::Malformed, "input {} does not divide into rows of {} values",
-                to_string(x), rows.inner);
-  }
-  rows.rows = total / rows.inner;
-  const std::int64_t row = op.keep_dims ? (x.empty() ? 0 : x.back()) : rows.inner;
-  const bool is_image = x.size() == 4 && x[1] * x[2] * x[3] == rows.inner;
-  if (row != rows.inner || (op.keep_spatial && !is_image)) {
-    return fail(ErrorKind::Malformed, "input {} has no rows of {} values", to_string(x),
-                rows.inner);
-  }
+  rows.inner = static_cast<std::int64_t>(count_of(k)) / rows.columns;
+  rows.rows = static_cast<std::int64_t>(count_of(context.inputs[0].dims)) / rows.inner;
   if (is_fused(op.activation)) rows.activation = unary_of(op.activation);
-  rows.output_dims = result_dims(op, x, rows);
+  rows.output_dims = context.results[0];
   return rows;
 }
 
@@ -102,11 +77,6 @@ OperatorResult make_float_rows(const FullyConnected& op, const HybridRows& rows,
 }
 
 }  // namespace
-
-Result<Shape> fully_connected_dims(const FullyConnected& op, const BuildContext& context) {
-  VP_ASSIGN_OR_RETURN(const HybridRows rows, rows_of(op, context));
-  return rows.output_dims;
-}
 
 OperatorResult make_fully_connected(const FullyConnected& op, const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(const HybridRows rows, rows_of(op, context));

@@ -94,47 +94,26 @@ class GatherNdOperator final : public Operator {
   std::size_t inner_;
 };
 
-Result<void> check_two_inputs(const BuildContext& context) {
-  if (context.inputs.size() == 2) return {};
-  return fail(ErrorKind::Malformed, "it has {} inputs, not 2", context.inputs.size());
-}
-
 }  // namespace
 
 OperatorResult make_gather(const Gather& op, const BuildContext& context) {
-  VP_RETURN_IF_ERROR(check_two_inputs(context));
-  const Shape x = logical_shape(context.inputs[0].dims, context.layout);
-  const Shape indices = logical_shape(context.inputs[1].dims, context.layout);
-  VP_ASSIGN_OR_RETURN(const int axis, physical_axis(op.axis, x.size(), Layout::ChannelsLast));
-  Shape out(x.begin(), x.begin() + axis);
-  out.insert(out.end(), indices.begin(), indices.end());
-  out.insert(out.end(), x.begin() + axis + 1, x.end());
-  Shape physical = physical_shape(out, context.layout);
-  for (const Shape& dims : {context.inputs[0].dims, context.inputs[1].dims, physical})
+  for (const Shape& dims : {context.inputs[0].dims, context.inputs[1].dims, context.results[0]})
     VP_RETURN_IF_ERROR(check_order(dims, context.layout));
-  return std::make_unique<GatherOperator>(x, static_cast<std::size_t>(axis), indices,
-                                          std::move(physical));
+  const Shape x = logical_shape(context.inputs[0].dims, context.layout);
+  VP_ASSIGN_OR_RETURN(const int axis, resolve_axis(op.axis, x.size()));
+  return std::make_unique<GatherOperator>(x, static_cast<std::size_t>(axis), context.inputs[1].dims,
+                                          context.results[0]);
 }
 
 OperatorResult make_gather_nd(const BuildContext& context) {
-  VP_RETURN_IF_ERROR(check_two_inputs(context));
+  for (const Shape& dims : {context.inputs[0].dims, context.inputs[1].dims, context.results[0]})
+    VP_RETURN_IF_ERROR(check_order(dims, context.layout));
   const Shape x = logical_shape(context.inputs[0].dims, context.layout);
   const Shape indices = logical_shape(context.inputs[1].dims, context.layout);
-  const auto rank = static_cast<std::int64_t>(x.size());
-  if (indices.empty() || indices.back() > rank) {
-    return fail(ErrorKind::Malformed, "indices of shape {} into {}", to_string(indices),
-                to_string(x));
-  }
-  const auto depth = static_cast<std::ptrdiff_t>(indices.back());
-  Shape out(indices.begin(), indices.end() - 1);
-  const std::size_t rows = count_of(out);
-  out.insert(out.end(), x.begin() + depth, x.end());
-  Shape physical = physical_shape(out, context.layout);
-  for (const Shape& dims : {context.inputs[0].dims, context.inputs[1].dims, physical})
-    VP_RETURN_IF_ERROR(check_order(dims, context.layout));
-  return std::make_unique<GatherNdOperator>(Shape(x.begin(), x.begin() + depth), rows,
-                                            product(x.begin() + depth, x.end()),
-                                            std::move(physical));
+  const auto indexed = x.begin() + indices.back();
+  return std::make_unique<GatherNdOperator>(Shape(x.begin(), indexed),
+                                            product(indices.begin(), indices.end() - 1),
+                                            product(indexed, x.end()), context.results[0]);
 }
 
 }  // namespace visionpress

@@ -3,7 +3,6 @@
 #include <utility>
 #include <vector>
 
-#include "base/error.h"
 #include "run/operator.h"
 
 namespace visionpress {
@@ -81,20 +80,8 @@ class NonMaxSuppressionOperator final : public Operator {
 }  // namespace
 
 OperatorResult make_non_max_suppression(const NonMaxSuppression& op, const BuildContext& context) {
-  if (context.inputs.size() < 2)
-    return fail(ErrorKind::Malformed, "it has {} inputs, not 2", context.inputs.size());
-  const Shape& boxes = context.inputs[0].dims;
-  const Shape& scores = context.inputs[1].dims;
-  if (boxes.size() != 2 || boxes[1] != 4 || scores.size() != 1 || scores[0] != boxes[0]) {
-    return fail(ErrorKind::Malformed, "boxes {} with scores {}", to_string(boxes),
-                to_string(scores));
-  }
-  if (op.max_outputs < 0 || context.output_count > 3) {
-    return fail(ErrorKind::Malformed, "{} boxes at most, in {} outputs", op.max_outputs,
-                context.output_count);
-  }
-  return std::make_unique<NonMaxSuppressionOperator>(op, static_cast<std::size_t>(boxes[0]),
-                                                     context.output_count);
+  return std::make_unique<NonMaxSuppressionOperator>(
+      op, static_cast<std::size_t>(context.inputs[0].dims[0]), context.output_count);
 }
 
 }  // namespace visionpress

@@ -16,13 +16,11 @@ struct Channels {
 };
 
 // Channels are the innermost axis in the physical order; a tensor of another rank has [.., C] too.
-Result<Channels> channels_of(const Shape& dims) {
-  if (dims.empty() || dims.back() <= 0)
-    return fail(ErrorKind::Malformed, "input {} has no channels", to_string(dims));
+Channels channels_of(const Shape& dims) {
   Channels channels;
   channels.count = static_cast<std::size_t>(dims.back());
   channels.batch = dims.size() == 4 ? static_cast<std::size_t>(dims[0]) : 1;
-  channels.pixels = count_of(dims) / channels.count / channels.batch;
+  channels.pixels = channels.batch == 0 ? 0 : count_of(dims) / channels.count / channels.batch;
   return channels;
 }
 
@@ -133,9 +131,8 @@ class PreluOperator final : public Operator {
 }  // namespace
 
 OperatorResult make_batch_norm(const BatchNorm& op, const BuildContext& context) {
-  if (context.inputs.size() < 5) return fail(ErrorKind::Malformed, "batch norm needs four vectors");
   const Shape& dims = context.inputs[0].dims;
-  VP_ASSIGN_OR_RETURN(const Channels channels, channels_of(dims));
+  const Channels channels = channels_of(dims);
   auto result = std::make_unique<AffineOperator>(dims, channels, context.threads);
   VP_ASSIGN_OR_RETURN(const auto gamma, load_vector(context.inputs[1], channels.count, "gamma"));
   VP_ASSIGN_OR_RETURN(const auto beta, load_vector(context.inputs[2], channels.count, "beta"));
@@ -154,10 +151,8 @@ OperatorResult make_batch_norm(const BatchNorm& op, const BuildContext& context)
 }
 
 OperatorResult make_instance_norm(const InstanceNorm& op, const BuildContext& context) {
-  if (context.inputs.size() < 3)
-    return fail(ErrorKind::Malformed, "instance norm needs gamma and beta");
   const Shape& dims = context.inputs[0].dims;
-  VP_ASSIGN_OR_RETURN(const Channels channels, channels_of(dims));
+  const Channels channels = channels_of(dims);
   auto result = std::make_unique<InstanceNormOperator>(dims, channels, op.epsilon);
   VP_ASSIGN_OR_RETURN(result->gamma, load_vector(context.inputs[1], channels.count, "gamma"));
   VP_ASSIGN_OR_RETURN(result->beta, load_vector(context.inputs[2], channels.count, "beta"));
@@ -165,9 +160,8 @@ OperatorResult make_instance_norm(const InstanceNorm& op, const BuildContext& co
 }
 
 OperatorResult make_prelu(const BuildContext& context) {
-  if (context.inputs.size() < 2) return fail(ErrorKind::Malformed, "PReLU needs its slopes");
   const Shape& dims = context.inputs[0].dims;
-  VP_ASSIGN_OR_RETURN(const Channels channels, channels_of(dims));
+  const Channels channels = channels_of(dims);
   auto result = std::make_unique<PreluOperator>(dims, channels);
   VP_ASSIGN_OR_RETURN(result->slopes, load_vector(context.inputs[1], channels.count, "slopes"));
   return result;

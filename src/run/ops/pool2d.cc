@@ -7,6 +7,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "lower/window.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/running_window.h"
@@ -247,8 +248,6 @@ class PoolOperator final : public Operator {
 
 OperatorResult make_pool2d(const Pool2d& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
-  if (in.size() != 4)
-    return fail(ErrorKind::Malformed, "pooling needs four axes, not {}", to_string(in));
   Pool2d pool = op;
   if (pool.global) {
     pool.kernel = {in[1], in[2]};

@@ -1,6 +1,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 #include <utility>
 
 #include "base/bytes.h"
@@ -130,34 +131,17 @@ class ReduceOperator final : public Operator {
   bool rejects_nan_ = false;
 };
 
-/// The axes that a reduction leaves; all in memory's order.
-struct LeftAxes {
-  Shape shape = {};                      ///< of the output
-  std::vector<std::size_t> inputs = {};  ///< for each axis of the output the input's
-};
-
-/// reduced: for each axis of the input, in memory's order.
-Result<LeftAxes> find_left_axes(const Reduce& op, const BuildContext& context,
-                                const std::vector<bool>& reduced) {
-  const Shape& in = context.inputs[0].dims;
-  // In the graph's order first, then in that of memory.
-  Shape logical;
-  std::vector<std::size_t> inputs;
-  for (std::size_t a = 0; a < in.size(); ++a) {
-    VP_ASSIGN_OR_RETURN(const int physical,
-                        physical_axis(static_cast<int>(a), in.size(), context.layout));
-    const auto at = static_cast<std::size_t>(physical);
-    if (reduced[at] && !op.keep_dims) continue;
-    inputs.push_back(at);
-    logical.push_back(reduced[at] ? 1 : in[at]);
-  }
-  LeftAxes left{physical_shape(logical, context.layout), inputs};
-  for (std::size_t a = 0; a < inputs.size(); ++a) {
-    VP_ASSIGN_OR_RETURN(const int to,
-                        physical_axis(static_cast<int>(a), inputs.size(), context.layout));
-    left.inputs[static_cast<std::size_t>(to)] = inputs[a];
-  }
-  return left;
+/// For each axis of the result, in memory's order, the input's. reduced: by the input's axes.
+std::vector<std::size_t> find_left_axes(const Reduce& op, const std::vector<bool>& reduced,
+                                        Layout layout) {
+  // Numbers of axes travel through the two orders as sizes do.
+  Shape axes(reduced.size());
+  std::iota(axes.begin(), axes.end(), 0);
+  Shape left;
+  for (const std::int64_t axis : logical_shape(axes, layout))
+    if (op.keep_dims || !reduced[static_cast<std::size_t>(axis)]) left.push_back(axis);
+  left = physical_shape(left, layout);
+  return {left.begin(), left.end()};
 }
 
 }  // namespace
@@ -171,27 +155,23 @@ OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
     reduced[static_cast<std::size_t>(at)] = true;
   }
   const bool finds = op.kind == ReduceKind::ArgMax || op.kind == ReduceKind::ArgMin;
-  if (finds && std::count(reduced.begin(), reduced.end(), true) != 1) {
-    return fail(ErrorKind::Unsupported, "the index of an extreme over several axes");
-  }
   if (count_of(in) == 0 && (finds || !context.may_be_empty)) {
     return fail(ErrorKind::Malformed, "reduction of an empty tensor {}", to_string(in));
   }
-  VP_ASSIGN_OR_RETURN(LeftAxes left, find_left_axes(op, context, reduced));
+  const Shape& out = context.results[0];
   const bool sums = op.kind == ReduceKind::Sum || op.kind == ReduceKind::Mean;
   const Tensor* tensor = context.inputs[0].tensor;
   const bool is_float = tensor == nullptr || tensor->dtype == DType::Float32;
   if (sums && is_float && context.float_math != FloatMath::Plain && count_of(in) > 0) {
     const LitertSum sum = {context.float_math, op.kind == ReduceKind::Mean, in, reduced};
-    return make_litert_sum(sum, std::move(left.shape));
+    return make_litert_sum(sum, out);
   }
   Strides strides(rank, 0);
-  const Strides dense = dense_strides(left.shape);
-  for (std::size_t i = 0; i < left.inputs.size(); ++i) {
-    const std::size_t input = left.inputs[i];
-    if (!reduced[input]) strides[input] = dense[i];
-  }
-  return std::make_unique<ReduceOperator>(op, in, std::move(strides), std::move(left.shape));
+  const Strides dense = dense_strides(out);
+  const std::vector<std::size_t> left = find_left_axes(op, reduced, context.layout);
+  for (std::size_t i = 0; i < left.size(); ++i)
+    if (!reduced[left[i]]) strides[left[i]] = dense[i];
+  return std::make_unique<ReduceOperator>(op, in, std::move(strides), out);
 }
 
 }  // namespace visionpress

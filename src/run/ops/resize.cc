@@ -167,20 +167,8 @@ class ResizeOperator final : public Operator {
 
 OperatorResult make_resize(const Resize& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
-  if (in.size() != 4 || count_of(in) == 0)
-    return fail(ErrorKind::Malformed, "resize of {}", to_string(in));
-  Shape out = in;
-  for (std::size_t a = 0; a < 2; ++a) {
-    constexpr double kLargest = 1 << 20;  // pixels along one axis
-    const double size =
-        op.size[a] > 0
-            ? static_cast<double>(op.size[a])
-            : std::floor(static_cast<double>(in[a + 1]) * static_cast<double>(op.scale[a]));
-    if (!(size >= 1.0 && size <= kLargest))
-      return fail(ErrorKind::Malformed, "resize of {} to {}", to_string(in), size);
-    out[a + 1] = static_cast<std::int64_t>(size);
-  }
-  return std::make_unique<ResizeOperator>(op, in, std::move(out), context);
+  if (count_of(in) == 0) return fail(ErrorKind::Malformed, "resize of {}", to_string(in));
+  return std::make_unique<ResizeOperator>(op, in, context.results[0], context);
 }
 
 }  // namespace visionpress

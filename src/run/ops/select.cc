@@ -1,6 +1,5 @@
 #include <utility>
 
-#include "base/error.h"
 #include "run/operator.h"
 #include "run/ops/broadcast.h"
 
@@ -45,12 +44,7 @@ class SelectOperator final : public Operator {
 }  // namespace
 
 OperatorResult make_select(const BuildContext& context) {
-  if (context.inputs.size() != 3)
-    return fail(ErrorKind::Malformed, "it has {} inputs, not 3", context.inputs.size());
-  VP_ASSIGN_OR_RETURN(Shape out,
-                      broadcast(context.inputs[1].dims, context.inputs[2].dims, context.layout));
-  VP_ASSIGN_OR_RETURN(out, broadcast(context.inputs[0].dims, out, context.layout));
-  return std::make_unique<SelectOperator>(context, std::move(out));
+  return std::make_unique<SelectOperator>(context, context.results[0]);
 }
 
 }  // namespace visionpress

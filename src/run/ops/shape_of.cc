@@ -8,7 +8,7 @@ namespace {
 class ShapeOfOperator final : public Operator {
  public:
   explicit ShapeOfOperator(Shape sizes) : sizes_(std::move(sizes)) {
-    output_dims = {{static_cast<std::int64_t>(sizes_.size())}};
+    output_dims = {{std::ssize(sizes_)}};
   }
   void run(const RunContext& context) const override {
     float* y = context.outputs[0];

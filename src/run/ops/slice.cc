@@ -20,16 +20,11 @@ std::size_t product(const Shape& dims, std::size_t begin, std::size_t end) {
 
 class ConcatOperator final : public Operator {
  public:
-  ConcatOperator(std::vector<Shape> inputs, std::size_t axis, FusedActivation activation)
-      : activation_(activation) {
-    Shape dims = inputs[0];
-    dims[axis] = 0;
-    outer_ = product(dims, 0, axis);
-    for (const Shape& input : inputs) {
-      chunks_.push_back(product(input, axis, input.size()));
-      dims[axis] += input[axis];
-    }
-    output_dims = {dims};
+  ConcatOperator(const BuildContext& context, std::size_t axis, FusedActivation activation)
+      : activation_(activation), outer_(product(context.results[0], 0, axis)) {
+    for (const InputDesc& input : context.inputs)
+      chunks_.push_back(product(input.dims, axis, input.dims.size()));
+    output_dims = {context.results[0]};
   }
   void run(const RunContext& context) const override {
     float* y = context.outputs[0];
@@ -53,14 +48,10 @@ class ConcatOperator final : public Operator {
 
 class SplitOperator final : public Operator {
  public:
-  SplitOperator(const Shape& in, std::size_t axis, const std::vector<std::int64_t>& sizes) {
-    outer_ = product(in, 0, axis);
-    Shape dims = in;
-    for (const std::int64_t size : sizes) {
-      dims[axis] = size;
-      chunks_.push_back(product(dims, axis, dims.size()));
-      output_dims.push_back(dims);
-    }
+  SplitOperator(std::span<const Shape> parts, std::size_t axis)
+      : outer_(product(parts[0], 0, axis)) {
+    for (const Shape& part : parts) chunks_.push_back(product(part, axis, part.size()));
+    output_dims.assign(parts.begin(), parts.end());
   }
   void run(const RunContext& context) const override {
     const float* x = context.inputs[0];
@@ -209,148 +200,61 @@ class PixelShuffleOperator final : public Operator {
   std::int64_t block_;
 };
 
-Result<Strides> physical_amounts(const std::vector<std::int64_t>& logical, std::size_t rank,
-                                 Layout layout, const char* what) {
-  if (logical.size() != rank) {
-    return fail(ErrorKind::Malformed, "{} of {} axes for a tensor with {}", what, logical.size(),
-                rank);
-  }
-  Strides amounts(rank, 0);
-  for (std::size_t a = 0; a < rank; ++a) {
-    VP_ASSIGN_OR_RETURN(const int at, physical_axis(static_cast<int>(a), rank, layout));
-    amounts[static_cast<std::size_t>(at)] = logical[a];
-  }
-  return amounts;
-}
-
-/// Of an axis of `whole` elements. errors: Malformed where they do not make it up.
-Result<std::vector<std::int64_t>> part_sizes(const Split& op, std::int64_t whole,
-                                             std::size_t parts) {
-  const auto count = static_cast<std::int64_t>(parts);
-  if (op.sizes.empty()) {
-    if (count == 0 || whole % count != 0)
-      return fail(ErrorKind::Malformed, "{} elements do not split into {}", whole, count);
-    return std::vector<std::int64_t>(parts, whole / count);
-  }
-  std::vector<std::int64_t> sizes = op.sizes;
-  const auto open = std::ranges::find(sizes, -1);
-  std::int64_t left = whole;
-  bool fits = sizes.size() == parts;
-  for (const std::int64_t size : op.sizes) {
-    if (size == -1) continue;
-    fits = fits && size >= 0 && size <= left;
-    if (fits) left -= size;
-  }
-  if (open != sizes.end()) {
-    *open = left;
-    left = 0;
-  }
-  if (!fits || left != 0 || std::ranges::find(sizes, -1) != sizes.end()) {
-    return fail(ErrorKind::Malformed, "{} elements do not split into {}", whole,
-                to_string(op.sizes));
-  }
-  return sizes;
+// One amount per axis, in the order of memory.
+Strides physical_amounts(const std::vector<std::int64_t>& logical, Layout layout) {
+  return physical_shape(logical, layout);
 }
 
 }  // namespace
 
 OperatorResult make_concat(const Concat& op, const BuildContext& context) {
-  std::vector<Shape> inputs;
-  const std::size_t rank = context.inputs[0].dims.size();
-  VP_ASSIGN_OR_RETURN(const int axis, physical_axis(op.axis, rank, context.layout));
-  for (const InputDesc& input : context.inputs) {
-    Shape expected = context.inputs[0].dims;
-    if (input.dims.size() == rank)
-      expected[static_cast<std::size_t>(axis)] = input.dims[static_cast<std::size_t>(axis)];
-    if (input.dims != expected) {
-      return fail(ErrorKind::Malformed, "{} does not join {} along axis {}", to_string(input.dims),
-                  to_string(context.inputs[0].dims), axis);
-    }
-    inputs.push_back(input.dims);
-  }
-  return std::make_unique<ConcatOperator>(std::move(inputs), static_cast<std::size_t>(axis),
-                                          op.activation);
+  VP_ASSIGN_OR_RETURN(const int axis,
+                      physical_axis(op.axis, context.results[0].size(), context.layout));
+  return std::make_unique<ConcatOperator>(context, static_cast<std::size_t>(axis), op.activation);
 }
 
 OperatorResult make_split(const Split& op, const BuildContext& context) {
-  const Shape& in = context.inputs[0].dims;
-  VP_ASSIGN_OR_RETURN(const int axis, physical_axis(op.axis, in.size(), context.layout));
-  VP_ASSIGN_OR_RETURN(const auto sizes,
-                      part_sizes(op, in[static_cast<std::size_t>(axis)], context.output_count));
-  return std::make_unique<SplitOperator>(in, static_cast<std::size_t>(axis), sizes);
+  VP_ASSIGN_OR_RETURN(const int axis,
+                      physical_axis(op.axis, context.inputs[0].dims.size(), context.layout));
+  return std::make_unique<SplitOperator>(context.results, static_cast<std::size_t>(axis));
 }
 
 OperatorResult make_slice(const Slice& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   const std::size_t rank = in.size();
-  VP_ASSIGN_OR_RETURN(Strides begin, physical_amounts(op.begin, rank, context.layout, "begin"));
-  VP_ASSIGN_OR_RETURN(const Strides end, physical_amounts(op.end, rank, context.layout, "end"));
-  VP_ASSIGN_OR_RETURN(const Strides stride,
-                      physical_amounts(op.stride, rank, context.layout, "stride"));
-  Shape box(rank, 0);
+  const Strides end = physical_amounts(op.end, context.layout);
+  const Strides stride = physical_amounts(op.stride, context.layout);
+  Strides begin = physical_amounts(op.begin, context.layout);
+  Shape box(rank, 0);  // of the result, before axes are dropped
   for (std::size_t a = 0; a < rank; ++a) {
-    if (begin[a] < 0) begin[a] = std::max<std::int64_t>(begin[a] + in[a], 0);
+    begin[a] = std::clamp<std::int64_t>(begin[a] < 0 ? begin[a] + in[a] : begin[a], 0, in[a]);
     const std::int64_t stop = end[a] < 0 ? end[a] + in[a] : std::min(end[a], in[a]);
-    if (context.may_be_empty) begin[a] = std::clamp<std::int64_t>(begin[a], 0, in[a]);
-    if (context.may_be_empty && stride[a] > 0 && begin[a] >= stop) continue;
-    if (begin[a] < 0 || stride[a] <= 0 || begin[a] >= stop) {
-      return fail(ErrorKind::Malformed, "slice [{}:{}:{}] of {} elements", begin[a], end[a],
-                  stride[a], in[a]);
-    }
-    box[a] = (stop - begin[a] + stride[a] - 1) / stride[a];
+    if (begin[a] < stop) box[a] = (stop - begin[a] - 1) / stride[a] + 1;
   }
-  Shape logical = logical_shape(box, context.layout);
-  Shape out;
-  for (std::size_t a = 0; a < rank; ++a) {
-    const bool drops = std::find(op.squeeze_axes.begin(), op.squeeze_axes.end(),
-                                 static_cast<int>(a)) != op.squeeze_axes.end();
-    if (!drops) out.push_back(logical[a]);
-  }
-  if (out.size() == rank) out = box;
+  const Shape& out = context.results[0];
   const bool mixes = context.layout == Layout::ChannelsFirst && rank == 4 && out.size() < rank &&
                      box[3] > 1 && box[1] * box[2] > 1;
-  if (mixes)
-    return fail(ErrorKind::Unsupported, "a slice of {} that drops axes", to_string(logical));
-  return std::make_unique<SliceOperator>(in, begin, stride, std::move(box), std::move(out));
+  if (mixes) {
+    return fail(ErrorKind::Unsupported, "a slice of {} that drops axes",
+                to_string(logical_shape(box, context.layout)));
+  }
+  return std::make_unique<SliceOperator>(in, begin, stride, std::move(box), out);
 }
 
 OperatorResult make_pad(const Pad& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
-  VP_ASSIGN_OR_RETURN(Strides before,
-                      physical_amounts(op.before, in.size(), context.layout, "padding"));
-  VP_ASSIGN_OR_RETURN(const Strides after,
-                      physical_amounts(op.after, in.size(), context.layout, "padding"));
-  Shape out = in;
-  for (std::size_t a = 0; a < in.size(); ++a) {
-    constexpr std::int64_t kLargest = 1 << 24;
-    const std::int64_t reach = op.mode == PadMode::Reflect ? in[a] - 1 : in[a];
-    const bool mirrors = op.mode == PadMode::Reflect || op.mode == PadMode::Symmetric;
-    const bool fits = before[a] >= 0 && after[a] >= 0 && before[a] <= kLargest &&
-                      after[a] <= kLargest &&
-                      (!mirrors || (before[a] <= reach && after[a] <= reach)) && in[a] > 0;
-    if (!fits) {
-      return fail(ErrorKind::Malformed, "padding {} and {} of {} elements", before[a], after[a],
-                  in[a]);
-    }
-    out[a] += before[a] + after[a];
-  }
-  if (!element_count(out)) return fail(ErrorKind::Malformed, "padded shape {}", to_string(out));
-  return std::make_unique<PadOperator>(op, in, std::move(before), std::move(out));
+  if (count_of(in) == 0) return fail(ErrorKind::Malformed, "padding of {}", to_string(in));
+  return std::make_unique<PadOperator>(op, in, physical_amounts(op.before, context.layout),
+                                       context.results[0]);
 }
 
 OperatorResult make_space_depth(const SpaceDepth& op, const BuildContext& context) {
-  const Shape& in = context.inputs[0].dims;
-  const std::int64_t block = op.block;
-  const bool to_depth = op.kind == SpaceDepthKind::SpaceToDepth;
-  const bool fits =
-      in.size() == 4 && block > 0 && block < (1 << 15) &&
-      (to_depth ? in[1] % block == 0 && in[2] % block == 0 : in[3] % (block * block) == 0);
-  if (!fits) return fail(ErrorKind::Malformed, "blocks of {} in {}", block, to_string(in));
-  const Shape out = to_depth ? Shape{in[0], in[1] / block, in[2] / block, in[3] * block * block}
-                             : Shape{in[0], in[1] * block, in[2] * block, in[3] / (block * block)};
+  const Shape& out = context.results[0];
   if (op.kind == SpaceDepthKind::PixelShuffle)
-    return std::make_unique<PixelShuffleOperator>(out, block);
-  return std::make_unique<SpaceDepthOperator>(to_depth ? in : out, out, to_depth, block);
+    return std::make_unique<PixelShuffleOperator>(out, op.block);
+  const bool to_depth = op.kind == SpaceDepthKind::SpaceToDepth;
+  return std::make_unique<SpaceDepthOperator>(to_depth ? context.inputs[0].dims : out, out,
+                                              to_depth, op.block);
 }
 
 }  // namespace visionpress

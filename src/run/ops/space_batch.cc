@@ -1,9 +1,7 @@
 // Blocks of an image as images of a batch, and back: how TensorFlow 1 wrote dilated convolutions.
 
-#include <algorithm>
 #include <utility>
 
-#include "base/bytes.h"
 #include "base/error.h"
 #include "run/operator.h"
 #include "run/ops/strided.h"
@@ -82,27 +80,14 @@ class SpaceBatchOperator final : public Operator {
   BlockedAxes axes_;
 };
 
-/// By physical axis. errors: Malformed where the numbers are not those of blocks of the tensor.
+/// By physical axis.
 Result<BlockedAxes> place_blocks(const SpaceBatch& op, std::size_t rank, Layout layout) {
-  constexpr std::int64_t kLargest = 1 << 24;  // as of paddings: an image's sizes stay far below it
-  const auto is_size = [](std::int64_t size) { return size >= 0 && size <= kLargest; };
-  const bool fits =
-      !op.block.empty() && op.block.size() < rank && op.before.size() == op.block.size() &&
-      op.after.size() == op.block.size() && std::ranges::all_of(op.before, is_size) &&
-      std::ranges::all_of(op.after, is_size) && std::ranges::all_of(op.block, is_size) &&
-      std::ranges::find(op.block, 0) == op.block.end();
-  if (!fits) {
-    return fail(ErrorKind::Malformed, "blocks of {} with {} before and {} after in {} axes",
-                to_string(op.block), to_string(op.before), to_string(op.after), rank);
-  }
   BlockedAxes axes(rank);
   std::int64_t step = 1;
   for (std::size_t i = op.block.size(); i-- > 0;) {
     VP_ASSIGN_OR_RETURN(const int at, physical_axis(static_cast<int>(i) + 1, rank, layout));
     axes[static_cast<std::size_t>(at)] = {op.block[i], op.before[i], op.after[i], step};
-    const auto next = checked_multiply(step, op.block[i]);
-    if (!next) return fail(ErrorKind::Malformed, "blocks of {}", to_string(op.block));
-    step = *next;
+    step *= op.block[i];
   }
   axes[0].block = step;  // of all offsets
   return axes;
@@ -114,27 +99,7 @@ OperatorResult make_space_batch(const SpaceBatch& op, const BuildContext& contex
   const Shape& in = context.inputs[0].dims;
   VP_ASSIGN_OR_RETURN(BlockedAxes axes, place_blocks(op, in.size(), context.layout));
   const bool to_batch = op.kind == SpaceBatchKind::SpaceToBatch;
-  Shape out = in;
-  bool fits = true;
-  for (std::size_t a = 1; a < in.size(); ++a) {
-    const BlockedAxis& axis = axes[a];
-    if (to_batch) {
-      const std::int64_t padded = in[a] + axis.before + axis.after;
-      fits = fits && padded % axis.block == 0;
-      out[a] = padded / axis.block;
-    } else {
-      const auto size = checked_multiply(in[a], axis.block);
-      out[a] = size.value_or(0) - axis.before - axis.after;
-      fits = fits && size.has_value() && out[a] >= 0;
-    }
-  }
-  const auto batch = checked_multiply(in[0], axes[0].block);
-  fits = fits && (to_batch ? batch.has_value() : in[0] % axes[0].block == 0);
-  out[0] = to_batch ? batch.value_or(0) : in[0] / axes[0].block;
-  if (!fits || !element_count(out)) {
-    return fail(ErrorKind::Malformed, "blocks of {} with {} before and {} after in {}",
-                to_string(op.block), to_string(op.before), to_string(op.after), to_string(in));
-  }
+  const Shape& out = context.results[0];
   return std::make_unique<SpaceBatchOperator>(op.kind, to_batch ? out : in, to_batch ? in : out,
                                               std::move(axes));
 }

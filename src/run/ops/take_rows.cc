@@ -41,14 +41,7 @@ class TakeRowsOperator final : public Operator {
 }  // namespace
 
 OperatorResult make_take_rows(const BuildContext& context) {
-  if (context.inputs.size() != 2)
-    return fail(ErrorKind::Malformed, "it has {} inputs, not 2", context.inputs.size());
   const Shape& x = context.inputs[0].dims;
-  const Shape sizes = {static_cast<std::int64_t>(x.size())};
-  if (x.empty() || context.inputs[1].dims != sizes) {
-    return fail(ErrorKind::Malformed, "sizes of shape {} for {}", to_string(context.inputs[1].dims),
-                to_string(x));
-  }
   if (orders_differ(x, context.layout)) {
     return fail(ErrorKind::Unsupported, "it takes rows of {}, an image of a channels-first graph",
                 to_string(logical_shape(x, context.layout)));

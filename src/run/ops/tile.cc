@@ -1,7 +1,5 @@
 #include <utility>
 
-#include "base/bytes.h"
-#include "base/error.h"
 #include "run/operator.h"
 #include "run/ops/strided.h"
 
@@ -41,22 +39,9 @@ class TileOperator final : public Operator {
 
 OperatorResult make_tile(const Tile& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
-  if (op.multiples.size() != in.size()) {
-    return fail(ErrorKind::Malformed, "{} multiples for {}", op.multiples.size(), to_string(in));
-  }
-  // Sizes are permuted like those of any shape of so many axes.
-  Shape multiples = physical_shape(op.multiples, context.layout);
-  Shape out;
-  for (std::size_t a = 0; a < in.size(); ++a) {
-    const auto size = checked_multiply(in[a], multiples[a]);
-    if (!size || multiples[a] < 0) {
-      return fail(ErrorKind::Malformed, "{} repeated {} times", to_string(in),
-                  to_string(op.multiples));
-    }
-    out.push_back(*size);
-  }
-  if (!element_count(out)) return fail(ErrorKind::Malformed, "result of shape {}", to_string(out));
-  return std::make_unique<TileOperator>(in, multiples, std::move(out));
+  // Multiples are permuted like the sizes of any shape of so many axes.
+  return std::make_unique<TileOperator>(in, physical_shape(op.multiples, context.layout),
+                                        context.results[0]);
 }
 
 }  // namespace visionpress

@@ -49,18 +49,14 @@ class TopKOperator final : public Operator {
 
 OperatorResult make_top_k(const TopK& op, const BuildContext& context) {
   const Shape x = logical_shape(context.inputs[0].dims, context.layout);
-  if (x.empty() || op.k < 0 || op.k > x.back() ||
-      x.back() > std::numeric_limits<std::uint32_t>::max()) {
+  if (x.back() > std::numeric_limits<std::uint32_t>::max()) {
     return fail(ErrorKind::Malformed, "the {} largest of {}", op.k, to_string(x));
   }
   if (orders_differ(context.inputs[0].dims, context.layout)) {
     return fail(ErrorKind::Unsupported, "the largest of {}, an image of a channels-first graph",
                 to_string(x));
   }
-  Shape out = x;
-  out.back() = op.k;
-  return std::make_unique<TopKOperator>(x, static_cast<std::size_t>(op.k),
-                                        physical_shape(out, context.layout));
+  return std::make_unique<TopKOperator>(x, static_cast<std::size_t>(op.k), context.results[0]);
 }
 
 }  // namespace visionpress

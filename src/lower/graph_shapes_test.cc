@@ -1,4 +1,4 @@
-#include "run/shape_inference.h"
+#include "lower/graph_shapes.h"
 
 #include "run/graph_build_testonly.h"
 

@@ -1,0 +1,18 @@
+#pragma once
+
+// Values that are known before a run, of the constants that say axes, sizes and shapes.
+
+#include <cstdint>
+#include <optional>
+#include <vector>
+
+#include "model/tensor.h"
+
+namespace visionpress {
+
+/// The elements of an int32 or int64 constant that the file spells out; nothing for other types,
+/// for computed tensors and for more than `most` elements.
+[[nodiscard]] std::optional<std::vector<std::int64_t>> find_integers(const Tensor& tensor,
+                                                                     std::size_t most);
+
+}  // namespace visionpress

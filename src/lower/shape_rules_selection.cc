@@ -1,0 +1,85 @@
+// Results that are picked from the input. Where the values decide how many, the count is open.
+
+#include <algorithm>
+#include <utility>
+
+#include "base/error.h"
+#include "lower/axis_order.h"
+#include "lower/shape_rules_parts.h"
+
+namespace visionpress::shape_rules {
+
+Shapes infer(const Gather& op, const RuleContext& context) {
+  VP_RETURN_IF_ERROR(expect_inputs(context, 2));
+  const Shape& x = context.inputs[0].shape;
+  const Shape& indices = context.inputs[1].shape;
+  VP_ASSIGN_OR_RETURN(const int axis, resolve_axis(op.axis, x.size()));
+  Shape out(x.begin(), x.begin() + axis);
+  out.insert(out.end(), indices.begin(), indices.end());
+  out.insert(out.end(), x.begin() + axis + 1, x.end());
+  return std::vector<Shape>{std::move(out)};
+}
+
+Shapes infer(const GatherNd& /*op*/, const RuleContext& context) {
+  VP_RETURN_IF_ERROR(expect_inputs(context, 2));
+  const Shape& x = context.inputs[0].shape;
+  const Shape& indices = context.inputs[1].shape;
+  if (indices.empty() || indices.back() > std::ssize(x)) {
+    return fail(ErrorKind::Malformed, "indices of shape {} into {}", to_string(indices),
+                to_string(x));
+  }
+  if (indices.back() < 0) {
+    return fail(ErrorKind::Unsupported,
+                "the number of axes of its result depends on sizes known only in the run");
+  }
+  Shape out(indices.begin(), indices.end() - 1);
+  out.insert(out.end(), x.begin() + indices.back(), x.end());
+  return std::vector<Shape>{std::move(out)};
+}
+
+Shapes infer(const Where& /*op*/, const RuleContext& context) {
+  return std::vector<Shape>{{-1, std::ssize(context.inputs[0].shape)}};
+}
+
+Shapes infer(const NonMaxSuppression& op, const RuleContext& context) {
+  if (context.inputs.size() < 2)
+    return fail(ErrorKind::Malformed, "it has {} inputs, not 2", context.inputs.size());
+  const Shape& boxes = context.inputs[0].shape;
+  const Shape& scores = context.inputs[1].shape;
+  const auto differ = [](std::int64_t a, std::int64_t b) { return a >= 0 && b >= 0 && a != b; };
+  if (boxes.size() != 2 || differ(boxes[1], 4) || scores.size() != 1 ||
+      differ(scores[0], boxes[0])) {
+    return fail(ErrorKind::Malformed, "boxes {} with scores {}", to_string(boxes),
+                to_string(scores));
+  }
+  if (op.max_outputs < 0 || context.output_count > 3) {
+    return fail(ErrorKind::Malformed, "{} boxes at most, in {} outputs", op.max_outputs,
+                context.output_count);
+  }
+  const Shape chosen = {op.pad ? op.max_outputs : -1};
+  std::vector<Shape> results = {chosen, {}, chosen};
+  results.resize(std::max<std::size_t>(context.output_count, 1));
+  return results;
+}
+
+Shapes infer(const TopK& op, const RuleContext& context) {
+  const Shape& x = context.inputs[0].shape;
+  if (x.empty() || op.k < 0 || (x.back() >= 0 && op.k > x.back()))
+    return fail(ErrorKind::Malformed, "the {} largest of {}", op.k, to_string(x));
+  Shape out = x;
+  out.back() = op.k;
+  return std::vector<Shape>{out, out};
+}
+
+Shapes infer(const TakeRows& /*op*/, const RuleContext& context) {
+  VP_RETURN_IF_ERROR(expect_inputs(context, 2));
+  const Shape& x = context.inputs[0].shape;
+  const Shape& sizes = context.inputs[1].shape;
+  if (x.empty() || sizes.size() != 1 || (sizes[0] >= 0 && sizes[0] != std::ssize(x)))
+    return fail(ErrorKind::Malformed, "sizes of shape {} for {}", to_string(sizes), to_string(x));
+  Shape out = x;
+  out[0] = -1;
+  return std::vector<Shape>{std::move(out)};
+}
+
+}  // namespace visionpress::shape_rules
