@@ -33,45 +33,6 @@ Result<std::optional<SpaceBatch>> read_blocks(NodeLowering& node, const Shape& x
   return std::optional<SpaceBatch>(std::move(op));
 }
 
-std::int64_t count_offsets(const SpaceBatch& op) {
-  std::int64_t count = 1;
-  for (const std::int64_t size : op.block) count *= size;
-  return count;
-}
-
-/// Sizes that are not known stay so.
-Result<Shape> shape_in_batch(const NodeLowering& node, const SpaceBatch& op, Shape x) {
-  Shape padded = x;
-  for (std::size_t i = 0; i < op.block.size(); ++i) {
-    if (x[i + 1] < 0) continue;
-    padded[i + 1] += op.before[i] + op.after[i];
-    if (padded[i + 1] % op.block[i] != 0) {
-      return malformed(node, fmt::format("{} does not fall into blocks of {}", to_string(padded),
-                                         to_string(op.block)));
-    }
-    x[i + 1] = padded[i + 1] / op.block[i];
-  }
-  if (x[0] >= 0) x[0] *= count_offsets(op);
-  return x;
-}
-
-Result<Shape> shape_in_space(const NodeLowering& node, const SpaceBatch& op, Shape x) {
-  const std::int64_t count = count_offsets(op);
-  if (x[0] >= 0 && x[0] % count != 0) {
-    return malformed(node,
-                     fmt::format("a batch of {} has no blocks of {}", x[0], to_string(op.block)));
-  }
-  if (x[0] >= 0) x[0] /= count;
-  Shape whole = x;
-  for (std::size_t i = 0; i < op.block.size(); ++i) {
-    if (x[i + 1] < 0) continue;
-    whole[i + 1] *= op.block[i];
-    x[i + 1] = whole[i + 1] - op.before[i] - op.after[i];
-    if (x[i + 1] <= 0) return malformed(node, "it cuts off all of " + to_string(whole));
-  }
-  return x;
-}
-
 Result<void> lower_blocks(NodeLowering& node, SpaceBatchKind kind) {
   VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
   Value& x = node.input(0);
@@ -79,10 +40,7 @@ Result<void> lower_blocks(NodeLowering& node, SpaceBatchKind kind) {
   VP_ASSIGN_OR_RETURN(auto op, read_blocks(node, *x.shape));
   if (!op) return node.refuse_computed(1, "its blocks are computed");
   op->kind = kind;
-  VP_ASSIGN_OR_RETURN(Shape shape, kind == SpaceBatchKind::SpaceToBatch
-                                       ? shape_in_batch(node, *op, *x.shape)
-                                       : shape_in_space(node, *op, *x.shape));
-  return node.finish(std::move(*op), {&x}, std::move(shape), x.dtype);
+  return node.finish(std::move(*op), {&x}, x.dtype);
 }
 
 constexpr std::array kBatchRows = std::to_array<OperatorRow>({

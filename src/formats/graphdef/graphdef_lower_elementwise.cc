@@ -85,7 +85,7 @@ Result<void> lower_unary(NodeLowering& node, UnaryKind kind) {
   }
   if (kind == UnaryKind::Elu) unary.alpha = 1.0F;
   Value& x = node.input(0);
-  return node.finish(unary, {&x}, x.shape, x.dtype);
+  return node.finish(unary, {&x}, x.dtype);
 }
 
 /// A vector added to the result of a convolution or a matrix product becomes its bias.
@@ -132,8 +132,7 @@ Result<void> lower_bias_add(NodeLowering& node) {
   }
   VP_ASSIGN_OR_RETURN(const bool taken, add_bias(node, 0, 1));
   if (taken) return {};
-  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, {&node.input(0), &bias}));
-  return node.finish(Binary{}, {&node.input(0), &bias}, std::move(shape), node.input(0).dtype);
+  return node.finish(Binary{}, {&node.input(0), &bias}, node.input(0).dtype);
 }
 
 Result<void> lower_binary(NodeLowering& node, const BinaryRow& row) {
@@ -145,10 +144,9 @@ Result<void> lower_binary(NodeLowering& node, const BinaryRow& row) {
     VP_ASSIGN_OR_RETURN(const bool taken, add_bias(node, 0, 1));
     if (taken) return {};
   }
-  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, {&a, &b}));
   const DataType dtype = row.gives_truth ? DataType::Bool : a.dtype;
-  VP_ASSIGN_OR_RETURN(Value result, node.apply(Binary{row.kind, FusedActivation::None, true},
-                                               {&a, &b}, shape, dtype));
+  VP_ASSIGN_OR_RETURN(Value result,
+                      node.apply(Binary{row.kind, FusedActivation::None, true}, {&a, &b}, dtype));
   if (result.id != kNoTensor && row.kind == BinaryKind::Divide && !is_real(a.dtype) &&
       a.dtype != DataType::Invalid) {
     return node.refuse("it divides " + name_of(a.dtype));
@@ -164,14 +162,12 @@ Result<void> lower_floor_div(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_types(0, 2));
   Value& a = node.input(0);
   Value& b = node.input(1);
-  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, {&a, &b}));
   if (!is_real(a.dtype)) {
-    return node.finish(Binary{BinaryKind::FloorDivide, FusedActivation::None}, {&a, &b},
-                       std::move(shape), a.dtype);
+    return node.finish(Binary{BinaryKind::FloorDivide, FusedActivation::None}, {&a, &b}, a.dtype);
   }
   VP_ASSIGN_OR_RETURN(Value quotient, node.apply(Binary{BinaryKind::Divide, FusedActivation::None},
-                                                 {&a, &b}, shape, a.dtype));
-  return node.finish(Unary{UnaryKind::Floor, 0.0F, 0.0F}, {&quotient}, std::move(shape), a.dtype);
+                                                 {&a, &b}, a.dtype));
+  return node.finish(Unary{UnaryKind::Floor, 0.0F, 0.0F}, {&quotient}, a.dtype);
 }
 
 Result<void> lower_add_n(NodeLowering& node) {
@@ -180,8 +176,7 @@ Result<void> lower_add_n(NodeLowering& node) {
   if (node.input_count() == 1) return node.forward(node.input(0));
   std::vector<Value*> operands;
   for (std::size_t i = 0; i < node.input_count(); ++i) operands.push_back(&node.input(i));
-  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, operands));
-  return node.finish(Binary{}, operands, std::move(shape), operands[0]->dtype);
+  return node.finish(Binary{}, operands, operands[0]->dtype);
 }
 
 /// A constant of halves behind its cast to float32 is a float16 weight under the cast's name.
@@ -249,13 +244,12 @@ bool can_count(DataType from, DataType to, const std::vector<double>* known) {
 Result<void> wrap(NodeLowering& node, Value& x, const WholeRange& range, DataType wanted) {
   Value count = make_known({}, {range.count}, DataType::Int32);
   const Binary modulo = {BinaryKind::FloorModulo, FusedActivation::None};
-  if (range.low == 0.0) return node.finish(modulo, {&x, &count}, x.shape, wanted);
+  if (range.low == 0.0) return node.finish(modulo, {&x, &count}, wanted);
   Value low = make_known({}, {range.low}, DataType::Int32);
   VP_ASSIGN_OR_RETURN(Value shifted, node.apply(Binary{BinaryKind::Subtract, FusedActivation::None},
-                                                {&x, &low}, x.shape, DataType::Int32));
-  VP_ASSIGN_OR_RETURN(Value rest, node.apply(modulo, {&shifted, &count}, x.shape, DataType::Int32));
-  return node.finish(Binary{BinaryKind::Add, FusedActivation::None}, {&rest, &low}, x.shape,
-                     wanted);
+                                                {&x, &low}, DataType::Int32));
+  VP_ASSIGN_OR_RETURN(Value rest, node.apply(modulo, {&shifted, &count}, DataType::Int32));
+  return node.finish(Binary{BinaryKind::Add, FusedActivation::None}, {&rest, &low}, wanted);
 }
 
 /// Integers and truth values travel as floats, so most casts change nothing.
@@ -274,8 +268,7 @@ Result<void> lower_cast(NodeLowering& node) {
   }
   if (wanted == DataType::Bool && x.dtype != DataType::Bool) {
     Value zero = make_known({}, {0.0}, x.dtype);
-    return node.finish(Binary{BinaryKind::NotEqual, FusedActivation::None}, {&x, &zero}, x.shape,
-                       wanted);
+    return node.finish(Binary{BinaryKind::NotEqual, FusedActivation::None}, {&x, &zero}, wanted);
   }
   const bool rounds = wanted == DataType::Half || wanted == DataType::BFloat16;
   if (rounds && x.dtype != wanted) return node.refuse("it rounds values to " + name_of(wanted));
@@ -284,7 +277,7 @@ Result<void> lower_cast(NodeLowering& node) {
   if (!can_count(x.dtype, wanted, known)) return node.refuse("its result is " + name_of(wanted));
   // What lies beyond the type is undefined for floats and found out in the run.
   if (is_real(x.dtype) && !is_real(wanted)) {
-    return node.finish(Unary{UnaryKind::Truncate, 0, 0}, {&x}, x.shape, wanted);
+    return node.finish(Unary{UnaryKind::Truncate, 0, 0}, {&x}, wanted);
   }
   if (const auto range = find_wrap(x.dtype, wanted)) return wrap(node, x, *range, wanted);
   Value value = x;
@@ -318,14 +311,14 @@ Result<void> lower_clip(NodeLowering& node) {
   // Where the bounds cross, TensorFlow gives the lower one: it takes the minimum first.
   const double top = *high < *low ? *low : *high;
   return node.finish(Unary{UnaryKind::Clip, static_cast<float>(*low), static_cast<float>(top)},
-                     {&x}, x.shape, x.dtype);
+                     {&x}, x.dtype);
 }
 
 Result<void> lower_softmax(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
   VP_RETURN_IF_ERROR(node.expect_types(0, 1));
   Value& x = node.input(0);
-  return node.finish(Softmax{}, {&x}, x.shape, x.dtype);
+  return node.finish(Softmax{}, {&x}, x.dtype);
 }
 
 /// The operators with a function of their own.

@@ -393,7 +393,7 @@ Result<void> collect_outputs(Lowering& lowering) {
       const bool is_input =
           std::find(graph.inputs.begin(), graph.inputs.end(), value.id) != graph.inputs.end();
       if (graph.tensor(value.id).name != name || is_input) {
-        VP_ASSIGN_OR_RETURN(Value copy, node.apply(Identity{}, {&value}, value.shape, value.dtype));
+        VP_ASSIGN_OR_RETURN(Value copy, node.apply(Identity{}, {&value}, value.dtype));
         graph.tensors[static_cast<std::size_t>(copy.id)].name = name;
         value = std::move(copy);
       }

@@ -24,10 +24,7 @@ Result<void> lower_gather(NodeLowering& node) {
   Value& indices = node.input(1);
   if (!x.shape || !indices.shape) return node.refuse_computed(0, kUnknownRank);
   VP_ASSIGN_OR_RETURN(const int axis, node.check_axis(wanted, x.shape->size()));
-  Shape shape(x.shape->begin(), x.shape->begin() + axis);
-  shape.insert(shape.end(), indices.shape->begin(), indices.shape->end());
-  shape.insert(shape.end(), x.shape->begin() + axis + 1, x.shape->end());
-  return node.finish(Gather{axis}, {&x, &indices}, std::move(shape), x.dtype);
+  return node.finish(Gather{axis}, {&x, &indices}, x.dtype);
 }
 
 Result<void> lower_gather_nd(NodeLowering& node) {
@@ -36,22 +33,16 @@ Result<void> lower_gather_nd(NodeLowering& node) {
   Value& indices = node.input(1);
   const bool is_ranked = x.shape && indices.shape && !indices.shape->empty();
   if (!is_ranked) return node.refuse_computed(0, kUnknownRank);
-  const std::int64_t depth = indices.shape->back();
-  if (depth < 0) return node.refuse_computed(1, "how many axes it indexes is computed");
-  if (depth > std::ssize(*x.shape)) {
-    return malformed(node, fmt::format("{} indices into {}", depth, to_string(*x.shape)));
-  }
-  Shape shape(indices.shape->begin(), indices.shape->end() - 1);
-  shape.insert(shape.end(), x.shape->begin() + depth, x.shape->end());
-  return node.finish(GatherNd{}, {&x, &indices}, std::move(shape), x.dtype);
+  if (indices.shape->back() < 0)
+    return node.refuse_computed(1, "how many axes it indexes is computed");
+  return node.finish(GatherNd{}, {&x, &indices}, x.dtype);
 }
 
 Result<void> lower_where(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
   Value& x = node.input(0);
   if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  const auto rank = static_cast<std::int64_t>(x.shape->size());
-  return node.finish(Where{}, {&x}, Shape{-1, rank}, DataType::Int64);
+  return node.finish(Where{}, {&x}, DataType::Int64);
 }
 
 /// inputs: condition, a, b. In Select a vector chooses whole rows.
@@ -65,16 +56,12 @@ Result<void> lower_select(NodeLowering& node) {
   const bool is_rows = node.node().op == "Select" && condition.shape && a.shape &&
                        condition.shape->size() == 1 && a.shape->size() > 1;
   if (is_rows) {
-    Shape shape = *condition.shape;
     ExpandDims expand;
-    for (std::size_t axis = 1; axis < a.shape->size(); ++axis) {
-      shape.push_back(1);
+    for (std::size_t axis = 1; axis < a.shape->size(); ++axis)
       expand.axes.push_back(static_cast<int>(axis));
-    }
-    VP_ASSIGN_OR_RETURN(rows, node.apply(std::move(expand), {&condition}, shape, condition.dtype));
+    VP_ASSIGN_OR_RETURN(rows, node.apply(std::move(expand), {&condition}, condition.dtype));
   }
-  VP_ASSIGN_OR_RETURN(auto shape, broadcast_shapes(node, {&rows, &a, &b}));
-  return node.finish(Select{}, {&rows, &a, &b}, std::move(shape), a.dtype);
+  return node.finish(Select{}, {&rows, &a, &b}, a.dtype);
 }
 
 /// The thresholds that the versions of the operator take: inputs 2 to 5, or an attribute.
@@ -117,19 +104,11 @@ Result<void> lower_suppression(NodeLowering& node) {
   if (op->max_outputs < 0 || op->max_outputs > (1 << 24)) {
     return malformed(node, fmt::format("at most {} boxes", op->max_outputs));
   }
-  const Shape shape = {op->pad ? op->max_outputs : -1};
-  std::vector<std::optional<Shape>> shapes = {shape};
   std::vector<DataType> types = {DataType::Int32};
-  if (version >= 4) {
-    shapes.emplace_back(Shape());
-    types.push_back(DataType::Int32);
-  }
-  if (version == 5) {
-    shapes.emplace_back(shape);
-    types.push_back(DataType::Float);
-  }
+  if (version >= 4) types.push_back(DataType::Int32);
+  if (version == 5) types.push_back(DataType::Float);
   VP_ASSIGN_OR_RETURN(std::vector<Value> results,
-                      node.apply_many(*op, {&node.input(0), &node.input(1)}, shapes, types));
+                      node.apply_many(*op, {&node.input(0), &node.input(1)}, types));
   if (version == 5) std::swap(results[1], results[2]);
   for (std::size_t k = 0; k < results.size(); ++k) node.set_output(k, std::move(results[k]));
   return {};
@@ -149,15 +128,9 @@ Result<void> lower_top_k(NodeLowering& node) {
   }
   Value& x = node.input(0);
   if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  const bool fits =
-      !x.shape->empty() && op.k >= 0 && op.k <= (x.shape->back() < 0 ? 1 << 24 : x.shape->back());
-  if (!fits) return malformed(node, fmt::format("the {} largest of {}", op.k, to_string(*x.shape)));
   VP_ASSIGN_OR_RETURN(const DataType index_type,
                       read_type_attr(node.node(), "index_type", DataType::Int32));
-  Shape shape = *x.shape;
-  shape.back() = op.k;
-  VP_ASSIGN_OR_RETURN(std::vector<Value> results,
-                      node.apply_many(op, {&x}, {shape, shape}, {x.dtype, index_type}));
+  VP_ASSIGN_OR_RETURN(std::vector<Value> results, node.apply_many(op, {&x}, {x.dtype, index_type}));
   node.set_output(0, std::move(results[0]));
   node.set_output(1, std::move(results[1]));
   return {};

@@ -12,37 +12,14 @@ namespace {
 /// boxes of any detector, 32 MiB.
 constexpr std::int64_t kMostFilled = std::int64_t{1} << 22;
 
-/// The shape a Reshape gives, its -1 worked out where the input's elements are known.
-Result<Shape> reshaped(NodeLowering& node, const std::optional<Shape>& from, Shape target) {
-  const auto count = from ? element_count(*from) : std::nullopt;
-  const auto open = std::count(target.begin(), target.end(), -1);
-  std::int64_t rest = 1;
-  for (const std::int64_t size : target) {
-    if (size == -1) continue;
-    const auto product = checked_multiply(rest, size);
-    if (!product) return malformed(node, "it reshapes to " + to_string(target));
-    rest = *product;
-  }
-  if (open > 1) return malformed(node, "it reshapes to " + to_string(target) + ", one -1 may be");
-  if (!count) return target;
-  if (open == 0 ? rest != *count : (rest == 0 || *count % rest != 0)) {
-    return malformed(node,
-                     fmt::format("it reshapes {} to {}", to_string(*from), to_string(target)));
-  }
-  for (std::int64_t& size : target) {
-    if (size == -1) size = *count / rest;
-  }
-  return target;
-}
-
 /// Another shape of the same elements; a constant of the file stays one.
-Result<void> finish_view(NodeLowering& node, Op op, Value& x, std::optional<Shape> shape) {
-  if (!x.stored || !shape || !element_count(*shape)) {
-    return node.finish(std::move(op), {&x}, std::move(shape), x.dtype);
-  }
+Result<void> finish_view(NodeLowering& node, Op op, Value& x) {
+  VP_ASSIGN_OR_RETURN(auto shapes, node.infer(op, {&x}));
+  if (!x.stored || !shapes[0] || !element_count(*shapes[0]))
+    return node.finish(std::move(op), {&x}, x.dtype);
   Value value = x;
   value.id = kNoTensor;
-  value.shape = std::move(shape);
+  value.shape = std::move(shapes[0]);
   return node.forward(value);
 }
 
@@ -64,9 +41,9 @@ Result<void> lower_reshape(NodeLowering& node) {
   if (has_unknown && std::count(target.begin(), target.end(), -1) > 1) {
     return node.refuse_computed(1, "its target shape is computed");
   }
-  VP_ASSIGN_OR_RETURN(Shape shape, reshaped(node, x.shape, target));
-  if (element_count(shape)) target = shape;
-  return finish_view(node, Reshape{std::move(target)}, x, std::move(shape));
+  VP_ASSIGN_OR_RETURN(const auto shapes, node.infer(Reshape{target}, {&x}));
+  if (shapes[0] && element_count(*shapes[0])) target = *shapes[0];
+  return finish_view(node, Reshape{std::move(target)}, x);
 }
 
 Result<void> lower_squeeze(NodeLowering& node) {
@@ -82,20 +59,15 @@ Result<void> lower_squeeze(NodeLowering& node) {
     dropped[static_cast<std::size_t>(checked)] = true;
   }
   Squeeze squeeze;
-  Shape shape;
   for (std::size_t axis = 0; axis < from.size(); ++axis) {
     if (wanted.empty() && from[axis] < 0) {
       return node.refuse_computed(0, "which axes it drops depends on an open size");
     }
     if (wanted.empty()) dropped[axis] = from[axis] == 1;
-    if (dropped[axis] && from[axis] != 1 && from[axis] >= 0) {
-      return malformed(node, fmt::format("it drops axis {} of {}", axis, to_string(from)));
-    }
     if (dropped[axis]) squeeze.axes.push_back(static_cast<int>(axis));
-    if (!dropped[axis]) shape.push_back(from[axis]);
   }
   if (squeeze.axes.empty()) return node.forward(x);
-  return finish_view(node, std::move(squeeze), x, std::move(shape));
+  return finish_view(node, std::move(squeeze), x);
 }
 
 Result<void> lower_expand_dims(NodeLowering& node) {
@@ -105,9 +77,7 @@ Result<void> lower_expand_dims(NodeLowering& node) {
   Value& x = node.input(0);
   if (!x.shape) return node.refuse_computed(0, kUnknownRank);
   VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(*axis, x.shape->size() + 1));
-  Shape shape = *x.shape;
-  shape.insert(shape.begin() + checked, 1);
-  return finish_view(node, ExpandDims{{checked}}, x, std::move(shape));
+  return finish_view(node, ExpandDims{{checked}}, x);
 }
 
 Result<void> lower_transpose(NodeLowering& node) {
@@ -116,57 +86,18 @@ Result<void> lower_transpose(NodeLowering& node) {
   if (!order) return node.refuse_computed(1, "its permutation is computed");
   Value& x = node.input(0);
   Transpose transpose;
-  std::vector<bool> seen(order->size(), false);
   for (const std::int64_t axis : *order) {
     VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(axis, order->size()));
     transpose.permutation.push_back(checked);
-    seen[static_cast<std::size_t>(checked)] = true;
   }
-  const bool fits = (!x.shape || x.shape->size() == order->size()) &&
-                    std::all_of(seen.begin(), seen.end(), [](bool s) { return s; });
-  if (!fits) {
-    return malformed(node, fmt::format("it orders the axes of {} as {}",
-                                       x.shape ? to_string(*x.shape) : "?", to_string(*order)));
-  }
-  std::optional<Shape> shape;
-  if (x.shape) {
-    shape.emplace();
-    for (const int axis : transpose.permutation) {
-      shape->push_back((*x.shape)[static_cast<std::size_t>(axis)]);
-    }
-  }
-  return node.finish(std::move(transpose), {&x}, std::move(shape), x.dtype);
+  return node.finish(std::move(transpose), {&x}, x.dtype);
 }
 
 /// Joins operands along an axis. errors: Malformed when their other sizes differ.
 Result<Value> join(NodeLowering& node, const std::vector<Value*>& operands, int axis) {
-  std::optional<Shape> shape = operands[0]->shape;
-  for (std::size_t i = 1; i < operands.size() && shape; ++i) {
-    const std::optional<Shape>& other = operands[i]->shape;
-    if (!other) {
-      shape.reset();
-      break;
-    }
-    if (other->size() != shape->size()) {
-      return malformed(node, fmt::format("it joins {} and {}", to_string(*operands[0]->shape),
-                                         to_string(*other)));
-    }
-    for (std::size_t k = 0; k < shape->size(); ++k) {
-      std::int64_t& size = (*shape)[k];
-      if (static_cast<int>(k) == axis) {
-        size = size < 0 || (*other)[k] < 0 ? -1 : checked_add(size, (*other)[k]).value_or(-1);
-      } else if (size < 0) {
-        size = (*other)[k];
-      } else if ((*other)[k] >= 0 && (*other)[k] != size) {
-        return malformed(
-            node, fmt::format("it joins {} and {} along axis {}", to_string(*operands[0]->shape),
-                              to_string(*other), axis));
-      }
-    }
-  }
   Concat concat;
   concat.axis = axis;
-  return node.apply(concat, operands, std::move(shape), operands[0]->dtype);
+  return node.apply(concat, operands, operands[0]->dtype);
 }
 
 Result<void> lower_concat(NodeLowering& node) {
@@ -211,13 +142,7 @@ Result<void> lower_pack(NodeLowering& node) {
   for (std::size_t i = 0; i < node.input_count(); ++i) {
     Value& x = node.input(i);
     if (!x.shape) return node.refuse_computed(i, kUnknownRank);
-    if (x.shape->size() != node.input(0).shape->size()) {
-      return malformed(node, fmt::format("it stacks {} and {}", to_string(*node.input(0).shape),
-                                         to_string(*x.shape)));
-    }
-    Shape shape = *x.shape;
-    shape.insert(shape.begin() + axis, 1);
-    VP_ASSIGN_OR_RETURN(Value one, node.apply(ExpandDims{{axis}}, {&x}, std::move(shape), x.dtype));
+    VP_ASSIGN_OR_RETURN(Value one, node.apply(ExpandDims{{axis}}, {&x}, x.dtype));
     expanded.push_back(std::move(one));
   }
   const std::vector<Value*> operands = point_at(expanded);
@@ -243,7 +168,7 @@ Result<void> lower_shape_of(NodeLowering& node) {
   if (!is_open) {
     return node.forward(make_known({rank}, std::move(sizes), dtype));
   }
-  VP_ASSIGN_OR_RETURN(Value value, node.apply(ShapeOf{}, {&x}, Shape{rank}, dtype));
+  VP_ASSIGN_OR_RETURN(Value value, node.apply(ShapeOf{}, {&x}, dtype));
   value.known = std::make_shared<const std::vector<double>>(std::move(sizes));
   const Graph& graph = node.lowering().graph;
   const Shape input = graph.inputs.empty() ? Shape() : graph.tensor(graph.inputs[0]).shape;
@@ -331,21 +256,11 @@ Result<void> lower_tile(NodeLowering& node) {
   if (!multiples) return node.refuse_computed(1, "its multiples are computed");
   Value& x = node.input(0);
   if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  if (multiples->size() != x.shape->size() || !are_sizes(*multiples)) {
-    return malformed(
-        node, fmt::format("it repeats {} by {}", to_string(*x.shape), to_string(*multiples)));
-  }
-  Shape shape = *x.shape;
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    if (shape[axis] < 0) continue;
-    const auto size = checked_multiply(shape[axis], (*multiples)[axis]);
-    if (!size) return malformed(node, "it repeats beyond 63 bits");
-    shape[axis] = *size;
-  }
+  VP_RETURN_IF_ERROR(node.infer(Tile{*multiples}, {&x}));
   const bool changes = std::any_of(multiples->begin(), multiples->end(),
                                    [](std::int64_t times) { return times != 1; });
   if (!changes) return node.forward(x);
-  return node.finish(Tile{*multiples}, {&x}, std::move(shape), x.dtype);
+  return node.finish(Tile{*multiples}, {&x}, x.dtype);
 }
 
 struct ReduceRow {
@@ -359,17 +274,6 @@ constexpr std::array kReduce = std::to_array<ReduceRow>({{"Mean", ReduceKind::Me
                                                          {"Prod", ReduceKind::Product},
                                                          {"ArgMax", ReduceKind::ArgMax},
                                                          {"ArgMin", ReduceKind::ArgMin}});
-
-Shape reduced_shape(const Shape& from, const Reduce& reduce) {
-  Shape shape;
-  for (std::size_t axis = 0; axis < from.size(); ++axis) {
-    const bool gone =
-        std::binary_search(reduce.axes.begin(), reduce.axes.end(), static_cast<int>(axis));
-    if (!gone) shape.push_back(from[axis]);
-    if (gone && reduce.keep_dims) shape.push_back(1);
-  }
-  return shape;
-}
 
 Result<void> lower_reduce(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
@@ -391,12 +295,13 @@ Result<void> lower_reduce(NodeLowering& node) {
   std::sort(reduce.axes.begin(), reduce.axes.end());
   reduce.axes.erase(std::unique(reduce.axes.begin(), reduce.axes.end()), reduce.axes.end());
   if (reduce.axes.empty() && !is_index) return node.forward(x);
-  Shape shape = reduced_shape(*x.shape, reduce);
+  if (is_index && reduce.axes.size() != 1)
+    return node.refuse("the index of an extreme over several axes");
   DataType dtype = x.dtype;
   if (is_index) {
     VP_ASSIGN_OR_RETURN(dtype, read_type_attr(node.node(), "output_type", DataType::Int64));
   }
-  return node.finish(std::move(reduce), {&x}, std::move(shape), dtype);
+  return node.finish(std::move(reduce), {&x}, dtype);
 }
 
 constexpr std::array kShapeRows = std::to_array<OperatorRow>({

@@ -4,7 +4,6 @@
 #include <cstdint>
 #include <functional>
 #include <limits>
-#include <numeric>
 
 #include "base/error.h"
 #include "formats/graphdef/graphdef_lowering.h"
@@ -13,28 +12,20 @@ namespace visionpress::graphdef {
 namespace {
 
 using Sizes = std::vector<std::int64_t>;
+constexpr std::size_t kMostParts = 4096;  // of a split: beyond what a network has
 constexpr std::int64_t kOpenEnd = std::numeric_limits<std::int64_t>::max();
 
-/// The shape of a slice, and bounds cut to the sizes that are known.
-Shape settle_slice(Slice& slice, const Shape& from) {
-  Shape shape;
+/// Cuts the bounds to the sizes that are known.
+void settle_slice(Slice& slice, const Shape& from) {
   for (std::size_t axis = 0; axis < from.size(); ++axis) {
     const std::int64_t size = from[axis];
-    std::int64_t out = -1;
-    if (size >= 0) {
-      const auto place = [size](std::int64_t at) {
-        return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
-      };
-      slice.begin[axis] = place(slice.begin[axis]);
-      slice.end[axis] = std::max(place(slice.end[axis]), slice.begin[axis]);
-      out = (slice.end[axis] - slice.begin[axis] + slice.stride[axis] - 1) / slice.stride[axis];
-    }
-    const int number = static_cast<int>(axis);
-    const bool dropped = std::find(slice.squeeze_axes.begin(), slice.squeeze_axes.end(), number) !=
-                         slice.squeeze_axes.end();
-    if (!dropped) shape.push_back(out);
+    if (size < 0) continue;
+    const auto place = [size](std::int64_t at) {
+      return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
+    };
+    slice.begin[axis] = place(slice.begin[axis]);
+    slice.end[axis] = std::max(place(slice.end[axis]), slice.begin[axis]);
   }
-  return shape;
 }
 
 Result<void> lower_slice(NodeLowering& node) {
@@ -65,8 +56,8 @@ Result<void> lower_slice(NodeLowering& node) {
     slice.end.push_back(wanted == -1 ? kOpenEnd : first + wanted);
     slice.stride.push_back(1);
   }
-  Shape shape = settle_slice(slice, from);
-  return node.finish(std::move(slice), {&x}, std::move(shape), x.dtype);
+  settle_slice(slice, from);
+  return node.finish(std::move(slice), {&x}, x.dtype);
 }
 
 /// Bits of StridedSlice, one an entry of its index.
@@ -163,17 +154,12 @@ Result<void> check_shrunk(NodeLowering& node, const Slice& slice, const Shape& f
 }
 
 /// The result, with the axes of size 1 that were asked for.
-Result<void> finish_slice(NodeLowering& node, Value sliced, const std::vector<int>& new_axes,
-                          Shape shape) {
+Result<void> finish_slice(NodeLowering& node, Value sliced, const std::vector<int>& new_axes) {
   if (new_axes.empty()) {
     node.set_output(0, std::move(sliced));
     return {};
   }
-  for (const int axis : new_axes) {
-    shape.insert(shape.begin() + std::min<std::ptrdiff_t>(axis, std::ssize(shape)), 1);
-  }
-  const DataType dtype = sliced.dtype;
-  return node.finish(ExpandDims{new_axes}, {&sliced}, std::move(shape), dtype);
+  return node.finish(ExpandDims{new_axes}, {&sliced}, sliced.dtype);
 }
 
 Result<void> lower_strided_slice(NodeLowering& node) {
@@ -195,9 +181,9 @@ Result<void> lower_strided_slice(NodeLowering& node) {
   VP_ASSIGN_OR_RETURN(StridedPlan plan, plan_strided(node, masks, begin, end, stride));
   if (!plan.refused.empty()) return node.refuse(plan.refused);
   VP_RETURN_IF_ERROR(check_shrunk(node, plan.slice, *x.shape));
-  Shape shape = settle_slice(plan.slice, *x.shape);
-  VP_ASSIGN_OR_RETURN(Value sliced, node.apply(std::move(plan.slice), {&x}, shape, x.dtype));
-  return finish_slice(node, std::move(sliced), plan.new_axes, std::move(shape));
+  settle_slice(plan.slice, *x.shape);
+  VP_ASSIGN_OR_RETURN(Value sliced, node.apply(std::move(plan.slice), {&x}, x.dtype));
+  return finish_slice(node, std::move(sliced), plan.new_axes);
 }
 
 /// Parts of x along an axis, one an output.
@@ -210,40 +196,28 @@ Result<void> take_parts(NodeLowering& node, Value& x, std::size_t axis, const Si
     slice.stride.assign(x.shape->size(), 1);
     slice.begin[axis] = at;
     slice.end[axis] = at += sizes[k];
-    Shape shape = settle_slice(slice, *x.shape);
-    VP_ASSIGN_OR_RETURN(Value part, node.apply(std::move(slice), {&x}, std::move(shape), x.dtype));
+    settle_slice(slice, *x.shape);
+    VP_ASSIGN_OR_RETURN(Value part, node.apply(std::move(slice), {&x}, x.dtype));
     node.set_output(k, std::move(part));
   }
   return {};
 }
 
-/// One node of many outputs, unless the parts are known. sizes: of each part; -1: not known.
-Result<std::vector<Value>> split(NodeLowering& node, Value& x, std::size_t axis,
-                                 const Sizes& sizes) {
-  std::vector<std::optional<Shape>> shapes;
-  for (const std::int64_t size : sizes) {
-    Shape& part = shapes.emplace_back(*x.shape).value();
-    part[axis] = size;
-  }
-  Split op = {static_cast<int>(axis), {}};
-  const bool is_even = std::ranges::adjacent_find(sizes, std::not_equal_to<>()) == sizes.end();
-  if (!is_even) op.sizes = sizes;
-  return node.apply_many(std::move(op), {&x}, shapes, std::vector<DataType>(sizes.size(), x.dtype));
-}
-
-/// Equal parts.
-Result<std::vector<Value>> split_evenly(NodeLowering& node, Value& x, std::size_t axis,
-                                        std::size_t count) {
-  const std::int64_t whole = (*x.shape)[axis];
-  const std::int64_t part = whole < 0 ? -1 : whole / static_cast<std::int64_t>(count);
-  return split(node, x, axis, Sizes(count, part));
+/// Sizes of the parts that the operator's rule gives along its axis.
+Result<Sizes> part_sizes(const NodeLowering& node, const Split& op, Value& x, std::size_t count) {
+  VP_ASSIGN_OR_RETURN(const auto parts, node.infer(op, {&x}, count));
+  Sizes sizes;
+  for (const auto& part : parts) sizes.push_back((*part)[static_cast<std::size_t>(op.axis)]);
+  return sizes;
 }
 
 /// Number of outputs. errors: Malformed beyond what a network has.
 Result<std::size_t> read_count(NodeLowering& node, const char* name) {
   VP_ASSIGN_OR_RETURN(const std::int64_t count, read_int_attr(node.node(), name));
-  if (count >= 1 && count <= 4096) return static_cast<std::size_t>(count);
-  return malformed(node, fmt::format("attribute \"{}\" is {}, expected 1..4096", name, count));
+  if (count >= 1 && count <= static_cast<std::int64_t>(kMostParts))
+    return static_cast<std::size_t>(count);
+  return malformed(node,
+                   fmt::format("attribute \"{}\" is {}, expected 1..{}", name, count, kMostParts));
 }
 
 Result<void> lower_split(NodeLowering& node) {
@@ -254,48 +228,42 @@ Result<void> lower_split(NodeLowering& node) {
   Value& x = node.input(1);
   if (!x.shape) return node.refuse_computed(1, kUnknownRank);
   VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(*wanted, x.shape->size()));
-  const auto axis = static_cast<std::size_t>(checked);
-  const std::int64_t size = (*x.shape)[axis];
-  if (size >= 0 && size % static_cast<std::int64_t>(count) != 0) {
-    return malformed(node, fmt::format("{} elements in {} parts", size, count));
-  }
+  const Split op = {checked, {}};
+  VP_ASSIGN_OR_RETURN(const Sizes sizes, part_sizes(node, op, x, count));
   if (count == 1) return node.forward(x);
-  if (node.is_constant(1) && size >= 0) {
-    return take_parts(node, x, axis, Sizes(count, size / static_cast<std::int64_t>(count)));
-  }
-  VP_ASSIGN_OR_RETURN(std::vector<Value> parts, split_evenly(node, x, axis, count));
+  if (node.is_constant(1) && sizes[0] >= 0)
+    return take_parts(node, x, static_cast<std::size_t>(checked), sizes);
+  VP_ASSIGN_OR_RETURN(std::vector<Value> parts,
+                      node.apply_many(op, {&x}, std::vector<DataType>(count, x.dtype)));
   for (std::size_t k = 0; k < count; ++k) node.set_output(k, std::move(parts[k]));
   return {};
 }
 
 Result<void> lower_split_v(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
-  VP_ASSIGN_OR_RETURN(auto sizes, node.find_integers(1));
-  if (!sizes) return node.refuse_computed(1, "the sizes of its parts are computed");
+  VP_ASSIGN_OR_RETURN(const auto wanted_sizes, node.find_integers(1));
+  if (!wanted_sizes) return node.refuse_computed(1, "the sizes of its parts are computed");
   VP_ASSIGN_OR_RETURN(const auto wanted, node.find_integer(2));
   if (!wanted) return node.refuse_computed(2, "its axis is computed");
   Value& x = node.input(0);
   if (!x.shape) return node.refuse_computed(0, kUnknownRank);
   VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(*wanted, x.shape->size()));
   const auto axis = static_cast<std::size_t>(checked);
-  const std::int64_t whole = (*x.shape)[axis];
-  const auto open = std::find(sizes->begin(), sizes->end(), -1);
-  if (open != sizes->end() && whole >= 0) {
-    *open = 0;
-    *open = whole - std::accumulate(sizes->begin(), sizes->end(), std::int64_t{0});
+  if (wanted_sizes->empty() || wanted_sizes->size() > kMostParts) {
+    return malformed(node, fmt::format("parts of {} along axis {} of {}", to_string(*wanted_sizes),
+                                       axis, to_string(*x.shape)));
   }
-  const bool fits =
-      !sizes->empty() && sizes->size() <= 4096 && are_sizes(*sizes) &&
-      (whole < 0 || std::accumulate(sizes->begin(), sizes->end(), std::int64_t{0}) == whole);
-  if (!fits) {
-    return malformed(node, fmt::format("parts of {} along axis {} of {}", to_string(*sizes), axis,
-                                       to_string(*x.shape)));
-  }
-  if (sizes->size() == 1) return node.forward(x);
+  Split op = {checked, *wanted_sizes};
+  VP_ASSIGN_OR_RETURN(const Sizes sizes, part_sizes(node, op, x, wanted_sizes->size()));
+  if (sizes.size() == 1) return node.forward(x);
   // A part that is empty has no readers; it would be a result of the one node.
-  const bool has_empty = std::ranges::find(*sizes, 0) != sizes->end();
-  if (has_empty || node.is_constant(0)) return take_parts(node, x, axis, *sizes);
-  VP_ASSIGN_OR_RETURN(std::vector<Value> parts, split(node, x, axis, *sizes));
+  const bool has_empty = std::ranges::find(sizes, 0) != sizes.end();
+  if (has_empty || node.is_constant(0)) return take_parts(node, x, axis, sizes);
+  const bool is_even = std::ranges::adjacent_find(sizes, std::not_equal_to<>()) == sizes.end();
+  op.sizes = is_even && (*x.shape)[axis] >= 0 ? Sizes() : sizes;
+  VP_ASSIGN_OR_RETURN(
+      std::vector<Value> parts,
+      node.apply_many(std::move(op), {&x}, std::vector<DataType>(sizes.size(), x.dtype)));
   for (std::size_t k = 0; k < parts.size(); ++k) node.set_output(k, std::move(parts[k]));
   return {};
 }
@@ -320,13 +288,11 @@ Result<void> lower_unpack(NodeLowering& node) {
     VP_RETURN_IF_ERROR(take_parts(node, x, axis, Sizes(count, 1)));
     parts = node.lowering().values[node.index()];
   } else {
-    VP_ASSIGN_OR_RETURN(parts, split_evenly(node, x, axis, count));
+    VP_ASSIGN_OR_RETURN(
+        parts, node.apply_many(Split{checked, {}}, {&x}, std::vector<DataType>(count, x.dtype)));
   }
   for (std::size_t k = 0; k < count; ++k) {
-    Shape shape = *parts[k].shape;
-    shape.erase(shape.begin() + checked);
-    VP_ASSIGN_OR_RETURN(Value part,
-                        node.apply(Squeeze{{checked}}, {&parts[k]}, std::move(shape), x.dtype));
+    VP_ASSIGN_OR_RETURN(Value part, node.apply(Squeeze{{checked}}, {&parts[k]}, x.dtype));
     node.set_output(k, std::move(part));
   }
   return {};

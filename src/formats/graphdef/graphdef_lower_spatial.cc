@@ -72,40 +72,6 @@ Result<Window> read_window(NodeLowering& node) {
   return window;
 }
 
-std::int64_t window_size(const Window& window, std::size_t axis, std::int64_t in,
-                         std::int64_t kernel) {
-  if (in < 0) return -1;
-  const std::int64_t stride = window.stride[axis];
-  if (window.padding.rule == PadRule::SameUpper) return (in + stride - 1) / stride;
-  const std::int64_t reach = (kernel - 1) * window.dilation[axis] + 1;
-  const std::int64_t padded = in + window.padding.before[axis] + window.padding.after[axis];
-  return padded < reach ? 0 : (padded - reach) / stride + 1;
-}
-
-/// The shape of a result over the image x; nothing where its rank is open.
-/// errors: Malformed when x is no image or the window is larger than it.
-Result<std::optional<Shape>> window_shape(NodeLowering& node, const Value& x, const Window& window,
-                                          std::array<std::int64_t, 2> kernel,
-                                          std::int64_t channels) {
-  if (!x.shape) return std::optional<Shape>();
-  if (x.shape->size() != 4) {
-    return malformed(node, fmt::format("{} reads the shape {}, expected [N,H,W,C]", node.node().op,
-                                       to_string(*x.shape)));
-  }
-  Shape shape = *x.shape;
-  for (std::size_t axis = 0; axis < 2; ++axis) {
-    std::int64_t& size = shape[kHeight + axis];
-    const std::int64_t out = window_size(window, axis, size, kernel[axis]);
-    if (out == 0) {
-      return malformed(node, fmt::format("{} has a window of {} over {} pixels", node.node().op,
-                                         kernel[axis], size));
-    }
-    size = out;
-  }
-  shape[kChannels] = channels;
-  return std::optional<Shape>(std::move(shape));
-}
-
 /// The kernel's four sizes. errors: Malformed for others.
 Result<Shape> kernel_shape(NodeLowering& node, std::size_t i) {
   const Value& kernel = node.input(i);
@@ -132,21 +98,12 @@ Result<void> lower_convolution(NodeLowering& node, bool is_depthwise) {
   conv.kernel_layout = is_depthwise ? KernelLayout::Hwim : KernelLayout::Hwio;
   conv.groups = is_depthwise ? 0 : 1;
   const std::int64_t channels = x.shape && x.shape->size() == 4 ? (*x.shape)[kChannels] : -1;
-  const auto divides = [&kernel](std::int64_t given) {
-    return given > 0 && given % kernel[2] == 0 && kernel[3] % (given / kernel[2]) == 0;
-  };
-  const bool fits = channels < 0 || (is_depthwise ? channels == kernel[2] : divides(channels));
-  if (!fits) {
-    return malformed(node, fmt::format("its kernel {} does not fit an input of {} channels",
-                                       to_string(kernel), channels));
-  }
-  if (!is_depthwise && channels > 0) conv.groups = channels / kernel[2];
-  VP_ASSIGN_OR_RETURN(auto shape, window_shape(node, x, window, {kernel[0], kernel[1]},
-                                               is_depthwise ? kernel[2] * kernel[3] : kernel[3]));
+  // Of an input of several times the kernel's channels each group has its own.
+  const bool divides = channels > 0 && channels % kernel[2] == 0;
+  if (!is_depthwise && divides) conv.groups = channels / kernel[2];
   VP_ASSIGN_OR_RETURN(
       Value result,
-      node.apply_with(conv, x, {{&node.input(1), {WeightRole::Kernel, is_depthwise ? 2 : 3}}},
-                      std::move(shape)));
+      node.apply_with(conv, x, {{&node.input(1), {WeightRole::Kernel, is_depthwise ? 2 : 3}}}));
   node.set_output(0, std::move(result));
   return {};
 }
@@ -179,11 +136,8 @@ Result<void> lower_transposed(NodeLowering& node) {
     return malformed(node, "its result has the sizes " + to_string(*sizes));
   }
   Value& x = node.input(2);
-  const std::int64_t batch = x.shape && x.shape->size() == 4 ? (*x.shape)[0] : 1;
-  Shape shape = {batch, conv.output_size[0], conv.output_size[1], kernel[2]};
-  VP_ASSIGN_OR_RETURN(
-      Value result,
-      node.apply_with(conv, x, {{&node.input(1), {WeightRole::Kernel, 2}}}, std::move(shape)));
+  VP_ASSIGN_OR_RETURN(Value result,
+                      node.apply_with(conv, x, {{&node.input(1), {WeightRole::Kernel, 2}}}));
   node.set_output(0, std::move(result));
   return {};
 }
@@ -199,55 +153,21 @@ Result<void> lower_pool(NodeLowering& node, PoolKind kind) {
   pool.stride = window.stride;
   pool.padding = window.padding;
   Value& x = node.input(0);
-  const std::int64_t channels = x.shape && x.shape->size() == 4 ? (*x.shape)[kChannels] : -1;
-  VP_ASSIGN_OR_RETURN(auto shape, window_shape(node, x, window, window.kernel, channels));
-  return node.finish(pool, {&x}, std::move(shape), x.dtype);
+  return node.finish(pool, {&x}, x.dtype);
 }
 
 Result<void> lower_max_pool(NodeLowering& node) { return lower_pool(node, PoolKind::Max); }
 Result<void> lower_average_pool(NodeLowering& node) { return lower_pool(node, PoolKind::Average); }
-
-/// The sizes of a product; nothing where a rank is open. errors: Malformed where they do not fit.
-Result<std::optional<Shape>> product_shape(const NodeLowering& node, const BatchMatMul& op,
-                                           const std::optional<Shape>& a,
-                                           const std::optional<Shape>& b) {
-  std::optional<Shape> result;
-  if (!a || !b) return result;
-  const auto wrong = [&] {
-    return malformed(node, fmt::format("product of {} and {}", to_string(*a), to_string(*b)));
-  };
-  if (std::min(a->size(), b->size()) < 2) return wrong();
-  const auto size = [](const Shape& shape, std::size_t from_end) {
-    return shape[shape.size() - from_end];
-  };
-  const std::int64_t inner_a = size(*a, op.transpose_a ? 2 : 1);
-  const std::int64_t inner_b = size(*b, op.transpose_b ? 1 : 2);
-  if (inner_a >= 0 && inner_b >= 0 && inner_a != inner_b) return wrong();
-  const std::size_t rank = std::max(a->size(), b->size());
-  result = Shape(rank, 1);
-  for (std::size_t at = 3; at <= rank; ++at) {
-    const std::int64_t p = at <= a->size() ? size(*a, at) : 1;
-    const std::int64_t q = at <= b->size() ? size(*b, at) : 1;
-    if (p != q && p > 1 && q > 1) return wrong();
-    (*result)[rank - at] = p == 1 ? q : p;
-    if (p < 0 && q > 1) (*result)[rank - at] = q;
-  }
-  (*result)[rank - 2] = size(*a, op.transpose_a ? 1 : 2);
-  (*result)[rank - 1] = size(*b, op.transpose_b ? 2 : 1);
-  return result;
-}
 
 /// A product of two values of which either may be computed.
 Result<void> lower_product(NodeLowering& node, const BatchMatMul& op) {
   Value& a = node.input(0);
   Value& b = node.input(1);
   if (a.dtype != DataType::Float) return node.refuse("it multiplies other than float32");
-  VP_ASSIGN_OR_RETURN(std::optional<Shape> shape, product_shape(node, op, a.shape, b.shape));
-  if (node.is_constant(0) || !node.is_constant(1))
-    return node.finish(op, {&a, &b}, std::move(shape), a.dtype);
+  if (node.is_constant(0) || !node.is_constant(1)) return node.finish(op, {&a, &b}, a.dtype);
   const auto rank = static_cast<int>(b.shape ? b.shape->size() : 2);
   const Use kernel = {WeightRole::Kernel, rank - (op.transpose_b ? 2 : 1)};
-  VP_ASSIGN_OR_RETURN(Value result, node.apply_with(op, a, {{&b, kernel}}, std::move(shape)));
+  VP_ASSIGN_OR_RETURN(Value result, node.apply_with(op, a, {{&b, kernel}}));
   node.set_output(0, std::move(result));
   return {};
 }
@@ -279,13 +199,10 @@ Result<void> lower_matmul(NodeLowering& node) {
   }
   FullyConnected op;
   op.kernel_is_in_out = !turn_kernel;
-  const std::int64_t out = kernel[1 - in];
-  std::optional<Shape> shape;
-  if (x.shape) shape = Shape{(*x.shape)[0], out};
+  if (x.shape) x.shape->back() = kernel[in];  // the product says what the file may leave open
   VP_ASSIGN_OR_RETURN(
       Value result,
-      node.apply_with(op, x, {{&node.input(1), {WeightRole::Kernel, static_cast<int>(1 - in)}}},
-                      std::move(shape)));
+      node.apply_with(op, x, {{&node.input(1), {WeightRole::Kernel, static_cast<int>(1 - in)}}}));
   node.set_output(0, std::move(result));
   return {};
 }
@@ -315,16 +232,9 @@ Result<void> lower_batch_norm(NodeLowering& node) {
   }
   BatchNorm norm;
   VP_ASSIGN_OR_RETURN(norm.epsilon, read_float_attr(node.node(), "epsilon", 1e-4F));
-  VP_ASSIGN_OR_RETURN(Value result, node.apply_with(norm, x, parameters, x.shape));
+  VP_ASSIGN_OR_RETURN(Value result, node.apply_with(norm, x, parameters));
   node.set_output(0, std::move(result));
   return {};
-}
-
-std::optional<Shape> padded_shape(std::optional<Shape> shape, const Pad& pad) {
-  for (std::size_t axis = 0; shape && axis < shape->size(); ++axis) {
-    if ((*shape)[axis] >= 0) (*shape)[axis] += pad.before[axis] + pad.after[axis];
-  }
-  return shape;
 }
 
 Result<void> lower_pad(NodeLowering& node) {
@@ -334,13 +244,8 @@ Result<void> lower_pad(NodeLowering& node) {
   VP_ASSIGN_OR_RETURN(const auto sizes, node.find_integers(1));
   if (!sizes) return node.refuse_computed(1, "its paddings are computed");
   Value& x = node.input(0);
-  const bool fits = sizes->size() % 2 == 0 && (!x.shape || sizes->size() == 2 * x.shape->size()) &&
-                    std::all_of(sizes->begin(), sizes->end(),
-                                [](std::int64_t v) { return v >= 0 && v <= kLargest; });
-  if (!fits) {
-    return malformed(node, fmt::format("{} of {} has the paddings {}", op,
-                                       x.shape ? to_string(*x.shape) : "?", to_string(*sizes)));
-  }
+  if (sizes->size() % 2 != 0)
+    return malformed(node, fmt::format("{} has the paddings {}", op, to_string(*sizes)));
   Pad pad;
   for (std::size_t i = 0; i < sizes->size(); i += 2) {
     pad.before.push_back((*sizes)[i]);
@@ -355,8 +260,7 @@ Result<void> lower_pad(NodeLowering& node) {
     if (!value) return node.refuse("its padding value is computed");
     pad.value = static_cast<float>(*value);
   }
-  std::optional<Shape> shape = padded_shape(x.shape, pad);
-  return node.finish(std::move(pad), {&x}, std::move(shape), x.dtype);
+  return node.finish(std::move(pad), {&x}, x.dtype);
 }
 
 Result<void> lower_resize(NodeLowering& node) {
@@ -384,16 +288,7 @@ Result<void> lower_resize(NodeLowering& node) {
   resize.size = {(*size)[0], (*size)[1]};
   if (half_pixel) resize.grid = ResizeGrid::HalfPixel;
   if (align_corners) resize.grid = ResizeGrid::AlignCorners;
-  Value& x = node.input(0);
-  std::optional<Shape> shape = x.shape;
-  if (shape && shape->size() != 4) {
-    return malformed(node, "it resizes the shape " + to_string(*shape) + ", expected [N,H,W,C]");
-  }
-  if (shape) {
-    (*shape)[kHeight] = resize.size[0];
-    (*shape)[kHeight + 1] = resize.size[1];
-  }
-  return node.finish(resize, {&x}, std::move(shape), DataType::Float);
+  return node.finish(resize, {&node.input(0)}, DataType::Float);
 }
 
 Result<void> lower_space_depth(NodeLowering& node) {
@@ -408,20 +303,7 @@ Result<void> lower_space_depth(NodeLowering& node) {
   const bool to_depth = node.node().op == "SpaceToDepth";
   space.kind = to_depth ? SpaceDepthKind::SpaceToDepth : SpaceDepthKind::DepthToSpace;
   Value& x = node.input(0);
-  std::optional<Shape> shape = x.shape;
-  if (shape && shape->size() != 4) return malformed(node, "its input is not an image");
-  const std::int64_t area = space.block * space.block;
-  for (std::size_t axis = kHeight; shape && axis <= kChannels; ++axis) {
-    std::int64_t& size = (*shape)[axis];
-    if (size < 0) continue;
-    const std::int64_t factor = axis == kChannels ? area : space.block;
-    const bool grows = (axis == kChannels) == to_depth;
-    if (!grows && size % factor != 0) {
-      return malformed(node, fmt::format("{} elements in blocks of {}", size, factor));
-    }
-    size = grows ? size * factor : size / factor;
-  }
-  return node.finish(space, {&x}, std::move(shape), x.dtype);
+  return node.finish(space, {&x}, x.dtype);
 }
 
 constexpr std::array kSpatialRows = std::to_array<OperatorRow>({

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "formats/graphdef/graphdef_fold.h"
+#include "lower/shape_rules.h"
 
 namespace visionpress::graphdef {
 namespace {
@@ -79,30 +80,6 @@ Value make_known(Shape shape, std::vector<double> values, DataType dtype) {
   value.shape = std::move(shape);
   value.known = std::make_shared<const std::vector<double>>(std::move(values));
   return value;
-}
-
-Result<std::optional<Shape>> broadcast_shapes(const NodeLowering& node,
-                                              const std::vector<Value*>& operands) {
-  Shape result;
-  for (const Value* operand : operands) {
-    if (!operand->shape) return std::optional<Shape>();
-    const Shape& shape = *operand->shape;
-    if (shape.size() > result.size())
-      result.insert(result.begin(), shape.size() - result.size(), 1);
-    const std::size_t skip = result.size() - shape.size();
-    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-      std::int64_t& size = result[axis + skip];
-      if (size == shape[axis] || shape[axis] == 1) continue;
-      if (size != 1 && size >= 0 && shape[axis] >= 0) {
-        return fail_at(ErrorKind::Malformed, node.node().message.offset(),
-                       "{}: operands of shapes {} and {} do not fit", node.node().path,
-                       to_string(*operands[0]->shape), to_string(shape));
-      }
-      // An open size is whatever the other one is, where that says more than 1.
-      size = size == 1 || shape[axis] >= 0 ? shape[axis] : size;
-    }
-  }
-  return std::optional<Shape>(std::move(result));
 }
 
 Value& NodeLowering::input(std::size_t i) {
@@ -283,6 +260,16 @@ Result<TensorId> NodeLowering::tensor_of(Value& value, const Use& use) {
 
 namespace {
 
+/// What the rule is told of an operand whose rank is open, where the result's shape does not depend
+/// on it; nothing: the result's rank is open, too.
+std::optional<Shape> stand_in(const Op& op, std::size_t operand) {
+  if (std::holds_alternative<Reshape>(op)) return Shape{-1};
+  if (std::holds_alternative<NonMaxSuppression>(op)) return operand == 0 ? Shape{-1, 4} : Shape{-1};
+  const auto* conv = std::get_if<Conv2d>(&op);
+  if (conv != nullptr && conv->transposed && operand == 0) return Shape{1, -1, -1, -1};
+  return std::nullopt;
+}
+
 bool any_needs_size(const std::vector<Value*>& operands) {
   return std::any_of(operands.begin(), operands.end(),
                      [](const Value* v) { return v->needs_input_size; });
@@ -347,16 +334,34 @@ void trace_origin(const Lowering& lowering, const Op& op, const Value& operand, 
 
 }  // namespace
 
-Result<Value> NodeLowering::apply(Op op, const std::vector<Value*>& operands,
-                                  std::optional<Shape> shape, DataType dtype) {
-  VP_ASSIGN_OR_RETURN(std::vector<Value> results,
-                      apply_many(std::move(op), operands, {std::move(shape)}, {dtype}));
+Result<std::vector<std::optional<Shape>>> NodeLowering::infer(const Op& op,
+                                                              const std::vector<Value*>& operands,
+                                                              std::size_t results) const {
+  std::vector<RuleInput> inputs;
+  for (std::size_t i = 0; i < operands.size(); ++i) {
+    const Value& operand = *operands[i];
+    const auto shape = operand.shape ? operand.shape : stand_in(op, i);
+    if (!shape) return std::vector<std::optional<Shape>>(results);
+    const bool is_constant = operand.stored || (operand.known && operand.id == kNoTensor);
+    inputs.push_back({*shape, is_constant, std::nullopt});
+  }
+  // Slices of constants may leave nothing, which a Concat then passes over.
+  auto shapes = infer_results(op, {inputs, results, Layout::ChannelsLast, true});
+  if (!shapes) {
+    return fail_at(shapes.error().kind, node_.message.offset(), "{}: {}", node_.path,
+                   shapes.error().message);
+  }
+  return std::vector<std::optional<Shape>>(shapes->begin(), shapes->end());
+}
+
+Result<Value> NodeLowering::apply(Op op, const std::vector<Value*>& operands, DataType dtype) {
+  VP_ASSIGN_OR_RETURN(std::vector<Value> results, apply_many(std::move(op), operands, {dtype}));
   return std::move(results.front());
 }
 
 Result<std::vector<Value>> NodeLowering::apply_many(Op op, const std::vector<Value*>& operands,
-                                                    const std::vector<std::optional<Shape>>& shapes,
                                                     const std::vector<DataType>& dtypes) {
+  VP_ASSIGN_OR_RETURN(const auto shapes, infer(op, operands, dtypes.size()));
   std::vector<Value> results(shapes.size());
   for (std::size_t k = 0; k < shapes.size(); ++k) {
     results[k].shape = shapes[k];
@@ -385,8 +390,10 @@ Result<std::vector<Value>> NodeLowering::apply_many(Op op, const std::vector<Val
 }
 
 Result<Value> NodeLowering::apply_with(Op op, Value& x,
-                                       const std::vector<std::pair<Value*, Use>>& parameters,
-                                       std::optional<Shape> shape) {
+                                       const std::vector<std::pair<Value*, Use>>& parameters) {
+  std::vector<Value*> operands = {&x};
+  for (const auto& parameter : parameters) operands.push_back(parameter.first);
+  VP_ASSIGN_OR_RETURN(auto shapes, infer(op, operands));
   VP_ASSIGN_OR_RETURN(const TensorId id, tensor_of(x));
   std::vector<TensorId> inputs = {id};
   for (const auto& [value, use] : parameters) {
@@ -394,7 +401,7 @@ Result<Value> NodeLowering::apply_with(Op op, Value& x,
     inputs.push_back(parameter);
   }
   Value result;
-  result.shape = std::move(shape);
+  result.shape = std::move(shapes.front());
   result.dtype = x.dtype;
   result.needs_input_size = x.needs_input_size;
   result.id = add_tensor(result.shape, result.dtype, 0);
@@ -410,9 +417,8 @@ void NodeLowering::set_output(std::size_t k, Value value) {
   outputs[k] = std::move(value);
 }
 
-Result<void> NodeLowering::finish(Op op, const std::vector<Value*>& operands,
-                                  std::optional<Shape> shape, DataType dtype) {
-  VP_ASSIGN_OR_RETURN(Value value, apply(std::move(op), operands, std::move(shape), dtype));
+Result<void> NodeLowering::finish(Op op, const std::vector<Value*>& operands, DataType dtype) {
+  VP_ASSIGN_OR_RETURN(Value value, apply(std::move(op), operands, dtype));
   set_output(0, std::move(value));
   return {};
 }

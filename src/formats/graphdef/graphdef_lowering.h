@@ -115,14 +115,17 @@ class NodeLowering {
   /// An axis (negative: from the end) of a tensor of `rank` axes. errors: Malformed.
   [[nodiscard]] Result<int> check_axis(std::int64_t axis, std::size_t rank) const;
 
+  /// Shapes of an operator's results by its rule (lower/shape_rules.h); nothing where the rank of
+  /// an operand, and so theirs, is open. errors: the rule's, at this node.
+  [[nodiscard]] Result<std::vector<std::optional<Shape>>> infer(const Op& op,
+                                                                const std::vector<Value*>& operands,
+                                                                std::size_t results = 1) const;
   /// The result of an operator on these values: computed here where all of them are known, else a
-  /// node of the graph is added. shape: of the result; nothing: its rank is open.
-  [[nodiscard]] Result<Value> apply(Op op, const std::vector<Value*>& operands,
-                                    std::optional<Shape> shape, DataType dtype);
-  /// The same for an operator of several results.
-  [[nodiscard]] Result<std::vector<Value>> apply_many(
-      Op op, const std::vector<Value*>& operands, const std::vector<std::optional<Shape>>& shapes,
-      const std::vector<DataType>& dtypes);
+  /// node of the graph is added. errors: of infer.
+  [[nodiscard]] Result<Value> apply(Op op, const std::vector<Value*>& operands, DataType dtype);
+  /// The same for an operator of several results, one per type.
+  [[nodiscard]] Result<std::vector<Value>> apply_many(Op op, const std::vector<Value*>& operands,
+                                                      const std::vector<DataType>& dtypes);
   /// Adds to the values made here. errors: Malformed at this node beyond 2^25 of the whole graph:
   /// a few bytes may stand for any number of them.
   [[nodiscard]] Result<void> count_made(std::int64_t values);
@@ -131,13 +134,11 @@ class NodeLowering {
   [[nodiscard]] Result<TensorId> tensor_of(Value& value, const Use& use = {});
   /// A node with parameters that are constants, used as `uses` says, after operand 0.
   [[nodiscard]] Result<Value> apply_with(Op op, Value& x,
-                                         const std::vector<std::pair<Value*, Use>>& parameters,
-                                         std::optional<Shape> shape);
+                                         const std::vector<std::pair<Value*, Use>>& parameters);
 
   void set_output(std::size_t k, Value value);
   /// apply, and its result as output 0 under the node's own name.
-  Result<void> finish(Op op, const std::vector<Value*>& operands, std::optional<Shape> shape,
-                      DataType dtype);
+  Result<void> finish(Op op, const std::vector<Value*>& operands, DataType dtype);
   /// Output 0 is the same as `value`.
   Result<void> forward(const Value& value);
   /// The node as one that cannot be run; it still opens and is carried by every rewrite.
@@ -170,10 +171,6 @@ class NodeLowering {
 
 /// A constant made here.
 [[nodiscard]] Value make_known(Shape shape, std::vector<double> values, DataType dtype);
-
-/// Shape of broadcast operands; nothing where one's rank is open. errors: Malformed.
-[[nodiscard]] Result<std::optional<Shape>> broadcast_shapes(const NodeLowering& node,
-                                                            const std::vector<Value*>& operands);
 
 /// Lowers one node. Types without a lowering become Unsupported nodes. errors: Malformed.
 [[nodiscard]] Result<void> lower_node(NodeLowering& node);

@@ -205,11 +205,13 @@ TEST(GraphDefReader, BlocksThatDoNotFitAreNamed) {
                                 node_def("out", type, {"image", "block", "pairs"})}));
   };
   EXPECT_EQ(error("SpaceToBatchND", {1, 0, 0, 0}),
-            "node[3] \"out\": [1,5,4,2] does not fall into blocks of [2,1]");
+            "node[3] \"out\": blocks of [2,1] with [1,0] before and [0,0] after in "
+            "[1,4,4,2]");
   EXPECT_EQ(error("SpaceToBatchND", {0, 0}),
             "node[3] \"out\": blocks of [2,1] with [0,0] in [1,4,4,2]");
   EXPECT_EQ(error("BatchToSpaceND", {0, 0, 0, 0}),
-            "node[3] \"out\": a batch of 1 has no blocks of [2,1]");
+            "node[3] \"out\": blocks of [2,1] with [0,0] before and [0,0] after in "
+            "[1,4,4,2]");
 }
 
 TEST(GraphDefReader, PartsOfTheirOwnSizesAreOneNode) {
@@ -257,7 +259,7 @@ TEST(GraphDefReader, AFewBytesNeverBecomeGigabytes) {
   const Message splat = tensor_proto(DataType::Float, {1 << 15, 1 << 15}).reals(5, {1.0F});
   EXPECT_EQ(error_of(graph_file({image(), const_node("k", DataType::Float, splat),
                                  node_def("add", "AddN", {"k", "image"})})),
-            "node[2] \"add\": operands of shapes [32768,32768] and [1,4,4,2] do not fit");
+            "node[2] \"add\": shapes [32768,32768] and [1,4,4,2] do not combine");
   EXPECT_EQ(error_of(graph_file({placeholder("image", {-1, 1, 1, 1}),
                                  const_node("k", DataType::Float, splat),
                                  node_def("add", "AddN", {"k", "image"})})),
