@@ -10,8 +10,8 @@
 
 namespace visionpress {
 
-/// The elements of an int32 or int64 constant that the file spells out; nothing for other types,
-/// for computed tensors and for more than `most` elements.
+/// The elements of an int32 or int64 constant that the file spells out, none for a list of none;
+/// nothing for other types, for computed tensors and for more than `most` elements.
 [[nodiscard]] std::optional<std::vector<std::int64_t>> find_integers(const Tensor& tensor,
                                                                      std::size_t most);
 

@@ -77,9 +77,10 @@ struct TestGraph {
     return result;
   }
 
- private:
+  /// A copy that lives as long as the graph.
   Bytes keep(Bytes bytes) { return payloads.emplace_back(bytes.begin(), bytes.end()); }
 
+ private:
   TensorId add_stored(WeightRef stored) {
     Weight weight;
     weight.name = "weight" + std::to_string(graph.weights.size());

@@ -601,6 +601,15 @@ TEST(Ops, BatchesOfMatricesBroadcast) {
   }
 }
 
+TEST(Ops, AProductOfPlanesOfOneChannelIsThatOfTheirRowsAndColumns) {
+  TestGraph test(Layout::ChannelsFirst);
+  const TensorId a = test.add_input({1, 1, 2, 3});
+  test.add_node(BatchMatMul{}, {a, test.add_literal({1, 1, 3, 2}, {1, 0, 2, 1, 0, 3})});
+  const RunResult result = run_graph(test, {1, 2, 3, 4, 5, 6});
+  EXPECT_EQ(result.shape, (Shape{1, 1, 2, 2}));
+  EXPECT_EQ(result.values, (std::vector<float>{5, 11, 14, 23}));
+}
+
 TEST(Ops, MatricesThatDoNotMeetAreRefused) {
   TestGraph test(Layout::ChannelsLast);
   const TensorId x = test.add_input({2, 3});

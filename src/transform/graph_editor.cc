@@ -3,37 +3,9 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/bytes.h"
-#include "base/error.h"
 #include "run/operator.h"
 
 namespace visionpress {
-namespace {
-
-/// Integers and truth values as the executor has them: floats.
-Result<std::vector<float>> load_integers(const Tensor& constant) {
-  const std::size_t width = element_bytes(constant.dtype);
-  std::vector<float> values;
-  for (std::size_t at = 0; width > 0 && at + width <= constant.constant.size(); at += width) {
-    switch (constant.dtype) {
-      case DType::Int32:
-        values.push_back(static_cast<float>(load_le<std::int32_t>(constant.constant, at)));
-        break;
-      case DType::Int64:
-        values.push_back(static_cast<float>(load_le<std::int64_t>(constant.constant, at)));
-        break;
-      case DType::Bool:
-        values.push_back(constant.constant[at] != std::byte{0} ? 1.0F : 0.0F);
-        break;
-      default:
-        return fail(ErrorKind::Unsupported, "\"{}\" is a constant of type {}", constant.name,
-                    name_of(constant.dtype));
-    }
-  }
-  return values;
-}
-
-}  // namespace
 
 GraphEditor::GraphEditor(OwnedGraph& owned)
     : owned_(owned),
@@ -117,7 +89,6 @@ void GraphEditor::replace_uses(TensorId from, TensorId to) {
 
 Result<std::vector<float>> GraphEditor::load_values(TensorId id) const {
   const Tensor& constant = tensor(id);
-  if (!constant.constant.empty()) return load_integers(constant);
   const Weight* weight = constant.weight ? &owned_.graph.weights[*constant.weight] : nullptr;
   return load_constant({constant.shape, &constant, weight});
 }

@@ -314,6 +314,44 @@ TEST(FoldConstants, WhatReadsOnlyConstantsIsComputedOnce) {
   }
 }
 
+TEST(FoldConstants, WholeNumbersAreComputedExactly) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 3});
+  const auto add_int = [&test](std::int32_t value) {
+    const TensorId id = test.add_value("int");
+    Tensor& tensor = test.graph.tensors[static_cast<std::size_t>(id)];
+    tensor.dtype = DType::Int32;
+    tensor.constant = test.keep(std::as_bytes(std::span(&value, 1)));
+    return id;
+  };
+  // A float does not hold 2^24 + 1; a quotient of integers is cut towards zero.
+  const TensorId sum = test.add_node(Binary{BinaryKind::Add}, {add_int(1 << 24), add_int(1)});
+  const TensorId half = test.add_node(Binary{BinaryKind::Divide}, {add_int(-7), add_int(2)});
+  for (const TensorId id : {sum, half})
+    test.graph.tensors[static_cast<std::size_t>(id)].dtype = DType::Int32;
+  test.add_node(Identity{}, {x});
+  test.graph.outputs = {sum, half, test.graph.outputs[0]};
+  OwnedGraph owned = copy_of(test);
+  ASSERT_TRUE(fold_constants(owned));
+  EXPECT_EQ(owned.graph.nodes.size(), 1U);
+  EXPECT_EQ(load_le<std::int32_t>(owned.graph.tensor(sum).constant, 0), (1 << 24) + 1);
+  EXPECT_EQ(load_le<std::int32_t>(owned.graph.tensor(half).constant, 0), -3);
+}
+
+TEST(FoldConstants, WhatIsLeftToTheRunStaysANode) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 3});
+  const float nan = std::nanf("");
+  const TensorId elu =
+      test.add_node(Unary{UnaryKind::Elu, 1.0F, 0.0F}, {test.add_weight({3}, {1, 2, 3})});
+  const TensorId odd = test.add_node(Binary{BinaryKind::Maximum},
+                                     {test.add_weight({3}, {1, nan, 3}), test.add_weight({}, {2})});
+  test.add_node(Binary{BinaryKind::Add}, {x, elu, odd});
+  OwnedGraph owned = copy_of(test);
+  ASSERT_TRUE(fold_constants(owned));
+  EXPECT_EQ(owned.graph.nodes.size(), 3U);
+}
+
 TEST(PrepareKernels, EveryLayoutBecomesTheOneOfTfliteWithTheSameValues) {
   struct Case {
     KernelLayout layout;

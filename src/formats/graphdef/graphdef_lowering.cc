@@ -5,7 +5,7 @@
 #include <numeric>
 
 #include "base/error.h"
-#include "formats/graphdef/graphdef_fold.h"
+#include "lower/fold.h"
 #include "lower/shape_rules.h"
 
 namespace visionpress::graphdef {
@@ -286,6 +286,13 @@ bool is_foldable(const Lowering& lowering, const Value& operand) {
          (count <= kMostFolded && lowering.made_values + count <= kMostMade / 2);
 }
 
+FoldType type_of_fold(DataType dtype) {
+  if (dtype == DataType::UInt16) return {FoldRounding::Whole, 0.0, 65535.0};
+  if (dtype == DataType::UInt32) return {FoldRounding::Whole, 0.0, 4294967295.0};
+  if (dtype == DataType::BFloat16) return {FoldRounding::None};
+  return fold_type_of(dtype_of(dtype));
+}
+
 /// The values of an operator on constants, where all are known and not too many.
 Result<KnownValues> try_fold(Lowering& lowering, const Op& op, const std::vector<Value*>& operands,
                              const std::optional<Shape>& shape, DataType dtype) {
@@ -310,7 +317,7 @@ Result<KnownValues> try_fold(Lowering& lowering, const Op& op, const std::vector
     }
     known.push_back({*operand->shape, *values.back()});
   }
-  auto result = fold(op, known, *shape, dtype);
+  auto result = fold(op, known, *shape, type_of_fold(dtype));
   if (!result) return nothing;
   return std::make_shared<const std::vector<double>>(std::move(*result));
 }

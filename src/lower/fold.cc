@@ -1,20 +1,19 @@
-#include "formats/graphdef/graphdef_fold.h"
+#include "lower/fold.h"
 
 #include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
 
-#include "formats/graphdef/graphdef_tensor.h"
-
-namespace visionpress::graphdef {
+namespace visionpress {
 namespace {
 
 using Values = std::vector<double>;
 
 /// Nothing for functions that no size is computed by.
-std::optional<double> unary(UnaryKind kind, double x) {
-  switch (kind) {
+std::optional<double> unary(const Unary& op, double x) {
+  const auto epsilon = static_cast<double>(op.beta);  // of Rsqrt and Inverse
+  switch (op.kind) {
     case UnaryKind::Relu:
       return std::max(x, 0.0);
     case UnaryKind::Relu6:
@@ -22,9 +21,9 @@ std::optional<double> unary(UnaryKind kind, double x) {
     case UnaryKind::Sqrt:
       return std::sqrt(x);
     case UnaryKind::Rsqrt:
-      return 1.0 / std::sqrt(x);
+      return 1.0 / std::sqrt(x + epsilon);
     case UnaryKind::Inverse:
-      return 1.0 / x;
+      return 1.0 / (x + epsilon);
     case UnaryKind::Exp:
       return std::exp(x);
     case UnaryKind::Log:
@@ -80,7 +79,7 @@ double compare(BinaryKind kind, double a, double b) {
   }
 }
 
-double binary(BinaryKind kind, double a, double b, DataType dtype) {
+double binary(BinaryKind kind, double a, double b, FoldRounding rounding) {
   if (std::isnan(a) || std::isnan(b)) return std::numeric_limits<double>::quiet_NaN();
   switch (kind) {
     case BinaryKind::Add:
@@ -90,7 +89,7 @@ double binary(BinaryKind kind, double a, double b, DataType dtype) {
     case BinaryKind::Multiply:
       return a * b;
     case BinaryKind::Divide:
-      return is_real(dtype) ? a / b : std::trunc(a / b);
+      return rounding == FoldRounding::Whole ? std::trunc(a / b) : a / b;
     case BinaryKind::Maximum:
       return std::max(a, b);
     case BinaryKind::Minimum:
@@ -106,6 +105,11 @@ double binary(BinaryKind kind, double a, double b, DataType dtype) {
     default:
       return compare(kind, a, b);
   }
+}
+
+/// An axis as a count from the outermost; the operator's rule has checked it.
+std::size_t place_of(int axis, std::size_t rank) {
+  return static_cast<std::size_t>(axis < 0 ? axis + static_cast<int>(rank) : axis);
 }
 
 /// Calls visit(position of the result, index of it along each axis).
@@ -133,21 +137,21 @@ std::size_t broadcast_place(const Shape& shape, const std::vector<std::int64_t>&
 }
 
 Values fold_binary(BinaryKind kind, const FoldOperand& a, const FoldOperand& b, const Shape& shape,
-                   DataType dtype) {
+                   FoldRounding rounding) {
   Values result(static_cast<std::size_t>(element_count(shape).value_or(0)));
   for_each_index(shape, [&](std::size_t at, const std::vector<std::int64_t>& index) {
     result[at] = binary(kind, a.values[broadcast_place(a.shape, index)],
-                        b.values[broadcast_place(b.shape, index)], dtype);
+                        b.values[broadcast_place(b.shape, index)], rounding);
   });
   return result;
 }
 
 /// From the left, as AddN has more than two operands.
 Values fold_many(BinaryKind kind, const std::vector<FoldOperand>& operands, const Shape& shape,
-                 DataType dtype) {
-  Values result = fold_binary(kind, operands[0], operands[1], shape, dtype);
+                 FoldRounding rounding) {
+  Values result = fold_binary(kind, operands[0], operands[1], shape, rounding);
   for (std::size_t i = 2; i < operands.size(); ++i) {
-    result = fold_binary(kind, {shape, result}, operands[i], shape, dtype);
+    result = fold_binary(kind, {shape, result}, operands[i], shape, rounding);
   }
   return result;
 }
@@ -177,7 +181,7 @@ Values fold_slice(const Slice& op, const FoldOperand& x, const Shape& shape) {
 
 Values fold_concat(int axis, const std::vector<FoldOperand>& operands, const Shape& shape) {
   Values result;
-  const auto split = shape.begin() + axis;
+  const auto split = shape.begin() + static_cast<std::ptrdiff_t>(place_of(axis, shape.size()));
   const auto outer = std::accumulate(shape.begin(), split, std::int64_t{1}, std::multiplies<>());
   for (std::int64_t row = 0; row < outer; ++row) {
     for (const FoldOperand& part : operands) {
@@ -189,16 +193,32 @@ Values fold_concat(int axis, const std::vector<FoldOperand>& operands, const Sha
   return result;
 }
 
-std::optional<Values> fold_gather(const FoldOperand& x, const FoldOperand& indices) {
-  const std::int64_t rows = x.shape.empty() ? 0 : x.shape[0];
-  if (rows == 0) return std::nullopt;
-  const auto length = static_cast<std::int64_t>(x.values.size()) / rows;
+std::optional<Values> fold_gather(std::size_t axis, const FoldOperand& x,
+                                  const FoldOperand& indices) {
+  const AxisSplit split = split_at(x.shape, axis);
   Values result;
-  for (const double wanted : indices.values) {
-    if (!(wanted >= 0.0 && wanted < static_cast<double>(rows))) return std::nullopt;
-    const auto from = x.values.begin() + static_cast<std::int64_t>(wanted) * length;
-    result.insert(result.end(), from, from + length);
+  for (std::size_t outer = 0; outer < split.outer; ++outer) {
+    for (const double wanted : indices.values) {
+      if (!(wanted >= 0.0 && wanted < static_cast<double>(split.channels))) return std::nullopt;
+      const std::size_t row = outer * split.channels + static_cast<std::size_t>(wanted);
+      const auto from = x.values.begin() + static_cast<std::ptrdiff_t>(row * split.inner);
+      result.insert(result.end(), from, from + static_cast<std::ptrdiff_t>(split.inner));
+    }
   }
+  return result;
+}
+
+/// An unknown condition leaves all of it to the run.
+std::optional<Values> fold_select(const std::vector<FoldOperand>& operands, const Shape& shape) {
+  const FoldOperand& condition = operands[0];
+  if (std::ranges::any_of(condition.values, [](double v) { return std::isnan(v); }))
+    return std::nullopt;
+  Values result(static_cast<std::size_t>(element_count(shape).value_or(0)));
+  for_each_index(shape, [&](std::size_t at, const std::vector<std::int64_t>& index) {
+    const bool is_first = condition.values[broadcast_place(condition.shape, index)] != 0.0;
+    const FoldOperand& chosen = operands[is_first ? 1 : 2];
+    result[at] = chosen.values[broadcast_place(chosen.shape, index)];
+  });
   return result;
 }
 
@@ -223,8 +243,8 @@ std::optional<Values> fold_reduce(const Reduce& op, const FoldOperand& x, const 
                              op.kind == ReduceKind::Product || op.kind == ReduceKind::Maximum ||
                              op.kind == ReduceKind::Minimum;
   if (!is_known_kind || x.values.empty()) return std::nullopt;
-  std::vector<bool> reduced(x.shape.size(), false);
-  for (const int axis : op.axes) reduced[static_cast<std::size_t>(axis)] = true;
+  std::vector<bool> reduced(x.shape.size(), op.axes.empty());
+  for (const int axis : op.axes) reduced[place_of(axis, x.shape.size())] = true;
   Values result(static_cast<std::size_t>(element_count(shape).value_or(0)));
   std::vector<std::size_t> counts(result.size(), 0);
   for_each_index(x.shape, [&](std::size_t at, const std::vector<std::int64_t>& index) {
@@ -257,7 +277,7 @@ Values fold_transpose(const Transpose& op, const FoldOperand& x, const Shape& sh
   for_each_index(shape, [&](std::size_t at, const std::vector<std::int64_t>& index) {
     std::vector<std::int64_t> from(index.size(), 0);
     for (std::size_t axis = 0; axis < index.size(); ++axis) {
-      from[static_cast<std::size_t>(op.permutation[axis])] = index[axis];
+      from[place_of(op.permutation[axis], from.size())] = index[axis];
     }
     result[at] = x.values[broadcast_place(x.shape, from)];
   });
@@ -265,23 +285,25 @@ Values fold_transpose(const Transpose& op, const FoldOperand& x, const Shape& sh
 }
 
 std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& operands,
-                              const Shape& shape, DataType dtype) {
+                              const Shape& shape, FoldRounding rounding) {
   const FoldOperand& x = operands.front();
   if (const auto* elementwise = std::get_if<Unary>(&op)) {
     Values result;
     for (const double value : x.values) {
-      const auto computed = unary(elementwise->kind, value);
+      const auto computed = unary(*elementwise, value);
       if (!computed) return std::nullopt;
       result.push_back(*computed);
     }
     return result;
   }
   if (const auto* pair = std::get_if<Binary>(&op)) {
-    if (pair->kind == BinaryKind::Average) return std::nullopt;
-    return fold_many(pair->kind, operands, shape, dtype);
+    if (pair->kind == BinaryKind::Average || pair->activation != FusedActivation::None)
+      return std::nullopt;
+    return fold_many(pair->kind, operands, shape, rounding);
   }
   if (const auto* slice = std::get_if<Slice>(&op)) return fold_slice(*slice, x, shape);
   if (const auto* concat = std::get_if<Concat>(&op)) {
+    if (concat->activation != FusedActivation::None) return std::nullopt;
     return fold_concat(concat->axis, operands, shape);
   }
   if (const auto* transpose = std::get_if<Transpose>(&op)) {
@@ -289,64 +311,51 @@ std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& oper
   }
   if (const auto* reduce = std::get_if<Reduce>(&op)) return fold_reduce(*reduce, x, shape);
   if (std::holds_alternative<Tile>(op)) return fold_tile(x, shape);
-  if (const auto* gather = std::get_if<Gather>(&op)) {
-    return gather->axis == 0 ? fold_gather(x, operands[1]) : std::nullopt;
-  }
+  if (const auto* gather = std::get_if<Gather>(&op))
+    return fold_gather(place_of(gather->axis, x.shape.size()), x, operands[1]);
   if (std::holds_alternative<Reshape>(op) || std::holds_alternative<Squeeze>(op) ||
       std::holds_alternative<ExpandDims>(op) || std::holds_alternative<Identity>(op)) {
     return x.values;
   }
-  if (std::holds_alternative<Select>(op)) {
-    const bool is_unknown = x.values.size() != 1 || std::isnan(x.values[0]);
-    if (is_unknown) return std::nullopt;
-    const FoldOperand& chosen = operands[x.values[0] != 0.0 ? 1 : 2];
-    if (static_cast<std::int64_t>(chosen.values.size()) != element_count(shape)) {
-      return std::nullopt;
-    }
-    return chosen.values;
-  }
+  if (std::holds_alternative<Select>(op)) return fold_select(operands, shape);
   return std::nullopt;
-}
-
-/// Whether the integer type has the value, or it is unknown. Elsewhere TensorFlow wraps around, or
-/// what it does is undefined.
-bool holds(DataType dtype, double value) {
-  if (std::isnan(value)) return true;
-  switch (dtype) {
-    case DataType::UInt8:
-      return value >= 0.0 && value <= 255.0;
-    case DataType::Int8:
-      return value >= -128.0 && value <= 127.0;
-    case DataType::UInt16:
-      return value >= 0.0 && value <= 65535.0;
-    case DataType::Int16:
-      return value >= -32768.0 && value <= 32767.0;
-    case DataType::Int32:
-      return value >= -2147483648.0 && value <= 2147483647.0;
-    case DataType::UInt32:
-      return value >= 0.0 && value <= 4294967295.0;
-    default:
-      // Beyond this a double holds no integer exactly, and a cast to one would be undefined.
-      constexpr double kLargestInteger = 9007199254740992.0;
-      return std::fabs(value) <= kLargestInteger;
-  }
 }
 
 }  // namespace
 
-std::optional<std::vector<double>> fold(const Op& op, const std::vector<FoldOperand>& operands,
-                                        const Shape& shape, DataType dtype) {
-  std::optional<Values> result = compute(op, operands, shape, dtype);
-  if (!result || static_cast<std::int64_t>(result->size()) != element_count(shape)) {
-    return std::nullopt;
+FoldType fold_type_of(DType dtype) {
+  switch (dtype) {
+    case DType::Float32:
+      return {};
+    case DType::Float16:
+    case DType::Float64:
+      return {FoldRounding::None};
+    case DType::UInt8:
+      return {FoldRounding::Whole, 0.0, 255.0};
+    case DType::Int8:
+      return {FoldRounding::Whole, -128.0, 127.0};
+    case DType::Int16:
+      return {FoldRounding::Whole, -32768.0, 32767.0};
+    case DType::Int32:
+      return {FoldRounding::Whole, -2147483648.0, 2147483647.0};
+    default:
+      return {FoldRounding::Whole};
   }
+}
+
+std::optional<std::vector<double>> fold(const Op& op, const std::vector<FoldOperand>& operands,
+                                        const Shape& shape, const FoldType& type) {
+  std::optional<Values> result = compute(op, operands, shape, type.rounding);
+  if (!result || static_cast<std::int64_t>(result->size()) != element_count(shape))
+    return std::nullopt;
   for (double& value : *result) {
-    if (dtype == DataType::Float) value = static_cast<double>(static_cast<float>(value));
-    if (is_real(dtype)) continue;
+    if (type.rounding == FoldRounding::Float32)
+      value = static_cast<double>(static_cast<float>(value));
+    if (type.rounding != FoldRounding::Whole) continue;
     value = std::trunc(value);
-    if (!holds(dtype, value)) return std::nullopt;
+    if (value < type.least || value > type.most) return std::nullopt;  // NaN, not known, passes
   }
   return result;
 }
 
-}  // namespace visionpress::graphdef
+}  // namespace visionpress
