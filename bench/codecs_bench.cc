@@ -9,7 +9,7 @@
 
 #include "base/buffer.h"
 #include "codecs/decode.h"
-#include "codecs/scheme.h"
+#include "codecs/family.h"
 
 namespace visionpress {
 namespace {
@@ -56,14 +56,15 @@ void copy(benchmark::State& state) {
 }
 
 void encode(benchmark::State& state, const char* name) {
-  const Scheme* scheme = find_scheme(name);
+  const Form form = *parse_form(name);
+  const Family* family = find_family(form);
   EncodeError error;
   EncodeOptions options;
   options.threads = static_cast<int>(state.range(0));
   options.error = &error;
   for (auto _ : state) {
     for (const Layer& layer : detector_layers()) {
-      auto encoded = scheme->encode(layer.weights, layer.shape, options);
+      auto encoded = family->encode(layer.weights, layer.shape, form, options);
       benchmark::DoNotOptimize(encoded->codes.data());
     }
   }
@@ -71,9 +72,11 @@ void encode(benchmark::State& state, const char* name) {
 }
 
 std::vector<EncodedWeight> encode_all(const char* name) {
+  const Form form = *parse_form(name);
+  const Family* family = find_family(form);
   std::vector<EncodedWeight> all;
   for (const Layer& layer : detector_layers()) {
-    all.push_back(*find_scheme(name)->encode(layer.weights, layer.shape, EncodeOptions()));
+    all.push_back(*family->encode(layer.weights, layer.shape, form, EncodeOptions()));
   }
   return all;
 }

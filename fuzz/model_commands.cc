@@ -5,7 +5,6 @@
 #include <limits>
 #include <string>
 
-#include "codecs/scheme.h"
 #include "eval/image.h"
 #include "formats/open_model.h"
 #include "fuzz_input.h"
@@ -50,7 +49,7 @@ void compress_by_all(const std::string& path, const char* extension) {
   options.overwrite = true;
   options.threads = 1;
   options.min_elements = 1;
-  for (const Scheme& scheme : all_schemes()) {
+  for (const SchemeInfo& scheme : schemes()) {
     options.scheme = scheme.name;
     const auto written = compress(options);
     require_no_fault_of_ours(written, "what is compressed can be read back");

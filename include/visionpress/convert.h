@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "visionpress/compress.h"
 #include "visionpress/model.h"
 #include "visionpress/result.h"
 #include "visionpress/vocabulary.h"
+#include "visionpress/weight_row.h"
 
 namespace visionpress {
 

@@ -4,15 +4,15 @@
 #include <filesystem>
 #include <map>
 
-#include "api/encode_weights.h"
 #include "api/open_input.h"
-#include "api/plan.h"
 #include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
-#include "codecs/scheme.h"
+#include "codecs/family.h"
 #include "formats/format_table.h"
+#include "press/press.h"
+#include "press/verify.h"
 #include "visionpress/model.h"
 
 namespace visionpress {
@@ -81,36 +81,6 @@ Result<void> check_output(const OpenedModel& model, const CompressOptions& optio
   return {};
 }
 
-/// The bytes of the new model. Without a change they are the input's own: a format's writer may
-/// keep the meaning and not the bytes.
-Result<FilePieces> make_pieces(const OpenedModel& model, const CompressOptions& options,
-                               const std::vector<WeightEdit>& edits) {
-  if (!edits.empty()) return model.source->rewrite(edits, rewrite_options(options));
-  FilePieces pieces;
-  pieces.pieces.push_back(model.bytes());
-  return pieces;
-}
-
-/// A file that would grow stays as it is: what little its weights lose takes more room around them.
-Result<FilePieces> make_smaller_pieces(const OpenedModel& model, const CompressOptions& options,
-                                       std::vector<Encoded>& all) {
-  VP_ASSIGN_OR_RETURN(FilePieces pieces, make_pieces(model, options, list_edits(all)));
-  const std::uint64_t bytes = count_bytes(pieces);
-  const bool changes = !list_edits(all).empty();
-  if (!changes || bytes < model.bytes().size()) return pieces;
-  for (Encoded& encoded : all) {
-    if (!encoded.row.kept_because.empty()) continue;
-    encoded.row.to = encoded.row.from;
-    encoded.row.bytes_after = encoded.row.bytes_before;
-    encoded.row.snr_db = encoded.row.max_steps = std::nullopt;
-    encoded.row.channel_snr_db = encoded.row.lost_share = std::nullopt;
-    encoded.row.weak_because.clear();
-    encoded.row.kept_because =
-        fmt::format("the file would not shrink: {} bytes, not {}", bytes, model.bytes().size());
-  }
-  return make_pieces(model, options, {});
-}
-
 Result<void> write_pieces(const OpenedModel& model, const CompressResult& result,
                           const FilePieces& pieces, bool changed, OutputFile& file) {
   if (!is_archive(model) || !is_archive_wanted(result.output)) {
@@ -124,16 +94,24 @@ Result<void> write_pieces(const OpenedModel& model, const CompressResult& result
   return file.write({&bytes, 1});
 }
 
+/// errors: of the reader; Internal for a weight that is not what was meant.
+Result<void> verify_file(const std::string& path, const SourceModel& source,
+                         const std::vector<PressedWeight>& pressed) {
+  VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
+  return verify_written(source, pressed, written.graph());
+}
+
 Result<void> write_model(const OpenedModel& model, const CompressOptions& options,
-                         std::vector<Encoded>& all, CompressResult& result) {
+                         const RewriteOptions& rewrite, std::vector<PressedWeight>& pressed,
+                         CompressResult& result) {
   VP_ASSIGN_OR_RETURN(
       OutputFile file,
       OutputFile::create(result.output, options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
-  const auto pieces = make_smaller_pieces(model, options, all);
+  const auto pieces = rewrite_smaller(*model.source, model.bytes(), rewrite, pressed);
   if (!pieces) return in_file(pieces.error(), options.input);
   result.bytes_after = count_bytes(*pieces);
-  VP_RETURN_IF_ERROR(write_pieces(model, result, *pieces, !list_edits(all).empty(), file));
-  if (auto verified = verify_written(file.temporary_path(), model.graph(), all); !verified) {
+  VP_RETURN_IF_ERROR(write_pieces(model, result, *pieces, !list_edits(pressed).empty(), file));
+  if (auto verified = verify_file(file.temporary_path(), *model.source, pressed); !verified) {
     // A file of ours that we cannot read back is our own fault, whatever the reader calls it.
     return fail(ErrorKind::Internal, "{}: not written, since reading it back failed: {}",
                 result.output, verified.error().message);
@@ -141,8 +119,8 @@ Result<void> write_model(const OpenedModel& model, const CompressOptions& option
   return file.commit();
 }
 
-void add_notes(const std::vector<PlannedWeight>& plan, CompressResult& result) {
-  const auto coded = std::ranges::count_if(plan, &PlannedWeight::is_small_already);
+void add_notes(const Plan& plan, CompressResult& result) {
+  const auto coded = std::ranges::count_if(plan.weights, &PlannedWeight::is_small_already);
   if (coded > 0 && result.changed_count() > 0) {
     result.warnings.push_back(
         fmt::format("{} weights are compressed already and stay as they are", coded));
@@ -160,12 +138,29 @@ void add_notes(const std::vector<PlannedWeight>& plan, CompressResult& result) {
   }
 }
 
+Result<PressOptions> press_options(const CompressOptions& options) {
+  PressOptions press;
+  VP_ASSIGN_OR_RETURN(press.form, choose_form(options.scheme));
+  if (options.threads < 0) {
+    return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
+  }
+  press.keep = options.keep;
+  press.keep_first_last = options.keep_first_last;
+  press.min_elements = options.min_elements;
+  press.quantize_biases = options.quantize_biases;
+  if (options.integer_storage == IntegerStorage::WeightOnly) {
+    press.rewrite.integer_form = IntegerForm::WeightOnly;
+  }
+  press.threads = options.threads > 0 ? options.threads : default_thread_count();
+  return press;
+}
+
 }  // namespace
 
 std::vector<SchemeInfo> schemes() {
   std::vector<SchemeInfo> infos;
-  for (const Scheme& scheme : all_schemes()) {
-    infos.push_back({std::string(scheme.name), std::string(scheme.help), scheme.bits});
+  for (const OfferedForm& offered : all_offered()) {
+    infos.push_back({name_of(offered.form), std::string(offered.help), offered.form.bits});
   }
   return infos;
 }
@@ -186,11 +181,7 @@ const WeightRow* CompressResult::worst() const {
 }
 
 Result<CompressResult> compress(const CompressOptions& options) {
-  VP_ASSIGN_OR_RETURN(const Scheme* scheme, choose_scheme(options.scheme));
-  if (options.threads < 0) {
-    return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
-  }
-  const int threads = options.threads > 0 ? options.threads : default_thread_count();
+  VP_ASSIGN_OR_RETURN(const PressOptions press, press_options(options));
   VP_ASSIGN_OR_RETURN(const OpenedModel model, open_input(options.input));
   CompressResult result;
   result.input = options.input;
@@ -201,12 +192,13 @@ Result<CompressResult> compress(const CompressOptions& options) {
   result.warnings = model.warnings;
   if (!is_archive_wanted(result.output)) warn_of_package(model, result.warnings);
   VP_RETURN_IF_ERROR(check_output(model, options, result.output));
-  const auto plan = make_plan(*model.source, *scheme, options);
+  const auto plan = make_plan(*model.source, press);
   if (!plan) return in_file(plan.error(), options.input);
-  auto all = encode_all(model.graph(), *plan, *scheme, threads);
-  if (!all) return in_file(all.error(), options.input);
-  VP_RETURN_IF_ERROR(write_model(model, options, *all, result));
-  for (Encoded& encoded : *all) result.weights.push_back(std::move(encoded.row));
+  CodeStore store(model.graph(), {.threads = press.threads});
+  auto pressed = encode_plan(*plan, store);
+  if (!pressed) return in_file(pressed.error(), options.input);
+  VP_RETURN_IF_ERROR(write_model(model, options, press.rewrite, *pressed, result));
+  for (PressedWeight& weight : *pressed) result.weights.push_back(std::move(weight.row));
   add_notes(*plan, result);
   return result;
 }

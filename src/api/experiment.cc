@@ -6,17 +6,17 @@
 #include <set>
 #include <utility>
 
-#include "api/encode_weights.h"
 #include "api/evaluation.h"
 #include "api/experiment_store.h"
 #include "api/open_input.h"
-#include "api/plan.h"
 #include "base/ascii.h"
 #include "base/error.h"
-#include "codecs/scheme.h"
+#include "base/parallel.h"
+#include "codecs/family.h"
 #include "eval/package_hint.h"
 #include "formats/format_table.h"
 #include "package/sha1.h"
+#include "press/estimate.h"
 #include "visionpress/report.h"
 #include "visionpress/version.h"
 
@@ -87,7 +87,7 @@ Result<void> check_schemes(const std::vector<std::string>& schemes) {
   for (const std::string& scheme : schemes) {
     const std::size_t colon = scheme.find(':');
     const bool has_format = colon != std::string::npos;
-    VP_RETURN_IF_ERROR(choose_scheme(has_format ? scheme.substr(colon + 1) : scheme));
+    VP_RETURN_IF_ERROR(choose_form(has_format ? scheme.substr(colon + 1) : scheme));
     const std::string_view format = std::string_view(scheme).substr(0, has_format ? colon : 0);
     if (!has_format ||
         std::ranges::find(all_formats(), format, &ModelFormat::word) != all_formats().end())
@@ -211,18 +211,19 @@ class Experiment {
 
   /// Those that are wanted and would change a weight of the model.
   void list_schemes(const OpenedModel& model, Export& found) {
-    for (const Scheme& scheme : all_schemes()) {
-      if (!is_wanted(options_, model.graph().format, scheme.name)) continue;
-      const auto plan = make_plan(*model.source, scheme, {});
-      const bool changes = plan && std::ranges::any_of(*plan, [](const PlannedWeight& weight) {
-                             return weight.kept_because.empty();
-                           });
-      if (changes) {
-        found.schemes.emplace_back(scheme.name);
+    PressOptions press;
+    press.threads = default_thread_count();
+    for (const OfferedForm& offered : all_offered()) {
+      press.form = offered.form;
+      const std::string name = name_of(offered.form);
+      if (!is_wanted(options_, model.graph().format, name)) continue;
+      const auto estimate = estimate_form(*model.source, press, model.bytes().size());
+      if (estimate && estimate->weights > 0) {
+        found.schemes.push_back(name);
       } else {
         warnings_.push_back(
-            fmt::format("{}: {} is left out: {}", found.path, scheme.name,
-                        plan ? std::string("it would change nothing") : plan.error().message));
+            fmt::format("{}: {} is left out: {}", found.path, name,
+                        estimate ? "it would change nothing" : estimate.error().message));
       }
     }
   }

@@ -3,10 +3,11 @@
 
 #include "api/model_runner.h"
 #include "api/open_input.h"
-#include "api/plan.h"
 #include "base/error.h"
-#include "codecs/scheme.h"
+#include "base/parallel.h"
+#include "codecs/family.h"
 #include "formats/format_table.h"
+#include "press/estimate.h"
 #include "visionpress/model.h"
 
 namespace visionpress {
@@ -46,21 +47,20 @@ std::string describe_image_input(const InputInfo& info) {
   return text;
 }
 
-/// What each scheme would leave of the file, by its own plan and the format's own writer.
-Result<std::vector<SchemeFit>> estimate_schemes(const OpenedModel& model) {
+/// What each form that is offered would leave of the file.
+std::vector<SchemeFit> estimate_forms(const OpenedModel& model) {
   std::vector<SchemeFit> fits;
   if (model.is_folder) return fits;  // `compress` writes none
-  for (const Scheme& scheme : all_schemes()) {
-    VP_ASSIGN_OR_RETURN(const auto plan, make_plan(*model.source, scheme, {}));
-    SchemeFit fit{.name = std::string(scheme.name), .help = std::string(scheme.help)};
-    fit.weights = static_cast<std::size_t>(std::ranges::count_if(
-        plan, [](const PlannedWeight& weight) { return weight.kept_because.empty(); }));
-    const std::uint64_t source_bytes = model.bytes().size();
-    if (const auto bytes = measure_plan(*model.source, scheme, plan, source_bytes); !bytes) {
-      fit.cannot_because = bytes.error().message;
+  PressOptions press;
+  press.threads = default_thread_count();
+  for (const OfferedForm& offered : all_offered()) {
+    press.form = offered.form;
+    SchemeFit fit{.name = name_of(offered.form), .help = std::string(offered.help)};
+    if (const auto estimate = estimate_form(*model.source, press, model.bytes().size())) {
+      fit.weights = estimate->weights;
+      fit.file_bytes = estimate->bytes;
     } else {
-      fit.file_bytes = bytes->value_or(source_bytes);
-      if (!*bytes) fit.weights = 0;
+      fit.cannot_because = estimate.error().message;
     }
     fits.push_back(std::move(fit));
   }
@@ -123,9 +123,7 @@ Result<ModelInfo> inspect(const std::string& file,
   }
   info.metadata = graph.metadata;
   if (model.package) add_package(*model.package, info);
-  auto fits = estimate_schemes(model);
-  if (!fits) return in_file(fits.error(), file);
-  info.schemes = std::move(*fits);
+  info.schemes = estimate_forms(model);
   info.warnings = model.warnings;
   info.range_is_guess = guesses_range(model, info.labels.size());
   if (info.range_is_guess) info.warnings.emplace_back(kRangeGuess);

@@ -42,24 +42,4 @@ void warn_of_package(const OpenedModel& model, std::vector<std::string>& warning
                                  package.labels.size(), advice));
 }
 
-std::string describe(const WeightCode& code) {
-  switch (code.encoding) {
-    case Encoding::Float32:
-      return "float32";
-    case Encoding::Float16:
-      return "float16";
-    case Encoding::Linear:
-      return fmt::format("linear-{}{}", code.bits, code.scales.size() == 1 ? "-tensor" : "");
-    case Encoding::Table:
-      return fmt::format("palette-{}", code.bits);
-  }
-  return "unknown";
-}
-
-std::uint64_t stored_bytes(const WeightRef& weight) {
-  const WeightCode& code = weight.code;
-  return weight.payload.size() + 4 * (code.scales.size() + code.offsets.size() +
-                                      code.zero_points.size() + code.table.size());
-}
-
 }  // namespace visionpress

@@ -29,9 +29,4 @@ namespace visionpress {
 /// For a file of the model alone: says which labels of its package are no part of it.
 void warn_of_package(const OpenedModel& model, std::vector<std::string>& warnings);
 
-/// "float32", "float16", "linear-8", "palette-6"
-[[nodiscard]] std::string describe(const WeightCode& code);
-/// Bytes of the payload and of the scales, offsets or table that go with it.
-[[nodiscard]] std::uint64_t stored_bytes(const WeightRef& weight);
-
 }  // namespace visionpress

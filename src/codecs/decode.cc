@@ -3,21 +3,16 @@
 #include <algorithm>
 #include <array>
 #include <cstring>
-#include <mutex>
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "codecs/bit_packing.h"
-#include "kernels/weight_codes.h"
+#include "codecs/fp16.h"
+#include "codecs/linear.h"
+#include "codecs/palette.h"
+#include "model/bit_packing.h"
 
 namespace visionpress {
 namespace {
-
-// Largest zero point of which code - zero_point is exact in float32 (24 bits of precision).
-constexpr std::int32_t kMaxZeroPoint = (1 << 24) - 256;
-
-// Below this many contiguous elements of one channel, a kernel call costs more than a plain loop.
-constexpr std::size_t kShortRun = 16;
 
 bool is_packed(const WeightRef& weight) { return weight.packing != Packing::Whole; }
 
@@ -62,52 +57,6 @@ Result<void> check_payload(const WeightRef& weight, std::int64_t count) {
   return {};
 }
 
-Result<void> check_linear(const WeightRef& weight) {
-  const WeightCode& code = weight.code;
-  if (code.scales.size() != 1) {
-    if (code.axis < 0 || static_cast<std::size_t>(code.axis) >= weight.shape.size()) {
-      return fail(ErrorKind::Malformed, "{} scales along axis {} of shape {}", code.scales.size(),
-                  code.axis, to_string(weight.shape));
-    }
-    const std::int64_t channels = weight.shape[static_cast<std::size_t>(code.axis)];
-    if (static_cast<std::uint64_t>(channels) != code.scales.size()) {
-      return fail(ErrorKind::Malformed, "{} scales, axis {} of shape {} needs 1 or {}",
-                  code.scales.size(), code.axis, to_string(weight.shape), channels);
-    }
-  }
-  if (!code.offsets.empty() && code.offsets.size() != code.scales.size()) {
-    return fail(ErrorKind::Malformed, "{} offsets for {} scales", code.offsets.size(),
-                code.scales.size());
-  }
-  if (!code.zero_points.empty() && code.zero_points.size() != code.scales.size()) {
-    return fail(ErrorKind::Malformed, "{} zero points for {} scales", code.zero_points.size(),
-                code.scales.size());
-  }
-  for (const std::int32_t zero_point : code.zero_points) {
-    if (zero_point < -kMaxZeroPoint || zero_point > kMaxZeroPoint) {
-      return fail(ErrorKind::Malformed, "zero point {} is outside {}..{}", zero_point,
-                  -kMaxZeroPoint, kMaxZeroPoint);
-    }
-  }
-  return {};
-}
-
-Result<void> check_table(const WeightCode& code) {
-  const std::size_t entries = std::size_t{1} << code.bits;
-  if (code.table.size() == entries) return {};
-  return fail(ErrorKind::Malformed, "table has {} entries, {} bits need {}", code.table.size(),
-              code.bits, entries);
-}
-
-LinearStep step_of(const WeightCode& code, std::size_t channel) {
-  LinearStep step;
-  step.scale = code.scales[channel];
-  step.offset = code.offsets.empty() ? 0.0F : code.offsets[channel];
-  step.zero_point = code.zero_points.empty() ? 0 : code.zero_points[channel];
-  step.is_signed = code.is_signed;
-  return step;
-}
-
 /// Elements [begin, begin + count) as codes of one byte: the payload's own bytes where it holds
 /// such, else unpacked into `buffer`.
 Bytes view_codes(const WeightRef& weight, std::size_t begin, std::size_t count,
@@ -117,24 +66,6 @@ Bytes view_codes(const WeightRef& weight, std::size_t begin, std::size_t count,
   unpack_codes(weight.payload, weight.code.bits, weight.packing, begin, codes);
   if (weight.code.is_signed) extend_signs(codes, weight.code.bits);
   return codes;
-}
-
-void decode_linear_chunk(const WeightRef& weight, std::size_t begin, Bytes codes,
-                         std::span<float> out) {
-  const WeightCode& code = weight.code;
-  if (code.scales.size() == 1) return decode_linear(codes, step_of(code, 0), out);
-  const std::size_t inner = split_at(weight.shape, static_cast<std::size_t>(code.axis)).inner;
-  for (std::size_t done = 0; done < out.size();) {
-    const std::size_t at = begin + done;
-    const std::size_t run = std::min(inner - at % inner, out.size() - done);
-    const LinearStep step = step_of(code, at / inner % code.scales.size());
-    if (run < kShortRun) {
-      decode_linear_ref(codes.subspan(done, run), step, out.subspan(done, run));
-    } else {
-      decode_linear(codes.subspan(done, run), step, out.subspan(done, run));
-    }
-    done += run;
-  }
 }
 
 /// Whole codes of fewer than 8 bits could be out of their range; packed ones cannot.
@@ -168,7 +99,7 @@ Result<void> check_weight(const WeightRef& weight) {
     VP_RETURN_IF_ERROR(check_linear(weight));
   }
   if (weight.code.encoding == Encoding::Table) {
-    VP_RETURN_IF_ERROR(check_table(weight.code));
+    VP_RETURN_IF_ERROR(check_palette(weight.code));
   }
   return check_codes(weight);
 }
@@ -178,20 +109,15 @@ void decode_part(const WeightRef& weight, std::size_t begin, std::span<float> ou
     std::memcpy(out.data(), weight.payload.data() + begin * 4, out.size_bytes());
     return;
   }
-  if (weight.code.encoding == Encoding::Float16) {
-    decode_halves(weight.payload.subspan(begin * 2), out);
-    return;
-  }
+  if (weight.code.encoding == Encoding::Float16) return decode_fp16_part(weight, begin, out);
   std::array<std::byte, kMaxDecodePart> buffer;  // uninitialised: view_codes writes what is read
   const Bytes codes = view_codes(weight, begin, out.size(), buffer);
   if (weight.code.encoding == Encoding::Linear) {
-    decode_linear_chunk(weight, begin, codes, out);
+    decode_linear_part(weight, begin, codes, out);
     return;
   }
   // Whole codes may exceed the table; check_codes has looked at them.
-  for (std::size_t i = 0; i < out.size(); ++i) {
-    out[i] = weight.code.table[std::to_integer<std::size_t>(codes[i])];
-  }
+  decode_palette_part(weight.code, codes, out);
 }
 
 Result<void> decode_weight(const WeightRef& weight, std::span<float> out, int threads) {

@@ -8,7 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/half.h"
-#include "codecs/bit_packing.h"
+#include "model/bit_packing.h"
 
 namespace visionpress {
 namespace {

@@ -1,11 +1,25 @@
 #pragma once
 
+// What codes lost, from the sums of an encoder's own pass or measured afterwards.
+
+#include <cstddef>
 #include <span>
 
-#include "codecs/scheme.h"
+#include "base/float_view.h"
 #include "kernels/weight_codes.h"
+#include "model/weight.h"
+#include "visionpress/result.h"
 
 namespace visionpress {
+
+/// What the codes of one weight lost.
+struct EncodeError {
+  double snr_db = 0.0;   ///< 10 log10(sum w^2 / sum (w - decoded)^2); infinity when equal
+  double max_abs = 0.0;  ///< largest |w - decoded|
+  double max_steps =
+      0.0;  ///< the same in steps of the code (scale; one unit in the last place for halves)
+  std::size_t saturated = 0;  ///< fp16: values beyond +-65504 that became +-65504
+};
 
 /// Elements whose sums are taken in one piece. Sums of longer runs are the sums of their pieces in
 /// order, so that any number of threads adds the same numbers in the same order.
@@ -18,7 +32,13 @@ inline constexpr std::size_t kSumPiece = std::size_t{1} << 16;
 /// returns: the element count. errors: InvalidArgument.
 [[nodiscard]] Result<std::size_t> check_encode_input(FloatView weights, const Shape& shape);
 
-/// InvalidArgument naming the first value that is no finite number. weights: has one.
+/// InvalidArgument naming the first value that is not a finite number. weights: has one.
 [[nodiscard]] tl::unexpected<Error> fail_not_finite(FloatView weights);
+
+/// Compares an encoded weight with the values it was made from.
+/// errors: Malformed as check_weight; InvalidArgument when `encoded` holds another number of
+/// values.
+[[nodiscard]] Result<EncodeError> measure_error(FloatView weights, const WeightRef& encoded,
+                                                int threads);
 
 }  // namespace visionpress

@@ -1,6 +1,7 @@
 #include "codecs/fp16.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -12,29 +13,17 @@
 namespace visionpress {
 namespace {
 
-// Options: none. A half has no scale, so axis and symmetry mean nothing here.
-
-// Outline.
-
-WeightCode half_code() {
-  WeightCode code;
-  code.encoding = Encoding::Float16;
-  code.bits = 16;
-  return code;
-}
-
-WeightCode outline_fp16(const Shape& /*shape*/, const EncodeOptions& /*options*/) {
-  return half_code();
-}
+// A half has no scale, so axis and granularity mean nothing here.
 
 // Encode.
 
-Result<EncodedWeight> encode_fp16(FloatView weights, const Shape& shape,
+Result<EncodedWeight> encode_fp16(FloatView weights, const Shape& shape, const Form& /*form*/,
                                   const EncodeOptions& options) {
   VP_ASSIGN_OR_RETURN(const std::size_t count, check_encode_input(weights, shape));
   EncodedWeight encoded;
   encoded.shape = shape;
-  encoded.code = half_code();
+  encoded.code.encoding = Encoding::Float16;
+  encoded.code.bits = 16;
   encoded.codes = ByteBuffer(count * 2);
   std::vector<ErrorSums> pieces((count + kSumPiece - 1) / kSumPiece);
   parallel_for(pieces.size(), options.threads, [&](std::size_t i) {
@@ -54,19 +43,46 @@ Result<EncodedWeight> encode_fp16(FloatView weights, const Shape& shape,
   return encoded;
 }
 
-// Decode: decode_weight (decode.h), Encoding::Float16.
-
 }  // namespace
 
-Scheme fp16_scheme() {
+// Estimate.
+
+EncodeError measure_halves(FloatView weights, int threads) {
+  std::vector<ErrorSums> pieces((weights.size() + kSumPiece - 1) / kSumPiece);
+  parallel_for(pieces.size(), threads, [&](std::size_t i) {
+    constexpr std::size_t kPart = 4096;      // a piece's codes stay in the first cache
+    std::array<std::byte, 2 * kPart> codes;  // uninitialised: only written
+    const std::size_t begin = i * kSumPiece;
+    const std::size_t end = std::min(weights.size(), begin + kSumPiece);
+    for (std::size_t at = begin; at < end; at += kPart) {
+      const std::size_t size = std::min(kPart, end - at);
+      pieces[i].add(encode_halves(weights.subview(at, size), MutableBytes(codes).first(size * 2)));
+    }
+  });
+  ErrorSums sums;
+  for (const ErrorSums& piece : pieces) sums.add(piece);
+  return make_encode_error(sums, static_cast<double>(sums.max_steps));
+}
+
+// Decode.
+
+void decode_fp16_part(const WeightRef& weight, std::size_t begin, std::span<float> out) {
+  decode_halves(weight.payload.subspan(begin * 2), out);
+}
+
+Family fp16_family() {
+  static const std::array offered = {OfferedForm{
+      .form = {.encoding = Encoding::Float16, .bits = 16},
+      .help = "half-precision floats: half the size, 11 significant bits",
+  }};
   return {
       .name = "fp16",
-      .help = "half-precision floats: half the size, 11 significant bits",
-      .bits = 16,
-      .floating = true,
+      .encoding = Encoding::Float16,
+      .least_bits = 16,
+      .most_bits = 16,
       .min_elements = 0,
+      .offered = offered,
       .encode = encode_fp16,
-      .outline = outline_fp16,
   };
 }
 

@@ -1,11 +1,17 @@
 #pragma once
 
-#include "codecs/scheme.h"
+#include "codecs/family.h"
 
 namespace visionpress {
 
 /// IEEE halves, rounded to nearest, ties to even. Values beyond +-65504 become +-65504, as in
 /// TensorFlow Lite's converter: an infinite weight would make every output NaN.
-[[nodiscard]] Scheme fp16_scheme();
+[[nodiscard]] Family fp16_family();
+
+/// What halves would lose, without making them. weights: finite.
+[[nodiscard]] EncodeError measure_halves(FloatView weights, int threads);
+
+/// decode_part (decode.h) of a Float16 weight.
+void decode_fp16_part(const WeightRef& weight, std::size_t begin, std::span<float> out);
 
 }  // namespace visionpress

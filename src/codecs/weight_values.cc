@@ -71,23 +71,6 @@ ChannelError summarise(const std::vector<ChannelSums>& channels) {
 
 }  // namespace
 
-EncodeError measure_halves(FloatView weights, int threads) {
-  std::vector<ErrorSums> pieces((weights.size() + kSumPiece - 1) / kSumPiece);
-  parallel_for(pieces.size(), threads, [&](std::size_t i) {
-    constexpr std::size_t kPart = 4096;      // a piece's codes stay in the first cache
-    std::array<std::byte, 2 * kPart> codes;  // uninitialised: only written
-    const std::size_t begin = i * kSumPiece;
-    const std::size_t end = std::min(weights.size(), begin + kSumPiece);
-    for (std::size_t at = begin; at < end; at += kPart) {
-      const std::size_t size = std::min(kPart, end - at);
-      pieces[i].add(encode_halves(weights.subview(at, size), MutableBytes(codes).first(size * 2)));
-    }
-  });
-  ErrorSums sums;
-  for (const ErrorSums& piece : pieces) sums.add(piece);
-  return make_encode_error(sums, static_cast<double>(sums.max_steps));
-}
-
 Result<ChannelError> measure_channels(FloatView weights, const WeightRef& encoded, int channel_axis,
                                       int threads) {
   VP_RETURN_IF_ERROR(check_weight(encoded));

@@ -1,13 +1,12 @@
 #pragma once
 
-// What halves would lose of a weight, and what single channels lose.
+// What single channels of a weight lose.
 
-#include "codecs/scheme.h"
+#include "base/float_view.h"
+#include "model/weight.h"
+#include "visionpress/result.h"
 
 namespace visionpress {
-
-/// What halves would lose, without making them. weights: finite.
-[[nodiscard]] EncodeError measure_halves(FloatView weights, int threads);
 
 /// What one figure for a whole weight hides: the largest channel drowns the others in it.
 struct ChannelError {

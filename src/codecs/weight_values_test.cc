@@ -7,6 +7,8 @@
 #include <gtest/gtest.h>
 
 #include "codecs/decode.h"
+#include "codecs/family.h"
+#include "codecs/fp16.h"
 
 namespace visionpress {
 namespace {
@@ -19,12 +21,13 @@ std::vector<float> make_normal(std::size_t count, float sigma, std::uint32_t see
   return values;
 }
 
-EncodedWeight encode_linear8(const char* scheme, const std::vector<float>& values,
-                             const Shape& shape, int axis) {
+EncodedWeight encode_linear8(const char* name, const std::vector<float>& values, const Shape& shape,
+                             int axis) {
   EncodeOptions options;
   options.channel_axis = axis;
-  options.symmetric = true;
-  auto encoded = find_scheme(scheme)->encode(values, shape, options);
+  Form form = *parse_form(name);
+  form.is_signed = true;
+  auto encoded = find_family(form)->encode(values, shape, form, options);
   EXPECT_TRUE(encoded);
   return std::move(*encoded);
 }
@@ -36,7 +39,9 @@ TEST(WeightValuesTest, HalvesAreMeasuredAsTheyAreEncoded) {
       EncodeError expected;
       EncodeOptions options;
       options.error = &expected;
-      ASSERT_TRUE(find_scheme("fp16")->encode(values, {static_cast<std::int64_t>(count)}, options));
+      const Form form = *parse_form("fp16");
+      ASSERT_TRUE(
+          find_family(form)->encode(values, {static_cast<std::int64_t>(count)}, form, options));
       const EncodeError measured = measure_halves(values, 2);
       // The same numbers, added in pieces of another size: doubles, so to nine digits.
       EXPECT_NEAR(measured.snr_db, expected.snr_db, 1e-9 * std::abs(expected.snr_db) + 1e-9);

@@ -4,6 +4,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "model/kernel_axes.h"
 
 namespace visionpress {
 namespace {
@@ -20,33 +21,6 @@ tl::unexpected<Error> no_window(std::int64_t extent, std::int64_t stride, std::i
 Result<void> check_padding(std::int64_t before, std::int64_t after) {
   if (before >= 0 && after >= 0 && before <= kLargest && after <= kLargest) return {};
   return fail(ErrorKind::Malformed, "padding of {} and {} pixels", before, after);
-}
-
-struct KernelSizes {
-  std::int64_t out = 0;
-  std::int64_t in_per_group = 0;
-  std::int64_t height = 0;
-  std::int64_t width = 0;
-};
-
-KernelSizes kernel_sizes(const Shape& k, KernelLayout layout, std::int64_t groups) {
-  switch (layout) {
-    case KernelLayout::Oihw:
-      return {k[0], k[1], k[2], k[3]};
-    case KernelLayout::Iohw:
-      return {checked_multiply(k[1], groups).value_or(0), k[0] / groups, k[2], k[3]};
-    case KernelLayout::Ohwi:
-      return {k[0], k[3], k[1], k[2]};
-    case KernelLayout::Hwo:
-      return {k[3], 1, k[1], k[2]};
-    case KernelLayout::Hwio:
-      return {k[3], k[2], k[0], k[1]};
-    case KernelLayout::Hwoi:
-      return {k[2], k[3], k[0], k[1]};
-    case KernelLayout::Hwim:
-      return {checked_multiply(k[2], k[3]).value_or(0), 1, k[0], k[1]};
-  }
-  return {};
 }
 
 // Whether the kernel's axes are those of `channels` input channels in so many groups.

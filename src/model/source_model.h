@@ -9,20 +9,19 @@
 
 #include "base/buffer.h"
 #include "base/bytes.h"
+#include "model/form.h"
 #include "model/graph.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
 
-/// What weights of a format can be; api hands it to the codecs and checks plans against it.
-struct FormatLimits {
-  bool linear_needs_symmetric = false;  ///< offsets must be 0 and codes signed in -127..127
-  /// Codes are stored with the least and the largest value they reach: a scale that is read back is
-  /// the one that was written to float32's rounding of these.
-  bool linear_by_range = false;
-  bool float16_by_layer = false;  ///< kernel and bias must have the same floating type
-  /// Halves of fewer elements are not worth what the format puts around them.
-  std::size_t float16_least_elements = 0;
+/// What a format asks of all weights that take one form.
+struct FormRules {
+  /// The weights of a layer take the form together or not at all (Core ML: kernel and bias have the
+  /// same floating type).
+  bool whole_layers = false;
+  /// Weights of fewer elements are not worth what the format puts around them.
+  std::size_t least_elements = 0;
 };
 
 /// How an 8-bit kernel is stored in formats that have more than one way.
@@ -54,9 +53,19 @@ class SourceModel {
   virtual ~SourceModel() = default;
 
   [[nodiscard]] virtual const Graph& graph() const = 0;
-  [[nodiscard]] virtual FormatLimits limits() const = 0;
   /// Why no weight of this file can be replaced.  errors: Unsupported.
   [[nodiscard]] virtual Result<void> check_rewritable() const { return {}; }
+  [[nodiscard]] virtual FormRules rules(const Form& /*form*/) const { return {}; }
+  /// The form that this file gives to weight `index` when `wish` is asked for: the sign of its
+  /// codes, and one scale where the file has room for one alone.
+  [[nodiscard]] virtual Form adapt(std::size_t index, const Form& wish) const = 0;
+  /// Why this file cannot hold weight `index` in `form`, an answer of `adapt`; empty: it can. Asked
+  /// before any work: a rewrite by edits of such forms is not refused for their form.
+  [[nodiscard]] virtual std::string why_not(std::size_t index, const Form& form,
+                                            const RewriteOptions& options) const = 0;
+  /// The code that a reader of the new file finds where `code` was written. Formats that store a
+  /// scale as something else (GraphDef: as the ends of a range) give its rounding.
+  [[nodiscard]] virtual WeightCode stored_code(const WeightCode& code) const { return code; }
   /// Bytes that the file gains around a weight of this code, its scales and codes not counted: what
   /// decides whether the code pays. Close, not exact.
   [[nodiscard]] virtual std::uint64_t estimate_overhead(std::size_t /*weight_index*/,
@@ -67,7 +76,7 @@ class SourceModel {
   /// The file with these weights replaced and nothing else changed; no edits: the same file
   /// (protobuf: the same bytes; flatbuffers: the same structure). Pieces borrow from the mapped
   /// source, from the edits' codes and from the result itself.
-  /// errors: InvalidArgument when an edit breaks the format's limits, Unsupported when the file has
+  /// errors: InvalidArgument when the file cannot hold an edit, Unsupported when the file has
   /// a part that cannot be carried over, with its path.
   [[nodiscard]] virtual Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
                                                    const RewriteOptions& options) const = 0;

@@ -77,7 +77,6 @@ struct Weight {
   int channel_axis = 0;  ///< the output-channel axis of stored.shape
   /// Weights of equal group belong to one layer and change floating type together.
   std::size_t layer_group = 0;
-  bool one_scale = false;          ///< the format takes linear codes of it with one scale alone
   std::string fixed_because = {};  ///< not empty: the writer cannot replace it, and why
   WeightRef stored = {};
 };

@@ -11,6 +11,7 @@
 #include <omp.h>
 
 #include "base/error.h"
+#include "model/kernel_axes.h"
 
 namespace visionpress {
 namespace {
@@ -112,27 +113,12 @@ typename Forward::primitive_desc describe(const Geometry& g, dnnl::algorithm alg
 }  // namespace
 
 std::array<std::int64_t, 5> kernel_strides(const ConvSpec& spec) {
-  const std::int64_t all = spec.out_channels;
-  const std::int64_t o = all / spec.groups;
-  const std::int64_t i = spec.in_channels / spec.groups;
-  const std::int64_t h = spec.kernel[0];
-  const std::int64_t w = spec.kernel[1];
-  switch (spec.kernel_layout) {
-    case KernelLayout::Oihw:
-      return {o * i * h * w, i * h * w, h * w, w, 1};
-    case KernelLayout::Iohw:
-      return {i * o * h * w, h * w, o * h * w, w, 1};
-    case KernelLayout::Ohwi:
-      return {o * h * w * i, h * w * i, 1, w * i, i};
-    case KernelLayout::Hwo:
-    case KernelLayout::Hwim:  // [in, multiplier] is [out], each channel's results together
-      return {o, 1, 1, w * all, all};
-    case KernelLayout::Hwio:
-      return {o, 1, all, w * i * all, i * all};
-    case KernelLayout::Hwoi:
-      return {o * i, i, 1, w * all * i, all * i};
-  }
-  return {};
+  const KernelSizes sizes{.groups = spec.groups,
+                          .out = spec.out_channels,
+                          .in_per_group = spec.in_channels / spec.groups,
+                          .height = spec.kernel[0],
+                          .width = spec.kernel[1]};
+  return kernel_strides(sizes, spec.kernel_layout);
 }
 
 struct Convolution::Impl {

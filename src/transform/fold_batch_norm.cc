@@ -1,7 +1,7 @@
 #include <cmath>
 
 #include "base/error.h"
-#include "transform/channel_layout.h"
+#include "model/kernel_axes.h"
 #include "transform/graph_editor.h"
 #include "transform/passes.h"
 
@@ -60,14 +60,14 @@ std::size_t find_target(GraphEditor& editor, TensorId x, std::size_t channels) {
   }
   if (node.inputs.size() > 2 && node.inputs[2] != kNoTensor && !editor.is_constant(node.inputs[2]))
     return GraphEditor::kNoNode;
-  const auto layout = find_channel_layout(node.op, editor.tensor(node.inputs[1]).shape);
+  const auto layout = find_output_channels(node.op, editor.tensor(node.inputs[1]).shape);
   return layout && layout->channels == channels ? before : GraphEditor::kNoNode;
 }
 
 Result<void> fold_into(GraphEditor& editor, std::size_t index, const Affine& affine) {
   const TensorId kernel = editor.node(index).inputs[1];
   const Shape shape = editor.tensor(kernel).shape;
-  const auto layout = find_channel_layout(editor.node(index).op, shape);
+  const auto layout = find_output_channels(editor.node(index).op, shape);
   if (!layout) return fail(ErrorKind::Internal, "{}: no channels", editor.node(index).path);
   VP_ASSIGN_OR_RETURN(std::vector<float> weights, editor.load_values(kernel));
   for (std::size_t o = 0; o < layout->outer; ++o) {

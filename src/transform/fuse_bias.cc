@@ -1,5 +1,5 @@
 #include "base/error.h"
-#include "transform/channel_layout.h"
+#include "model/kernel_axes.h"
 #include "transform/graph_editor.h"
 #include "transform/passes.h"
 
@@ -59,7 +59,7 @@ Result<void> fuse_bias(OwnedGraph& owned) {
       if (target.inputs.size() > 2 &&
           (target.inputs[2] == kNoTensor || !editor.is_constant(target.inputs[2])))
         continue;
-      const auto layout = find_channel_layout(target.op, editor.tensor(target.inputs[1]).shape);
+      const auto layout = find_output_channels(target.op, editor.tensor(target.inputs[1]).shape);
       // A constant of more axes than the result would give the sum more axes.
       if (!layout || editor.tensor(constant).shape.size() > editor.tensor(x).shape.size()) {
         continue;

@@ -1,4 +1,5 @@
 #include "lower/window.h"
+#include "model/kernel_axes.h"
 #include "transform/graph_editor.h"
 #include "transform/passes.h"
 
@@ -8,19 +9,9 @@ namespace {
 /// Height and width of a kernel in its layout.
 std::optional<std::array<std::int64_t, 2>> kernel_size(const Shape& kernel, KernelLayout layout) {
   if (kernel.size() != 4) return std::nullopt;
-  switch (layout) {
-    case KernelLayout::Oihw:
-    case KernelLayout::Iohw:
-      return std::array{kernel[2], kernel[3]};
-    case KernelLayout::Ohwi:
-    case KernelLayout::Hwo:
-      return std::array{kernel[1], kernel[2]};
-    case KernelLayout::Hwio:
-    case KernelLayout::Hwoi:
-    case KernelLayout::Hwim:
-      return std::array{kernel[0], kernel[1]};
-  }
-  return std::nullopt;
+  const KernelAxes axes = kernel_axes(layout);
+  return std::array{kernel[static_cast<std::size_t>(axes.height)],
+                    kernel[static_cast<std::size_t>(axes.width)]};
 }
 
 bool pads_planes_with_zeros(const Pad& pad) {

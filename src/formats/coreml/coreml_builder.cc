@@ -92,7 +92,6 @@ Result<TensorId> LayerBuilder::add_weight(const WeightUse& use) {
   weight.role = use.role;
   weight.channel_axis = use.shape.channel_axis;
   weight.layer_group = index_;
-  weight.one_scale = use.one_scale;
   weight.fixed_because = use.fixed_because;
   if (updatable_ || parsed.updatable) {
     weight.fixed_because = "it can be trained on the device (isUpdatable), which takes floats only";

@@ -70,7 +70,6 @@ struct WeightUse {
   const char* suffix = "";  ///< "weights", "bias": the end of its name
   WeightRole role = WeightRole::Kernel;
   WeightShape shape = {};
-  bool one_scale = false;          ///< linear codes of it have one scale
   Shape view = {};                 ///< shape the graph sees it in; empty: the stored one
   const char* fixed_because = "";  ///< why the writer must leave it; empty: it may be replaced
 };

@@ -66,7 +66,6 @@ WeightUse kernel_use(const ConvolutionShape& shape) {
     use.shape.channel_axis = 1;
     // With groups the scales' order along the input axis is not specified, so one scale alone.
     use.shape.scale_count = shape.groups == 1 ? shape.out : 1;
-    use.one_scale = shape.groups != 1;
   } else {
     use.shape.shape = {shape.out, shape.kernel_channels, shape.kernel[0], shape.kernel[1]};
     use.shape.scale_count = shape.out;

@@ -25,7 +25,10 @@ class CoreMlModel : public SourceModel {
         version_(version) {}
 
   [[nodiscard]] const Graph& graph() const override { return graph_; }
-  [[nodiscard]] FormatLimits limits() const override;
+  [[nodiscard]] FormRules rules(const Form& form) const override;
+  [[nodiscard]] Form adapt(std::size_t index, const Form& wish) const override;
+  [[nodiscard]] std::string why_not(std::size_t index, const Form& form,
+                                    const RewriteOptions& options) const override;
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
                                            const RewriteOptions& options) const override;
 

@@ -397,15 +397,16 @@ TEST(CoreMlReader, TakesASizeWithinTheInputsRange) {
 }
 
 TEST(CoreMlReader, GivesAGroupedDeconvolutionOneScale) {
-  const auto weight = [](std::uint64_t groups) {
+  const auto form = [](std::uint64_t groups) {
     Message params;
     params.varint(1, 2).varint(2, 3 * groups).varint(10, groups).varint(20, 1).varint(20, 1);
     params.varint(60, 1).message(51, Message()).message(90, kSixFloats);
-    const Graph graph = graph_of(model_file({layer("up", "image", "out", 100, params)}));
-    return graph.weights.empty() ? Weight() : graph.weights[0];
+    const Buffer file = model_file({layer("up", "image", "out", 100, params)});
+    Diagnostics diagnostics;
+    return read_coreml(file, diagnostics).value()->adapt(0, *parse_form("linear-8"));
   };
-  EXPECT_FALSE(weight(1).one_scale);
-  EXPECT_TRUE(weight(2).one_scale);
+  EXPECT_EQ(form(1).granularity, Granularity::Channel);
+  EXPECT_EQ(form(2).granularity, Granularity::Tensor);
 }
 
 TEST(CoreMlReader, ReadsTheMatrixOfABatchedMatmul) {

@@ -10,6 +10,7 @@
 #include "base/error.h"
 #include "formats/coreml/coreml_model.h"
 #include "formats/coreml/coreml_schema.h"
+#include "model/bit_packing.h"
 #include "wire/protobuf_patch.h"
 
 namespace visionpress::coreml {
@@ -151,30 +152,6 @@ ByteBuffer encode_quantization(const WeightCode& code) {
   return field;
 }
 
-/// One bit stream, each code's high bit first, zeros up to the last byte's end.
-Result<ByteBuffer> pack_msb_first(const Weight& weight, Bytes codes, unsigned bits) {
-  ByteBuffer packed;
-  packed.reserve((codes.size() / 8 + 1) * bits);
-  std::uint32_t pending = 0;
-  unsigned pending_bits = 0;
-  for (const std::byte code : codes) {
-    const auto value = std::to_integer<std::uint32_t>(code);
-    if ((value >> bits) != 0) {
-      return fail(ErrorKind::InvalidArgument, "{}: code {} does not fit into {} bits", weight.name,
-                  value, bits);
-    }
-    pending = (pending << bits) | value;
-    pending_bits += bits;
-    if (pending_bits < 8) continue;
-    pending_bits -= 8;
-    packed.push_back(static_cast<std::byte>((pending >> pending_bits) & 0xffU));
-  }
-  if (pending_bits != 0) {
-    packed.push_back(static_cast<std::byte>((pending << (8 - pending_bits)) & 0xffU));
-  }
-  return packed;
-}
-
 std::uint32_t payload_field(Encoding encoding) {
   switch (encoding) {
     case Encoding::Float32:
@@ -194,9 +171,11 @@ Result<std::vector<Bytes>> encode_payload(const Weight& weight, const EncodedWei
   Bytes payload = value.codes;
   const bool floating = is_floating(value.code.encoding);
   if (!floating && value.code.bits != 8) {
-    VP_ASSIGN_OR_RETURN(ByteBuffer packed,
-                        pack_msb_first(weight, payload, static_cast<unsigned>(value.code.bits)));
-    owned.push_back(std::move(packed));
+    if (const auto wide = find_wide_code(payload, value.code.bits)) {
+      return fail(ErrorKind::InvalidArgument, "{}: code {} does not fit into {} bits", weight.name,
+                  std::to_integer<unsigned>(payload[*wide]), value.code.bits);
+    }
+    owned.push_back(pack_codes(payload, value.code.bits, Packing::MsbFirst));
     payload = owned.back();
   }
   ByteBuffer prefix;
@@ -226,10 +205,31 @@ std::uint64_t needed_version(Encoding encoding) {
 
 }  // namespace
 
-FormatLimits CoreMlModel::limits() const {
-  FormatLimits limits;
-  limits.float16_by_layer = true;
-  return limits;
+FormRules CoreMlModel::rules(const Form& form) const {
+  return {.whole_layers = is_floating(form.encoding)};
+}
+
+Form CoreMlModel::adapt(std::size_t index, const Form& wish) const {
+  Form form = wish;
+  form.is_signed = false;
+  const bool one_scale = slots_[index].scale_count == 1;
+  if (form.granularity == Granularity::Channel && one_scale) form.granularity = Granularity::Tensor;
+  return form;
+}
+
+std::string CoreMlModel::why_not(std::size_t index, const Form& form,
+                                 const RewriteOptions& /*options*/) const {
+  const Weight& weight = graph_.weights[index];
+  if (!weight.fixed_because.empty()) return weight.fixed_because;
+  if (is_floating(form.encoding)) return {};
+  if (form.bits < 1 || form.bits > 8) return "Core ML takes codes of 1 to 8 bits";
+  if (form.granularity == Granularity::Block) {
+    return "Core ML NeuralNetwork files have no scales per block";
+  }
+  if (form.is_signed) return "Core ML takes unsigned codes with an offset";
+  const bool channels = form.granularity == Granularity::Channel && weight.stored.shape.size() > 1;
+  if (channels && slots_[index].scale_count == 1) return "Core ML takes one scale for this weight";
+  return {};
 }
 
 Result<FilePieces> CoreMlModel::rewrite(std::span<const WeightEdit> edits,

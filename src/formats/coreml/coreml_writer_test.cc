@@ -10,6 +10,7 @@
 #include "base/shared_testonly.h"
 #include "formats/coreml/coreml_build_testonly.h"
 #include "formats/coreml/coreml_reader.h"
+#include "formats/form_answers_testonly.h"
 
 namespace visionpress {
 namespace {
@@ -374,6 +375,23 @@ TEST(CoreMlWriter, RefusesEditsThatCoreMlCannotExpress) {
   const std::vector<WeightEdit> twice = {{0, &good}, {0, &good}};
   EXPECT_EQ(model->rewrite(twice, {}).error().message, "conv:weights is replaced twice");
   EXPECT_FALSE(rewrite_one(*model, 7, good));
+}
+
+TEST(CoreMlWriter, TakesWhatItsModelHasNoReasonAgainst) {
+  const auto file = MappedFile::open(VP_SOURCE_DIR "/demo/model/model.mlmodel");
+  ASSERT_TRUE(file);
+  const auto model = read(file->bytes());
+  ASSERT_NE(model, nullptr);
+  EXPECT_GT(expect_answers_kept(*model, {}), 7 * model->graph().weights.size());
+  EXPECT_EQ(answer_to(*model, 0, "linear-4-block-32"),
+            "Core ML NeuralNetwork files have no scales per block");
+  EXPECT_EQ(answer_to(*model, 0, "palette-3"), "");
+  Form form = *parse_form("linear-8");
+  EXPECT_FALSE(model->adapt(0, form).is_signed);
+  form.is_signed = true;
+  EXPECT_EQ(model->why_not(0, form, {}), "Core ML takes unsigned codes with an offset");
+  EXPECT_TRUE(model->rules(*parse_form("fp16")).whole_layers);
+  EXPECT_FALSE(model->rules(form).whole_layers);
 }
 
 TEST(CoreMlWriter, LeavesWeightsThatCanBeTrained) {

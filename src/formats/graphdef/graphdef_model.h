@@ -19,7 +19,10 @@ class GraphDefModel : public SourceModel {
         weight_nodes_(std::move(weight_nodes)) {}
 
   [[nodiscard]] const Graph& graph() const override { return graph_; }
-  [[nodiscard]] FormatLimits limits() const override;
+  [[nodiscard]] Form adapt(std::size_t index, const Form& wish) const override;
+  [[nodiscard]] std::string why_not(std::size_t index, const Form& form,
+                                    const RewriteOptions& options) const override;
+  [[nodiscard]] WeightCode stored_code(const WeightCode& code) const override;
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
                                            const RewriteOptions& options) const override;
 

@@ -9,6 +9,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "formats/graphdef/graphdef_dequantize.h"
 #include "formats/graphdef/graphdef_encode.h"
 #include "formats/graphdef/graphdef_model.h"
 #include "wire/protobuf_patch.h"
@@ -163,23 +164,31 @@ struct Ranges {
   std::vector<float> maxs = {};
 };
 
-Result<Ranges> make_ranges(const Weight& weight, const WeightCode& code) {
+Ranges make_ranges(const WeightCode& code) {
   Ranges ranges;
   for (std::size_t i = 0; i < code.scales.size(); ++i) {
     const double min = code.offsets.empty() ? 0.0 : static_cast<double>(code.offsets[i]);
     const double max = min + 255.0 * static_cast<double>(code.scales[i]);
     ranges.mins.push_back(static_cast<float>(min));
     ranges.maxs.push_back(static_cast<float>(max));
-    if (std::isfinite(ranges.mins[i]) && std::isfinite(ranges.maxs[i])) continue;
-    return fail(ErrorKind::InvalidArgument, "{}: code 255 of channel {} is no finite float32",
-                weight.name, i);
   }
   return ranges;
 }
 
+/// errors: InvalidArgument for a range that ends beyond the largest float32.
+Result<void> check_finite(const Weight& weight, const Ranges& ranges) {
+  for (std::size_t i = 0; i < ranges.mins.size(); ++i) {
+    if (std::isfinite(ranges.mins[i]) && std::isfinite(ranges.maxs[i])) continue;
+    return fail(ErrorKind::InvalidArgument, "{}: code 255 of channel {} is no finite float32",
+                weight.name, i);
+  }
+  return {};
+}
+
 Result<void> add_dequantize(RewriteState& state, const Weight& weight, const GraphNode& node,
                             const EncodedWeight& value, NodePieces& pieces) {
-  VP_ASSIGN_OR_RETURN(const Ranges ranges, make_ranges(weight, value.code));
+  const Ranges ranges = make_ranges(value.code);
+  VP_RETURN_IF_ERROR(check_finite(weight, ranges));
   const bool per_channel = ranges.mins.size() > 1;
   const Shape range_shape =
       per_channel ? Shape{static_cast<std::int64_t>(ranges.mins.size())} : Shape{};
@@ -310,10 +319,27 @@ Result<void> add_edit(RewriteState& state, const Weight& weight, const GraphNode
 
 }  // namespace
 
-FormatLimits GraphDefModel::limits() const {
-  FormatLimits limits;
-  limits.linear_by_range = true;
-  return limits;
+Form GraphDefModel::adapt(std::size_t /*index*/, const Form& wish) const {
+  Form form = wish;
+  form.is_signed = false;
+  return form;
+}
+
+std::string GraphDefModel::why_not(std::size_t index, const Form& form,
+                                   const RewriteOptions& /*options*/) const {
+  const Weight& weight = graph_.weights[index];
+  if (!weight.fixed_because.empty()) return weight.fixed_because;
+  if (form.encoding == Encoding::Table) return "a GraphDef has no tables of values";
+  if (form.encoding != Encoding::Linear) return {};
+  if (form.granularity == Granularity::Block) return "a GraphDef has no scales per block";
+  if (form.bits != 8 || form.is_signed) return "a GraphDef takes unsigned codes of 8 bits";
+  return {};
+}
+
+WeightCode GraphDefModel::stored_code(const WeightCode& code) const {
+  if (code.encoding != Encoding::Linear) return code;
+  const Ranges ranges = make_ranges(code);
+  return make_range_code(DequantizeType{}, ranges.mins, ranges.maxs, code.axis);
 }
 
 std::string why_fixed(const GraphNode& node, const StoredTensor& tensor) {

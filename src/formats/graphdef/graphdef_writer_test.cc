@@ -12,6 +12,7 @@
 
 #include "base/mapped_file.h"
 #include "base/shared_testonly.h"
+#include "formats/form_answers_testonly.h"
 #include "formats/graphdef/graphdef_build_testonly.h"
 #include "formats/graphdef/graphdef_dequantize.h"
 #include "formats/graphdef/graphdef_reader.h"
@@ -281,6 +282,35 @@ TEST(GraphDefWriter, SaysWhichWeightsStay) {
       EXPECT_NE(weight.fixed_because, "") << weight.name;
     }
   }
+}
+
+TEST(GraphDefWriter, TakesWhatItsModelHasNoReasonAgainst) {
+  const ByteBuffer file = small_graph();
+  const auto model = read(file);
+  const std::size_t index = find_weight(*model, "kernel");
+  EXPECT_EQ(expect_answers_kept(*model, {}), 4U);  // float32, fp16, linear-8, linear-8-tensor
+  EXPECT_EQ(answer_to(*model, index, "palette-8"), "a GraphDef has no tables of values");
+  EXPECT_EQ(answer_to(*model, index, "linear-4"), "a GraphDef takes unsigned codes of 8 bits");
+  EXPECT_EQ(answer_to(*model, index, "linear-8-block-32"), "a GraphDef has no scales per block");
+}
+
+TEST(GraphDefWriter, SaysWhichCodeItsReaderWillFind) {
+  const ByteBuffer file = small_graph();
+  const auto model = read(file);
+  const std::size_t index = find_weight(*model, "kernel");
+  EncodedWeight value = code_edit({3, 3, 4, 8}, 8, 3);
+  value.code.offsets.clear();
+  for (std::size_t i = 0; i < 8; ++i) {
+    value.code.scales[i] = 0.1F / static_cast<float>(3 + i);
+    value.code.offsets.push_back(-0.7F / static_cast<float>(1 + i));
+  }
+  const ByteBuffer written = rewrite_one(*model, index, value).value();
+  const auto again = read(written);
+  const WeightCode& found = again->graph().weights[find_weight(*again, "kernel")].stored.code;
+  const WeightCode expected = model->stored_code(value.code);
+  EXPECT_EQ(found.scales, expected.scales);
+  EXPECT_EQ(found.offsets, expected.offsets);
+  EXPECT_NE(found.scales, value.code.scales);  // some are rounded: the test would show it
 }
 
 TEST(GraphDefWriter, RefusesEditsThatNoGraphDefHolds) {

@@ -66,6 +66,10 @@ Result<std::map<std::string, std::string, std::less<>>> read_object_keys(
   return keys;
 }
 
+constexpr const char* kNotRewritten =
+    "a SavedModel is not rewritten; convert it to TensorFlow Lite, or freeze it to a .pb file "
+    "first";
+
 /// A frozen graph that owns its bytes.
 class SavedModel : public SourceModel {
  public:
@@ -73,15 +77,19 @@ class SavedModel : public SourceModel {
       : frozen_(std::move(frozen)), inner_(std::move(inner)) {}
 
   [[nodiscard]] const Graph& graph() const override { return inner_->graph(); }
-  [[nodiscard]] FormatLimits limits() const override { return inner_->limits(); }
+  [[nodiscard]] Result<void> check_rewritable() const override {
+    return fail(ErrorKind::Unsupported, "{}", kNotRewritten);
+  }
+  [[nodiscard]] Form adapt(std::size_t index, const Form& wish) const override {
+    return inner_->adapt(index, wish);
+  }
+  [[nodiscard]] std::string why_not(std::size_t /*index*/, const Form& /*form*/,
+                                    const RewriteOptions& /*options*/) const override {
+    return kNotRewritten;
+  }
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> /*edits*/,
                                            const RewriteOptions& /*options*/) const override {
-    return tl::unexpected<Error>(check_rewritable().error());
-  }
-  [[nodiscard]] Result<void> check_rewritable() const override {
-    return fail(ErrorKind::Unsupported,
-                "a SavedModel is not rewritten; convert it to TensorFlow Lite, or freeze it to a "
-                ".pb file first");
+    return fail(ErrorKind::Unsupported, "{}", kNotRewritten);
   }
 
  private:

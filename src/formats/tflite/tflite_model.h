@@ -42,7 +42,11 @@ class TfliteModel final : public SourceModel {
       : file(file_bytes), root(model_root) {}
 
   [[nodiscard]] const Graph& graph() const override { return graph_; }
-  [[nodiscard]] FormatLimits limits() const override;
+  [[nodiscard]] Result<void> check_rewritable() const override;
+  [[nodiscard]] FormRules rules(const Form& form) const override;
+  [[nodiscard]] Form adapt(std::size_t index, const Form& wish) const override;
+  [[nodiscard]] std::string why_not(std::size_t index, const Form& form,
+                                    const RewriteOptions& options) const override;
   [[nodiscard]] std::uint64_t estimate_overhead(std::size_t weight_index, const WeightCode& code,
                                                 const RewriteOptions& options) const override;
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,

@@ -20,17 +20,19 @@ class RewritePlanner {
         subgraph_(at_index(*model.root.subgraphs(), 0)) {}
 
   Result<RewritePlan> plan(std::span<const WeightEdit> edits);
+  /// Whether TensorFlow 1.12 runs these codes where the weight is read.
+  bool is_legacy_kernel(std::size_t index, const Form& form);
 
  private:
-  Result<void> check_distinct() const;
   Result<PlannedEdit> check_edit(const WeightEdit& edit) const;
   Result<void> check_linear(const WeightEdit& edit, const std::string& name) const;
-  bool is_hybrid_use(const TfliteUse& use, const EncodedWeight& value) const;
+  bool is_hybrid_use(const TfliteUse& use, const WeightCode& code) const;
   void decide_form(PlannedEdit& edit);
   bool keep_bias_float(const PlannedEdit& edit);
   bool is_bias_float(const TfliteUse& use, std::set<std::size_t>& halves) const;
   bool is_grouped(const TfliteUse& use, const Shape& kernel) const;
   void spread_scale(PlannedEdit& edit) const;
+  bool has_legacy_kernels(const PlannedEdit& edit) const;
   Result<void> check_legacy(const PlannedEdit& edit) const;
   std::size_t count_listed(std::size_t buffer) const;
   void plan_buffer(PlannedEdit& edit);
@@ -68,17 +70,6 @@ bool has_repeats(const flatbuffers::Vector<flatbuffers::Offset<T>>* vector) {
     if (!seen.insert(&at_index(*vector, i)).second) return true;
   }
   return false;
-}
-
-/// An edit of one element must not change another that is stored as the same table.
-Result<void> RewritePlanner::check_distinct() const {
-  if (has_repeats(subgraph_.tensors()) || has_repeats(subgraph_.operators()) ||
-      has_repeats(root_.subgraphs())) {
-    return fail(ErrorKind::Unsupported,
-                "two tensors or operators are one table in the file; its weights cannot "
-                "be replaced");
-  }
-  return {};
 }
 
 Result<void> RewritePlanner::check_linear(const WeightEdit& edit, const std::string& name) const {
@@ -159,9 +150,10 @@ std::vector<TfliteUse> RewritePlanner::all_uses(const TflitePlace& place) const 
 }
 
 /// Whether the runtime has a kernel for float activations and this 8-bit kernel at this place.
-bool RewritePlanner::is_hybrid_use(const TfliteUse& use, const EncodedWeight& value) const {
-  const Code code = code_of(use.operator_index);
-  if (code != Code::CONV_2D && code != Code::DEPTHWISE_CONV_2D && code != Code::FULLY_CONNECTED) {
+bool RewritePlanner::is_hybrid_use(const TfliteUse& use, const WeightCode& code) const {
+  const Code reader = code_of(use.operator_index);
+  if (reader != Code::CONV_2D && reader != Code::DEPTHWISE_CONV_2D &&
+      reader != Code::FULLY_CONNECTED) {
     return false;
   }
   if (use.slot != 1) return false;
@@ -169,13 +161,12 @@ bool RewritePlanner::is_hybrid_use(const TfliteUse& use, const EncodedWeight& va
   const std::int32_t x = stored.inputs()->Get(0);
   if (x < 0 || source_tensor(static_cast<std::size_t>(x)).type() != tfl::TensorType::FLOAT32)
     return false;
-  if (code == Code::FULLY_CONNECTED) {
+  if (reader == Code::FULLY_CONNECTED) {
     const auto* options = stored.builtin_options_as_FullyConnectedOptions();
     if (options == nullptr || options->weights_format() != tfl::WeightsFormat::DEFAULT)
       return false;
   }
-  return value.code.scales.size() == 1 ||
-         value.code.axis == (code == Code::DEPTHWISE_CONV_2D ? 3 : 0);
+  return code.scales.size() == 1 || code.axis == (reader == Code::DEPTHWISE_CONV_2D ? 3 : 0);
 }
 
 /// Whether the bias beside a kernel will be a float32 constant. A half bias that nobody asked to
@@ -241,12 +232,12 @@ void RewritePlanner::decide_form(PlannedEdit& edit) {
     return;
   }
   const Code first = code_of(uses.front().operator_index);
-  edit.direct =
-      std::all_of(uses.begin(), uses.end(),
-                  [&](const TfliteUse& use) {
-                    return is_hybrid_use(use, *edit.value) && code_of(use.operator_index) == first;
-                  }) &&
-      keep_bias_float(edit);
+  edit.direct = std::all_of(uses.begin(), uses.end(),
+                            [&](const TfliteUse& use) {
+                              return is_hybrid_use(use, edit.value->code) &&
+                                     code_of(use.operator_index) == first;
+                            }) &&
+                keep_bias_float(edit);
   if (!edit.direct) return;
   if (options_.integer_form == IntegerForm::TensorFlow112) {
     edit.type = tfl::TensorType::UINT8;
@@ -255,19 +246,38 @@ void RewritePlanner::decide_form(PlannedEdit& edit) {
   }
 }
 
-/// TensorFlow 1.12 had 8-bit kernels for plain convolutions and matrices, with one scale a tensor.
-Result<void> RewritePlanner::check_legacy(const PlannedEdit& edit) const {
-  if (options_.integer_form != IntegerForm::TensorFlow112 ||
-      edit.value->code.encoding != Encoding::Linear) {
-    return {};
-  }
+/// TensorFlow 1.12 had 8-bit kernels for plain convolutions and matrices, with one scale per
+/// tensor.
+bool RewritePlanner::has_legacy_kernels(const PlannedEdit& edit) const {
   const std::vector<TfliteUse> uses = all_uses(*edit.place);
   const bool plain = std::all_of(uses.begin(), uses.end(), [&](const TfliteUse& use) {
     const Code code = code_of(use.operator_index);
     return code == Code::FULLY_CONNECTED ||
            (code == Code::CONV_2D && !is_grouped(use, edit.value->shape));
   });
-  if (edit.direct && plain && edit.scales.size() == 1) return {};
+  return edit.direct && plain && edit.scales.size() == 1;
+}
+
+bool RewritePlanner::is_legacy_kernel(std::size_t index, const Form& form) {
+  const Weight& weight = model_.graph().weights[index];
+  const auto code = outline_code(weight.stored.shape, form, weight.channel_axis);
+  if (!code) return false;
+  count_buffer_users();
+  const EncodedWeight outline{.shape = weight.stored.shape, .code = *code};
+  PlannedEdit edit;
+  edit.value = &outline;
+  edit.place = &model_.places[index];
+  edit.weight = &weight;
+  edit.scales = code->scales;
+  decide_form(edit);
+  return has_legacy_kernels(edit);
+}
+
+Result<void> RewritePlanner::check_legacy(const PlannedEdit& edit) const {
+  if (options_.integer_form != IntegerForm::TensorFlow112 ||
+      edit.value->code.encoding != Encoding::Linear || has_legacy_kernels(edit)) {
+    return {};
+  }
   return fail(
       ErrorKind::InvalidArgument,
       "\"{}\": TensorFlow 1.12 has 8-bit kernels in CONV_2D and FULLY_CONNECTED alone, with "
@@ -443,7 +453,7 @@ void RewritePlanner::count_buffer_users() {
 Result<RewritePlan> RewritePlanner::plan(std::span<const WeightEdit> edits) {
   count_buffer_users();
   if (edits.empty()) return std::move(plan_);
-  VP_RETURN_IF_ERROR(check_distinct());
+  VP_RETURN_IF_ERROR(check_distinct(model_));
   std::vector<PlannedEdit> checked;
   for (const WeightEdit& edit : edits) {
     VP_ASSIGN_OR_RETURN(PlannedEdit planned, check_edit(edit));
@@ -468,6 +478,38 @@ Result<RewritePlan> RewritePlanner::plan(std::span<const WeightEdit> edits) {
 }
 
 }  // namespace
+
+Result<void> check_distinct(const TfliteModel& model) {
+  const tfl::SubGraph& subgraph = at_index(*model.root.subgraphs(), 0);
+  if (has_repeats(subgraph.tensors()) || has_repeats(subgraph.operators()) ||
+      has_repeats(model.root.subgraphs())) {
+    return fail(ErrorKind::Unsupported,
+                "two tensors or operators are one table in the file; its weights cannot "
+                "be replaced");
+  }
+  return {};
+}
+
+std::string why_not(const TfliteModel& model, const RewriteOptions& options, std::size_t index,
+                    const Form& form) {
+  const Weight& weight = model.graph().weights[index];
+  if (!weight.fixed_because.empty()) return weight.fixed_because;
+  const bool given_out = std::ranges::any_of(
+      model.places[index].dequantizes, [](const auto& dequantize) { return dequantize.is_output; });
+  if (form.encoding == Encoding::Float32 && given_out) {
+    return "the model gives out its decoded values";
+  }
+  if (form.encoding == Encoding::Table) return "TFLite has no tables of values";
+  if (form.encoding != Encoding::Linear) return {};
+  if (weight.role != WeightRole::Kernel) return "the format holds only float biases";
+  if (form.granularity == Granularity::Block) return "TFLite has no scales per block";
+  if (form.bits != 8 || !form.is_signed) return "TFLite takes signed codes of 8 bits";
+  if (options.integer_form == IntegerForm::TensorFlow112 &&
+      !RewritePlanner(model, options).is_legacy_kernel(index, form)) {
+    return "TensorFlow 1.12 has no 8-bit kernel for its operator";
+  }
+  return {};
+}
 
 Result<RewritePlan> plan_rewrite(const TfliteModel& model, const RewriteOptions& options,
                                  std::span<const WeightEdit> edits) {

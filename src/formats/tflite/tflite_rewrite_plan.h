@@ -66,6 +66,14 @@ struct RewritePlan {
   std::set<std::size_t> dropped_operators = {};
 };
 
+/// errors: Unsupported where two tensors or operators are one table in the file: an edit of one
+/// would change the other.
+[[nodiscard]] Result<void> check_distinct(const TfliteModel& model);
+
+/// Why a rewrite could not store weight `index` in `form`; empty: it can.
+[[nodiscard]] std::string why_not(const TfliteModel& model, const RewriteOptions& options,
+                                  std::size_t index, const Form& form);
+
 /// Borrows from the model and from the edits' values.
 /// errors: InvalidArgument for an edit that the format cannot hold, Unsupported for a file that
 /// cannot be carried over.

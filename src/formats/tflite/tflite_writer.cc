@@ -399,13 +399,24 @@ Result<FilePieces> TfliteWriter::write() {
 
 }  // namespace
 
-FormatLimits TfliteModel::limits() const {
-  FormatLimits limits;
-  limits.linear_needs_symmetric = true;
+FormRules TfliteModel::rules(const Form& form) const {
   // 128 elements save 256 bytes; the DEQUANTIZE that each needs takes 100 to 200 of them by the
   // length of its name (estimate_overhead), and is run for every image.
-  limits.float16_least_elements = 128;
-  return limits;
+  constexpr std::size_t kLeastHalves = 128;
+  return {.least_elements = form.encoding == Encoding::Float16 ? kLeastHalves : 0};
+}
+
+Result<void> TfliteModel::check_rewritable() const { return tflite::check_distinct(*this); }
+
+Form TfliteModel::adapt(std::size_t /*index*/, const Form& wish) const {
+  Form form = wish;
+  form.is_signed = form.encoding == Encoding::Linear;
+  return form;
+}
+
+std::string TfliteModel::why_not(std::size_t index, const Form& form,
+                                 const RewriteOptions& options) const {
+  return tflite::why_not(*this, options, index, form);
 }
 
 std::uint64_t TfliteModel::estimate_overhead(std::size_t weight_index, const WeightCode& code,

@@ -11,6 +11,7 @@
 #include "base/half.h"
 #include "base/mapped_file.h"
 #include "base/shared_testonly.h"
+#include "formats/form_answers_testonly.h"
 #include "formats/tflite/tflite_build_testonly.h"
 #include "formats/tflite/tflite_model.h"
 #include "formats/tflite/tflite_reader.h"
@@ -440,6 +441,40 @@ TEST(TfliteWriter, EveryFloatModelBecomesHalvesHybridAndWeightOnly) {
       }
     }
   }
+}
+
+TEST(TfliteWriter, WhatItsModelHasNoReasonAgainstIsTaken) {
+  const auto file = MappedFile::open(VP_SOURCE_DIR "/demo/model/model.tflite");
+  ASSERT_TRUE(file);
+  const auto model = open_bytes(file->bytes());
+  ASSERT_NE(model, nullptr);
+  for (const IntegerForm form :
+       {IntegerForm::DynamicRange, IntegerForm::WeightOnly, IntegerForm::TensorFlow112}) {
+    EXPECT_GT(expect_answers_kept(*model, {form}), 2 * model->graph().weights.size());
+  }
+  std::size_t kernel = 0;
+  while (model->graph().weights.at(kernel).role != WeightRole::Kernel) ++kernel;
+  EXPECT_EQ(answer_to(*model, kernel, "palette-8"), "TFLite has no tables of values");
+  EXPECT_EQ(answer_to(*model, kernel, "linear-8-block-32"), "TFLite has no scales per block");
+  EXPECT_TRUE(model->adapt(kernel, *parse_form("linear-8")).is_signed);
+  EXPECT_EQ(model->rules(*parse_form("fp16")).least_elements, 128U);
+}
+
+TEST(TfliteWriter, TensorFlow112HasNoKernelForAScalePerChannel) {
+  const auto file = MappedFile::open(VP_SOURCE_DIR "/demo/model/model.tflite");
+  ASSERT_TRUE(file);
+  const auto model = open_bytes(file->bytes());
+  ASSERT_NE(model, nullptr);
+  const std::vector<Weight>& weights = model->graph().weights;
+  std::size_t kernels = 0;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i].role != WeightRole::Kernel || weights[i].stored.shape.size() != 4) continue;
+    ++kernels;
+    EXPECT_EQ(answer_to(*model, i, "linear-8-tensor", {IntegerForm::TensorFlow112}), "");
+    EXPECT_EQ(answer_to(*model, i, "linear-8", {IntegerForm::TensorFlow112}),
+              "TensorFlow 1.12 has no 8-bit kernel for its operator");
+  }
+  EXPECT_GT(kernels, 0U);
 }
 
 TEST(TfliteWriter, CodesBeyondTheLimitsAreRefused) {

@@ -1,4 +1,4 @@
-#include "api/check_conversion.h"
+#include "transform/compare_conversion.h"
 
 #include <cmath>
 #include <limits>
@@ -29,7 +29,7 @@ ConversionOutcome compare(const Scaled& source, const Scaled& written) {
   return outcome.value_or(ConversionOutcome());
 }
 
-TEST(CheckConversion, TheSameGraphDoesNotDiffer) {
+TEST(CompareConversion, TheSameGraphDoesNotDiffer) {
   const Scaled source({0.5F, 1.0F, 2.0F});
   const ConversionOutcome outcome = compare(source, Scaled({0.5F, 1.0F, 2.0F}));
   EXPECT_EQ(outcome.not_done_because, "");
@@ -37,53 +37,53 @@ TEST(CheckConversion, TheSameGraphDoesNotDiffer) {
   EXPECT_EQ(outcome.values, 90U);
 }
 
-TEST(CheckConversion, AnotherFactorIsFound) {
+TEST(CompareConversion, AnotherFactorIsFound) {
   const ConversionOutcome outcome =
       compare(Scaled({0.5F, 1.0F, 2.0F}), Scaled({0.5F, 1.01F, 2.0F}));
   EXPECT_GT(outcome.difference.share, kMostConvertedDifference);
   EXPECT_EQ(outcome.difference.output, "value2");
 }
 
-TEST(CheckConversion, AnotherShapeIsSaid) {
+TEST(CompareConversion, AnotherShapeIsSaid) {
   const Scaled source({0.5F, 1.0F, 2.0F});
   const Scaled written({0.5F, 1.0F, 2.0F}, Reshape{{90}});
   EXPECT_EQ(compare(source, written).difference.other_form,
             "output \"value2\" has the shape [90], its source's [1,6,5,3]");
 }
 
-TEST(CheckConversion, NaNInBothIsEqualAndCounted) {
+TEST(CompareConversion, NaNInBothIsEqualAndCounted) {
   const float nan = std::numeric_limits<float>::quiet_NaN();
   const ConversionOutcome outcome = compare(Scaled({nan, 1.0F, 2.0F}), Scaled({nan, 1.0F, 2.0F}));
   EXPECT_EQ(outcome.difference.share, 0.0);
   EXPECT_EQ(outcome.not_finite, 30U);
 }
 
-TEST(CheckConversion, NaNOnOneSideIsInfinitelyFar) {
+TEST(CompareConversion, NaNOnOneSideIsInfinitelyFar) {
   const ConversionOutcome outcome = compare(
       Scaled({0.5F, 1.0F, 2.0F}), Scaled({0.5F, std::numeric_limits<float>::quiet_NaN(), 2.0F}));
   EXPECT_TRUE(std::isinf(outcome.difference.share));
 }
 
-TEST(CheckConversion, AWrongFactorIsFoundBehindAFloorToo) {
+TEST(CompareConversion, AWrongFactorIsFoundBehindAFloorToo) {
   const Unary floor = {UnaryKind::Floor};
   const ConversionOutcome outcome =
       compare(Scaled({0.5F, 1.0F, 2.0F}, floor), Scaled({0.5F, 1.2F, 2.0F}, floor));
   EXPECT_GT(outcome.difference.share, kMostConvertedDifference);
 }
 
-TEST(CheckConversion, ASourceThatCannotBeRunIsNoFaultOfTheFile) {
+TEST(CompareConversion, ASourceThatCannotBeRunIsNoFaultOfTheFile) {
   const Scaled source({0.5F, 1.0F, 2.0F}, Unsupported{"no"});
   const ConversionOutcome outcome = compare(source, Scaled({0.5F, 1.0F, 2.0F}));
   EXPECT_NE(outcome.not_done_because, "");
 }
 
-TEST(CheckConversion, AFileThatCannotBeRunThoughItsSourceCanIsAnError) {
+TEST(CompareConversion, AFileThatCannotBeRunThoughItsSourceCanIsAnError) {
   const Scaled source({0.5F, 1.0F, 2.0F});
   const Scaled written({0.5F, 1.0F, 2.0F}, Unsupported{"no"});
   EXPECT_FALSE(compare_conversion(source.graph, written.graph, kImage, 1));
 }
 
-TEST(CheckConversion, ARunThatEndsForTimeIsNoFaultOfTheFile) {
+TEST(CompareConversion, ARunThatEndsForTimeIsNoFaultOfTheFile) {
   const Stop stop = {std::chrono::steady_clock::now(), nullptr};
   const Scaled source({0.5F, 1.0F, 2.0F});
   const Scaled written({0.5F, 1.01F, 2.0F});

@@ -1,4 +1,4 @@
-#include "codecs/scheme.h"
+#include "codecs/family.h"
 
 #include <algorithm>
 #include <cmath>
@@ -26,11 +26,22 @@ std::vector<float> make_weights(const Shape& shape, unsigned seed = 11) {
   return weights;
 }
 
-EncodedWeight encode(const char* name, FloatView weights, const Shape& shape,
+Form make_form(std::string_view name, bool is_signed) {
+  Form form = parse_form(name).value_or(Form());
+  form.is_signed = is_signed && form.encoding == Encoding::Linear;
+  return form;
+}
+
+EncodedWeight encode(const Form& form, FloatView weights, const Shape& shape,
                      const EncodeOptions& options) {
-  auto encoded = find_scheme(name)->encode(weights, shape, options);
+  auto encoded = find_family(form)->encode(weights, shape, form, options);
   EXPECT_TRUE(encoded) << encoded.error().message;
   return encoded ? *encoded : EncodedWeight();
+}
+
+EncodedWeight encode(std::string_view name, FloatView weights, const Shape& shape,
+                     const EncodeOptions& options, bool is_signed = false) {
+  return encode(make_form(name, is_signed), weights, shape, options);
 }
 
 void expect_identical(const EncodedWeight& a, const EncodedWeight& b) {
@@ -118,42 +129,80 @@ EncodedWeight encode_naively(const std::vector<float>& weights, const Shape& sha
 const Shape kShapes[] = {{1, 1},        {2, 1},        {1, 7},        {3, 5, 1, 1}, {16, 3, 3, 3},
                          {5, 17, 2, 2}, {1, 3, 3, 33}, {2, 8, 16, 1}, {3, 70000},   {1, 140001}};
 
-TEST(SchemeTest, NamesAreUniqueAndFound) {
-  std::set<std::string_view> names;
-  for (const Scheme& scheme : all_schemes()) {
-    EXPECT_TRUE(names.insert(scheme.name).second) << scheme.name;
-    ASSERT_NE(find_scheme(scheme.name), nullptr);
-    EXPECT_EQ(find_scheme(scheme.name)->name, scheme.name);
-    EXPECT_FALSE(scheme.help.empty());
+TEST(FamilyTest, OfferedNamesAreUniqueAndFoundAndHaveAFamily) {
+  std::set<std::string> names;
+  for (const OfferedForm& offered : all_offered()) {
+    const std::string name = name_of(offered.form);
+    EXPECT_TRUE(names.insert(name).second) << name;
+    ASSERT_NE(find_offered(name), nullptr);
+    EXPECT_EQ(find_offered(name)->form, offered.form);
+    EXPECT_FALSE(offered.help.empty());
+    ASSERT_NE(find_family(offered.form), nullptr) << name;
+    EXPECT_EQ(find_family(offered.form)->encoding, offered.form.encoding);
   }
-  EXPECT_EQ(find_scheme("linear-9"), nullptr);
-  EXPECT_EQ(find_scheme(""), nullptr);
+  EXPECT_EQ(names, (std::set<std::string>{"fp16", "linear-8", "linear-8-tensor"}));
+  EXPECT_EQ(find_offered("linear-9"), nullptr);
+  EXPECT_EQ(find_offered("float32"), nullptr);
+  EXPECT_EQ(find_offered(""), nullptr);
+  EXPECT_EQ(find_family(Form{}), nullptr);
 }
 
-TEST(SchemeTest, OutlinesHaveTheFormOfTheResult) {
-  for (const Scheme& scheme : all_schemes()) {
+TEST(FamilyTest, TheOutlineOfAFormIsTheCodeThatItsFamilyMakes) {
+  for (const char* name : {"fp16", "linear-8", "linear-8-tensor", "linear-3", "linear-5-tensor"}) {
     for (const Shape& shape : kShapes) {
-      for (const bool symmetric : {false, true}) {
-        EncodeOptions options;
-        options.symmetric = symmetric;
+      for (const bool is_signed : {false, true}) {
         const EncodedWeight encoded =
-            encode(scheme.name.data(), make_weights(shape), shape, options);
-        const WeightCode outline = scheme.outline(shape, options);
-        EXPECT_EQ(outline.encoding, encoded.code.encoding);
-        EXPECT_EQ(outline.bits, encoded.code.bits);
-        EXPECT_EQ(outline.is_signed, encoded.code.is_signed);
-        EXPECT_EQ(outline.axis, encoded.code.axis);
-        EXPECT_EQ(outline.scales.size(), encoded.code.scales.size()) << scheme.name;
-        EXPECT_EQ(outline.offsets.size(), encoded.code.offsets.size()) << scheme.name;
-        EXPECT_EQ(encoded.codes.size() * 8,
-                  static_cast<std::size_t>(element_count(shape).value_or(0)) *
-                      static_cast<std::size_t>(outline.bits));
+            encode(name, make_weights(shape), shape, EncodeOptions(), is_signed);
+        const auto outline = outline_code(shape, make_form(name, is_signed), 0);
+        ASSERT_TRUE(outline);
+        EXPECT_EQ(outline->encoding, encoded.code.encoding);
+        EXPECT_EQ(outline->bits, encoded.code.bits);
+        EXPECT_EQ(outline->is_signed, encoded.code.is_signed);
+        EXPECT_EQ(outline->axis, encoded.code.axis);
+        EXPECT_EQ(outline->scales.size(), encoded.code.scales.size()) << name;
+        EXPECT_EQ(outline->offsets.size(), encoded.code.offsets.size()) << name;
+        const std::size_t width = encoded.code.encoding == Encoding::Float16 ? 2 : 1;
+        EXPECT_EQ(encoded.codes.size(), count_of(shape) * width);
       }
     }
   }
 }
 
-TEST(SchemeTest, LinearCodesAreThoseOfTheNaiveEncoderOnEveryAxis) {
+TEST(FamilyTest, LinearCodesOfFewBitsStayOnTheirGridWithinHalfAStep) {
+  for (const bool is_signed : {false, true}) {
+    for (int bits = is_signed ? 2 : 1; bits <= 8; ++bits) {
+      for (const Shape& shape : kShapes) {
+        const std::vector<float> weights = make_weights(shape);
+        Form form = make_form("linear-8", is_signed);
+        form.bits = bits;
+        const EncodedWeight encoded = encode(form, weights, shape, EncodeOptions());
+        ASSERT_TRUE(check_weight(encoded.view()));  // no code is beyond the bits
+        expect_within_half_a_step(weights, encoded);
+        const int most = (1 << (is_signed ? bits - 1 : bits)) - 1;
+        for (const std::byte code : encoded.codes) {
+          const int value = is_signed ? static_cast<std::int8_t>(code) : std::to_integer<int>(code);
+          ASSERT_LE(value, most);
+          ASSERT_GE(value, is_signed ? -most : 0);
+        }
+      }
+    }
+  }
+}
+
+TEST(FamilyTest, FormsThatTheFamilyDoesNotHaveAreRefused) {
+  const std::vector<float> weights = make_weights({4, 8});
+  Form form = make_form("linear-8", true);
+  form.bits = 1;
+  const auto one_bit = find_family(form)->encode(weights, {4, 8}, form, EncodeOptions());
+  ASSERT_FALSE(one_bit);
+  EXPECT_EQ(one_bit.error().message, "linear codes have 2..8 bits, not those of linear-1");
+  form = make_form("linear-4-block-4", false);
+  const auto blocks = find_family(form)->encode(weights, {4, 8}, form, EncodeOptions());
+  ASSERT_FALSE(blocks);
+  EXPECT_EQ(blocks.error().message, "linear codes are not made in blocks (linear-4-block-4)");
+}
+
+TEST(FamilyTest, LinearCodesAreThoseOfTheNaiveEncoderOnEveryAxis) {
   for (const Shape& shape : kShapes) {
     const std::vector<float> weights = make_weights(shape);
     for (int axis = 0; axis < static_cast<int>(shape.size()); ++axis) {
@@ -162,34 +211,33 @@ TEST(SchemeTest, LinearCodesAreThoseOfTheNaiveEncoderOnEveryAxis) {
       for (const bool symmetric : {false, true}) {
         EncodeOptions options;
         options.channel_axis = axis;
-        options.symmetric = symmetric;
         SCOPED_TRACE(testing::Message() << to_string(shape) << " axis " << axis);
-        expect_identical(encode("linear-8", weights, shape, options),
+        expect_identical(encode("linear-8", weights, shape, options, symmetric),
                          encode_naively(weights, shape, axis, symmetric, true));
-        expect_identical(encode("linear-8-tensor", weights, shape, options),
+        expect_identical(encode("linear-8-tensor", weights, shape, options, symmetric),
                          encode_naively(weights, shape, axis, symmetric, false));
       }
     }
   }
 }
 
-TEST(SchemeTest, BytesAndErrorsAreTheSameForEveryIsaAndThreadCount) {
+TEST(FamilyTest, BytesAndErrorsAreTheSameForEveryIsaAndThreadCount) {
   const Isa before = active_isa();
-  for (const Scheme& scheme : all_schemes()) {
+  for (const OfferedForm& offered : all_offered()) {
     for (const Shape& shape : kShapes) {
       const std::vector<float> weights = make_weights(shape);
       force_isa(Isa::Scalar);
       EncodeError expected_error;
       EncodeOptions options;
       options.error = &expected_error;
-      const EncodedWeight expected = encode(scheme.name.data(), weights, shape, options);
+      const EncodedWeight expected = encode(offered.form, weights, shape, options);
       for (const Isa isa : {Isa::Scalar, Isa::Avx2, Isa::Avx3, Isa::Best}) {
         force_isa(isa);
         for (const int threads : {1, 2, 3}) {
           EncodeError error;
           options.error = &error;
           options.threads = threads;
-          expect_identical(encode(scheme.name.data(), weights, shape, options), expected);
+          expect_identical(encode(offered.form, weights, shape, options), expected);
           expect_identical(error, expected_error);
         }
       }
@@ -198,7 +246,7 @@ TEST(SchemeTest, BytesAndErrorsAreTheSameForEveryIsaAndThreadCount) {
   force_isa(before);
 }
 
-TEST(SchemeTest, EveryDecodedWeightLiesWithinHalfAStep) {
+TEST(FamilyTest, EveryDecodedWeightLiesWithinHalfAStep) {
   for (const Shape& shape : kShapes) {
     for (const float shift : {0.0F, 5.0F, -300.0F}) {
       std::vector<float> weights = make_weights(shape);
@@ -207,16 +255,16 @@ TEST(SchemeTest, EveryDecodedWeightLiesWithinHalfAStep) {
         for (const bool symmetric : {false, true}) {
           EncodeOptions options;
           options.channel_axis = axis;
-          options.symmetric = symmetric;
-          expect_within_half_a_step(weights, encode("linear-8", weights, shape, options));
-          expect_within_half_a_step(weights, encode("linear-8-tensor", weights, shape, options));
+          for (const char* name : {"linear-8", "linear-8-tensor"}) {
+            expect_within_half_a_step(weights, encode(name, weights, shape, options, symmetric));
+          }
         }
       }
     }
   }
 }
 
-TEST(SchemeTest, TheEndsOfTheFloatRangeStayWithinHalfAStepToo) {
+TEST(FamilyTest, TheEndsOfTheFloatRangeStayWithinHalfAStepToo) {
   const float huge = std::numeric_limits<float>::max();
   const float tiny = std::numeric_limits<float>::denorm_min();
   for (const auto& weights : {std::vector<float>{0.0F, huge / 2.0F, huge / 4.0F, 1.0F},
@@ -224,12 +272,11 @@ TEST(SchemeTest, TheEndsOfTheFloatRangeStayWithinHalfAStepToo) {
                               std::vector<float>{-tiny, tiny * 255.0F, 0.0F, tiny}}) {
     EncodeOptions options;
     expect_within_half_a_step(weights, encode("linear-8", weights, {1, 4}, options));
-    options.symmetric = true;
-    expect_within_half_a_step(weights, encode("linear-8", weights, {1, 4}, options));
+    expect_within_half_a_step(weights, encode("linear-8", weights, {1, 4}, options, true));
   }
 }
 
-TEST(SchemeTest, AConstantChannelDecodesExactly) {
+TEST(FamilyTest, AConstantChannelDecodesExactly) {
   const std::vector<float> weights(6, 0.1F);
   EncodeError error;
   EncodeOptions options;
@@ -241,22 +288,20 @@ TEST(SchemeTest, AConstantChannelDecodesExactly) {
   EXPECT_EQ(error.snr_db, std::numeric_limits<double>::infinity());
 }
 
-TEST(SchemeTest, ASymmetricZeroChannelHasScaleOne) {
-  EncodeOptions options;
-  options.symmetric = true;
-  const EncodedWeight encoded =
-      encode("linear-8", std::vector<float>{0.0F, -0.0F, 1.0F, -2.0F}, {2, 2}, options);
+TEST(FamilyTest, ASymmetricZeroChannelHasScaleOne) {
+  const EncodedWeight encoded = encode("linear-8", std::vector<float>{0.0F, -0.0F, 1.0F, -2.0F},
+                                       {2, 2}, EncodeOptions(), true);
   EXPECT_EQ(encoded.code.scales, (std::vector<float>{1.0F, 2.0F / 127.0F}));
   EXPECT_TRUE(encoded.code.offsets.empty());
   EXPECT_TRUE(encoded.code.is_signed);
 }
 
-TEST(SchemeTest, AVectorHasOneScale) {
+TEST(FamilyTest, AVectorHasOneScale) {
   const EncodedWeight encoded = encode("linear-8", make_weights({40}), {40}, EncodeOptions());
   EXPECT_EQ(encoded.code.scales.size(), 1U);
 }
 
-TEST(SchemeTest, WeightsOfAMegabyteOfHalvesSaturateAndAreCounted) {
+TEST(FamilyTest, WeightsOfAMegabyteOfHalvesSaturateAndAreCounted) {
   std::vector<float> weights(70000, 1.0F);
   weights[5] = 1e6F;
   weights[69999] = -7e4F;
@@ -275,7 +320,7 @@ TEST(SchemeTest, WeightsOfAMegabyteOfHalvesSaturateAndAreCounted) {
   }());
 }
 
-TEST(SchemeTest, HalvesOfNormalRangeLieWithinHalfAUnit) {
+TEST(FamilyTest, HalvesOfNormalRangeLieWithinHalfAUnit) {
   const std::vector<float> weights = make_weights({300, 300});
   EncodeError error;
   EncodeOptions options;
@@ -286,18 +331,18 @@ TEST(SchemeTest, HalvesOfNormalRangeLieWithinHalfAUnit) {
   EXPECT_GT(error.snr_db, 70.0);
 }
 
-TEST(SchemeTest, TheErrorOfThePassIsTheErrorMeasuredAfterwards) {
+TEST(FamilyTest, TheErrorOfThePassIsTheErrorMeasuredAfterwards) {
   // The two sum in different pieces: the signal-to-noise ratio may differ in its last digits.
-  for (const Scheme& scheme : all_schemes()) {
+  for (const OfferedForm& offered : all_offered()) {
     for (const Shape& shape : kShapes) {
       for (const bool symmetric : {false, true}) {
         const std::vector<float> weights = make_weights(shape);
         EncodeError error;
         EncodeOptions options;
         options.error = &error;
-        options.symmetric = symmetric;
         options.channel_axis = static_cast<int>(shape.size()) - 1;
-        const EncodedWeight encoded = encode(scheme.name.data(), weights, shape, options);
+        const EncodedWeight encoded =
+            encode(name_of(offered.form), weights, shape, options, symmetric);
         const auto measured = measure_error(weights, encoded.view(), 2);
         ASSERT_TRUE(measured) << measured.error().message;
         EXPECT_EQ(measured->max_abs, error.max_abs);
@@ -313,7 +358,7 @@ TEST(SchemeTest, TheErrorOfThePassIsTheErrorMeasuredAfterwards) {
   }
 }
 
-TEST(SchemeTest, PerChannelErrorOfNormalWeightsIsThatOfUniformRounding) {
+TEST(FamilyTest, PerChannelErrorOfNormalWeightsIsThatOfUniformRounding) {
   // A step of range/255 over about 6.4 sigma of 4096 normal values and noise of step^2/12 give
   // about 43 dB.
   const std::vector<float> weights = make_weights({16, 4096});
@@ -325,14 +370,15 @@ TEST(SchemeTest, PerChannelErrorOfNormalWeightsIsThatOfUniformRounding) {
   EXPECT_LT(error.snr_db, 46.0);
 }
 
-TEST(SchemeTest, NanAndInfinityAreRefusedWithTheirPlace) {
-  for (const Scheme& scheme : all_schemes()) {
+TEST(FamilyTest, NanAndInfinityAreRefusedWithTheirPlace) {
+  for (const OfferedForm& offered : all_offered()) {
     for (const float bad :
          {std::numeric_limits<float>::quiet_NaN(), std::numeric_limits<float>::infinity()}) {
       std::vector<float> weights = make_weights({40, 50});
       weights[1234] = bad;
-      const auto encoded = scheme.encode(weights, {40, 50}, EncodeOptions());
-      ASSERT_FALSE(encoded) << scheme.name;
+      const auto encoded =
+          find_family(offered.form)->encode(weights, {40, 50}, offered.form, EncodeOptions());
+      ASSERT_FALSE(encoded) << name_of(offered.form);
       EXPECT_EQ(encoded.error().kind, ErrorKind::InvalidArgument);
       EXPECT_EQ(encoded.error().message,
                 fmt::format("value 1234 is {}, expected a finite number", bad));
@@ -340,43 +386,44 @@ TEST(SchemeTest, NanAndInfinityAreRefusedWithTheirPlace) {
   }
 }
 
-TEST(SchemeTest, AChannelWhoseLastCodeCouldOverflowIsRefused) {
+TEST(FamilyTest, AChannelWhoseLastCodeCouldOverflowIsRefused) {
   const float huge = std::numeric_limits<float>::max();
   const std::vector<float> weights = {0.0F, 1.0F, 0.0F, huge};
   for (const bool symmetric : {false, true}) {
-    EncodeOptions options;
-    options.symmetric = symmetric;
-    const auto encoded = find_scheme("linear-8")->encode(weights, {2, 2}, options);
+    const Form form = make_form("linear-8", symmetric);
+    const auto encoded = find_family(form)->encode(weights, {2, 2}, form, EncodeOptions());
     ASSERT_FALSE(encoded);
     EXPECT_EQ(encoded.error().message,
               "the values of channel 1 reach over more than half of the largest float32");
   }
 }
 
-TEST(SchemeTest, AShapeThatDoesNotFitIsRefused) {
-  for (const Scheme& scheme : all_schemes()) {
-    const auto encoded = scheme.encode(make_weights({6}), {2, 4}, EncodeOptions());
-    ASSERT_FALSE(encoded) << scheme.name;
+TEST(FamilyTest, AShapeThatDoesNotFitIsRefused) {
+  for (const OfferedForm& offered : all_offered()) {
+    const auto encoded =
+        find_family(offered.form)->encode(make_weights({6}), {2, 4}, offered.form, EncodeOptions());
+    ASSERT_FALSE(encoded) << name_of(offered.form);
     EXPECT_EQ(encoded.error().message, "6 values do not fill shape [2,4]");
   }
   EncodeOptions options;
   options.channel_axis = 2;
-  const auto encoded = find_scheme("linear-8")->encode(make_weights({6}), {2, 3}, options);
+  const Form form = make_form("linear-8", false);
+  const auto encoded = find_family(form)->encode(make_weights({6}), {2, 3}, form, options);
   ASSERT_FALSE(encoded);
   EXPECT_EQ(encoded.error().message, "channel axis 2 of shape [2,3]");
 }
 
-TEST(SchemeTest, AnEmptyWeightEncodesToNothing) {
-  for (const Scheme& scheme : all_schemes()) {
+TEST(FamilyTest, AnEmptyWeightEncodesToNothing) {
+  for (const OfferedForm& offered : all_offered()) {
     for (const Shape& shape : {Shape{0}, Shape{0, 3}, Shape{3, 0}}) {
-      const EncodedWeight encoded = encode(scheme.name.data(), FloatView(), shape, EncodeOptions());
+      const EncodedWeight encoded = encode(offered.form, FloatView(), shape, EncodeOptions());
       EXPECT_TRUE(encoded.codes.empty());
       EXPECT_TRUE(load_weight(encoded.view())->empty());
     }
   }
 }
 
-TEST(SchemeTest, MeasuringAgainstAnotherNumberOfValuesIsRefused) {
+TEST(FamilyTest, MeasuringAgainstAnotherNumberOfValuesIsRefused) {
   const EncodedWeight encoded = encode("fp16", make_weights({6}), {6}, EncodeOptions());
   const auto error = measure_error(make_weights({5}), encoded.view(), 1);
   ASSERT_FALSE(error);

@@ -1,0 +1,62 @@
+#pragma once
+
+// The families of forms: fp16, linear. A family is one file in this folder that encodes to all of
+// its forms, bits as data. A name that users may ask for is a row of its family's table.
+//
+//   const OfferedForm* offered = find_offered("linear-8");
+//   auto encoded = find_family(offered->form)->encode(weights, shape, offered->form, {});
+
+#include <cstddef>
+#include <span>
+#include <string_view>
+
+#include "base/float_view.h"
+#include "codecs/encode_error.h"
+#include "model/form.h"
+#include "model/weight.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// What an encoder may use beside the form.
+struct EncodeOptions {
+  int channel_axis = 0;  ///< the axis of the shape that Granularity::Channel means
+  /// Linear codes: halves between two codes go away from zero, as TensorFlow 1.12 rounded; else to
+  /// the even code.
+  bool ties_away = false;
+  int threads = 1;               ///< the result does not depend on it
+  EncodeError* error = nullptr;  ///< not null: filled in the encoder's own pass over the weights
+};
+
+/// A form that users may ask for by its name (name_of).
+struct OfferedForm {
+  Form form = {};
+  std::string_view help = {};  ///< one line
+};
+
+struct Family {
+  std::string_view name;
+  Encoding encoding;
+  int least_bits;  ///< the encoder takes least_bits..most_bits
+  int most_bits;
+  std::size_t min_elements;  ///< smaller weights stay as they are unless asked
+  std::span<const OfferedForm> offered;
+  /// weights: row-major of `shape`, finite, at any alignment.  form: of this family.
+  /// errors: InvalidArgument for NaN or infinity, where `shape` does not fit them, and for a form
+  /// that the family does not have.
+  Result<EncodedWeight> (*encode)(FloatView weights, const Shape& shape, const Form& form,
+                                  const EncodeOptions& options);
+};
+
+/// In the order of the help.
+[[nodiscard]] std::span<const Family> all_families();
+
+/// The family that encodes to `form`; null where there is none.
+[[nodiscard]] const Family* find_family(const Form& form);
+
+/// Every form that users may ask for, in the order of the help.
+[[nodiscard]] std::span<const OfferedForm> all_offered();
+/// errors: null for a name that is not offered.
+[[nodiscard]] const OfferedForm* find_offered(std::string_view name);
+
+}  // namespace visionpress

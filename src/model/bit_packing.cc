@@ -1,0 +1,76 @@
+#include "model/bit_packing.h"
+
+#include <algorithm>
+
+namespace visionpress {
+
+std::optional<std::int64_t> packed_bytes(std::int64_t count, int bits) {
+  const auto total = checked_multiply(count, bits);
+  if (!total) return std::nullopt;
+  return *total / 8 + (*total % 8 != 0 ? 1 : 0);
+}
+
+ByteBuffer pack_codes(Bytes codes, int bits, Packing packing) {
+  const auto width = static_cast<unsigned>(bits);
+  const std::uint32_t mask = (1U << width) - 1;
+  ByteBuffer packed((codes.size() * width + 7) / 8);
+  std::uint32_t pending = 0;  // bits that do not fill a byte yet, in the low end
+  unsigned pending_bits = 0;
+  std::size_t at = 0;
+  for (const std::byte code : codes) {
+    const std::uint32_t value = std::to_integer<std::uint32_t>(code) & mask;
+    pending = packing == Packing::MsbFirst ? (pending << width) | value
+                                           : pending | (value << pending_bits);
+    pending_bits += width;
+    if (pending_bits < 8) continue;
+    pending_bits -= 8;
+    if (packing == Packing::MsbFirst) {
+      packed[at++] = static_cast<std::byte>((pending >> pending_bits) & 0xffU);
+    } else {
+      packed[at++] = static_cast<std::byte>(pending & 0xffU);
+      pending >>= 8U;
+    }
+  }
+  if (pending_bits == 0) return packed;
+  if (packing == Packing::MsbFirst) pending <<= 8 - pending_bits;
+  packed[at] = static_cast<std::byte>(pending & 0xffU);
+  return packed;
+}
+
+std::optional<std::size_t> find_wide_code(Bytes codes, int bits) {
+  const auto fits = [bits](std::byte code) {
+    return std::to_integer<unsigned>(code) >> static_cast<unsigned>(bits) == 0;
+  };
+  const auto wide = std::find_if_not(codes.begin(), codes.end(), fits);
+  if (wide == codes.end()) return std::nullopt;
+  return static_cast<std::size_t>(wide - codes.begin());
+}
+
+void unpack_codes(Bytes packed, int bits, Packing packing, std::size_t begin, MutableBytes codes) {
+  if (bits == 8) {
+    std::copy_n(packed.begin() + static_cast<std::ptrdiff_t>(begin), codes.size(), codes.begin());
+    return;
+  }
+  const auto width = static_cast<std::size_t>(bits);
+  const unsigned mask = (1U << width) - 1;
+  for (std::size_t i = 0; i < codes.size(); ++i) {
+    const std::size_t at = (begin + i) * width;
+    const std::size_t shift = at % 8;
+    const auto first = std::to_integer<unsigned>(packed[at / 8]);
+    // A code reaches into the next byte only where that byte belongs to the stream.
+    const unsigned second = shift + width > 8 ? std::to_integer<unsigned>(packed[at / 8 + 1]) : 0U;
+    const unsigned code = packing == Packing::MsbFirst
+                              ? ((first << 8) | second) >> (16 - shift - width)
+                              : ((second << 8) | first) >> shift;
+    codes[i] = static_cast<std::byte>(code & mask);
+  }
+}
+
+void extend_signs(MutableBytes codes, int bits) {
+  const unsigned sign = 1U << (bits - 1);
+  for (std::byte& code : codes) {
+    code = static_cast<std::byte>((std::to_integer<unsigned>(code) ^ sign) - sign);
+  }
+}
+
+}  // namespace visionpress

@@ -1,0 +1,50 @@
+#pragma once
+
+// Which axes of a kernel are its rows (output channels) and which its columns (the inputs of one
+// channel): the one place that knows the layouts of ops.h.
+
+#include <array>
+#include <cstdint>
+#include <optional>
+
+#include "model/ops.h"
+#include "model/tensor.h"
+
+namespace visionpress {
+
+/// Where each axis of a convolution lies in a kernel of four axes.
+struct KernelAxes {
+  int out = 0;  ///< Iohw: of one group; Hwim: the multiplier, whose input channel is a row, too
+  int in = 1;   ///< of one group; Hwo: the axis of size 1
+  int height = 2;
+  int width = 3;
+};
+
+[[nodiscard]] KernelAxes kernel_axes(KernelLayout layout);
+
+/// A kernel as a matrix per group: rows are output channels, columns [in, height, width].
+struct KernelSizes {
+  std::int64_t groups = 1;
+  std::int64_t out = 0;  ///< of all groups
+  std::int64_t in_per_group = 0;
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+
+  friend bool operator==(const KernelSizes&, const KernelSizes&) = default;
+};
+
+/// Sizes of a kernel of four axes.  groups: 1 or more; of a depthwise layout (Hwo, Hwim) the number
+/// of input channels. No output channels where their number does not fit.
+[[nodiscard]] KernelSizes kernel_sizes(const Shape& shape, KernelLayout layout,
+                                       std::int64_t groups);
+
+/// Elements between neighbours on the axes group, out (within its group), in, height, width.
+/// Element (row, column) of the matrix of a group is the sum of its places times these.
+[[nodiscard]] std::array<std::int64_t, 5> kernel_strides(const KernelSizes& sizes,
+                                                         KernelLayout layout);
+
+/// How a kernel falls into the output channels of its convolution or matrix; nothing where channels
+/// do not lie so (a transposed kernel of Core ML) or the shape does not fit.
+[[nodiscard]] std::optional<AxisSplit> find_output_channels(const Op& op, const Shape& kernel);
+
+}  // namespace visionpress

@@ -1,0 +1,33 @@
+#pragma once
+
+// What the press is asked for, whichever command asks.
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "model/form.h"
+#include "model/source_model.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+struct PressOptions {
+  Form form = {};  ///< the wish; SourceModel::adapt makes it the file's own
+  /// Layers that stay as they are: names or globs (* and ?) of layers or weights. Each must match.
+  std::vector<std::string> keep = {};
+  bool keep_first_last = false;  ///< the first and the last layer with a kernel stay as they are
+  /// Smaller weights stay; by default those below the family's own and the format's.
+  std::optional<std::size_t> min_elements = std::nullopt;
+  bool quantize_biases =
+      false;  ///< integer forms: biases and vectors too, where the file takes them
+  RewriteOptions rewrite = {};
+  int threads = 1;  ///< 1 or more. The result does not depend on it
+};
+
+/// The form of a name that is offered (codecs/family.h).
+/// errors: Usage, naming all of them and the nearest.
+[[nodiscard]] Result<Form> choose_form(const std::string& name);
+
+}  // namespace visionpress
