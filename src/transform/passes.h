@@ -20,9 +20,9 @@ void remove_identities(OwnedGraph& owned);
 /// Nodes that no output depends on go.
 void remove_dead_nodes(OwnedGraph& owned);
 
-/// Nodes that read only constants become constants, computed as readers compute them (lower/fold.h);
-/// so does ShapeOf where the shape is known. What is not computed there stays a node, which the
-/// runtime computes. errors: of the decoder.
+/// Nodes that read only constants become constants, computed as readers compute them
+/// (lower/fold.h); so does ShapeOf where the shape is known. What is not computed there stays a
+/// node, which the runtime computes. errors: of the decoder.
 [[nodiscard]] Result<void> fold_constants(OwnedGraph& owned);
 
 /// A batch normalization, or a product with a constant a channel, behind a convolution or a matrix
