@@ -20,7 +20,9 @@ namespace {
 void exchange_model(const FileSet& files, const ExportPackage& package) {
   const std::array<std::byte, 3> model = {std::byte{1}, std::byte{2}, std::byte{3}};
   const Bytes piece = model;
-  const auto written = replace_model(files.whole_bytes(), package, {&piece, 1});
+  const auto replaced = replace_model(files, package, {&piece, 1});
+  if (!replaced) return;
+  const auto written = repack(files, *replaced);
   if (!written) {
     require(written.error().kind != ErrorKind::Internal, "an archive that opens can be written");
     return;

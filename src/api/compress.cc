@@ -11,6 +11,7 @@
 #include "base/parallel.h"
 #include "codecs/family.h"
 #include "formats/format_table.h"
+#include "package/output_set.h"
 #include "press/press.h"
 #include "press/verify.h"
 #include "visionpress/model.h"
@@ -81,17 +82,15 @@ Result<void> check_output(const OpenedModel& model, const CompressOptions& optio
   return {};
 }
 
-Result<void> write_pieces(const OpenedModel& model, const CompressResult& result,
-                          const FilePieces& pieces, bool changed, OutputFile& file) {
-  if (!is_archive(model) || !is_archive_wanted(result.output)) {
-    return file.write(pieces.pieces);
+/// The model alone, or the package with another model in its place.
+Result<void> write_pieces(const OpenedModel& model, FileSet::Kind kind, const FilePieces& pieces,
+                          bool changed, OutputSet& output) {
+  if (kind == FileSet::Kind::File) return output.write_file(pieces.pieces);
+  std::vector<ReplacedFile> replaced;
+  if (changed) {
+    VP_ASSIGN_OR_RETURN(replaced, replace_model(model.files, *model.package, pieces.pieces));
   }
-  const Bytes source = model.files.whole_bytes();
-  if (!changed) return file.write({&source, 1});
-  const auto archive = replace_model(source, *model.package, pieces.pieces);
-  if (!archive) return in_file(archive.error(), result.input);
-  const Bytes bytes = *archive;
-  return file.write({&bytes, 1});
+  return output.write_copy(model.files, replaced);
 }
 
 /// errors: of the reader; Internal for a weight that is not what was meant.
@@ -104,19 +103,21 @@ Result<void> verify_file(const std::string& path, const SourceModel& source,
 Result<void> write_model(const OpenedModel& model, const CompressOptions& options,
                          const RewriteOptions& rewrite, std::vector<PressedWeight>& pressed,
                          CompressResult& result) {
-  VP_ASSIGN_OR_RETURN(
-      OutputFile file,
-      OutputFile::create(result.output, options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
+  const FileSet::Kind kind =
+      is_archive_wanted(result.output) ? FileSet::Kind::Archive : FileSet::Kind::File;
+  VP_ASSIGN_OR_RETURN(OutputSet output,
+                      OutputSet::create(result.output, kind,
+                                        options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
   const auto pieces = rewrite_smaller(*model.source, model.bytes(), rewrite, pressed);
   if (!pieces) return in_file(pieces.error(), options.input);
   result.bytes_after = count_bytes(*pieces);
-  VP_RETURN_IF_ERROR(write_pieces(model, result, *pieces, !list_edits(pressed).empty(), file));
-  if (auto verified = verify_file(file.temporary_path(), *model.source, pressed); !verified) {
+  VP_RETURN_IF_ERROR(write_pieces(model, kind, *pieces, !list_edits(pressed).empty(), output));
+  if (auto verified = verify_file(output.temporary_path(), *model.source, pressed); !verified) {
     // A file of ours that we cannot read back is our own fault, whatever the reader calls it.
     return fail(ErrorKind::Internal, "{}: not written, since reading it back failed: {}",
                 result.output, verified.error().message);
   }
-  return file.commit();
+  return output.commit();
 }
 
 void add_notes(const Plan& plan, CompressResult& result) {

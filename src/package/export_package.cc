@@ -230,32 +230,23 @@ void compare_sha1(Bytes model, ExportPackage& package, Diagnostics& diagnostics)
                   package.manifest_entry, expected, package.model_entry, found));
 }
 
-Result<ByteBuffer> replace_model(Bytes archive, const ExportPackage& package,
-                                 std::span<const Bytes> model) {
-  ByteBuffer whole;
-  std::vector<ZipReplacement> replacements;
-  std::string manifest;
-  {
-    VP_ASSIGN_OR_RETURN(const ZipArchive opened, ZipArchive::open(archive));
-    const ZipEntry* entry = opened.find(package.model_entry);
-    if (entry == nullptr) {
-      return fail(ErrorKind::Malformed, "the ZIP archive has no entry \"{}\"", package.model_entry);
-    }
-    for (const Bytes piece : model) whole.insert(whole.end(), piece.begin(), piece.end());
-    replacements.push_back({entry->index, whole});
-    if (!package.manifest.model_sha1.empty()) {
-      const ZipEntry* manifest_entry = opened.find(package.manifest_entry);
-      if (manifest_entry == nullptr) {
-        return fail(ErrorKind::Malformed, "the ZIP archive has no entry \"{}\"",
-                    package.manifest_entry);
-      }
-      VP_ASSIGN_OR_RETURN(const ByteBuffer text, opened.read(*manifest_entry));
-      VP_ASSIGN_OR_RETURN(manifest, replace_sha1(std::string(view_text(text)), hash_sha1(whole),
-                                                 package.manifest_entry));
-      replacements.push_back({manifest_entry->index, std::as_bytes(std::span(manifest))});
-    }
-  }
-  return replace_entries(archive, replacements);
+Result<std::vector<ReplacedFile>> replace_model(const FileSet& files, const ExportPackage& package,
+                                                std::span<const Bytes> model) {
+  std::vector<ReplacedFile> replaced(1);
+  replaced.front().name = package.model_entry;
+  replaced.front().content.pieces.assign(model.begin(), model.end());
+  if (package.manifest.model_sha1.empty()) return replaced;
+  VP_ASSIGN_OR_RETURN(const FileContent text, files.read(package.manifest_entry));
+  auto manifest =
+      replace_sha1(std::string(view_text(text.bytes())), hash_sha1(model), package.manifest_entry);
+  if (!manifest) return in_file(manifest.error(), files.path());
+  const Bytes bytes = std::as_bytes(std::span(*manifest));
+  ReplacedFile file;
+  file.name = package.manifest_entry;
+  file.content.owned.emplace_back(bytes.begin(), bytes.end());
+  file.content.pieces.push_back(file.content.owned.back());
+  replaced.push_back(std::move(file));
+  return replaced;
 }
 
 }  // namespace visionpress

@@ -16,9 +16,9 @@
 #include <string_view>
 #include <vector>
 
-#include "base/buffer.h"
 #include "base/bytes.h"
 #include "package/file_set.h"
+#include "package/output_set.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
@@ -67,10 +67,11 @@ inline constexpr std::string_view kSavedModelFile = "saved_model.pb";
 /// in `package.sha1_matches`. Another one is a warning: real packages have it.
 void compare_sha1(Bytes model, ExportPackage& package, Diagnostics& diagnostics);
 
-/// The archive with another model in place of its own and the manifest's ModelFileSHA1 that of the
-/// new one; every other byte of the manifest and every other entry stay.
-/// archive: what `package` was read from. errors: Malformed, Internal.
-[[nodiscard]] Result<ByteBuffer> replace_model(Bytes archive, const ExportPackage& package,
-                                               std::span<const Bytes> model);
+/// What another model changes in a package: its model, and the manifest's ModelFileSHA1, every
+/// other byte of which stays. files: what `package` was read from. model: pieces that outlive the
+/// result. errors: Malformed.
+[[nodiscard]] Result<std::vector<ReplacedFile>> replace_model(const FileSet& files,
+                                                              const ExportPackage& package,
+                                                              std::span<const Bytes> model);
 
 }  // namespace visionpress

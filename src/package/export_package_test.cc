@@ -41,6 +41,12 @@ Result<OpenedPackage> open_package(const std::string& path, Diagnostics& diagnos
   return opened;
 }
 
+/// The archive with another model.
+Result<ByteBuffer> with_model(const OpenedPackage& opened, std::span<const Bytes> model) {
+  VP_ASSIGN_OR_RETURN(const auto replaced, replace_model(opened.files, opened.package, model));
+  return repack(opened.files, replaced);
+}
+
 Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
 /// A folder of its own for each test.
@@ -272,9 +278,9 @@ TEST_F(ExportPackages, KeepEverythingButTheModelAndItsHash) {
   const std::string model = "new ";
   const std::string rest = "model";
   const std::vector<Bytes> pieces = {bytes_of(model), bytes_of(rest)};
-  const auto written = replace_model(bytes_of(text), opened->package, pieces);
+  const auto written = with_model(*opened, pieces);
   ASSERT_TRUE(written) << written.error().to_string();
-  const auto again = replace_model(bytes_of(text), opened->package, pieces);
+  const auto again = with_model(*opened, pieces);
   EXPECT_EQ(*written, *again);
 
   const auto archive = ZipArchive::open(*written);
@@ -314,7 +320,7 @@ TEST_F(ExportPackages, AreWrittenAnewWhereTheLargerPartLiesBeforeTheModel) {
     for (const std::size_t size : {std::size_t{1}, std::size_t{900}, std::size_t{100'000}}) {
       const std::string model(size, 'x');
       const Bytes piece = bytes_of(model);
-      const auto written = replace_model(opened->files.whole_bytes(), opened->package, {&piece, 1});
+      const auto written = with_model(*opened, {&piece, 1});
       ASSERT_TRUE(written) << written.error().to_string();
       const auto archive = ZipArchive::open(*written);
       ASSERT_TRUE(archive) << archive.error().to_string();
@@ -346,7 +352,7 @@ TEST_F(ExportPackages, GetTheHashWhereAReaderLooksForIt) {
     ASSERT_TRUE(opened) << opened.error().to_string();
     const std::string text = read(file);
     const std::vector<Bytes> pieces = {bytes_of(model)};
-    const auto written = replace_model(bytes_of(text), opened->package, pieces);
+    const auto written = with_model(*opened, pieces);
     ASSERT_TRUE(written) << written.error().to_string();
     const auto archive = ZipArchive::open(*written);
     ASSERT_TRUE(archive) << archive.error().to_string();

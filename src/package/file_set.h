@@ -67,6 +67,8 @@ class FileSet {
   [[nodiscard]] std::string path_of(std::string_view name) const;
   /// The packed bytes of an archive, the bytes of a file; empty for a folder. Borrowed.
   [[nodiscard]] Bytes whole_bytes() const { return whole_.bytes(); }
+  /// Null for a file or a folder.
+  [[nodiscard]] const ZipArchive* archive() const { return archive_.get(); }
 
   /// Somebody's photographs are not a model.
   static constexpr std::size_t kMostNames = 20'000;
