@@ -16,12 +16,13 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
-constexpr std::size_t kPixels = 8;  // accumulators: enough to hide the latency of a multiply-add
+constexpr std::size_t kPixels =
+    8;  // output pixels summed at once: enough accumulators to hide the latency of a multiply-add
 
 struct Block {
   std::array<const float*, kPixels> pixels =
       {};                         // first tap of each output pixel, in the padded rows
-  const float* kernel = nullptr;  // of this vector of channels
+  const float* kernel = nullptr;  // the packed kernel of this vector of channels
   const float* bias = nullptr;
   std::size_t row_stride = 0;  // floats between kernel rows of the padded input
   std::size_t row_taps = 0;    // kernel_width * in_channels
@@ -36,7 +37,8 @@ FloatVector add_product(const float* pixel, FloatVector weights, FloatVector sum
   return multiply_add<kFused>(hn::Set(FloatTag(), *pixel), weights, sum);
 }
 
-// The accumulators are variables of their own, since an array of them would live in memory.
+// The accumulators are separate variables, because the compiler would keep an array of them in
+// memory.
 template <bool kFused>
 Sums sum_taps(const Block& block) {
   const FloatTag d;
@@ -86,7 +88,7 @@ Sums sum_in_order(const Block& block, SumOrder order) {
   return order == SumOrder::FusedBiasFirst ? sum_taps<true>(block) : sum_taps<false>(block);
 }
 
-// One output row, kPixels sums at a time, one vector of channels at a time.
+// Computes one output row: kPixels sums and one vector of channels at a time.
 struct RowJob {
   const SmallConvShape* shape = nullptr;
   const SmallConvOptions* options = nullptr;
@@ -109,7 +111,8 @@ Block make_block(const RowJob& job, std::size_t channel) {
   return block;
 }
 
-// `count` pixels from pixel `x`; the sums beyond them repeat the last pixel and are not stored.
+// Computes `count` pixels from pixel `x`. Accumulators beyond `count` repeat the last pixel and are
+// not stored.
 void plain_pixels(const RowJob& job, std::size_t x, std::size_t count) {
   const SmallConvShape& s = *job.shape;
   const FloatTag d;
@@ -128,7 +131,8 @@ void plain_pixels(const RowJob& job, std::size_t x, std::size_t count) {
 
 constexpr std::size_t kPooled = kPixels / 4;
 
-// `count` pooled pixels from pooled pixel `x`, each of two pixels of one row and two of the next.
+// Computes `count` pooled pixels from pooled pixel `x`, each from two pixels of one row and two of
+// the next.
 void pooled_pixels(const RowJob& job, std::size_t x, std::size_t count) {
   const SmallConvShape& s = *job.shape;
   const FloatTag d;
@@ -197,10 +201,10 @@ HWY_EXPORT(vector_lanes);
 
 namespace {
 
-// What VP_FORCE_ISA=scalar runs: outputs one by one, channels without padding.
+// The reference that VP_FORCE_ISA=scalar runs: one output at a time, channels without padding.
 
-/// The value before the activation. Pixels beyond the image are zeros that are multiplied too, as
-/// in the padded rows of the vector code.
+/// The value before the activation. Pixels outside the image are multiplied as zeros, as in the
+/// padded rows of the vector code, so that NaN and infinities in the kernel give the same result.
 float sum_output_ref(const SmallConvShape& s, SumOrder order, const SmallConvBuffers& buffers,
                      const std::array<std::size_t, 3>& at) {
   const auto [row, column, channel] = at;
@@ -209,7 +213,8 @@ float sum_output_ref(const SmallConvShape& s, SumOrder order, const SmallConvBuf
   float sum = is_fused ? bias : 0.0F;
   const float* weight = buffers.packed + channel;
   for (std::size_t tap = 0; tap < s.kernel_height * s.kernel_width; ++tap) {
-    // Before the image these wrap around and so lie beyond it.
+    // Above or left of the image, the unsigned subtraction wraps to a value beyond the image's end,
+    // so one comparison covers both sides.
     const std::size_t y = row * s.stride_height + tap / s.kernel_width - s.pad_top;
     const std::size_t x = column * s.stride_width + tap % s.kernel_width - s.pad_left;
     const bool is_inside = y < s.in_height && x < s.in_width;

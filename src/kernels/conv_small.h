@@ -1,7 +1,7 @@
 #pragma once
 
-// Direct float convolution for kernels with few taps, such as the first layer's 3x3x3, where a
-// general convolution wastes most of its width.
+// Direct float convolution for kernels with few taps, such as a first layer's 3x3x3, on which a
+// general convolution leaves most vector lanes unused.
 
 #include <cstddef>
 #include <cstdint>
@@ -9,14 +9,14 @@
 
 namespace visionpress {
 
-/// In which order the products of one output are summed. Runtimes differ, and their hybrid networks
-/// turn one ulp into a flipped code later on.
+/// The order in which the products of one output are summed. Runtimes differ in it, and in a hybrid
+/// network a difference of one ulp can flip a code of a later layer.
 enum class SumOrder : std::uint8_t {
-  FusedBiasFirst,  ///< from the bias, one fused multiply-add a tap, ky, kx, c outermost first
+  FusedBiasFirst,  ///< start at the bias, one fused multiply-add per tap; ky outermost, then kx, c
                    ///< (XNNPACK)
-  PlainBiasLast,   ///< from zero, multiply then add in the same order, the bias last (TFLite
+  PlainBiasLast,   ///< start at zero, multiply then add in the same order, bias last (TFLite
                    ///< builtin)
-  PlainBiasFirst,  ///< from the bias, multiply then add (TFLite builtin, depthwise)
+  PlainBiasFirst,  ///< start at the bias, multiply then add (TFLite builtin, depthwise)
 };
 
 /// Sizes in pixels and channels; images are dense H,W,C.
@@ -34,7 +34,8 @@ struct SmallConvShape {
   std::size_t pad_left = 0;
 };
 
-/// After the sum: y < 0 ? slope * y : y, then clamped. Slope 1 and infinite bounds change nothing.
+/// Applied to each sum: y < 0 ? slope * y : y, then clamped. Slope 1 and infinite bounds change
+/// nothing.
 struct SmallConvActivation {
   float slope = 1.0F;
   float low = 0.0F;
@@ -45,13 +46,13 @@ struct SmallConvOptions {
   SumOrder order = SumOrder::FusedBiasFirst;
   SmallConvActivation activation = {};
   bool max_pool_2x2 =
-      false;  ///< write the maximum of each 2x2 block instead; odd last lines are dropped
+      false;  ///< write the maximum of each 2x2 block; an odd last row or column is dropped
 };
 
-/// Output channels rounded up to whole vectors: floats of the padded bias.
+/// Length of the padded bias in floats: the output channels, rounded up to whole vectors.
 [[nodiscard]] std::size_t small_conv_padded_channels(const SmallConvShape& shape);
-/// Floats of a kernel packed for `conv_small`: taps x out_channels, channels rounded up to whole
-/// vectors.
+/// Length in floats of a kernel packed for `conv_small`: taps x out_channels, the channels rounded
+/// up to whole vectors.
 [[nodiscard]] std::size_t small_conv_packed_size(const SmallConvShape& shape);
 /// kernel: [taps][out_channels], taps in the order ky, kx, c.
 void pack_small_conv(const SmallConvShape& shape, std::span<const float> kernel,
@@ -61,14 +62,15 @@ struct SmallConvBuffers {
   const float* x = nullptr;       ///< the whole input image
   const float* packed = nullptr;  ///< from pack_small_conv
   const float* bias = nullptr;    ///< padded to whole vectors like the kernel
-  float* scratch = nullptr;       ///< small_conv_scratch_size floats, a task's own
+  float* scratch = nullptr;       ///< small_conv_scratch_size floats, not shared between tasks
   float* y = nullptr;             ///< the whole output
 };
 
 /// Writes rows [row_begin, row_end) of the output (of the pooled output when pooling).
 void conv_small(const SmallConvShape& shape, const SmallConvOptions& options,
                 const SmallConvBuffers& buffers, std::size_t row_begin, std::size_t row_end);
-/// Floats of scratch for `rows` output rows at once (of the pooled output when pooling).
+/// Length of the scratch in floats for `rows` output rows at once (of the pooled output when
+/// pooling).
 [[nodiscard]] std::size_t small_conv_scratch_size(const SmallConvShape& shape,
                                                   const SmallConvOptions& options,
                                                   std::size_t rows);

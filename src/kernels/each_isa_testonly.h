@@ -15,7 +15,8 @@
 
 namespace visionpress {
 
-/// Forces one and takes that back at the end of the block, however a test leaves it.
+/// Forces one instruction set and restores the choice at the end of the scope, even if the test
+/// fails.
 class ForcedIsa {
  public:
   explicit ForcedIsa(Isa isa) { force_isa(isa); }
@@ -27,8 +28,8 @@ class ForcedIsa {
   Isa before_ = active_isa();
 };
 
-/// kernel() gives values. They must have the bits of the reference functions on each instruction
-/// set that multiplies and adds with one rounding; any NaN is like another.
+/// kernel() returns values. On each instruction set with fused multiply-add they must equal those
+/// of the reference functions bit for bit; all NaN count as equal.
 template <typename Kernel>
 void expect_the_reference_on_each_isa(const Kernel& kernel) {
   const ForcedIsa restored(Isa::Scalar);

@@ -1,6 +1,6 @@
-// Float vectors of the instruction set that is being compiled: what the float kernels of this
-// folder share. Highway compiles such a header once for each instruction set, as it does the .cc
-// file that includes it; so the guard is toggled and not defined once.
+// Float vectors of the instruction set that is being compiled, shared by the float kernels of this
+// folder. Highway compiles this header once per instruction set, together with the .cc file that
+// includes it, so the include guard is toggled instead of defined once.
 #if defined(VISIONPRESS_KERNELS_FLOAT_VECTORS_INL_H_) == defined(HWY_TARGET_TOGGLE)
 #ifdef VISIONPRESS_KERNELS_FLOAT_VECTORS_INL_H_
 #undef VISIONPRESS_KERNELS_FLOAT_VECTORS_INL_H_
@@ -30,7 +30,8 @@ HWY_INLINE FloatVector multiply_add(FloatVector a, FloatVector b, FloatVector c)
   return hn::Add(hn::Mul(a, b), c);
 }
 
-/// NaN stays: comparisons, since Max and Min of NaN are another value on each processor.
+/// Clamps and passes NaN on. Uses comparisons, because Max and Min of NaN differ between
+/// processors.
 HWY_INLINE FloatVector clamp_keeping_nan(FloatVector x, float low, float high) {
   const FloatTag d;
   const auto least = hn::Set(d, low);

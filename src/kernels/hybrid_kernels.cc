@@ -25,7 +25,7 @@ void find_range(const float* x, std::size_t count, float* low, float* high) {
   for (; i + 2 * lanes <= count; i += 2 * lanes) {
     const auto a = hn::LoadU(d, x + i);
     const auto b = hn::LoadU(d, x + i + lanes);
-    low0 = hn::Min(a, low0);  // in this order x86 leaves NaN out, as the loop below does
+    low0 = hn::Min(a, low0);  // in this operand order x86 ignores NaN, as the loop below does
     low1 = hn::Min(b, low1);
     high0 = hn::Max(a, high0);
     high1 = hn::Max(b, high1);
@@ -38,7 +38,7 @@ void find_range(const float* x, std::size_t count, float* low, float* high) {
   }
 }
 
-// Stores the low byte of each lane, which holds a code in 0..255.
+// Stores the low byte of each lane; each lane holds a code in 0..255.
 void store_codes(IntVector codes, std::uint8_t* out) {
   const hn::Rebind<std::uint8_t, IntTag> d8;
   hn::StoreU(hn::DemoteTo(d8, codes), d8, out);
@@ -50,7 +50,8 @@ void quantize_even_loop(const float* x, std::size_t count, float inverse, std::i
   const IntTag di;
   const std::size_t lanes = hn::Lanes(d);
   const auto scale = hn::Set(d, inverse);
-  const auto bound = hn::Set(d, 32767.0F);  // keeps the conversion defined; the clamp below decides
+  const auto bound = hn::Set(
+      d, 32767.0F);  // keeps the conversion to integers defined; the clamp below sets the result
   const auto zero = hn::Set(di, zero_point + 128);
   const auto convert = [&](FloatVector v) {
     const auto bounded = hn::Max(hn::Min(hn::Mul(v, scale), bound), hn::Neg(bound));
@@ -94,7 +95,7 @@ FloatVector to_float(IntVector raw, const Channels& channels, const Dequantizati
   const auto scaled = kFused ? hn::Mul(sum, hn::Set(d, how.input_scale)) : sum;
   auto y = multiply_add<kFused>(scaled, channels.scale, channels.bias);
   y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), hn::Mul(y, hn::Set(d, how.slope)), y);
-  // XNNPACK's NaN becomes the lower bound.
+  // XNNPACK turns NaN into the lower bound.
   if constexpr (kFused) y = hn::IfThenElse(hn::Eq(y, y), y, hn::Set(d, how.low));
   return clamp_keeping_nan(y, how.low, how.high);
 }
@@ -175,7 +176,8 @@ HWY_EXPORT(dequantize_any);
 
 namespace {
 
-// What VP_FORCE_ISA=scalar runs, with the bits of the loops above.
+// The reference that VP_FORCE_ISA=scalar runs; its results equal those of the loops above bit for
+// bit.
 
 void find_range_ref(const float* x, std::size_t count, float* low, float* high) {
   *low = 0.0F;

@@ -9,7 +9,7 @@
 
 namespace visionpress {
 
-/// Smallest and largest of `count` values and 0.
+/// The range of `count` values, widened to contain 0.
 void range_with_zero(const float* x, std::size_t count, float* low, float* high);
 
 /// XNNPACK: clamp(rint(x * inverse) + zero_point, -128, 127) + 128, ties to even.
@@ -28,8 +28,8 @@ struct AwayRounding {
 void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding,
                    std::uint8_t* codes);
 
-/// How sums become floats. sum = raw - code_zero * kernel_sums[c], since raw was summed over q +
-/// 128.
+/// How sums become floats. sum = raw - code_zero * kernel_sums[c], because `raw` was summed over
+/// codes stored as q + 128.
 struct Dequantization {
   const std::int32_t* kernel_sums = nullptr;  ///< per output channel: sum of its int8 weights
   const float* kernel_scales = nullptr;       ///< per output channel
@@ -39,30 +39,33 @@ struct Dequantization {
   /// true: fma(fl(sum * input_scale), kernel_scale, bias) (XNNPACK);
   /// false: fl(fl(sum * fl(kernel_scale * input_scale)) + bias) (builtin)
   bool is_fused = true;
-  float slope = 1.0F;  ///< then y < 0 ? slope * y : y
-  /// Then clamped. NaN becomes `low` where is_fused, as in XNNPACK, and stays NaN else.
+  float slope = 1.0F;  ///< applied next: y < 0 ? slope * y : y
+  /// The bounds of the final clamp. NaN becomes `low` if is_fused, as in XNNPACK, else it stays
+  /// NaN.
   float low = 0.0F;
   float high = 0.0F;
 };
 
-/// Where the floats go, and the range seen there. Starts at 0, which every user's range contains.
+/// The output and the range of the values written to it. The range starts as 0..0, because every
+/// user's range contains 0.
 struct FloatRows {
   float* y = nullptr;
-  std::size_t stride = 0;  ///< floats from pixel to pixel
+  std::size_t stride = 0;  ///< floats from one pixel to the next
   float low = 0.0F;
   float high = 0.0F;
 };
 
-/// Sums of a convolution: rows of [pixels][channels], dense.
+/// Sums of a convolution: dense rows of [pixels][channels].
 struct RawRows {
   const std::int32_t* row = nullptr;
-  /// Not null: the second row of 2x2 blocks whose maximum is taken. Kernel scales must not be
-  /// negative then, so that the maximum may be taken before they are applied.
+  /// If not null: the second row of the 2x2 blocks whose maximum is taken. Kernel scales must not
+  /// be negative then, because the maximum is taken before they are applied.
   const std::int32_t* next = nullptr;
   std::size_t channels = 0;
 };
 
-/// Writes `pixels` pixels (from 2 * pixels of each row when pooling) and widens the range by them.
+/// Writes `pixels` pixels (from 2 * pixels of each row when pooling) and widens the range to
+/// contain their values.
 void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows);
 
 }  // namespace visionpress

@@ -13,9 +13,9 @@ namespace {
 
 std::atomic<int> chosen = -1;
 
-// Highway orders its targets best first from the lowest bit up (hwy/detect_targets.h), so all
-// targets better than one are the bits below it. The set is given as a mock, not by DisableTargets:
-// in Highway 1.0.3 a later SupportedTargets, by anyone, makes dispatch forget what was disabled.
+// Highway gives better targets lower bits (hwy/detect_targets.h), so all targets better than one
+// are the bits below it. The set is passed as a mock, not by DisableTargets: in Highway 1.0.3 any
+// later call of SupportedTargets makes dispatch forget the disabled targets.
 void apply(Isa isa) {
   hwy::SetSupportedTargetsForTest(0);
   std::int64_t targets = hwy::SupportedTargets();

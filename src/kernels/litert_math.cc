@@ -19,14 +19,15 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Constants and the order of the steps are the runtime's: an ulp of another function would be
-// another function. source: XNNPACK's f32-vsigmoid (avx512-rr2-lut32-p2), f32-velu (avx512-rr1-p6),
-// f32-raddstoreexpminusmax (rr2-p5) and f32-vtanh (rational-9-8); Eigen's
-// GenericPacketMathFunctions.h (exp, tanh) and functors/UnaryFunctors.h (logistic).
+// The constants and the order of the steps are the runtime's, because results must match it bit for
+// bit: a more accurate function would be wrong here. source: XNNPACK's f32-vsigmoid
+// (avx512-rr2-lut32-p2), f32-velu (avx512-rr1-p6), f32-raddstoreexpminusmax (rr2-p5) and f32-vtanh
+// (rational-9-8); Eigen's GenericPacketMathFunctions.h (exp, tanh) and functors/UnaryFunctors.h
+// (logistic).
 
 FloatVector set(float value) { return hn::Set(FloatTag(), value); }
 
-// a * b + c: XNNPACK rounds it once, Eigen for SSE after each step.
+// a * b + c: XNNPACK rounds once, Eigen for SSE rounds after each step.
 FloatVector fused(FloatVector a, FloatVector b, FloatVector c) {
   return multiply_add<true>(a, b, c);
 }
@@ -41,13 +42,13 @@ FloatVector flush(FloatVector y) {
   return hn::IfThenElse(tiny, hn::And(y, hn::BitCast(d, hn::Set(IntTag(), INT32_MIN))), y);
 }
 
-// 2^exponent for exponents in -126..127.
+// Computes 2^exponent for exponents in -126..127.
 FloatVector power_of_two(IntVector exponent) {
   const auto bits = hn::ShiftLeft<23>(hn::Add(exponent, hn::Set(IntTag(), 127)));
   return hn::BitCast(FloatTag(), bits);
 }
 
-// value * 2^exponent, rounded once: value is in [1/2, 4], so the first product is exact.
+// Computes value * 2^exponent, rounded once: value is in [1/2, 4], so the first product is exact.
 FloatVector scale_by_power(FloatVector value, IntVector exponent) {
   const IntTag di;
   const auto first = hn::Min(hn::Max(exponent, hn::Set(di, -126)), hn::Set(di, 126));
@@ -55,7 +56,7 @@ FloatVector scale_by_power(FloatVector value, IntVector exponent) {
   return hn::Mul(hn::Mul(value, power_of_two(first)), power_of_two(rest));
 }
 
-// e^-|x| by 2^(n/32) from a table and a parabola, then e / (1 + e).
+// Computes e = e^-|x| from a table of 2^(n/32) and a parabola, then e / (1 + e).
 FloatVector sigmoid_xnnpack(FloatVector x) {
   const FloatTag d;
   const IntTag di;
@@ -70,13 +71,13 @@ FloatVector sigmoid_xnnpack(FloatVector x) {
   const auto slope = fused(t, set(0.5F), set(0x1.0000F6p-0F));
   const auto value = fused(hn::Mul(t, root), slope, root);
   const auto whole = hn::Max(hn::Floor(n), set(-512.0F));
-  // An e^-|x| below the normal numbers becomes 0.
+  // A denormal e^-|x| becomes 0.
   const auto e = flush(scale_by_power(value, hn::ConvertTo(di, whole)));
   const auto y = flush(hn::Div(e, hn::Add(e, set(1.0F))));
   return hn::IfThenElse(hn::Lt(x, hn::Zero(d)), y, hn::Sub(set(1.0F), y));
 }
 
-// e^x for |x| <= 88, the fraction by a polynomial that is split into even and odd terms.
+// Computes e^x for |x| <= 88; the polynomial for the fraction is split into even and odd terms.
 template <int kDegree>
 FloatVector exp_eigen(FloatVector x) {
   const IntTag di;
@@ -168,7 +169,7 @@ FloatVector elu_xnnpack(FloatVector x) {
   return flush(hn::IfThenElse(hn::Lt(x, hn::Zero(d)), y, x));
 }
 
-// e^x for x <= 0.
+// Computes e^x for x <= 0.
 FloatVector exp_xnnpack(FloatVector x) {
   const FloatTag d;
   const IntTag di;
@@ -189,7 +190,7 @@ FloatVector exp_xnnpack(FloatVector x) {
 #if HWY_TARGET <= HWY_AVX3 && HWY_ARCH_X86
 constexpr float kInfinity = std::numeric_limits<float>::infinity();
 
-// 1 / sqrt(x) by the 14 bits that the instruction set defines, and one Newton step.
+// Computes 1 / sqrt(x) from the instruction set's 14-bit estimate and one Newton step.
 FloatVector rsqrt_xnnpack(FloatVector x) {
   const auto estimate = hn::ApproximateReciprocalSqrt(x);
   const auto error = hn::Sub(hn::Mul(x, hn::Mul(estimate, estimate)), set(1.0F));
@@ -245,7 +246,7 @@ void exp_below_loop(const float* x, std::size_t count, float largest, float* y) 
   map_vectors(x, count, y,
               [largest](FloatVector v) { return exp_xnnpack(hn::Sub(v, set(largest))); });
 }
-// y = e^y, with Eigen's, for y <= 0.
+// y = e^y for y <= 0, with Eigen's exponential.
 void exp_eigen_loop(std::size_t count, float* y) {
   map_vectors(y, count, y, [](FloatVector v) {
     const auto e = exp_eigen<6>(hn::Max(v, set(-110.0F)));
@@ -272,8 +273,8 @@ HWY_EXPORT(exp_eigen_loop);
 
 namespace {
 
-constexpr std::size_t kWide = 16;   // floats in a vector of AVX-512
-constexpr std::size_t kPacket = 4;  // and of SSE
+constexpr std::size_t kWide = 16;   // floats per AVX-512 vector
+constexpr std::size_t kPacket = 4;  // floats per SSE vector
 
 using WideSums = std::array<float, kWide>;
 
@@ -283,7 +284,7 @@ void add_to(WideSums& sums, const float* x) {
 
 void add_to(WideSums& sums, const WideSums& other) { add_to(sums, other.data()); }
 
-// The halves are added until one value is left.
+// Adds the upper half to the lower half until one value is left.
 float reduce(const WideSums& sums) {
   std::array<float, kWide> v = sums;
   for (std::size_t half = kWide / 2; half > 0; half /= 2) {
@@ -292,13 +293,13 @@ float reduce(const WideSums& sums) {
   return v[0];
 }
 
-// What is left of a line is added lane by lane before the lanes are.
+// Adds the last, incomplete vector of a line lane by lane, before the lanes are reduced.
 float finish_sum(WideSums sums, const float* x, std::size_t rest) {
   for (std::size_t i = 0; i < rest; ++i) sums[i] += x[i];
   return reduce(sums);
 }
 
-// The order in which XNNPACK's softmax adds its exponentials: two sums for blocks of 64.
+// Adds exponentials in the order of XNNPACK's softmax: two running sums over blocks of 64.
 float sum_exponentials(const float* x, std::size_t count) {
   WideSums even = {};
   WideSums odd = {};
@@ -352,7 +353,8 @@ void map_scalar(const float* x, std::size_t count, float* y, const Function& fun
   std::transform(x, x + count, y, function);
 }
 
-// The scalar functions that Eigen uses for what is left of a tensor.
+// The number of values that Eigen handles in whole vectors; it uses scalar functions for the rest
+// of a tensor.
 std::size_t packed_count(std::size_t count) { return count / kPacket * kPacket; }
 
 }  // namespace

@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <limits>
 
-// Constants and the order of the steps have their source in litert_math.cc.
+// litert_math.cc names the source of the constants and of the order of the steps.
 
 namespace visionpress {
 namespace {
@@ -23,7 +23,7 @@ float power_of_two(int exponent) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(exponent + 127) << 23U);
 }
 
-// Rounded once: the first product is exact.
+// Rounds once, because the first product is exact.
 float scale_by_power(float value, int exponent) {
   const int first = std::clamp(exponent, -126, 126);
   const int rest = std::clamp(exponent - first, -126, 126);
@@ -75,7 +75,7 @@ float tanh_builtin(float value) {
   return unfused(x3, p, x) / q;
 }
 
-// x = m * ln 2 + r: what is left after the two parts of ln 2.
+// x = m * ln 2 + r, where r is the remainder after subtracting ln 2 in two parts.
 struct Reduced {
   float m;
   float r;
@@ -171,7 +171,7 @@ float xnnpack_exp_ref(float x) {
 
 float builtin_exp_ref(float x) {
   if (x < -104.0F) return 0.0F;
-  return exp_eigen6(x > -110.0F ? x : -110.0F);  // NaN too
+  return exp_eigen6(x > -110.0F ? x : -110.0F);  // NaN becomes -110 too
 }
 
 }  // namespace visionpress

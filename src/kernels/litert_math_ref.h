@@ -1,7 +1,7 @@
 #pragma once
 
-// The functions of litert_math.h for one float, without vector code: what VP_FORCE_ISA=scalar runs,
-// and what the vector code is held to, bit for bit.
+// The functions of litert_math.h for one float, without vector code. VP_FORCE_ISA=scalar runs them,
+// and tests require the vector code to match them bit for bit.
 
 #include <array>
 
@@ -9,7 +9,7 @@
 
 namespace visionpress {
 
-/// 2^(k/32), as XNNPACK has them.
+/// 2^(k/32), with XNNPACK's rounding.
 inline constexpr std::array<float, 32> kRoots = {
     0x1.000000p+0F, 0x1.059B0Ep+0F, 0x1.0B5586p+0F, 0x1.11301Ep+0F, 0x1.172B84p+0F, 0x1.1D4874p+0F,
     0x1.2387A6p+0F, 0x1.29E9E0p+0F, 0x1.306FE0p+0F, 0x1.371A74p+0F, 0x1.3DEA64p+0F, 0x1.44E086p+0F,
@@ -22,10 +22,10 @@ inline constexpr std::array<float, 32> kRoots = {
 [[nodiscard]] float litert_tanh_ref(LitertKernels kernels, float x);
 [[nodiscard]] float litert_hard_swish_ref(LitertKernels kernels, float x);
 [[nodiscard]] float xnnpack_elu_ref(float x);
-/// e^x for x <= 0: XNNPACK's, and Eigen's for SSE.
+/// e^x for x <= 0, as XNNPACK and as Eigen for SSE compute it.
 [[nodiscard]] float xnnpack_exp_ref(float x);
 [[nodiscard]] float builtin_exp_ref(float x);
-/// A number below the normal ones becomes 0 of its sign.
+/// Replaces a denormal by a zero of the same sign.
 [[nodiscard]] float flush_denormal(float y);
 
 }  // namespace visionpress

@@ -14,7 +14,7 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
-// One vector of output channels.
+// Sums one vector of output channels.
 template <bool kFused>
 FloatVector sum_channels(const OrderedTaps& taps, std::size_t channel, std::size_t valid,
                          std::size_t stride, FloatVector sum) {
@@ -78,7 +78,7 @@ float add_product(SumOrder order, float x, float weight, float sum) {
   return order == SumOrder::FusedBiasFirst ? std::fma(x, weight, sum) : x * weight + sum;
 }
 
-// What VP_FORCE_ISA=scalar runs: channels one by one, without padding.
+// The reference that VP_FORCE_ISA=scalar runs: one channel at a time, without padding.
 void sum_taps_ref(const OrderedTaps& taps, SumOrder order, float* y) {
   const std::size_t stride = taps.out_channels;
   for (std::size_t channel = 0; channel < taps.out_channels; ++channel) {

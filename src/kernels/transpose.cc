@@ -20,8 +20,9 @@ namespace hn = hwy::HWY_NAMESPACE;
 constexpr std::size_t kWidth = sizeof(float);
 constexpr std::size_t kTile = 16;  // elements of one cache line
 
-/// 16 x 16 elements. They are gathered first, a cache line a row: rows lie a power of two apart and
-/// would push each other out of the cache before they are used up.
+/// Transposes 16 x 16 elements. Copies them to a buffer first, one cache line per row: rows often
+/// lie a power of two apart and would evict each other from the cache before all their elements are
+/// read.
 void transpose_tile(const std::byte* from, std::size_t from_stride, std::byte* to,
                     std::size_t to_stride) {
   alignas(64) float tile[kTile * kTile];
@@ -60,7 +61,7 @@ void transpose_tile(const std::byte* from, std::size_t from_stride, std::byte* t
 #endif
 }
 
-/// A tile at the edge, element by element.
+/// Transposes an incomplete tile at the edge, element by element.
 void transpose_edge(const std::byte* from, std::size_t from_stride, std::byte* to,
                     std::size_t to_stride, std::size_t rows, std::size_t columns) {
   for (std::size_t r = 0; r < rows; ++r) {

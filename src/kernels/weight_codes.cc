@@ -10,8 +10,8 @@
 #include "base/half.h"
 #include "kernels/isa.h"
 
-// Every x86 processor that lacks AVX2 gets the baseline; targets in between are not worth their
-// build time.
+// An x86 processor without AVX2 gets the baseline; the targets in between are not worth their build
+// time.
 #define HWY_DISABLED_TARGETS \
   (HWY_SSSE3 | HWY_SSE4 | HWY_AVX3_DL | HWY_SVE | HWY_SVE2 | HWY_SVE_256 | HWY_SVE2_128)
 #undef HWY_TARGET_INCLUDE
@@ -35,7 +35,8 @@ namespace {
 #if VP_VECTOR_CODE
 namespace hn = hwy::HWY_NAMESPACE;
 
-// 16 lanes are one AVX-512 vector, two of AVX2, four of NEON: the same lanes for all of them.
+// 16 lanes are one AVX-512 vector, two AVX2 vectors or four NEON vectors, so every target sums in
+// the same lanes.
 using FloatTag = hn::CappedTag<float, kSumLanes>;
 using IntTag = hn::RebindToSigned<FloatTag>;
 using UintTag = hn::RebindToUnsigned<FloatTag>;
@@ -76,7 +77,7 @@ HWY_INLINE hn::Vec<HalfTag> load_halves(const std::byte* at) {
   return hn::LoadU(HalfTag(), reinterpret_cast<const hwy::float16_t*>(at));
 }
 
-/// Sums of one run in kSumLanes lanes, held in registers.
+/// The sums of one run in kSumLanes lanes, kept in registers.
 template <bool kHalfSteps>
 class LaneSums {
  public:
@@ -87,7 +88,7 @@ class LaneSums {
     for (auto& vec : max_steps_) vec = hn::Zero(FloatTag());
   }
 
-  /// index: which of the kVectors parts of the 16 lanes.
+  /// index: selects one of the kVectors vectors that make up the 16 lanes.
   HWY_INLINE void add(std::size_t index, FloatVec value, FloatVec decoded) {
     const FloatTag df;
     const FloatVec difference = hn::Sub(value, decoded);
@@ -146,7 +147,7 @@ class LaneSums {
   FloatVec max_steps_[kVectors];
 };
 
-/// A full set of lanes made of the last few elements and zeros, which add nothing to any sum.
+/// The last few elements, filled up to all lanes with zeros, which add nothing to any sum.
 template <std::size_t kElementBytes>
 struct PaddedRest {
   alignas(64) std::array<std::byte, kSumLanes* kElementBytes> bytes = {};
@@ -182,7 +183,7 @@ ValueRange find_range_vector(FloatView values) {
   std::size_t i = 0;
   for (; i + kSumLanes <= values.size(); i += kSumLanes) visit(source + i * sizeof(float));
   if (i < values.size()) {
-    // Padding with the last value instead of zeros: zero may lie outside the range.
+    // Fills up with the last value, not with zeros: zero may lie outside the range.
     std::array<float, kSumLanes> rest;
     rest.fill(values[values.size() - 1]);
     std::memcpy(rest.data(), source + i * sizeof(float), (values.size() - i) * sizeof(float));
@@ -250,7 +251,8 @@ ErrorSums encode_linear_vector(FloatView values, const LinearStep& step, Mutable
   const FloatVec low = hn::Set(df, step.is_signed ? -127.0F : 0.0F);
   const FloatVec high = hn::Set(df, step.is_signed ? 127.0F : 255.0F);
   LaneSums<false> sums;
-  // count: how many of the lanes are values; padding must not decode to the offset.
+  // count: the number of lanes that hold values. The other lanes must be masked, because their code
+  // decodes to the offset, not to 0.
   const auto visit = [&](const std::byte* from, std::byte* to, auto count) HWY_ATTR {
     for (std::size_t v = 0; v < kVectors; ++v) {
       const FloatVec value = load_floats(from + v * kWidth * sizeof(float));
@@ -362,7 +364,7 @@ HWY_EXPORT(decode_linear_vector);
 HWY_EXPORT(compare_values_vector);
 HWY_EXPORT(target_name_vector);
 
-/// The reference's form of the lanes that the vector code keeps in registers.
+/// The reference's counterpart of the lanes that the vector code keeps in registers.
 class ReferenceSums {
  public:
   void add(std::size_t index, float value, float decoded) {
@@ -412,7 +414,8 @@ void ErrorSums::add(const ErrorSums& next) {
 }
 
 float half_steps(float value, float decoded) {
-  // Halves have 10 mantissa bits, and below 2^-14 (biased exponent 113) the spacing of 2^-24.
+  // Halves have 10 mantissa bits; below 2^-14 (biased exponent 113) their spacing is constant,
+  // 2^-24.
   const std::uint32_t exponent =
       std::max(std::bit_cast<std::uint32_t>(value) & 0x7f800000U, 113U << 23);
   const float inverse_unit = std::bit_cast<float>((264U << 23) - exponent);
@@ -428,7 +431,7 @@ ValueRange find_range_ref(FloatView values) {
     range.min = std::min(range.min, value);
     range.max = std::max(range.max, value);
   }
-  // Which of -0 and +0 a minimum picks depends on the order of the values; the sum is +0 for both.
+  // Whether a minimum is -0 or +0 depends on the order of the values; adding +0 makes both +0.
   range.min += 0.0F;
   range.max += 0.0F;
   return range;

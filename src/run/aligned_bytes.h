@@ -1,6 +1,6 @@
 #pragma once
 
-// Buffers of a run.
+// Aligned buffers for a run.
 
 #include <algorithm>
 #include <cstddef>
@@ -16,7 +16,7 @@ struct AlignedDelete {
 };
 using AlignedBytes = std::unique_ptr<std::byte[], AlignedDelete>;
 
-/// At least one line, so that the address is one.
+/// Allocates at least one cache line, so that the address is valid even for 0 bytes.
 [[nodiscard]] inline AlignedBytes allocate_aligned(std::size_t bytes) {
   return AlignedBytes(static_cast<std::byte*>(
       ::operator new[](std::max(bytes, kBufferAlign), std::align_val_t(kBufferAlign))));

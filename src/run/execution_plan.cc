@@ -63,8 +63,8 @@ class PlanBuilder {
     place(id).is_known = true;
   }
 
-  // Makes a constant's values readable at run time, in the physical order. rank: that of the other
-  // operand where shapes broadcast: a constant of fewer axes is then seen with as many.
+  // Decodes a constant into the physical order, so that a run can read it. rank: the other
+  // operand's rank where shapes broadcast; a constant with fewer axes is widened to it.
   Result<void> ensure_value(TensorId id, std::size_t rank) {
     if (place(id).is_known) return {};
     const InputDesc input = describe(id);
@@ -149,10 +149,12 @@ class PlanBuilder {
 
   [[nodiscard]] bool is_foldable(const ExecutionPlan::Step& step) {
     const bool reads_sizes = std::holds_alternative<ShapeOf>(step.node->op);
-    // Rounding to half between layers is part of a run, but not of computing with sizes.
+    // A float16 run rounds to half between layers, so such a step cannot be folded. Computations
+    // with sizes are not rounded.
     if (options_.arithmetic == Arithmetic::Float16 && !reads_sizes && !gives_whole_numbers(step))
       return false;
-    constexpr std::int64_t kLargest = 1 << 22;  // values; a constant larger than 16 MB stays a step
+    constexpr std::int64_t kLargest =
+        1 << 22;  // values (16 MB); a step with a larger result is not folded
     for (const Shape& dims : step.op->output_dims) {
       if (element_count(dims).value_or(kLargest + 1) > kLargest) return false;
     }
@@ -168,7 +170,7 @@ class PlanBuilder {
     });
   }
 
-  // Runs a step whose inputs are constants once and for all.
+  // Runs a step whose inputs are all constants now and keeps its results as constants.
   Result<void> fold_step(const ExecutionPlan::Step& step) {
     VP_RETURN_IF_ERROR(check_output_count(step.outputs.size(), step.op->output_dims.size()));
     RunReport report;
@@ -179,7 +181,7 @@ class PlanBuilder {
     for (std::size_t i = 0; i < step.outputs.size(); ++i) {
       const Shape& dims = step.op->output_dims[i];
       VP_RETURN_IF_ERROR(check_result_size(dims, step.op->counts(i)));
-      // Never an empty vector: the address says that the tensor is a constant.
+      // Never an empty vector, because a null address would mean that the tensor is not a constant.
       results.push_back(values.emplace_back(std::max<std::size_t>(1, count_of(dims))).data());
       report.counts.push_back(dims.empty() ? 1 : dims[0]);
     }
@@ -201,7 +203,7 @@ class PlanBuilder {
     return {};
   }
 
-  // What a run checks of each step, for one that is run here.
+  // Makes the checks that a run makes after each step, for a step that is run here.
   Result<void> check_folded(const ExecutionPlan::Step& step,
                             const std::vector<std::vector<float>>& results) {
     for (std::size_t i = 0; i < step.outputs.size(); ++i)
@@ -249,7 +251,7 @@ class PlanBuilder {
     const bool is_hybrid = conv.dynamic_range && context.follows_runtime();
     Fusion fusion;
     fusion.result = graph_.nodes[index].outputs[0];
-    // Rounding every activation to half needs each of them by itself.
+    // Float16 rounds every activation to half, so none may disappear into a fused step.
     if (options_.arithmetic != Arithmetic::Float16) {
       fusion = find_activation(graph_, readers_, index);
       VP_ASSIGN_OR_RETURN(const ConvSpec spec, conv_spec(conv, context));
@@ -263,7 +265,8 @@ class PlanBuilder {
                      : make_conv2d(conv, fusion.epilogue, context);
   }
 
-  // First fit over the steps: a tensor's bytes are free again after its last reader.
+  // Assigns arena offsets by first fit in the order of the steps; a tensor's bytes are free again
+  // after its last reader.
   void place_tensors() {
     const std::size_t steps = plan_.steps.size();
     std::vector<std::size_t> last(plan_.places.size(), 0);
@@ -307,7 +310,7 @@ class PlanBuilder {
 }  // namespace
 
 Result<void> check_result_size(const Shape& dims, bool may_be_empty) {
-  // values; 1 GiB a tensor is beyond any image model
+  // values (1 GiB of floats); no image model has a larger tensor
   constexpr std::int64_t kLargest = std::int64_t{1} << 28;
   const auto count = element_count(dims);
   if (count && *count <= kLargest && (*count > 0 || may_be_empty)) return {};

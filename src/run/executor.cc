@@ -19,7 +19,7 @@ struct Refused {
   std::vector<std::pair<std::string, std::string>> layers = {};  ///< place and type
 };
 
-/// Each layer; or, where that would be a page, each type with its first place.
+/// Lists every layer; a long list is shortened to each type with its first place.
 std::string list_layers(const std::vector<std::pair<std::string, std::string>>& layers) {
   constexpr std::size_t kShown = 8;
   std::vector<std::string> parts;
@@ -30,13 +30,13 @@ std::string list_layers(const std::vector<std::pair<std::string, std::string>>& 
       parts.push_back(fmt::format("{} ({})", place, type));
     } else if (counts[type] > 1) {
       parts.push_back(fmt::format("{} {} from {} on", counts[type], type, place));
-      counts[type] = 0;  // said
+      counts[type] = 0;  // this type is listed now
     }
   }
   return fmt::format("{}", fmt::join(parts, ", "));
 }
 
-// Every operator that cannot be run, in one message, grouped by the reason.
+// Reports all operators that cannot be run in one message, grouped by reason.
 Result<void> check_runnable(const Graph& graph) {
   std::vector<Refused> reasons;
   std::size_t count = 0;
@@ -87,8 +87,8 @@ Result<Shape> choose_input(const Graph& graph, const Shape& asked) {
   return shape;
 }
 
-/// Whether XNNPACK may run one of its 8-bit layers: not when all kernels are of a type that only
-/// the builtin kernels take.
+/// Whether XNNPACK can run any of the graph's 8-bit layers. It cannot if all kernels have a type
+/// that only the builtin kernels take.
 bool has_xnnpack_layer(const Graph& graph) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
     return is_dynamic_range(node.op) && graph.tensor(node.inputs[1]).dtype != DType::UInt8;

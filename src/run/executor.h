@@ -1,6 +1,7 @@
 #pragma once
 
-// Runs a Graph. Compiled once for one input shape; the weights are shared by every Session.
+// Runs a Graph. An Executor is prepared once for one input shape; all its Sessions share the
+// weights.
 
 #include <memory>
 #include <span>
@@ -17,8 +18,8 @@ namespace visionpress {
 
 struct ExecutorOptions {
   Arithmetic arithmetic = Arithmetic::Runtime;
-  int threads = 0;         ///< of one run; 0: one a core
-  Shape input_shape = {};  ///< in the graph's layout; empty: the file's own (batch 1)
+  int threads = 0;         ///< per run; 0: one per core
+  Shape input_shape = {};  ///< in the graph's layout; empty: the file's shape with batch 1
 };
 
 class Session;
@@ -26,8 +27,8 @@ class Session;
 class Executor {
  public:
   /// Decodes the weights and plans the run. The graph and its mapped file must outlive the
-  /// executor: sessions with another number of threads pack the weights anew. errors: Unsupported
-  /// naming every layer that cannot be run, in one message.
+  /// executor: a session with another number of threads packs the weights again. errors:
+  /// Unsupported naming every layer that cannot be run, in one message.
   [[nodiscard]] static Result<Executor> create(const Graph& graph, const ExecutorOptions& options);
 
   Executor(Executor&&) noexcept;
@@ -37,8 +38,9 @@ class Executor {
   [[nodiscard]] const Shape& input_shape() const;
   /// "float32", "float16 activations", "LiteRT XNNPACK int8", "LiteRT builtin int8"
   [[nodiscard]] const std::string& arithmetic_name() const;
-  /// Buffers for one run at a time; a thread each. The executor must outlive it.
-  /// threads: of that session's runs; 0: the executor's.
+  /// Allocates the buffers for one run at a time; use one session per thread. The executor must
+  /// outlive the session.
+  /// threads: per run of this session; 0: the executor's number.
   [[nodiscard]] Result<Session> make_session(int threads = 0) const;
 
  private:
@@ -54,10 +56,11 @@ class Session {
   Session& operator=(Session&&) noexcept;
   ~Session();
 
-  /// input: row-major in the graph's layout ([1,H,W,C] or [1,C,H,W]), pixels as the model wants
-  /// them. errors: InvalidArgument when the size differs from input_shape; Malformed, naming the
-  /// node, when values do not fit its other inputs (an index outside its tensor); Internal when
-  /// `stop` was due between two layers.
+  /// input: row-major in the graph's layout ([1,H,W,C] or [1,C,H,W]), with pixels in the range that
+  /// the model expects.
+  /// errors: InvalidArgument if the size differs from input_shape; Malformed, naming the node, if a
+  /// value does not fit the node's other inputs (an index outside its tensor); Internal if `stop`
+  /// was due between two layers.
   [[nodiscard]] Result<void> run(std::span<const float> input, const Stop& stop = {});
   [[nodiscard]] const std::vector<OutputView>& outputs() const;
 

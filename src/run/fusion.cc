@@ -38,7 +38,7 @@ const Binary* plain_binary(const Node& node, BinaryKind kind) {
   return fits ? binary : nullptr;
 }
 
-// max(x, a * x) with 0 <= a <= 1, written as MUL and MAXIMUM.
+// Recognises a leaky ReLU written as MUL and MAXIMUM: max(x, a * x) with 0 <= a <= 1.
 void take_leaky_pair(const Graph& graph, const Readers& readers, std::size_t first,
                      std::size_t second, Fusion& fusion) {
   const Node& multiply = graph.nodes[first];
@@ -95,7 +95,8 @@ bool add_max_pool(const Graph& graph, const Readers& readers, std::int64_t heigh
       pool->stride != kTwo || is_fused(pool->activation)) {
     return false;
   }
-  // Blocks must tile the image without padding, whatever the rule says.
+  // Whether the pool pads this axis: the blocks must tile the image without padding, whichever
+  // padding rule the node names.
   const auto pads = [&](std::size_t axis, std::int64_t size) {
     if (pool->padding.rule == PadRule::Explicit)
       return pool->padding.before[axis] != 0 || pool->padding.after[axis] != 0;

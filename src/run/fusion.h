@@ -1,6 +1,6 @@
 #pragma once
 
-// Which nodes that follow a convolution are done in its last pass.
+// Finds the nodes after a convolution that its last pass can compute.
 
 #include <vector>
 
@@ -8,7 +8,7 @@
 
 namespace visionpress {
 
-/// Who reads each tensor; a graph output counts as a reader of its own.
+/// The readers of each tensor; being a graph output counts as one more reader.
 class Readers {
  public:
   explicit Readers(const Graph& graph);
@@ -23,19 +23,20 @@ class Readers {
   std::vector<bool> outputs_ = {};
 };
 
-/// What a convolution takes over, and the tensor that then holds its result.
+/// The nodes that a convolution takes over, and the tensor that then holds its result.
 struct Fusion {
   Epilogue epilogue = {};
   std::vector<std::size_t> absorbed = {};  ///< nodes that need no operator of their own
   TensorId result = kNoTensor;
 };
 
-/// Activations right after the node: a Unary with bounds or a slope, or the pair
-/// MUL by a constant and MAXIMUM with the product, which is a leaky ReLU.
+/// Finds an activation directly after the node: a Unary with bounds or a slope, or a leaky ReLU
+/// written as MUL by a constant and MAXIMUM with the product.
 [[nodiscard]] Fusion find_activation(const Graph& graph, const Readers& readers, std::size_t node);
 
-/// Adds a 2x2 stride-2 max pool after `fusion` when there is one and the maximum may be taken
-/// first. height, width: of the convolution's output. Returns whether it was added.
+/// Adds the 2x2 stride-2 max pool after `fusion`, if there is one and the maximum may be taken
+/// before the activation. height, width: of the convolution's output. returns: whether it was
+/// added.
 [[nodiscard]] bool add_max_pool(const Graph& graph, const Readers& readers, std::int64_t height,
                                 std::int64_t width, Fusion& fusion);
 

@@ -1,4 +1,5 @@
-// Formulas: measured on LiteRT 2.3, x86-64, bit for bit; each step below rounds where it rounds.
+// The formulas match LiteRT 2.3 on x86-64 bit for bit; each step below rounds where the runtime
+// rounds.
 
 #include "run/hybrid.h"
 
@@ -82,7 +83,7 @@ void quantize_values(const QuantizeJob& job, const float* x, std::size_t offset,
   }
   AwayRounding rounding = {job.code.inverse, job.code.zero_point,
                            job.rule == HybridRule::BuiltinSymmetric ? -127 : -128, false};
-  constexpr std::size_t kVector = 8;  // elements a step of the builtin kernels' vector body
+  constexpr std::size_t kVector = 8;  // elements per step of the builtin kernels' vector loop
   const std::size_t body_end = job.item_size / kVector * kVector;
   const std::size_t body = offset >= body_end ? 0 : std::min(count, body_end - offset);
   quantize_away(x, body, rounding, codes);

@@ -1,6 +1,6 @@
 #pragma once
 
-// How a named runtime turns one batch item of activations into 8-bit codes.
+// Quantizes the activations of one batch item to 8-bit codes as a named runtime does.
 
 #include <cstdint>
 
@@ -8,10 +8,10 @@
 
 namespace visionpress {
 
-/// Which kernel set of LiteRT is followed.
+/// The LiteRT kernel set whose rounding is reproduced.
 enum class HybridRule {
   Xnnpack,            ///< asymmetric, ties to even
-  BuiltinAsymmetric,  ///< filters with scales that differ, and depthwise
+  BuiltinAsymmetric,  ///< filters whose scales differ, and depthwise
   BuiltinSymmetric,   ///< filters with one scale
 };
 
@@ -20,13 +20,14 @@ struct ActivationCode {
   float inverse = 1.0F;
   float scale = 1.0F;
   std::int32_t zero_point = 0;
-  bool all_zero = false;  ///< the codes are all zero whatever x
+  bool all_zero = false;  ///< every code is zero, whatever x holds
 };
 
-/// range: of the batch item, widened to contain 0.
+/// range: the batch item's range, widened to contain 0.
 [[nodiscard]] ActivationCode choose_code(HybridRule rule, ActivationRange range);
 
-/// Writes q + 128 of `count` values that start `offset` values into a batch item of `item_size`.
+/// Writes q + 128 for `count` values that start `offset` values into a batch item of `item_size`
+/// values.
 struct QuantizeJob {
   HybridRule rule = HybridRule::Xnnpack;
   ActivationCode code = {};

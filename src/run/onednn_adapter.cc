@@ -26,7 +26,7 @@ dnnl::stream& thread_stream() {
   return stream;
 }
 
-// Dims (g, o, i, h, w) of the kernel as oneDNN names them, with the strides of our layouts.
+// The kernel's descriptor: oneDNN's dimensions (g, o, i, h, w) with the strides of our layouts.
 dnnl::memory::desc kernel_desc(const ConvSpec& spec, dnnl::memory::data_type type) {
   const std::int64_t o = spec.out_channels / spec.groups;
   const std::int64_t i = spec.in_channels / spec.groups;
@@ -85,7 +85,8 @@ Geometry geometry_of(const ConvSpec& spec, bool has_bias) {
                           is_float ? Type::f32 : Type::s32,
                           Tag::nhwc};
   geometry.stride = {spec.stride[0], spec.stride[1]};
-  geometry.dilation = {spec.dilation[0] - 1, spec.dilation[1] - 1};  // oneDNN counts the gaps
+  geometry.dilation = {spec.dilation[0] - 1,
+                       spec.dilation[1] - 1};  // oneDNN counts the gaps between taps
   geometry.before = {spec.before[0], spec.before[1]};
   geometry.after = {spec.after[0], spec.after[1]};
   return geometry;
@@ -147,7 +148,7 @@ struct Convolution::Impl {
     scratch = description.scratchpad_desc();
     const bool is_float = spec.arithmetic == ConvArithmetic::Float;
     const auto type = is_float ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::s8;
-    // memory takes a non-const pointer and only reads through it here.
+    // dnnl::memory takes a non-const pointer but only reads through it here.
     dnnl::memory plain(kernel_desc(spec, type), cpu_engine(), const_cast<void*>(kernel));
     weights = dnnl::memory(description.weights_desc(), cpu_engine());
     dnnl::reorder(plain, weights).execute(thread_stream(), plain, weights);
@@ -184,7 +185,7 @@ std::size_t Convolution::scratch_bytes() const { return impl_->scratch.get_size(
 
 void Convolution::run(const void* source, void* destination, std::byte* scratch) const {
   const dnnl::engine& engine = cpu_engine();
-  // memory takes a non-const pointer; a source is only read.
+  // dnnl::memory takes a non-const pointer; oneDNN only reads a source.
   std::unordered_map<int, dnnl::memory> arguments = {
       {DNNL_ARG_SRC, dnnl::memory(impl_->source, engine, const_cast<void*>(source))},
       {DNNL_ARG_WEIGHTS, impl_->weights},
@@ -215,8 +216,8 @@ void multiply_matrices(const MatrixProduct& product, const float* a, const float
       dnnl::sgemm(product.transpose_a ? 'T' : 'N', product.transpose_b ? 'T' : 'N', product.rows,
                   product.columns, product.inner, 1.0F, a, product.stride_a, b, stride_b, 0.0F, c,
                   product.columns);
-  // Without memory for its copies it computes nothing: every command says where a network gives
-  // NaN.
+  // Without memory for its copies oneDNN computes nothing. Fill the result with NaN, because every
+  // command reports a NaN.
   if (status != dnnl::status::success) {
     std::fill_n(c, product.rows * product.columns, std::numeric_limits<float>::quiet_NaN());
   }

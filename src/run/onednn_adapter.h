@@ -1,6 +1,6 @@
 #pragma once
 
-// The one place that speaks oneDNN, whose versions 2 (Debian 12) and 3 differ in their API.
+// The only code that calls oneDNN, because the APIs of its versions 2 (Debian 12) and 3 differ.
 
 #include <array>
 #include <cstddef>
@@ -37,15 +37,16 @@ struct ConvSpec {
   std::optional<Unary> activation = std::nullopt;  ///< Float only; Relu, Relu6, LeakyRelu
 };
 
-/// Elements between neighbours on the axes group, out (within its group), in, height, width of a
-/// kernel in spec.kernel_layout.
+/// The strides, in elements, of a kernel in spec.kernel_layout along the axes group, out (within
+/// its group), in, height, width.
 [[nodiscard]] std::array<std::int64_t, 5> kernel_strides(const ConvSpec& spec);
 
 /// A convolution with its packed kernel, ready to run from any thread.
 class Convolution {
  public:
-  /// weights: in spec.kernel_layout (float or int8, by the arithmetic). bias: out_channels floats,
-  /// or null; Float only. threads: of every run. errors: Unsupported with oneDNN's word.
+  /// weights: in spec.kernel_layout, float or int8 as the arithmetic requires. bias: out_channels
+  /// floats, or null; Float only. threads: per run.
+  /// errors: Unsupported with oneDNN's message.
   [[nodiscard]] static Result<Convolution> create(const ConvSpec& spec, const void* weights,
                                                   const float* bias, int threads);
   Convolution(Convolution&&) noexcept;
@@ -62,31 +63,32 @@ class Convolution {
   std::unique_ptr<Impl> impl_;
 };
 
-/// [rows, inner] x [inner, columns] + bias: a matrix product with a packed right side.
+/// The matrix product [rows, inner] x [inner, columns] + bias with a packed right operand.
 /// weights: row-major [columns, inner] (a fully connected layer's own layout).
 [[nodiscard]] ConvSpec matrix_product_spec(ConvArithmetic arithmetic, std::int64_t rows,
                                            std::int64_t inner, std::int64_t columns);
 
-/// c [rows, columns] = a [rows, inner] x b [inner, columns], row-major. A transposed operand lies
-/// the other way round.
+/// c [rows, columns] = a [rows, inner] x b [inner, columns], row-major. A transposed operand is
+/// stored column-major.
 struct MatrixProduct {
   std::int64_t rows = 0;
   std::int64_t inner = 0;
   std::int64_t columns = 0;
   bool transpose_a = false;
   bool transpose_b = false;
-  std::int64_t stride_a = 0;  ///< elements from one line of a in memory to the next
+  std::int64_t stride_a = 0;  ///< elements between the starts of two lines of a in memory
 };
 
-/// On the calling thread alone: oneDNN would sum in another order on more.
+/// Runs on the calling thread only, because oneDNN sums in another order on several threads.
 void multiply_matrices(const MatrixProduct& product, const float* a, const float* b, float* c);
 
-/// Whether 8-bit products are summed without saturation on this machine. Without VNNI, oneDNN adds
-/// pairs of uint8 x int8 products in 16 bits, which two products of 255 x 127 overflow.
+/// Whether this machine sums 8-bit products without saturation. Without VNNI, oneDNN adds pairs of
+/// uint8 x int8 products in 16 bits, and two products of 255 x 127 overflow that.
 [[nodiscard]] bool has_exact_unsigned_by_signed();
 
-/// Sets the threads that oneDNN uses from the calling thread, for as long as it lives. Primitives
-/// remember the number when they are made, so they are made and run under the same one.
+/// Sets the number of threads that oneDNN uses when called from this thread, for the object's
+/// lifetime. A primitive remembers the number it was made under, so make and run it under the same
+/// one.
 class ScopedThreads {
  public:
   explicit ScopedThreads(int threads);

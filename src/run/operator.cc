@@ -24,7 +24,7 @@ std::vector<float> to_floats(Bytes bytes) {
   return values;
 }
 
-// Whole numbers and truth values; none for other types.
+// The values of a tensor of whole numbers or truth values; empty for other types.
 std::vector<float> load_whole_numbers(const Tensor& tensor) {
   switch (tensor.dtype) {
     case DType::Int8:

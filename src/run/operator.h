@@ -1,11 +1,11 @@
 #pragma once
 
-// What one operator is to the executor. An operator is built once, for known sizes, and then run
-// by any number of sessions at the same time: it keeps no state of a run.
+// The executor's interface to one operator. An operator is built once, for known sizes. Any number
+// of sessions can then run it at the same time, because it keeps no state of a run.
 //
-// Physical order: a tensor of four axes lies in memory as N,H,W,C whatever the graph's layout; any
-// other rank lies in its logical order. oneDNN's convolutions are as fast on N,H,W,C as on their
-// own blocked layouts, and one order keeps every other operator simple.
+// Physical order: a tensor of four axes is stored as N,H,W,C whatever the graph's layout; a tensor
+// of any other rank is stored in its logical order. oneDNN's convolutions are as fast on N,H,W,C as
+// on their own blocked layouts, and one order keeps every other operator simple.
 
 #include <cstddef>
 #include <memory>
@@ -20,42 +20,42 @@
 
 namespace visionpress {
 
-/// Bytes that every buffer of a run begins at a multiple of: one cache line, and what vector loads
-/// like.
+/// Alignment in bytes of every buffer of a run: one cache line, which is also the width of the
+/// largest vector load.
 inline constexpr std::size_t kBufferAlign = 64;
 
 [[nodiscard]] constexpr std::size_t align_up(std::size_t bytes) {
   return (bytes + kBufferAlign - 1) / kBufferAlign * kBufferAlign;
 }
 
-/// Smallest and largest value of a tensor, where its writer learned them on the way.
+/// The smallest and largest value of a tensor, if its writer computed them anyway.
 struct ActivationRange {
   float low = 0.0F;
   float high = 0.0F;
 };
 
-/// What an operator sees of one input while it is built.
+/// One input as an operator sees it while it is built.
 struct InputDesc {
   Shape dims = {};                 ///< physical order
   const Tensor* tensor = nullptr;  ///< null for an optional input that is absent
-  const Weight* weight = nullptr;  ///< the stored weight, for constants that are one
-  const float* values = nullptr;   ///< of what is known before the run, physical order; may be null
+  const Weight* weight = nullptr;  ///< the stored weight; null if the input is not one
+  const float* values = nullptr;   ///< values known before the run, physical order; may be null
 };
 
-/// An activation and a 2x2 stride-2 max pool that follow a convolution and are done in its last
-/// pass.
+/// The activation and 2x2 stride-2 max pool that a convolution computes in its last pass.
 struct Epilogue {
   std::optional<Unary> activation = std::nullopt;
   bool max_pool_2x2 = false;
 };
 
-/// Whose rounding float operators follow where the last bit can decide a code of a hybrid layer.
+/// The runtime whose rounding float operators reproduce where the last bit can decide a code of a
+/// hybrid layer.
 enum class FloatMath : std::uint8_t {
   Plain,    ///< correctly rounded functions, sums in double
-  Xnnpack,  ///< LiteRT's default
+  Xnnpack,  ///< LiteRT's XNNPACK kernels, its default
   Builtin,  ///< LiteRT's builtin kernels
 };
-/// TFLite networks with hybrid layers follow their runtime, unless asked for `float` or `f16`.
+/// TFLite networks with hybrid layers follow their runtime unless the user chose `float` or `f16`.
 [[nodiscard]] FloatMath float_math_of(const Graph& graph, Arithmetic arithmetic);
 
 struct BuildContext {
@@ -63,33 +63,35 @@ struct BuildContext {
   std::size_t output_count = 1;
   Layout layout = Layout::ChannelsLast;
   Arithmetic arithmetic = Arithmetic::Runtime;
-  int threads = 1;            ///< of every run
-  bool may_be_empty = false;  ///< a size of 0 is nothing found in this run, no fault of the file
+  int threads = 1;            ///< per run
+  bool may_be_empty = false;  ///< a size of 0 is valid: this run found nothing to process
   FloatMath float_math = FloatMath::Plain;
-  /// Sizes of the results by the operator's shape rule, physical order; -1: counted in the run.
+  /// Sizes of the results by the operator's shape rule, in physical order; -1: the run counts it.
   std::span<const Shape> results = {};
 
-  /// Whether 8-bit kernels read quantized activations, as in the format's runtime; else they are
-  /// decoded.
+  /// Whether 8-bit kernels multiply quantized activations, as the format's runtime does. If not,
+  /// the kernels are decoded to float.
   [[nodiscard]] bool follows_runtime() const {
     return arithmetic == Arithmetic::Runtime || arithmetic == Arithmetic::Builtin;
   }
 };
 
-/// What an operator tells of its run beyond the values.
+/// The results of an operator's run other than the values.
 struct RunReport {
-  Result<void> status = {};               ///< set where the inputs allow no result
-  std::vector<std::int64_t> counts = {};  ///< first sizes of the outputs that it counts, by output
+  Result<void> status = {};               ///< an error if the inputs allow no result
+  std::vector<std::int64_t> counts = {};  ///< by output: the first size, if the run counts it
 };
 
-/// One run's buffers. `scratch` has the operator's scratch_bytes, kBufferAlign aligned.
+/// The buffers of one run. `scratch` has the operator's scratch_bytes and is aligned to
+/// kBufferAlign.
 struct RunContext {
   std::span<const float* const> inputs = {};
   std::span<float* const> outputs = {};
   std::byte* scratch = nullptr;
   std::span<const std::optional<ActivationRange>> input_ranges = {};
-  std::optional<ActivationRange>* output_range = nullptr;  ///< of output 0; may be set, need not
-  RunReport* report = nullptr;  ///< never null; empty status, `counts` as in output_dims
+  std::optional<ActivationRange>* output_range = nullptr;  ///< of output 0; the operator may set it
+  RunReport* report =
+      nullptr;  ///< never null; starts with an empty status and `counts` as in output_dims
 };
 
 class Operator {
@@ -101,42 +103,41 @@ class Operator {
 
   virtual void run(const RunContext& context) const = 0;
 
-  /// Whether the first size of an output is counted in the run and its `output_dims` say how many
-  /// there can be.
+  /// Whether the run counts the first size of an output; `output_dims` then holds the upper bound.
   [[nodiscard]] bool counts(std::size_t output) const {
     return output < counted_outputs.size() && counted_outputs[output];
   }
 
-  std::vector<Shape> output_dims = {};     ///< physical order, one an output
-  std::vector<bool> counted_outputs = {};  ///< see counts; may be shorter than the outputs
+  std::vector<Shape> output_dims = {};     ///< physical order, one per output
+  std::vector<bool> counted_outputs = {};  ///< see `counts`; missing entries are false
   std::size_t scratch_bytes = 0;
-  bool is_hybrid = false;  ///< multiplies 8-bit integers
+  bool is_hybrid = false;  ///< whether it multiplies 8-bit integers
 };
 
 using OperatorResult = Result<std::unique_ptr<Operator>>;
 
-/// Values of a constant input in its logical order; whole numbers and truth values as floats.
+/// Values of a constant input in its logical order; whole numbers and truth values become floats.
 /// errors: Malformed from the decoder.
 [[nodiscard]] Result<std::vector<float>> load_constant(const InputDesc& input);
 
-/// Index of a logical axis (negative: from the innermost) in the physical order.
+/// Index in the physical order of a logical axis (negative: counted from the innermost).
 /// errors: Malformed when it lies outside.
 [[nodiscard]] Result<int> physical_axis(int axis, std::size_t rank, Layout layout);
 
-/// Whether the elements of a tensor lie in another order than the graph's.
+/// Whether the physical order of a tensor differs from the graph's order.
 [[nodiscard]] bool orders_differ(const Shape& physical, Layout layout);
 
-/// element_count of sizes that the executor has checked already.
+/// element_count for sizes that the executor has already checked, so it cannot fail.
 [[nodiscard]] std::size_t count_of(const Shape& dims);
 
-/// Builders, one operator a file in ops/. The shapes have been checked by the operator's rule
-/// (lower/shape_rules.h), which gave `context.results`. errors: Unsupported for a form that cannot
-/// be run, Malformed for parameters that do not fit.
+/// Builders, one operator per file in ops/. The operator's shape rule (lower/shape_rules.h) has
+/// checked the shapes and given `context.results`. errors: Unsupported for a form that cannot be
+/// run, Malformed for parameters that do not fit.
 [[nodiscard]] OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
                                          const BuildContext& context);
 [[nodiscard]] OperatorResult make_hybrid_conv2d(const Conv2d& op, const Epilogue& epilogue,
                                                 const BuildContext& context);
-/// Whether the builders above can do Epilogue::max_pool_2x2 for this convolution.
+/// Whether make_conv2d can compute Epilogue::max_pool_2x2 for this convolution.
 [[nodiscard]] bool can_pool_in_conv2d(const Conv2d& op, const BuildContext& context);
 [[nodiscard]] bool can_pool_in_hybrid_conv2d(const Conv2d& op, const BuildContext& context);
 [[nodiscard]] OperatorResult make_fully_connected(const FullyConnected& op,

@@ -63,8 +63,8 @@ struct OperatorMaker {
   OperatorResult operator()(const TakeRows&) const { return make_take_rows(context); }
 };
 
-// The whole numbers that Reshape reads its target from, where they are known before the run.
-// errors: Malformed for what is no size.
+// The target shape that Reshape reads from an input, if it is known before the run.
+// errors: Malformed for a value that is not a size.
 Result<std::optional<std::vector<std::int64_t>>> find_target(const InputDesc& input) {
   std::optional<std::vector<std::int64_t>> target;
   if (input.values == nullptr || is_open(input.dims) || count_of(input.dims) > kMostAxes)
@@ -79,7 +79,8 @@ Result<std::optional<std::vector<std::int64_t>>> find_target(const InputDesc& in
   return target;
 }
 
-// Whether the operator gives what its rule said; of what it counts the rule says nothing.
+// Whether the operator's output sizes are those of its shape rule. Sizes that the run counts are
+// not compared, because the rule does not know them.
 [[maybe_unused]] bool has_shapes_of(const Operator& built, const std::vector<Shape>& results) {
   return std::equal(
       built.output_dims.begin(), built.output_dims.end(), results.begin(), results.end(),

@@ -1,6 +1,6 @@
 #pragma once
 
-// From a node's Op to its operator, or only to the sizes of its results.
+// Builds a node's operator, or computes only the sizes of its results.
 
 #include <vector>
 
@@ -8,15 +8,16 @@
 
 namespace visionpress {
 
-/// Whether it packs a kernel when it is built.
+/// Whether building the operator packs a kernel.
 [[nodiscard]] bool has_kernel(const Op& op);
 
-/// Asks the shape rule, then the builder in ops/; a convolution gets no epilogue. errors: of both.
+/// Calls the operator's shape rule, then its builder in ops/. A convolution gets no epilogue.
+/// errors: those of both.
 [[nodiscard]] OperatorResult make_operator(const Op& op, const BuildContext& context);
 
-/// Sizes of the results in physical order by the operator's shape rule; -1 where only a run knows
-/// them, be it because the operator counts (Where) or because an input has a size of -1. Decodes no
-/// kernel. errors: of infer_results; Malformed for a computed target shape that is none.
+/// Sizes of the results by the operator's shape rule, in physical order. -1: known only during a
+/// run, because the operator counts (Where) or an input has a size of -1. Decodes no kernel.
+/// errors: those of infer_results; Malformed for a computed target shape that is not a shape.
 [[nodiscard]] Result<std::vector<Shape>> operator_dims(const Op& op, const BuildContext& context);
 
 }  // namespace visionpress

@@ -1,4 +1,4 @@
-// Runs a model on raw float32 values and writes what comes out, for comparison with other runtimes.
+// Runs a model on raw float32 values and writes its outputs, for comparison with other runtimes.
 // usage: run_probe MODEL INPUT.bin OUTPUT.bin [runtime|builtin|float|f16] [threads] [timed runs]
 //        [height width of the input where a TensorFlow graph leaves them open]
 
@@ -52,7 +52,7 @@ Result<std::unique_ptr<SourceModel>> read_model(Bytes file, const ReadOptions& g
   return read_coreml(file, diagnostics);
 }
 
-// How long the shapes alone take.
+// Measures the time of shape inference alone.
 void time_shapes(const Graph& graph, const Shape& input) {
   const auto begin = std::chrono::steady_clock::now();
   const auto shapes = infer_shapes(graph, input);

@@ -102,7 +102,7 @@ Result<void> Session::Impl::run_operator(const Operator& op, const ExecutionPlan
   }
   if (step.is_whole) VP_RETURN_IF_ERROR(check_whole(step, inputs));
   if (plan_->arithmetic == Arithmetic::Float16) {
-    // Indices and counts are no activations: rounded, they would name another element.
+    // Indices and counts are not activations: if they were rounded, they would name other elements.
     for (const TensorId id : step.outputs)
       if (!is_index(plan_->graph->tensor(id).dtype)) round_to_half(id);
   }
@@ -165,7 +165,7 @@ Result<void> Session::Impl::run_late_step(const ExecutionPlan::Step& step) {
                           plan_->threads};
   context.may_be_empty = true;
   context.float_math = plan_->float_math;
-  // A convolution over nothing is no convolution that could be built.
+  // A convolution over an empty input cannot be built.
   if (has_kernel(step.node->op)) {
     VP_ASSIGN_OR_RETURN(const std::vector<Shape> dims, operator_dims(step.node->op, context));
     if (are_empty(dims)) return place_results(step, dims);

@@ -1,6 +1,6 @@
 #pragma once
 
-// The buffers of one run at a time, and the run itself.
+// A session's buffers, for one run at a time, and the run itself.
 
 #include <memory>
 #include <optional>
@@ -22,10 +22,10 @@ struct Session::Impl {
   std::vector<OutputView> outputs = {};
 
  private:
-  /// What a run found out about a tensor.
+  /// The sizes and values of a tensor that the plan could not know.
   struct Found {
-    Shape dims = {};                 ///< of tensors with a size of -1 in the plan
-    std::vector<float> values = {};  ///< of late steps
+    Shape dims = {};                 ///< for tensors with a size of -1 in the plan
+    std::vector<float> values = {};  ///< results of late steps
   };
 
   [[nodiscard]] Found& found(TensorId id) { return found_[static_cast<std::size_t>(id)]; }
@@ -34,15 +34,15 @@ struct Session::Impl {
   void load_input(std::span<const float> x);
   void round_to_half(TensorId id);
   [[nodiscard]] Result<void> run_step(const ExecutionPlan::Step& step);
-  /// Builds the step's operator for the sizes at hand, makes room for its results and runs it.
+  /// Builds the step's operator for the sizes of this run, allocates its results and runs it.
   [[nodiscard]] Result<void> run_late_step(const ExecutionPlan::Step& step);
   [[nodiscard]] std::vector<InputDesc> describe_inputs(const Node& node) const;
-  /// Makes room for results of these sizes; -1 in `planned` may be any.
+  /// Allocates results of these sizes, which must match `planned`; -1 there matches any size.
   [[nodiscard]] Result<void> place_results(const ExecutionPlan::Step& step,
                                            const std::vector<Shape>& dims);
   [[nodiscard]] Result<void> run_operator(const Operator& op, const ExecutionPlan::Step& step,
                                           std::byte* scratch);
-  /// errors: Unsupported where a step's whole numbers are not what float32 holds exactly.
+  /// errors: Unsupported if float32 cannot hold a step's whole numbers exactly.
   [[nodiscard]] Result<void> check_whole(const ExecutionPlan::Step& step,
                                          const std::vector<const float*>& inputs);
   void view_outputs();
@@ -54,7 +54,7 @@ struct Session::Impl {
   std::size_t late_scratch_bytes_ = 0;
   std::vector<std::optional<ActivationRange>> ranges_ = {};
   std::vector<Found> found_ = {};  ///< by TensorId; empty where the plan knows all sizes
-  /// outputs that lie in another order than the graph's
+  /// outputs whose physical order differs from the graph's, converted to the graph's order
   std::vector<std::vector<float>> logical_ = {};
 };
 

@@ -9,14 +9,14 @@
 namespace visionpress {
 namespace {
 
-constexpr float kLimit = 16777216.0F;  // 2^24: below it each float that is whole is exact
+constexpr float kLimit = 16777216.0F;  // 2^24; float32 holds every whole number below it
 
 struct WholeRange {
   float low = -kLimit;
   float high = kLimit;
 };
 
-/// Nothing for types that are no whole numbers.
+/// The range of a type; nothing if its values are not whole numbers.
 std::optional<WholeRange> find_range(DType dtype) {
   switch (dtype) {
     case DType::Int8:

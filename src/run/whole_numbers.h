@@ -1,7 +1,7 @@
 #pragma once
 
-// Whole numbers travel as float32, which holds each up to 2^24. What a run cannot hold exactly ends
-// the run instead of giving a number that looks right.
+// Runs hold whole numbers as float32, which is exact up to 2^24. A number that float32 cannot hold
+// exactly ends the run, instead of giving a result that looks right.
 
 #include <span>
 
@@ -10,23 +10,24 @@
 
 namespace visionpress {
 
-/// Whether results of the node have to be checked: it computes with whole numbers, rather than
-/// moving them.
+/// Whether the node's results must be checked: it computes whole numbers and does not only move
+/// them.
 [[nodiscard]] bool computes_whole_numbers(const Graph& graph, const Node& node);
 
-/// For such a node, before it is built. errors: Unsupported for an operator whose sums could lose
-/// digits on the way (a matrix product, a convolution).
+/// Checks such a node before it is built. errors: Unsupported for an operator whose intermediate
+/// sums could lose digits (a matrix product, a convolution).
 [[nodiscard]] Result<void> check_whole_operator(const Graph& graph, const Node& node);
 
-/// What a tensor of whole numbers holds, written by such a node. errors: Unsupported, naming the
-/// value, beyond the type or from 2^24 on, where a float may stand for a neighbour.
+/// Checks the values that such a node wrote. errors: Unsupported, naming the value, if it is
+/// outside the type's range or is 2^24 or more, where a float may stand for a neighbouring number.
 [[nodiscard]] Result<void> check_whole_values(const Tensor& tensor, std::span<const float> values);
 
-/// Operands of a Binary that are added up one by one in float32. errors: Unsupported where a sum on
-/// the way could reach 2^24.
+/// Checks the operands of a Binary that are added one by one in float32. errors: Unsupported if an
+/// intermediate sum could reach 2^24.
 [[nodiscard]] Result<void> check_whole_sum(std::span<const std::span<const float>> operands);
 
-/// A constant that is made of floats. errors: Unsupported, naming the value, as above.
+/// Checks a constant whose values the graph holds as floats. errors: Unsupported, naming the value,
+/// for a magnitude of 2^24 or more.
 [[nodiscard]] Result<void> check_whole_literal(const Tensor& tensor);
 
 }  // namespace visionpress

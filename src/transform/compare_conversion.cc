@@ -20,7 +20,8 @@ struct CheckedOutput {
 };
 using CheckedOutputs = std::vector<CheckedOutput>;
 
-/// Numerical Recipes' linear congruential generator: small, and the same everywhere.
+/// Numerical Recipes' linear congruential generator: small, and its numbers are the same on every
+/// platform.
 class Noise {
  public:
   explicit Noise(std::uint32_t seed) : state_(seed * 2654435761U + 1U) {}
@@ -34,8 +35,8 @@ class Noise {
   std::uint32_t state_;
 };
 
-/// Pixels of 0..255 as a photograph has them, slow waves and noise, for an image [N,H,W,C]; for
-/// inputs of other ranks numbers of -1..1.
+/// Makes an input. An image [N,H,W,C] gets pixels of 0..255 that resemble a photograph (slow waves
+/// and noise); inputs of other ranks get numbers in -1..1.
 std::vector<float> make_picture(const Shape& shape, std::uint32_t number) {
   Noise noise(number);
   std::vector<float> values(static_cast<std::size_t>(element_count(shape).value_or(0)));
@@ -102,7 +103,7 @@ double output_share(const std::vector<float>& expected, const std::vector<float>
       return std::numeric_limits<double>::infinity();
     worst = std::max(worst, std::fabs(static_cast<double>(expected[i]) - found[i]));
   }
-  // Of zeros alone: denormals are none the less zeros.
+  // The least span, for outputs of zeros alone: a denormal in place of a zero is not a difference.
   constexpr double kLeastSpan = 1e-30;
   return worst / std::max(span, kLeastSpan);
 }
@@ -157,7 +158,7 @@ bool has_jumps(const Graph& graph) {
                      [](const Node& node) { return jumps(node.op); });
 }
 
-/// Both graphs on one picture.
+/// Runs both graphs on one picture.
 Result<ConversionOutcome> compare_once(const Graph& source, const Graph& written,
                                        Arithmetic arithmetic, const CheckRun& run,
                                        std::uint32_t picture) {
@@ -176,7 +177,7 @@ Result<ConversionOutcome> compare_once(const Graph& source, const Graph& written
     for (const float value : output.values) outcome.not_finite += std::isfinite(value) ? 0 : 1;
   }
   const auto found = run_once(written, arithmetic, run, picture);
-  // What ended the run is the limit and no fault of the file.
+  // The time limit ended the run; the file is not at fault.
   if (!found && run.stop.is_due()) return ConversionOutcome{.was_stopped = true};
   if (!found) return tl::unexpected<Error>(found.error());
   outcome.difference = compare(*expected, *found);

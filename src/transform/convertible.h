@@ -1,6 +1,6 @@
 #pragma once
 
-// Whether a graph can be converted at all: asked before any pass runs.
+// Checks before any pass runs whether a graph can be converted at all.
 
 #include "model/graph.h"
 #include "visionpress/result.h"

@@ -8,7 +8,7 @@
 namespace visionpress {
 namespace {
 
-/// y = scale * x + shift, a pair of values a channel.
+/// y = scale * x + shift, with one scale and one shift per channel.
 struct Affine {
   std::vector<float> scale = {};
   std::vector<float> shift = {};  ///< empty: 0
@@ -27,7 +27,8 @@ Result<std::vector<float>> load_parameter(const GraphEditor& editor, const Node&
   return values;
 }
 
-/// gamma * (x - mean) / sqrt(variance + epsilon) + beta; in double, rounded once.
+/// Computes gamma * (x - mean) / sqrt(variance + epsilon) + beta as one affine step, in double,
+/// rounded once.
 Result<Affine> load_batch_norm(const GraphEditor& editor, const Node& node, float epsilon) {
   if (node.inputs.size() != 5 || !editor.is_constant(node.inputs[1])) {
     return fail(ErrorKind::Unsupported, "{}: its parameters are computed", node.path);
@@ -45,7 +46,8 @@ Result<Affine> load_batch_norm(const GraphEditor& editor, const Node& node, floa
   return affine;
 }
 
-/// The node that can take a scale a channel: a convolution or matrix that nothing else reads.
+/// The node that can absorb one scale per channel: a convolution or matrix product whose result
+/// nothing else reads.
 std::size_t find_target(GraphEditor& editor, TensorId x, std::size_t channels) {
   const std::size_t before = editor.sole_writer(x);
   if (before == GraphEditor::kNoNode) return before;
@@ -100,7 +102,7 @@ Result<void> fold_into(GraphEditor& editor, std::size_t index, const Affine& aff
   return {};
 }
 
-/// A constant a channel of the last axis: the value that a Multiply has beside x.
+/// The other operand of a Multiply by x, where it is one constant per channel of the last axis.
 std::optional<Affine> find_product(GraphEditor& editor, std::size_t index, TensorId& x) {
   const Node& node = editor.node(index);
   const auto* multiply = std::get_if<Binary>(&node.op);
@@ -112,7 +114,8 @@ std::optional<Affine> find_product(GraphEditor& editor, std::size_t index, Tenso
     if (!editor.is_constant(constant) || editor.is_constant(node.inputs[slot])) continue;
     x = node.inputs[slot];
     const Shape& shape = editor.tensor(x).shape;
-    // A single number may be a slope of max(x, a * x); a vector is a scale.
+    // A single number may be the slope of max(x, a * x), which fuse_leaky_relu needs; a vector is a
+    // scale.
     if (shape.empty() || element_count(editor.tensor(constant).shape) == 1 ||
         editor.tensor(constant).shape.size() > shape.size())
       continue;
@@ -122,7 +125,7 @@ std::optional<Affine> find_product(GraphEditor& editor, std::size_t index, Tenso
   return std::nullopt;
 }
 
-/// What cannot go into a kernel: x * scale + shift, as two nodes in place of one.
+/// Replaces a batch normalization that cannot be folded by two nodes: x * scale + shift.
 void split_batch_norm(GraphEditor& editor, std::size_t index, const Affine& affine,
                       std::vector<Node>& added) {
   Node& node = editor.node(index);
@@ -148,7 +151,8 @@ void split_batch_norm(GraphEditor& editor, std::size_t index, const Affine& affi
 
 Result<void> fold_batch_norm(OwnedGraph& owned) {
   GraphEditor editor(owned);
-  std::vector<std::vector<Node>> before(editor.node_count());  // nodes to put in front of each
+  std::vector<std::vector<Node>> before(
+      editor.node_count());  // the nodes to insert before each node
   for (std::size_t n = 0; n < editor.node_count(); ++n) {
     TensorId x = kNoTensor;
     Affine affine;

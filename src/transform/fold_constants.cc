@@ -14,7 +14,7 @@
 namespace visionpress {
 namespace {
 
-/// Elements of a result beyond this many stay computed: the file would grow by them.
+/// Results with more elements than this are not folded, because the file would grow by them.
 constexpr std::size_t kMaxFolded = 1 << 20;
 
 bool is_whole(DType dtype) {
@@ -48,7 +48,7 @@ void set_constant(OwnedGraph& owned, TensorId id, Shape shape, const std::vector
   target.shape = std::move(shape);
 }
 
-/// The sizes of x as a constant, where they are known but for the batch, which is 1.
+/// Replaces ShapeOf by a constant where all sizes but the batch are known; the batch becomes 1.
 bool fold_shape(OwnedGraph& owned, const Node& node) {
   std::vector<double> sizes;
   for (const std::int64_t size : owned.graph.tensor(node.inputs[0]).shape) {
@@ -66,7 +66,7 @@ bool reads_constants_alone(const GraphEditor& editor, const Node& node) {
                      [&](TensorId id) { return id != kNoTensor && editor.is_constant(id); });
 }
 
-/// The shape of a node's one result; nothing where it has too many elements to be worth it.
+/// The shape of a node's one result; nothing if it has more than kMaxFolded elements.
 std::optional<Shape> foldable_shape(GraphEditor& editor, const Node& node) {
   std::vector<RuleInput> inputs;
   for (const TensorId id : node.inputs)
@@ -78,8 +78,7 @@ std::optional<Shape> foldable_shape(GraphEditor& editor, const Node& node) {
                                                                   : std::optional<Shape>();
 }
 
-/// A constant as `fold` takes it; nothing where one is NaN: a value of the file, but to `fold` one
-/// that is not known.
+/// A constant's values for `fold`; nothing if one is NaN, because `fold` reads NaN as "not known".
 Result<std::optional<std::vector<double>>> load_operand(const GraphEditor& editor, TensorId id) {
   std::optional<std::vector<double>> values;
   if (const auto whole = find_integers(editor.tensor(id), kMaxFolded)) {
@@ -92,7 +91,7 @@ Result<std::optional<std::vector<double>>> load_operand(const GraphEditor& edito
   return values;
 }
 
-/// returns: false for what `fold` leaves to the run.
+/// returns: false if `fold` cannot compute the node, which then stays for the runtime.
 Result<bool> fold_node(GraphEditor& editor, const Node& node) {
   const auto shape = foldable_shape(editor, node);
   if (!shape) return false;
@@ -120,7 +119,7 @@ Result<bool> fold_node(GraphEditor& editor, const Node& node) {
 Result<void> fold_constants(OwnedGraph& owned) {
   GraphEditor editor(owned);
   for (std::size_t n = 0; n < editor.node_count(); ++n) {
-    // A copy: constants that are added move the graph's vectors.
+    // A copy, because adding a constant may reallocate the graph's vectors.
     const Node node = editor.node(n);
     bool folded = false;
     if (std::holds_alternative<ShapeOf>(node.op) && !node.inputs.empty() &&

@@ -13,7 +13,7 @@ std::optional<FusedActivation> fused_form(const Op& op) {
   return std::nullopt;
 }
 
-/// Where the operator keeps its activation; null where TFLite's has none.
+/// The operator's activation field; null where TFLite's operator has none.
 FusedActivation* find_place(Op& op) {
   if (auto* conv = std::get_if<Conv2d>(&op)) return &conv->activation;
   if (auto* connected = std::get_if<FullyConnected>(&op)) return &connected->activation;

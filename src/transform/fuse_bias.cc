@@ -17,7 +17,7 @@ bool is_matrix_or_conv(const Op& op) {
   return std::holds_alternative<Conv2d>(op) || std::holds_alternative<FullyConnected>(op);
 }
 
-/// Adds a constant a channel to the node's bias, which it may not have yet.
+/// Adds one constant per channel to the node's bias, and makes the bias if there is none.
 Result<void> add_to_bias(GraphEditor& editor, std::size_t index, TensorId constant,
                          const std::vector<float>& added) {
   Node& node = editor.node(index);
@@ -60,7 +60,7 @@ Result<void> fuse_bias(OwnedGraph& owned) {
           (target.inputs[2] == kNoTensor || !editor.is_constant(target.inputs[2])))
         continue;
       const auto layout = find_output_channels(target.op, editor.tensor(target.inputs[1]).shape);
-      // A constant of more axes than the result would give the sum more axes.
+      // A constant with more axes than the result would give the sum more axes.
       if (!layout || editor.tensor(constant).shape.size() > editor.tensor(x).shape.size()) {
         continue;
       }

@@ -11,7 +11,7 @@ bool is_plain(const Node& node, BinaryKind kind) {
          node.inputs[1] != kNoTensor;
 }
 
-/// The slope where `scaled` is slope * x and nothing else reads it.
+/// The slope, if `scaled` is slope * x and nothing else reads it.
 std::optional<float> find_slope(GraphEditor& editor, TensorId x, TensorId scaled) {
   const std::size_t writer = editor.sole_writer(scaled);
   if (writer == GraphEditor::kNoNode) return std::nullopt;
@@ -20,7 +20,7 @@ std::optional<float> find_slope(GraphEditor& editor, TensorId x, TensorId scaled
   for (std::size_t slot = 0; slot < 2; ++slot) {
     if (multiply.inputs[slot] != x) continue;
     const auto slope = editor.find_scalar(multiply.inputs[1 - slot]);
-    // A scalar of more axes than x would give the product more axes.
+    // A scalar with more axes than x would give the product more axes.
     const bool same_rank =
         editor.tensor(multiply.inputs[1 - slot]).shape.size() <= editor.tensor(x).shape.size();
     if (slope && same_rank && *slope >= 0.0F && *slope <= 1.0F) return slope;

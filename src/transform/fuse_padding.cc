@@ -20,7 +20,7 @@ bool pads_planes_with_zeros(const Pad& pad) {
          pad.after[3] == 0;
 }
 
-/// Whether SAME would put the same zeros there.
+/// Whether SAME padding would add the same zeros as `pad`.
 bool equals_same(const Pad& pad, const Conv2d& conv, const Shape& in,
                  const std::array<std::int64_t, 2>& kernel) {
   for (std::size_t a = 0; a < 2; ++a) {

@@ -1,6 +1,6 @@
 #pragma once
 
-// What every pass asks of a graph: who writes and reads a tensor, what a constant holds.
+// The queries and edits that all passes share: who writes and reads a tensor, a constant's values.
 
 #include <cstddef>
 #include <optional>
@@ -11,8 +11,8 @@
 
 namespace visionpress {
 
-/// A view of one graph for one pass. Nodes that a pass removes stay in place until `finish`, so
-/// indices hold; readers and writers follow every change made through the editor.
+/// A view of one graph for one pass. Removed nodes stay in place until `finish`, so node indices
+/// remain valid. Every change made through the editor updates the lists of readers and writers.
 class GraphEditor {
  public:
   static constexpr std::size_t kNoNode = static_cast<std::size_t>(-1);
@@ -30,33 +30,33 @@ class GraphEditor {
 
   /// The node that writes the tensor; kNoNode for inputs and constants.
   [[nodiscard]] std::size_t writer_of(TensorId id) const;
-  /// How many inputs of nodes, and graph outputs, the tensor is.
+  /// The number of node inputs and graph outputs that use the tensor.
   [[nodiscard]] std::size_t use_count(TensorId id) const;
-  /// The node that writes `id` where just one input of one node reads it; else kNoNode.
+  /// The node that writes `id`, if exactly one node input reads the tensor; else kNoNode.
   [[nodiscard]] std::size_t sole_writer(TensorId id) const;
   [[nodiscard]] bool is_output(TensorId id) const;
   [[nodiscard]] bool is_constant(TensorId id) const;
 
-  /// Takes the node out; its inputs are read once less.
+  /// Removes the node and its uses of its inputs.
   void remove(std::size_t index);
-  /// Lets `input` slot of a node read another tensor.
+  /// Makes input `slot` of a node read another tensor.
   void set_input(std::size_t index, std::size_t slot, TensorId id);
   void add_input(std::size_t index, TensorId id);
-  /// The earlier node takes over the output of the later one, which is removed.
+  /// Removes the later node and lets the earlier one write its output.
   void absorb(std::size_t earlier, std::size_t later);
-  /// Every reader of `from` reads `to`.
+  /// Makes every reader of `from` read `to`.
   void replace_uses(TensorId from, TensorId to);
 
   /// The values of a constant as floats. errors: Malformed from the decoder.
   [[nodiscard]] Result<std::vector<float>> load_values(TensorId id) const;
   /// The value of a float constant of one element.
   [[nodiscard]] std::optional<float> find_scalar(TensorId id) const;
-  /// The values of a constant that says one thing a channel of the last axis: one axis of
-  /// `channels`, or 1s before it, or a single value.
+  /// One value per channel of the last axis, from a constant of shape [channels], [1, .., channels]
+  /// or a single element.
   [[nodiscard]] std::optional<std::vector<float>> find_channel_values(TensorId id,
                                                                       std::int64_t channels) const;
 
-  /// Drops the removed nodes. The last call.
+  /// Drops the removed nodes. Must be the last call.
   void finish();
 
  private:

@@ -47,7 +47,7 @@ class KernelPreparer {
     return weight ? &owned_.graph.weights[*weight] : nullptr;
   }
 
-  /// Float32 in place of every other encoding, where a node or an output reads it.
+  /// Decodes every weight that a node or an output reads to float32.
   Result<void> decode_all() {
     std::set<std::size_t> read;
     const auto note = [&](TensorId id) {
@@ -75,8 +75,8 @@ class KernelPreparer {
     return {};
   }
 
-  /// A tensor with the kernel in another shape; made once for each kernel and order.
-  /// payload_of: the new payload for the old one.
+  /// Returns a tensor that holds the kernel in another shape; made once per kernel and order.
+  /// payload_of: makes the new payload from the old one.
   template <typename PayloadOf>
   TensorId derived(TensorId source, int order, Shape shape, const PayloadOf& payload_of) {
     const auto [found, added] = made_.try_emplace({source, order}, kNoTensor);
@@ -92,12 +92,12 @@ class KernelPreparer {
     return found->second;
   }
 
-  /// The same bytes under another shape.
+  /// Returns the same bytes under another shape, without a copy.
   TensorId reshaped(TensorId source, int order, Shape shape) {
     return derived(source, order, std::move(shape), [](Bytes from) { return from; });
   }
 
-  /// Bytes of its own, which `fill` makes of the old ones; output channels come first.
+  /// Returns a copy that `fill` writes from the old bytes, with the output channels outermost.
   template <typename Fill>
   TensorId rearranged(TensorId source, int order, Shape shape, const Fill& fill) {
     const TensorId id = derived(source, order, std::move(shape), [&](Bytes from) {
@@ -116,7 +116,7 @@ class KernelPreparer {
 
   Result<void> arrange(Node& node, Conv2d& conv) {
     const Weight* weight = find_kernel(node);
-    if (weight == nullptr) return {};  // the builder says so
+    if (weight == nullptr) return {};  // build_tflite reports a kernel that is not a weight
     const Shape k = weight->stored.shape;
     const auto count = element_count(k);
     if (k.size() != 4 || !count ||
@@ -163,7 +163,7 @@ class KernelPreparer {
     return {};
   }
 
-  /// [HW, O, I] to [O, HW, I], in rows of I.
+  /// Reorders [HW, O, I] to [O, HW, I], moving rows of I elements.
   static void move_rows(Bytes from, MutableBytes to, const Shape& k) {
     const std::size_t taps = size_at(k, 0) * size_at(k, 1);
     const std::size_t out = size_at(k, 2);
@@ -188,7 +188,8 @@ class KernelPreparer {
     matrix.kernel_is_in_out = false;
   }
 
-  /// All of them in one team's loop, in pieces of some columns each.
+  /// Runs all transpositions in one parallel loop, each cut into blocks of columns, so that threads
+  /// share large and small kernels evenly.
   void run_transpositions() {
     struct Piece {
       const Transposition* whole = nullptr;

@@ -4,7 +4,8 @@
 namespace visionpress {
 namespace {
 
-/// The node before writes the output under the copy's name, and its other readers follow.
+/// Lets the node before the Identity write the graph output under the Identity's name, and rewires
+/// its other readers.
 void rename_result(GraphEditor& editor, std::size_t writer, std::size_t copy) {
   const TensorId before = editor.node(copy).inputs[0];
   const TensorId after = editor.node(copy).outputs[0];
@@ -25,8 +26,8 @@ bool is_input(GraphEditor& editor, TensorId id) {
 }  // namespace
 
 void remove_identities(OwnedGraph& owned) {
-  // Each change moves who writes what, so the editor is made anew; graphs have few copies that are
-  // outputs.
+  // Each change replaces the writer of a tensor, so a new editor is built. Graphs have few outputs
+  // behind an Identity, so this costs little.
   for (bool changed = true; changed;) {
     changed = false;
     GraphEditor editor(owned);

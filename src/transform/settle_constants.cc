@@ -10,7 +10,7 @@ bool is_kernel(const Op& op, std::size_t slot) {
          (std::holds_alternative<Conv2d>(op) || std::holds_alternative<FullyConnected>(op));
 }
 
-/// A weight of its own for a tensor that shows another's elements in another shape.
+/// Makes a new weight for a tensor that views another tensor's elements in another shape.
 Result<void> settle_view(OwnedGraph& owned, TensorId id) {
   const Shape shape = owned.graph.tensor(id).shape;
   Weight weight = owned.graph.weights[*owned.graph.tensor(id).weight];
@@ -44,7 +44,7 @@ Result<void> settle_constants(OwnedGraph& owned) {
   for (Node& node : owned.graph.nodes) {
     for (std::size_t slot = 0; slot < node.inputs.size(); ++slot) {
       if (!is_kernel(node.op, slot) || node.inputs[slot] == kNoTensor) continue;
-      // A copy: adding a weight moves the tensors.
+      // A copy, because adding a weight may reallocate the tensors.
       const Tensor tensor = owned.graph.tensor(node.inputs[slot]);
       if (tensor.literal.empty()) continue;
       node.inputs[slot] =

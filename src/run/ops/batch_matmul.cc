@@ -1,4 +1,4 @@
-// Products of matrices of which neither need be known before the run.
+// Matrix products in which both operands may be computed during the run.
 
 #include <algorithm>
 #include <utility>
@@ -13,10 +13,12 @@
 namespace visionpress {
 namespace {
 
-/// Rows of one piece of a product. Fixed, so that sums do not depend on the number of threads.
+/// The number of rows in one piece of a product. Fixed, so that sums do not depend on the number of
+/// threads.
 constexpr std::int64_t kPieceRows = 256;
 
-/// The matrices of one operand: elements between neighbours on each axis of the result's batch.
+/// Strides, in elements, from one matrix of an operand to the next along each axis of the result's
+/// batch.
 Strides batch_strides(const Shape& dims, const Shape& batch) {
   const std::int64_t size = dims[dims.size() - 2] * dims.back();
   Strides strides =
@@ -35,7 +37,7 @@ class BatchMatMulOperator final : public Operator {
     output_dims = {std::move(out)};
   }
   void run(const RunContext& context) const override {
-    if (product_.inner == 0) {  // sums of nothing
+    if (product_.inner == 0) {  // every sum is empty
       std::fill_n(context.outputs[0], count_of(output_dims[0]), 0.0F);
       return;
     }
@@ -79,7 +81,7 @@ OperatorResult make_batch_matmul(const BatchMatMul& op, const BuildContext& cont
     if (orders_differ(dims, context.layout))
       return fail(ErrorKind::Unsupported, "a product of planes of {}", to_string(dims));
   }
-  // The elements lie in the graph's order, so its shapes say which axes are rows and columns.
+  // The elements lie in the graph's order, so the logical shapes give the rows and columns.
   const Shape a = logical_shape(context.inputs[0].dims, context.layout);
   const Shape b = logical_shape(context.inputs[1].dims, context.layout);
   const Shape out = logical_shape(context.results[0], context.layout);

@@ -22,7 +22,7 @@ void combine_line(const float* a, const float* b, float* y, std::int64_t count, 
   }
 }
 
-/// The kinds that give 1 or 0.
+/// Computes the kinds that give 1 or 0.
 void compare(BinaryKind kind, const float* a, const float* b, float* y, std::int64_t count,
              std::int64_t step_b) {
   const auto truth = [&](auto holds) {
@@ -62,7 +62,7 @@ void combine_keeping_nan(BinaryKind kind, const float* a, const float* b, float*
   }
 }
 
-/// Whose value a maximum or minimum is where one operand is NaN or both are equal.
+/// The operand that a maximum or minimum returns if one is NaN or both are equal.
 enum class NanRule : std::uint8_t {
   Second,
   First,
@@ -153,8 +153,8 @@ class BinaryOperator final : public Operator {
   }
 
  private:
-  // The usual case: a whole first operand, and a second that is whole, one value, or one line of
-  // channels.
+  // The usual case: the first operand has the result's shape; the second has it too, or is one
+  // value or one line of channels.
   void run_pair(const RunContext& context, std::int64_t count) const {
     const std::int64_t other = static_cast<std::int64_t>(count_of(inputs_[1]));
     const std::int64_t line = output_dims[0].empty() ? 1 : output_dims[0].back();

@@ -8,7 +8,7 @@ Strides broadcast_strides(const Shape& dims, const Shape& out, Layout layout) {
   Strides strides(out.size(), 0);
   const Strides dense = dense_strides(dims);
   const std::size_t missing = out.size() - dims.size();
-  // The place in memory of a logical axis; a position, where the axes are numbered in their order.
+  // The index of a logical axis in the physical order.
   const auto place = [&](std::size_t axis, std::size_t rank) {
     const bool is_planar = layout == Layout::ChannelsFirst && rank == 4;
     constexpr std::size_t kPhysicalOfNchw[4] = {0, 3, 1, 2};

@@ -1,4 +1,4 @@
-// Float convolutions: oneDNN's, or our own direct kernel where the taps are few.
+// Float convolutions: oneDNN's, or our own direct kernel for kernels with few taps.
 
 #include <algorithm>
 #include <limits>
@@ -15,11 +15,12 @@
 namespace visionpress {
 namespace {
 
-// Below this many kernel elements a convolution stays float in hybrid files, and XNNPACK's order of
-// sums can be kept at no cost; it is also where oneDNN's blocked kernels are mostly idle.
+// Kernels with fewer elements use our direct kernel. Hybrid files keep convolutions of this size in
+// float; our kernel follows XNNPACK's order of sums at no cost, and oneDNN's blocked kernels would
+// leave most lanes unused.
 constexpr std::int64_t kSmallKernelElements = 1024;
 constexpr std::size_t kRowsPerTask =
-    4;  // of the (pooled) output: a task's rows stay in the first cache
+    4;  // rows of the (pooled) output: the rows of a task stay in the first-level cache
 
 class SmallConvOperator final : public Operator {
  public:
@@ -41,7 +42,7 @@ class SmallConvOperator final : public Operator {
 
   void pack(const ConvSpec& spec, const std::vector<float>& kernel,
             const std::vector<float>& bias) {
-    // To [ky][kx][c][out], the order in which the taps are summed.
+    // Reorder to [ky][kx][c][out], the order in which the taps are summed.
     std::vector<float> ordered(kernel.size());
     const auto strides = kernel_strides(spec);
     std::size_t to = 0;
@@ -64,7 +65,8 @@ class SmallConvOperator final : public Operator {
     output_dims = {std::move(dims)};
     rows_ = static_cast<std::size_t>(output_dims[0][1]);
     tasks_ = (rows_ + kRowsPerTask - 1) / kRowsPerTask;
-    // Rows that do not exist need no room: a huge stride would ask for a huge one.
+    // Allocate only for rows that exist: with a huge stride, kRowsPerTask rows would need a huge
+    // buffer.
     scratch_floats_ = small_conv_scratch_size(shape_, options_, std::min(kRowsPerTask, rows_));
     scratch_bytes =
         static_cast<std::size_t>(std::max(threads_, 1)) * scratch_floats_ * sizeof(float);
@@ -125,8 +127,8 @@ bool is_small(const Conv2d& op, const ConvSpec& spec) {
          spec.in_channels <= 4;
 }
 
-// Whether the kernel for few taps may run it: its order is that of dense convolutions, which
-// depthwise kernels of one channel and planes do not have in LiteRT.
+// Whether the direct kernel may run this convolution. Its order of sums is that of dense
+// convolutions; LiteRT sums depthwise kernels of one channel and planes in another order.
 bool takes_few_taps(const Conv2d& op, const ConvSpec& spec, const BuildContext& context) {
   const bool is_plane = spec.in_channels == 1 && spec.out_channels == 1;
   const bool is_depthwise = spec.kernel_layout == KernelLayout::Hwo;
@@ -134,7 +136,8 @@ bool takes_few_taps(const Conv2d& op, const ConvSpec& spec, const BuildContext& 
   return is_small(op, spec);
 }
 
-// oneDNN's clamps turn NaN into their lower bound, where every runtime we follow passes it on.
+// Whether oneDNN may apply the activation. Its clamps turn NaN into the lower bound, but every
+// runtime that we reproduce passes NaN on.
 bool onednn_can_fuse(const std::optional<Unary>& activation) {
   return !activation || activation->kind == UnaryKind::LeakyRelu;
 }

@@ -1,18 +1,19 @@
 #pragma once
 
-// What float and hybrid convolutions have in common: sizes checked against the kernel.
+// Shared by float and hybrid convolutions: checks sizes against the kernel.
 
 #include "run/onednn_adapter.h"
 #include "run/operator.h"
 
 namespace visionpress {
 
-/// The shape in which the operator reads its kernel, inputs[1]; the stored weight behind it may lie
-/// in another one. errors: Unsupported when the kernel is not a constant.
+/// The shape in which the operator reads its kernel, inputs[1]; the file may store the weight in
+/// another shape. errors: Unsupported if the kernel is not a constant.
 [[nodiscard]] Result<Shape> kernel_shape(const BuildContext& context);
 
-/// The convolution over context.inputs[0] with the kernel in inputs[1], without the arithmetic.
-/// errors: Unsupported when the kernel is computed; of conv_geometry.
+/// Describes the convolution over context.inputs[0] with the kernel in inputs[1]; the caller sets
+/// the arithmetic.
+/// errors: Unsupported if the kernel is computed; those of conv_geometry.
 [[nodiscard]] Result<ConvSpec> conv_spec(const Conv2d& op, const BuildContext& context);
 
 /// Bias values of inputs[2], zeros when it is absent. errors: Malformed when the length is not
@@ -21,13 +22,14 @@ namespace visionpress {
                                                    std::int64_t channels);
 [[nodiscard]] bool has_bias(const BuildContext& context);
 
-/// Physical output of a convolution, after the epilogue's pool.
+/// The output's sizes in physical order, after the epilogue's pool.
 [[nodiscard]] Shape conv_output_dims(const ConvSpec& spec, const Epilogue& epilogue);
 
-/// The activation done in the convolution's last pass: the fused one, else the epilogue's.
+/// The activation that the convolution's last pass computes: the fused one, else the epilogue's.
 [[nodiscard]] std::optional<Unary> conv_activation(const Conv2d& op, const Epilogue& epilogue);
 
-/// Slope and bounds that express Relu, Relu6, ReluN1To1, LeakyRelu; nothing for other activations.
+/// A slope and bounds that express Relu, Relu6, ReluN1To1 or LeakyRelu; nothing for other
+/// activations.
 struct ActivationBounds {
   float slope = 1.0F;
   float low = 0.0F;

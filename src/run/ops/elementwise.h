@@ -1,7 +1,6 @@
 #pragma once
 
-// The scalar meaning of the elementwise operators, shared by Unary, fused activations and
-// epilogues.
+// The elementwise functions, shared by Unary, fused activations and epilogues.
 
 #include <cstddef>
 

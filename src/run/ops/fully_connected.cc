@@ -29,7 +29,7 @@ class FullyConnectedOperator final : public Operator {
   std::optional<Unary> activation_;
 };
 
-// Kernel columns of a C,H,W input in the order H,W,C in which the input lies.
+// Reorders the kernel's columns from C,H,W to H,W,C, the physical order of the input.
 void reorder_columns(std::vector<float>& kernel, const Shape& x, std::size_t out) {
   std::vector<float> ordered(kernel.size());
   const std::size_t inner = kernel.size() / out;
@@ -40,7 +40,7 @@ void reorder_columns(std::vector<float>& kernel, const Shape& x, std::size_t out
   kernel = std::move(ordered);
 }
 
-// The product's sizes; the kernel is [columns, inner..] or [inner, columns].
+// The sizes of the product; the kernel is [columns, inner..] or [inner, columns].
 Result<HybridRows> rows_of(const FullyConnected& op, const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(const Shape k, kernel_shape(context));
   HybridRows rows;

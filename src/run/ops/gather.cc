@@ -1,4 +1,4 @@
-// Operators whose indices are values of the run: Gather and GatherNd.
+// Gather and GatherNd, whose indices are computed during the run.
 
 #include <cstring>
 #include <utility>
@@ -9,9 +9,9 @@
 namespace visionpress {
 namespace {
 
-// The position that a value names among `size`. errors: Malformed when it lies outside.
+// Converts an index value to a position in 0..size-1. errors: Malformed if it is outside.
 Result<std::size_t> find_position(float index, std::size_t size) {
-  // The negated form takes NaN too.
+  // The negated comparison also rejects NaN.
   if (!(index >= 0.0F && index < static_cast<float>(size))) {
     return fail(ErrorKind::Malformed, "index {} is outside 0..{}", index,
                 static_cast<std::int64_t>(size) - 1);
@@ -23,7 +23,7 @@ std::size_t product(Shape::const_iterator begin, Shape::const_iterator end) {
   return count_of(Shape(begin, end));
 }
 
-// Refuses tensors that do not lie in the order that indices count in.
+// Refuses tensors whose physical order differs from the logical order in which indices count.
 Result<void> check_order(const Shape& physical, Layout layout) {
   if (!orders_differ(physical, layout)) return {};
   return fail(ErrorKind::Unsupported, "it picks elements of {}, an image of a channels-first graph",
@@ -32,7 +32,7 @@ Result<void> check_order(const Shape& physical, Layout layout) {
 
 class GatherOperator final : public Operator {
  public:
-  /// x: its sizes; axis: counted from the outermost.
+  /// x: sizes of the input; axis: counted from the outermost.
   GatherOperator(const Shape& x, std::size_t axis, const Shape& indices, Shape out) {
     const auto at = x.begin() + static_cast<std::ptrdiff_t>(axis);
     outer_ = product(x.begin(), at);

@@ -1,8 +1,8 @@
-// Convolutions of float activations with 8-bit kernels, as LiteRT does them: quantize the
-// activations of each batch item, sum integers exactly, and turn the sums back into floats.
+// Convolutions of float activations with 8-bit kernels, computed as LiteRT does: quantize the
+// activations of each batch item, sum integers exactly, and convert the sums back to floats.
 //
-// The output is made in tiles of whole rows (and of output channels, where there are few rows),
-// each tile summed and dequantized while its sums are still in the second cache.
+// The output is computed in tiles of whole rows (divided by output channels too if there are few
+// rows). Each tile is summed and dequantized while its sums are still in the second-level cache.
 
 #include <algorithm>
 #include <cstring>
@@ -25,14 +25,15 @@ struct ChannelPart {
 };
 
 struct Tiling {
-  std::int64_t rows = 0;   ///< output rows of a tile
+  std::int64_t rows = 0;   ///< output rows per tile
   std::int64_t parts = 1;  ///< parts of the output channels
 };
 
-// Tiles whose sums fit into the second cache, as many as the threads can share evenly.
+// Chooses tiles whose sums fit into the second-level cache, in a number that the threads can share
+// evenly.
 Tiling choose_tiling(const ConvSpec& spec, bool pools, int threads) {
-  constexpr std::int64_t kTileBytes = std::int64_t{400}
-                                      << 10;  // of a megabyte, with codes and kernel
+  constexpr std::int64_t kTileBytes =
+      std::int64_t{400} << 10;  // a share of a 1 MB cache, which holds codes and kernel too
   const std::int64_t row_bytes = spec.out[1] * spec.out_channels * 4;
   const std::int64_t step = pools ? 2 : 1;
   for (std::int64_t tiles = threads; tiles <= spec.out[0] / step; tiles += threads) {
@@ -84,7 +85,8 @@ class HybridConvOperator final : public Operator {
     return all;
   }
 
-  // The codes of one item, framed by pixels that hold the zero point, so that every tile is alike.
+  // Quantizes one item and frames the codes with pixels that hold the zero point, so that all tiles
+  // have the same shape and padding needs no special case.
   void quantize_item(const float* x, const ActivationCode& code, std::size_t size,
                      std::byte* scratch) const {
     auto* padded = view_as<std::uint8_t>(scratch);
@@ -183,7 +185,7 @@ class HybridConvOperator final : public Operator {
 };
 
 Result<void> HybridConvOperator::make_parts(const std::vector<std::uint8_t>& kernel) {
-  // A tile sees only rows that exist: the frame of zero points stands in for padding.
+  // A tile reads only rows that exist, because the frame of zero points replaces the padding.
   ConvSpec tile = spec_;
   tile.arithmetic = ConvArithmetic::UnsignedBySigned;
   tile.batch = 1;
@@ -250,8 +252,7 @@ OperatorResult make_hybrid_conv2d(const Conv2d& op, const Epilogue& epilogue,
                 "a transposed convolution with an int8 kernel has no hybrid kernel here");
   }
   if (op.kernel_layout == KernelLayout::Hwo) return make_hybrid_depthwise(op, epilogue, context);
-  // XNNPACK runs an ungrouped 1x1 stride-1 convolution as a matrix product, each pixel a row of its
-  // own.
+  // XNNPACK runs an ungrouped 1x1 stride-1 convolution as a matrix product with one row per pixel.
   const bool is_pointwise = spec.kernel[0] == 1 && spec.kernel[1] == 1 && spec.stride[0] == 1 &&
                             spec.stride[1] == 1 && spec.groups == 1;
   if (is_pointwise && is_taken_by_xnnpack(context)) {

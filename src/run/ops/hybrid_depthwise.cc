@@ -1,5 +1,5 @@
 // Depthwise convolutions with int8 kernels. XNNPACK does not take them, so they always follow the
-// builtin kernel: asymmetric codes of each batch item, one scale an output channel.
+// builtin kernel: asymmetric codes per batch item, one scale per output channel.
 
 #include <algorithm>
 #include <limits>
@@ -65,7 +65,7 @@ class HybridDepthwiseOperator final : public Operator {
  private:
   struct Buffers {
     const std::uint8_t* codes = nullptr;
-    std::int32_t* sums = nullptr;  // of one pixel, a thread's own
+    std::int32_t* sums = nullptr;  // of one pixel; each thread has its own
     float* y = nullptr;
   };
 
@@ -104,8 +104,9 @@ class HybridDepthwiseOperator final : public Operator {
     }
   }
 
-  // The kernel takes channels in groups of four and scales by the kernel's scale first there; the
-  // last channels it scales by the input's first. NaN becomes the lower bound in the groups alone.
+  // The builtin kernel handles channels in groups of four and multiplies by the kernel's scale
+  // first; for the last channels % 4 it multiplies by the input's scale first. NaN becomes the
+  // lower bound only in the groups.
   void dequantize_pixel(const std::int32_t* sums, float input_scale, float* y) const {
     const std::size_t channels = kernel_.scales.size();
     const std::size_t grouped = channels / 4 * 4;
@@ -128,8 +129,8 @@ class HybridDepthwiseOperator final : public Operator {
   std::vector<std::int8_t> signed_kernel_ = {};
   std::size_t codes_bytes_ = 0;
   std::size_t sums_bytes_ = 0;
-  float low_ =
-      std::numeric_limits<float>::lowest();  // the kernel's own bounds without an activation
+  float low_ = std::numeric_limits<float>::lowest();  // the builtin kernel's bounds if there is no
+                                                      // activation
   float high_ = std::numeric_limits<float>::max();
   std::optional<Unary> after_ = std::nullopt;
 };

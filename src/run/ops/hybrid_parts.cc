@@ -88,7 +88,7 @@ HybridResult make_hybrid_result(HybridRule rule, const HybridKernel& kernel,
   const auto bounds = activation_bounds(activation);
   result.bounds = bounds ? *bounds : *activation_bounds(std::nullopt);
   if (rule != HybridRule::Xnnpack) {
-    // The builtin kernels' bounds without an activation are the largest floats.
+    // Without an activation, the builtin kernels clamp to the largest finite floats.
     result.bounds.low = std::max(result.bounds.low, std::numeric_limits<float>::lowest());
     result.bounds.high = std::min(result.bounds.high, std::numeric_limits<float>::max());
   }

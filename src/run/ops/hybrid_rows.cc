@@ -1,4 +1,4 @@
-// Hybrid matrix products: fully connected layers, XNNPACK's 1x1 convolutions.
+// Hybrid matrix products: fully connected layers and XNNPACK's 1x1 convolutions.
 
 #include <algorithm>
 #include <utility>

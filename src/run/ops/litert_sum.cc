@@ -1,9 +1,8 @@
 // Sums and means in the order of LiteRT's kernels.
 //
-// The builtin kernels add a tensor's values in the order in which they lie, each to its result.
-// XNNPACK adds what lies together: lines in vectors (`xnnpack_sum`) where the innermost axis is
-// summed, else one result after another; each such partial sum is scaled before it is added to its
-// result.
+// The builtin kernels walk a tensor in memory order and add each value to its result. XNNPACK adds
+// neighbouring values first: in vectors (`xnnpack_sum`) if the innermost axis is reduced, else one
+// result after another. It scales each partial sum before adding it to its result.
 
 #include "run/ops/litert_sum.h"
 
@@ -16,7 +15,8 @@
 namespace visionpress {
 namespace {
 
-/// Neighbouring axes that are reduced, or kept, alike. Axes of one element are left out.
+/// Neighbouring axes that are all reduced or all kept, merged into one. Axes of size 1 are left
+/// out.
 struct AxisGroup {
   std::size_t size = 1;
   bool is_reduced = false;
@@ -36,7 +36,7 @@ std::vector<AxisGroup> group_axes(const Shape& dims, const std::vector<bool>& re
   return groups;
 }
 
-/// Elements of the result between neighbours of each group; 0 where it is reduced.
+/// Strides of the groups in the result, in elements; 0 for a reduced group.
 std::vector<std::size_t> result_strides(const std::vector<AxisGroup>& groups) {
   std::vector<std::size_t> strides(groups.size(), 0);
   std::size_t step = 1;
@@ -92,7 +92,7 @@ class LitertSumOperator final : public Operator {
  private:
   static bool is_reduced(const AxisGroup& group) { return group.is_reduced; }
 
-  // offset: of x in the tensor.
+  // offset: position of x in the tensor, in values.
   void add_block(const float* x, std::size_t offset, float* y, float* scratch) const {
     const std::size_t line = groups_.back().size;
     if (is_line_mean_) {
@@ -120,7 +120,7 @@ class LitertSumOperator final : public Operator {
   LitertSum sum_;
   std::vector<AxisGroup> groups_ = {};
   std::vector<std::size_t> strides_ = {};
-  std::size_t inner_groups_ = 1;  ///< that add_block takes at once
+  std::size_t inner_groups_ = 1;  ///< the groups that add_block handles in one call
   std::size_t reduced_count_ = 1;
   bool is_line_mean_ = false;
 };

@@ -1,6 +1,6 @@
 #pragma once
 
-// Sums and means of hybrid TFLite networks, in the runtime's own order.
+// Sums and means of hybrid TFLite networks, in the runtime's order.
 
 #include <memory>
 #include <vector>
@@ -10,9 +10,9 @@
 namespace visionpress {
 
 struct LitertSum {
-  FloatMath math = FloatMath::Xnnpack;  ///< not Plain
+  FloatMath math = FloatMath::Xnnpack;  ///< Xnnpack or Builtin
   bool is_mean = false;
-  Shape dims = {};                 ///< of the input, none of them 0
+  Shape dims = {};                 ///< sizes of the input; none is 0
   std::vector<bool> reduced = {};  ///< by axis
 };
 [[nodiscard]] std::unique_ptr<Operator> make_litert_sum(const LitertSum& sum, Shape out);

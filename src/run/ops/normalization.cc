@@ -1,4 +1,4 @@
-// Operators with one constant a channel: batch norm, instance norm, PReLU.
+// Operators with one constant per channel: batch norm, instance norm, PReLU.
 
 #include <cmath>
 
@@ -10,12 +10,12 @@ namespace visionpress {
 namespace {
 
 struct Channels {
-  std::size_t pixels = 0;  ///< of one batch item
+  std::size_t pixels = 0;  ///< pixels per batch item
   std::size_t count = 0;
   std::size_t batch = 1;
 };
 
-// Channels are the innermost axis in the physical order; a tensor of another rank has [.., C] too.
+// Channels are the innermost axis in the physical order, whatever the rank: [.., C].
 Channels channels_of(const Shape& dims) {
   Channels channels;
   channels.count = static_cast<std::size_t>(dims.back());
@@ -75,7 +75,7 @@ class InstanceNormOperator final : public Operator {
   std::vector<float> beta = {};
 
  private:
-  // Sums in double: a plane of 300,000 pixels would lose three digits in float.
+  // Sums in double, because a float sum over a plane of 300,000 pixels would lose three digits.
   void normalize(const float* x, float* y) const {
     const std::size_t count = channels_.count;
     std::vector<double> mean(count, 0.0);

@@ -1,9 +1,9 @@
-// Measured on LiteRT 2.3.0, x86-64. XNNPACK starts from the bias and adds products one after
-// another, rounded once each: taps along rows, but down the columns in depthwise kernels of up to
-// 25 taps. The builtin kernels round twice; convolutions add the bias last, depthwise ones start
-// from it. Their matrix product is Eigen's, whose order differs for the last channels % 8 and for
-// products of fewer than 20 rows, columns and terms in all: those keep the plain order here, an ulp
-// away.
+// The orders were measured on LiteRT 2.3.0, x86-64. XNNPACK starts from the bias and adds one
+// product after another with one rounding each: taps along rows, but down the columns in depthwise
+// kernels of up to 25 taps. The builtin kernels round twice per product; convolutions add the bias
+// last, depthwise convolutions start from it. Their matrix product is Eigen's, whose order differs
+// for the last channels % 8 and for products of fewer than 20 rows, columns and terms in all; those
+// use the plain order here and may differ by an ulp.
 
 #include "run/ops/ordered_conv.h"
 
@@ -19,13 +19,14 @@
 namespace visionpress {
 namespace {
 
-/// Elements of the largest kernel that is summed in order: beyond it oneDNN is much faster.
+/// The largest kernel that is summed in the runtime's order, in elements; for larger ones oneDNN is
+/// much faster.
 constexpr std::int64_t kLargestKernel = 4096;
-/// Taps of XNNPACK's largest depthwise kernel; larger ones run as convolutions.
+/// Taps of XNNPACK's largest depthwise kernel; it runs larger ones as convolutions.
 constexpr std::int64_t kDepthwiseTaps = 25;
 
 struct KernelTap {
-  std::int64_t y = 0, x = 0;  ///< within the kernel
+  std::int64_t y = 0, x = 0;  ///< position within the kernel
 };
 
 bool is_depthwise(const ConvSpec& spec) {
@@ -145,17 +146,18 @@ class OrderedConvOperator final : public Operator {
   std::vector<KernelTap> taps_;
   int threads_;
   std::size_t groups_ = 1;
-  std::size_t in_per_group_ = 0;  ///< 0: each channel reads itself
+  std::size_t in_per_group_ =
+      0;  ///< 0: each output channel reads the input channel of the same index
   std::size_t out_per_group_ = 0;
-  std::size_t stride_ = 0;         ///< floats of a padded line of channels
-  std::size_t group_weights_ = 0;  ///< floats of a group's weights
+  std::size_t stride_ = 0;         ///< floats per padded line of channels
+  std::size_t group_weights_ = 0;  ///< floats per group of weights
   std::size_t pixels_bytes_ = 0;
   std::vector<float> weights_ = {};
   std::vector<float> bias_ = {};
   std::optional<Unary> activation_ = std::nullopt;
 };
 
-// The builtin kernels' product with one row, which is Eigen's: sums in four lanes.
+// The builtin kernels' matrix product with one row. Eigen computes it, with sums in four lanes.
 class LaneProductOperator final : public Operator {
  public:
   LaneProductOperator(const std::vector<float>& kernel, const std::vector<float>& bias,

@@ -1,6 +1,6 @@
 #pragma once
 
-// Float convolutions and matrices of hybrid networks, summed in the runtime's order.
+// Float convolutions and matrix products of hybrid networks, summed in the runtime's order.
 
 #include <vector>
 
@@ -9,8 +9,8 @@
 
 namespace visionpress {
 
-/// Whether a float kernel is summed in LiteRT's order: those of hybrid networks, up to a size where
-/// that costs little.
+/// Whether a float kernel is summed in LiteRT's order. True for kernels of hybrid networks up to a
+/// size at which that costs little.
 [[nodiscard]] bool is_summed_in_order(const ConvSpec& spec, const BuildContext& context);
 
 /// kernel: in spec.kernel_layout. activation: applied to the sums.

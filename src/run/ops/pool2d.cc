@@ -15,14 +15,14 @@
 namespace visionpress {
 namespace {
 
-// Values read for each value of the image from which on a window is folded in two passes, whose
-// work does not grow with it.
+// A window is computed in two passes, whose work does not grow with the window, if a direct walk
+// would read each value of the image at least this many times.
 constexpr double kManyReads = 64.0;
-// The same where sums follow a runtime's order to the last bit: 64 x 64 pixels at stride 1. Beyond
-// it no runtime's bits are worth the minutes.
+// The same limit for sums in a runtime's exact order (64 x 64 pixels at stride 1). Above it, the
+// exact order would take minutes and is given up.
 constexpr double kManyReadsInOrder = 4096.0;
-// Values between the two passes, as many as a tensor may have. Only padding of far more than the
-// image needs more.
+// The most values between the two passes: as many as a tensor may have. Only padding much larger
+// than the image needs more.
 constexpr std::size_t kMostBetweenPasses = std::size_t{1} << 28;
 
 /// The part of one window that lies inside the image.
@@ -65,7 +65,7 @@ class PoolOperator final : public Operator {
   }
 
  private:
-  /// How often a value of the image is read where each window is walked over.
+  /// How often a direct walk over every window reads each value of the image.
   [[nodiscard]] double reads_per_value() const {
     double reads = 1.0;
     for (const AxisWindows& axis : image_.axes) {
@@ -100,7 +100,7 @@ class PoolOperator final : public Operator {
         pixels, image_, scratch, by, [](float value) { return value; }, store);
   }
 
-  /// Sums in double, which lie closer to the true sum than those of a walk in float.
+  /// Sums in double, which are closer to the true sum than a float sum of the direct walk.
   void mean_in_passes(const float* pixels, double* scratch, float* out) const {
     const auto store = [&](std::size_t y, std::size_t x, std::size_t c, double sum) {
       const auto out_y = static_cast<std::int64_t>(y);
@@ -120,7 +120,7 @@ class PoolOperator final : public Operator {
     return op_.kind == PoolKind::L2 || op_.kind == PoolKind::L2Sum;
   }
 
-  /// The first row or column of a window, which may lie outside.
+  /// The first row or column of a window; may lie outside the image.
   [[nodiscard]] std::int64_t first_of(std::int64_t out, std::size_t axis) const {
     return out * op_.stride[axis] - geometry_[axis].before;
   }
@@ -132,7 +132,7 @@ class PoolOperator final : public Operator {
             std::max<std::int64_t>(left, 0), std::min(left + op_.kernel[1], in_[2])};
   }
 
-  /// What a window's sum is divided by.
+  /// The divisor of a window's sum.
   [[nodiscard]] std::int64_t divisor(const Window& window, std::int64_t out_y,
                                      std::int64_t out_x) const {
     if (op_.kind == PoolKind::L2Sum) return 1;
@@ -175,8 +175,8 @@ class PoolOperator final : public Operator {
     }
   }
 
-  // XNNPACK adds nine pixels at a time, down each column of the window, with zeros for what lies
-  // outside; NaN becomes the lower bound of its clamp.
+  // XNNPACK adds nine pixels at a time, down each column of the window, with zeros for pixels
+  // outside the image; NaN becomes the lower bound of its clamp.
   void xnnpack_mean(const float* image, std::int64_t top, std::int64_t left, std::size_t channels,
                     float* out) const {
     const std::int64_t taps = op_.kernel[0] * op_.kernel[1];
@@ -211,8 +211,8 @@ class PoolOperator final : public Operator {
     }
   }
 
-  // How many of the pixels from `begin` on along an axis lie in the image or its padding. Only
-  // IncludeLastPixel has windows that reach beyond.
+  // How many of a window's pixels from `begin` on, along one axis, lie in the image or its padding.
+  // Only with IncludeLastPixel do windows reach beyond the padding.
   [[nodiscard]] std::int64_t count_padded(std::int64_t begin, std::size_t axis) const {
     if (op_.padding.rule != PadRule::IncludeLastPixel) return op_.kernel[axis];
     const std::int64_t end = in_[axis + 1] + op_.padding.after[axis];

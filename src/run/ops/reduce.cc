@@ -15,7 +15,8 @@ namespace {
 
 class ReduceOperator final : public Operator {
  public:
-  /// out_strides: of each physical axis of the input within the result; 0 where it is reduced.
+  /// out_strides: the stride in the result for each physical axis of the input; 0 if the axis is
+  /// reduced.
   ReduceOperator(const Reduce& op, Shape in, Strides out_strides, Shape out)
       : op_(op), in_(std::move(in)), out_strides_(std::move(out_strides)) {
     output_dims = {std::move(out)};
@@ -27,7 +28,7 @@ class ReduceOperator final : public Operator {
   }
 
   void run(const RunContext& context) const override {
-    // Sums in double: a plane of 300,000 pixels would lose three digits in float.
+    // Sums in double, because a float sum over a plane of 300,000 pixels would lose three digits.
     auto* totals = view_as<double>(context.scratch);
     auto* seen = view_as<std::int64_t>(totals + out_count_);
     std::fill(totals, totals + out_count_, initial());
@@ -104,8 +105,8 @@ class ReduceOperator final : public Operator {
     return total;
   }
 
-  // The first of equal extremes wins and NaN never does; elements come in increasing order of the
-  // one reduced axis.
+  // The first of equal extremes wins and NaN never wins; elements arrive in increasing order along
+  // the one reduced axis.
   void find_extremes(const float* x, double* best, std::int64_t* seen, float* y) const {
     const bool wants_largest = op_.kind == ReduceKind::ArgMax;
     walk_lines(in_, dense_strides(in_), out_strides_,
@@ -131,10 +132,11 @@ class ReduceOperator final : public Operator {
   bool rejects_nan_ = false;
 };
 
-/// For each axis of the result, in memory's order, the input's. reduced: by the input's axes.
+/// The input's axis for each axis of the result, in physical order. reduced: one flag per axis of
+/// the input.
 std::vector<std::size_t> find_left_axes(const Reduce& op, const std::vector<bool>& reduced,
                                         Layout layout) {
-  // Numbers of axes travel through the two orders as sizes do.
+  // Axis numbers are permuted by the same functions as sizes, so they stand in for sizes here.
   Shape axes(reduced.size());
   std::iota(axes.begin(), axes.end(), 0);
   Shape left;
@@ -149,7 +151,7 @@ std::vector<std::size_t> find_left_axes(const Reduce& op, const std::vector<bool
 OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   const std::size_t rank = in.size();
-  std::vector<bool> reduced(rank, op.axes.empty());  // by physical axis
+  std::vector<bool> reduced(rank, op.axes.empty());  // one flag per physical axis
   for (const int axis : op.axes) {
     VP_ASSIGN_OR_RETURN(const int at, physical_axis(axis, rank, context.layout));
     reduced[static_cast<std::size_t>(at)] = true;

@@ -1,4 +1,4 @@
-// Operators that only say how elements are to be read: reshape, squeeze, expand dims, transpose.
+// Operators that change only how elements are arranged: reshape, squeeze, expand dims, transpose.
 
 #include <cstring>
 #include <utility>
@@ -22,7 +22,7 @@ class CopyOperator final : public Operator {
   std::size_t count_;
 };
 
-// Row-major in the logical order, through a buffer where the physical order differs.
+// Reshapes row-major in the logical order, through a buffer if the physical order differs.
 class LogicalReshapeOperator final : public Operator {
  public:
   LogicalReshapeOperator(Shape from, Shape to, bool from_planar, bool to_planar)

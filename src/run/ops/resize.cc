@@ -9,7 +9,7 @@
 namespace visionpress {
 namespace {
 
-/// Where one output line comes from: two source lines and the share of the second.
+/// The source of one output line: two input lines and the share of the second.
 struct ResizeTap {
   std::int64_t low = 0;
   std::int64_t high = 0;
@@ -45,11 +45,12 @@ std::vector<ResizeTap> make_taps(const Resize& op, std::int64_t in, std::int64_t
     float at = source_position(op, i, in, out, math);
     ResizeTap tap;
     if (op.kind == ResizeKind::Nearest && op.grid == ResizeGrid::Corner && op.size[0] == 0) {
-      // By whole factors, each pixel as often as its factor says: 41 * (1 / 41) may be below 1.
+      // For a whole factor, repeat each pixel that often, in integers: in float, 41 * (1 / 41) may
+      // be below 1.
       tap.low = i * in / out;
       tap.high = tap.low;
     } else if (op.kind == ResizeKind::Nearest) {
-      // TFLite: half-pixel centres and aligned corners round, the plain grid truncates.
+      // In TFLite, half-pixel centres and aligned corners round, and the plain grid truncates.
       if (op.grid == ResizeGrid::HalfPixel) at += 0.5F;
       const float nearest =
           op.grid == ResizeGrid::AlignCorners || op.grid == ResizeGrid::AlignCornersCentered
@@ -58,7 +59,7 @@ std::vector<ResizeTap> make_taps(const Resize& op, std::int64_t in, std::int64_t
       tap.low = std::clamp<std::int64_t>(static_cast<std::int64_t>(nearest), 0, in - 1);
       tap.high = tap.low;
     } else if (math == FloatMath::Builtin) {
-      // The share may be below 0: both lines are the first one then.
+      // The share may be below 0; both lines are then the first one.
       tap.low = std::max<std::int64_t>(static_cast<std::int64_t>(std::floor(at)), 0);
       tap.high = std::min(static_cast<std::int64_t>(std::ceil(at)), in - 1);
       tap.share = at - static_cast<float>(tap.low);
@@ -116,8 +117,8 @@ class ResizeOperator final : public Operator {
     }
   }
 
-  // The builtin kernel adds the corners with a weight each; where both sizes double, halves of
-  // sums.
+  // The builtin kernel adds the four corners with one weight each; if both sizes double, it halves
+  // sums instead.
   void blend_corners(const float* upper, const float* lower, const ResizeTap& row, float* y) const {
     const std::int64_t channels = in_[3];
     for (const ResizeTap& column : columns_) {

@@ -1,10 +1,10 @@
 #pragma once
 
-// Windows that slide over an image, folded in time that does not grow with the window: first along
-// the rows, then down the columns; along each line by van Herk's and Gil-Werman's method. (M. van
-// Herk, A fast algorithm for local minimum and maximum filters on rectangular and octagonal
-// kernels, 1992.) Nothing is ever subtracted, so that sums lose no digits and NaN stays where it
-// is.
+// Folds sliding windows over an image (a maximum or a sum, say) in time that does not grow with the
+// window: first along the rows, then down the columns, each line by the method of van Herk and of
+// Gil and Werman. (M. van Herk, A fast algorithm for local minimum and maximum filters on
+// rectangular and octagonal kernels, 1992.) Nothing is ever subtracted, so sums lose no digits and
+// a NaN affects only the windows that contain it.
 
 #include <algorithm>
 #include <array>
@@ -15,8 +15,8 @@
 
 namespace visionpress {
 
-/// Windows along one axis: window o holds the elements from o * stride - before on, `kernel` of
-/// them, those alone that lie in 0..in-1.
+/// Windows along one axis: window o starts at element o * stride - before and has `kernel`
+/// elements, of which only those in 0..in-1 count.
 struct AxisWindows {
   std::int64_t in = 0;
   std::int64_t out = 0;
@@ -32,25 +32,25 @@ struct AxisWindows {
   }
 };
 
-/// How values are folded: `fold` is associative, fold(nothing, x) is x or, of NaN in a maximum,
-/// `nothing`. Of equal operands it must return the first for the result to be that of a walk over
-/// each window row by row.
+/// How values are folded: `fold` is associative, and fold(nothing, x) is x (for NaN in a maximum:
+/// `nothing`). If it returns the first of equal operands, the result is that of a walk over each
+/// window row by row.
 template <typename T, typename Fold>
 struct FoldBy {
   T nothing;
   Fold fold;
 };
 
-/// Folds each window of one line, whose elements are `lanes` values each: load(i, c) reads one,
-/// store(o, c, value) takes the result of window o.
+/// Folds each window of one line whose elements have `lanes` values each. load(i, c) reads one
+/// value; store(o, c, value) takes a result of window o.
 /// scratch: 2 * windows.in * lanes values.   cost: O(windows.in + windows.out) folds of elements.
 template <typename T, typename Fold, typename Load, typename Store>
 void fold_line(const AxisWindows& windows, std::size_t lanes, T* scratch, const FoldBy<T, Fold>& by,
                const Load& load, const Store& store) {
   const auto count = static_cast<std::size_t>(windows.in);
   const auto block = static_cast<std::size_t>(std::min(windows.kernel, windows.in));
-  T* from_start = scratch;              // of each element: its block from the start up to it
-  T* to_end = scratch + count * lanes;  // its block from it to the end
+  T* from_start = scratch;  // per element: the fold of its block from the start up to it
+  T* to_end = scratch + count * lanes;  // per element: the fold of its block from it to the end
   for (std::size_t i = 0; i < count; ++i) {
     const T* before = i % block == 0 ? nullptr : from_start + (i - 1) * lanes;
     for (std::size_t c = 0; c < lanes; ++c) {
@@ -72,7 +72,8 @@ void fold_line(const AxisWindows& windows, std::size_t lanes, T* scratch, const 
       for (std::size_t c = 0; c < lanes; ++c) store(at, c, by.nothing);
       continue;
     }
-    // A window is no longer than a block. One that lies in one block begins or ends with it.
+    // A window is at most as long as a block, so a window inside one block begins or ends with the
+    // block.
     const auto first = static_cast<std::size_t>(begin);
     const auto last = static_cast<std::size_t>(end) - 1;
     const T* head = to_end + first * lanes;
@@ -85,7 +86,7 @@ void fold_line(const AxisWindows& windows, std::size_t lanes, T* scratch, const 
   }
 }
 
-/// The image [H,W,C] that windows slide over.
+/// The image [H,W,C] and the windows that slide over it.
 struct WindowedImage {
   std::array<AxisWindows, 2> axes = {};  ///< down the columns, along the rows
   std::size_t channels = 0;
@@ -98,20 +99,20 @@ struct WindowedImage {
     return static_cast<std::size_t>(axes[1].out) * channels;
   }
   [[nodiscard]] std::size_t height() const { return static_cast<std::size_t>(axes[0].in); }
-  /// Columns that are folded at a time, in values: a cache line of floats.
+  /// Values of neighbouring columns that are folded at a time: one cache line of floats.
   static constexpr std::size_t kLanes = 16;
-  /// Values that each thread needs for one line.
+  /// Length of one thread's scratch for a line, in values.
   [[nodiscard]] std::size_t line_scratch() const {
     return 2 * std::max(in_row(), height() * kLanes);
   }
-  /// Values that fold_windows needs.
+  /// Length of the scratch that fold_windows needs, in values.
   [[nodiscard]] std::size_t scratch() const {
     return height() * out_row() + static_cast<std::size_t>(std::max(threads, 1)) * line_scratch();
   }
 };
 
-/// Folds each window of one image, whose values load(value) turns into T.
-/// store(y, x, c, value) takes each result, from any thread.   scratch: image.scratch() values.
+/// Folds each window of one image. load(value) converts a value to T; store(y, x, c, value) takes
+/// each result and is called from any thread. scratch: image.scratch() values.
 template <typename T, typename Fold, typename Load, typename Store>
 void fold_windows(const float* pixels, const WindowedImage& image, T* scratch,
                   const FoldBy<T, Fold>& by, const Load& load, const Store& store) {

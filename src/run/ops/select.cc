@@ -16,8 +16,8 @@ class SelectOperator final : public Operator {
   }
 
   void run(const RunContext& context) const override {
-    // Lines come in the result's order, so its position is how far they have come. `second` is
-    // spread first: a line walks two operands, and a third is needed.
+    // Lines arrive in the result's order, so the write position only advances. A line walks two
+    // operands but Select has three, so `second` is broadcast to the result first.
     float* y = context.outputs[0];
     walk_lines(
         output_dims[0], second_, second_,

@@ -122,7 +122,7 @@ class PadOperator final : public Operator {
   }
 
  private:
-  // -1: outside, where a constant goes.
+  // returns: -1 for a position outside the input, which gets the constant.
   [[nodiscard]] std::int64_t source_index(std::int64_t i, std::int64_t size) const {
     if (i >= 0 && i < size) return i;
     switch (op_.mode) {
@@ -143,7 +143,7 @@ class PadOperator final : public Operator {
   Strides before_;
 };
 
-// N,H,W,C only; the order within the channels: block row, block column, channel.
+// N,H,W,C only. Order within the channels: block row, block column, channel.
 class SpaceDepthOperator final : public Operator {
  public:
   SpaceDepthOperator(const Shape& small_image, const Shape& out, bool to_depth, std::int64_t block)
@@ -175,7 +175,7 @@ class SpaceDepthOperator final : public Operator {
   std::int64_t block_;
 };
 
-// N,H,W,C only; PyTorch's order within the channels: channel, block row, block column.
+// N,H,W,C only. Order within the channels, as in PyTorch: channel, block row, block column.
 class PixelShuffleOperator final : public Operator {
  public:
   PixelShuffleOperator(const Shape& out, std::int64_t block) : block_(block) {
@@ -225,7 +225,7 @@ OperatorResult make_slice(const Slice& op, const BuildContext& context) {
   const Strides end = physical_amounts(op.end, context.layout);
   const Strides stride = physical_amounts(op.stride, context.layout);
   Strides begin = physical_amounts(op.begin, context.layout);
-  Shape box(rank, 0);  // of the result, before axes are dropped
+  Shape box(rank, 0);  // sizes of the result before axes are dropped
   for (std::size_t a = 0; a < rank; ++a) {
     begin[a] = std::clamp<std::int64_t>(begin[a] < 0 ? begin[a] + in[a] : begin[a], 0, in[a]);
     const std::int64_t stop = end[a] < 0 ? end[a] + in[a] : std::min(end[a], in[a]);

@@ -30,7 +30,7 @@ class SoftmaxOperator final : public Operator {
   }
 
  private:
-  // XNNPACK takes no softmax with another beta than 1.
+  // XNNPACK takes a softmax only if beta is 1.
   void run_as_litert(const RunContext& context) const {
     const float* x = context.inputs[0];
     float* y = context.outputs[0];

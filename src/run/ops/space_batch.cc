@@ -1,4 +1,5 @@
-// Blocks of an image as images of a batch, and back: how TensorFlow 1 wrote dilated convolutions.
+// SpaceToBatch and BatchToSpace: split an image into blocks along the batch, and back. TensorFlow 1
+// wrote dilated convolutions with them.
 
 #include <utility>
 
@@ -9,13 +10,14 @@
 namespace visionpress {
 namespace {
 
-/// Of one physical axis behind the batch. The pixel at `place` of the small image of `offset` is
-/// the one at place * block + offset - before of the whole image.
+/// One physical axis other than the batch. Pixel `place` of the small image `offset` is pixel place
+/// * block + offset - before of the whole image.
 struct BlockedAxis {
   std::int64_t block = 1;
   std::int64_t before = 0;
   std::int64_t after = 0;
-  std::int64_t step = 0;  ///< small images of one whole image between two offsets; 0: no blocks
+  std::int64_t step = 0;  ///< distance in the batch between the small images of two neighbouring
+                          ///< offsets; 0: no blocks
 };
 
 using BlockedAxes = std::vector<BlockedAxis>;
@@ -24,11 +26,10 @@ std::int64_t offset_of(const BlockedAxis& axis, std::int64_t image) {
   return axis.step == 0 ? 0 : image / axis.step % axis.block;
 }
 
-/// Both directions pair the same elements: those of many small images with those of a few whole
-/// ones.
+/// Copies between many small images and a few whole ones; both directions pair the same elements.
 class SpaceBatchOperator final : public Operator {
  public:
-  /// axes: one a physical axis; the batch's is not looked at.
+  /// axes: one per physical axis; the batch's entry is not used.
   SpaceBatchOperator(SpaceBatchKind kind, Shape small, Shape whole, BlockedAxes axes)
       : kind_(kind), small_(std::move(small)), whole_(std::move(whole)), axes_(std::move(axes)) {
     output_dims = {kind_ == SpaceBatchKind::SpaceToBatch ? small_ : whole_};
@@ -49,7 +50,7 @@ class SpaceBatchOperator final : public Operator {
   }
 
  private:
-  /// One line of a small image along the innermost axis. index: of the other axes.
+  /// Copies one line of a small image along the innermost axis. index: positions on the other axes.
   void copy_line(const RunContext& context, std::int64_t at, const Shape& index) const {
     const std::int64_t image = index[0] / whole_[0];
     std::int64_t from = index[0] % whole_[0];
@@ -80,7 +81,7 @@ class SpaceBatchOperator final : public Operator {
   BlockedAxes axes_;
 };
 
-/// By physical axis.
+/// The blocks of each physical axis.
 Result<BlockedAxes> place_blocks(const SpaceBatch& op, std::size_t rank, Layout layout) {
   BlockedAxes axes(rank);
   std::int64_t step = 1;
@@ -89,7 +90,7 @@ Result<BlockedAxes> place_blocks(const SpaceBatch& op, std::size_t rank, Layout 
     axes[static_cast<std::size_t>(at)] = {op.block[i], op.before[i], op.after[i], step};
     step *= op.block[i];
   }
-  axes[0].block = step;  // of all offsets
+  axes[0].block = step;  // the number of small images per whole image
   return axes;
 }
 

@@ -1,6 +1,6 @@
 #pragma once
 
-// Walking tensors whose axes lie in memory in any order.
+// Walks tensors whose axes lie in memory in any order.
 
 #include <cstddef>
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace visionpress {
 
 using Strides = std::vector<std::int64_t>;
 
-/// Elements between neighbours on each axis of a dense row-major tensor.
+/// The strides, in elements, of a dense row-major tensor.
 [[nodiscard]] inline Strides dense_strides(const Shape& dims) {
   Strides strides(dims.size(), 1);
   for (std::size_t a = dims.size(); a-- > 1;) strides[a - 1] = strides[a] * dims[a];

@@ -8,9 +8,9 @@ namespace {
 
 class TileOperator final : public Operator {
  public:
-  /// multiples: by physical axis.
+  /// multiples: one per physical axis.
   TileOperator(const Shape& in, const Shape& multiples, Shape out) {
-    // A tiled axis is two: which repetition, that moves nothing in x, and where in x.
+    // Treat each tiled axis as two: the repetition, with stride 0 in x, and the position in x.
     const Strides dense = dense_strides(in);
     for (std::size_t a = 0; a < in.size(); ++a) {
       walk_.push_back(multiples[a]);
@@ -39,7 +39,7 @@ class TileOperator final : public Operator {
 
 OperatorResult make_tile(const Tile& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
-  // Multiples are permuted like the sizes of any shape of so many axes.
+  // Multiples are permuted like the sizes of a shape with the same rank.
   return std::make_unique<TileOperator>(in, physical_shape(op.multiples, context.layout),
                                         context.results[0]);
 }

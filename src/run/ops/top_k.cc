@@ -25,7 +25,7 @@ class TopKOperator final : public Operator {
     for (std::size_t row = 0; row < rows_; ++row) {
       const float* x = context.inputs[0] + row * length_;
       const auto key = [x](std::uint32_t i) {
-        // NaN fits in no order; it comes last here.
+        // NaN has no place in an order, so it sorts as -infinity, last.
         return std::isnan(x[i]) ? -std::numeric_limits<float>::infinity() : x[i];
       };
       std::iota(order, order + length_, 0U);

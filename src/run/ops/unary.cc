@@ -9,7 +9,8 @@
 namespace visionpress {
 namespace {
 
-constexpr std::size_t kBlock = 1 << 14;  // values a task: long enough to hide the loop's own cost
+constexpr std::size_t kBlock =
+    1 << 14;  // values per task: enough to hide the cost of the parallel loop
 
 template <typename Function>
 void map_values(const float* x, float* y, std::size_t count, Function function) {
@@ -22,7 +23,7 @@ float softplus(float x) {
   return x > 20.0F ? x : std::log1p(std::exp(x));
 }  // e^-20 is below one ulp of 20
 
-// In the default rounding mode nearbyint takes ties to even.
+// In the default rounding mode nearbyint rounds ties to even.
 void apply_stepwise(const Unary& op, const float* x, float* y, std::size_t count) {
   switch (op.kind) {
     case UnaryKind::Floor:
@@ -34,7 +35,7 @@ void apply_stepwise(const Unary& op, const float* x, float* y, std::size_t count
     case UnaryKind::Truncate:
       return map_values(x, y, count, [](float v) { return std::trunc(v); });
     case UnaryKind::Sign:
-      // Zero and NaN are themselves.
+      // Zero and NaN are returned unchanged.
       return map_values(x, y, count, [](float v) {
         return v > 0.0F ? 1.0F : v < 0.0F ? -1.0F : v;
       });
@@ -116,7 +117,8 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
   }
 }
 
-// Whether LiteRT's kernel for it has a rounding of its own; then it was applied.
+// Applies the function with the rounding of LiteRT's kernel. returns: false, having done nothing,
+// if LiteRT's kernel has no rounding of its own.
 bool apply_as_litert(FloatMath math, const Unary& op, const float* x, std::size_t count, float* y) {
   if (math == FloatMath::Plain) return false;
   const bool by_xnnpack = math == FloatMath::Xnnpack;
