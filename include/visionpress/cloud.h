@@ -1,8 +1,8 @@
 #pragma once
 
-/// Microsoft's Custom Vision service (supported until 25 September 2028): a project's whole way
-/// from labelled images to an exported model. Calls wait out what passes (429, 5xx, lost
-/// connections) and send nothing twice that would act twice.
+/// Client of Microsoft's Custom Vision service (supported until 25 September 2028): takes a project
+/// from labelled images to an exported model. Calls retry transient failures (429, 5xx, lost
+/// connections) and never resend a request that would take effect twice.
 
 #include <cstdint>
 #include <functional>
@@ -16,20 +16,20 @@
 
 namespace visionpress {
 
-/// Where the service is, and who asks. Keys travel in headers, over TLS (or to this computer), and
-/// are part of no message.
+/// Address and keys of the service. Keys are sent in headers, only over TLS or to this computer,
+/// and never appear in a message.
 struct CloudAccess {
   std::string endpoint = {};        ///< "https://NAME.cognitiveservices.azure.com"
   std::string training_key = {};    ///< for everything but predictions
   std::string prediction_key = {};  ///< for predictions
-  /// The endpoint may ask for no key, as `serve` does: what has no key is sent without one, and a
-  /// project's name is no name to look up.
+  /// The endpoint may need no key, as with `serve`: a call whose key is empty is sent without one,
+  /// and project names are not looked up.
   bool keys_optional = false;
-  int retries = 8;             ///< how often to send a failed request again
-  int timeout_seconds = 60;    ///< a connection (almost) without a byte for so long is given up
-  int request_seconds = 1800;  ///< a request with all its repeats takes no longer
-  /// Told before each wait for a service that fails: its seconds, and why as one line. Empty:
-  /// nobody. Called from the thread that made the call.
+  int retries = 8;             ///< retries per request
+  int timeout_seconds = 60;    ///< a connection that moves (almost) no bytes for this long fails
+  int request_seconds = 1800;  ///< limit for one request with all its retries
+  /// Called before each wait for a failing service, with the seconds to wait and the reason in one
+  /// line. May be empty. Runs on the thread that made the call.
   std::function<void(double, const std::string&)> on_wait = {};
 };
 
@@ -74,21 +74,22 @@ struct CloudIteration {
 struct CloudCreateOptions {
   std::string name = {};
   std::string description = {};
-  /// A domain's id, or its name ("General (compact)"), which two types share.
+  /// A domain's id, or its name, which domains of both types may share ("General (compact)").
   std::string domain = "General (compact)";
   std::string type = "ObjectDetection";  ///< of the domain
-  bool multilabel = false;               ///< classifiers: several tags an image
+  bool multilabel = false;               ///< classifiers: several tags per image
 };
 
 struct CloudUploadOptions {
   std::string project = {};            ///< name or id
   std::string data = {};               ///< as EvaluateOptions::data
-  std::string images = {};             ///< where the images are; empty: beside `data`
+  std::string images = {};             ///< where the images are; empty: next to `data`
   std::vector<std::string> tags = {};  ///< only these; empty: all of the data set
   double min_box = 0.0;                ///< boxes below this share of the image's side are left out
   std::size_t max_images = 0;          ///< 0: all
-  /// Folder that remembers what the service has acknowledged, so that an upload that was stopped
-  /// goes on; empty: nothing is remembered, and what is there already is found by its content.
+  /// Folder that records what the service has acknowledged, so that an interrupted upload resumes.
+  /// Empty: nothing is recorded; the service recognises images that it already has by their
+  /// content.
   std::string state = {};
 };
 
@@ -100,15 +101,15 @@ struct CloudUploadFailure {
 
 struct CloudUploadResult {
   std::string project_id = {};
-  std::size_t images = 0;         ///< of the data set that have a tag to be sent
+  std::size_t images = 0;         ///< images of the data set that have a tag to send
   std::size_t created = 0;        ///< stored by this call
-  std::size_t duplicates = 0;     ///< the service had them already
-  std::size_t resumed = 0;        ///< `state` had them already; not sent
-  std::size_t regions = 0;        ///< of the images that are stored, in this call or before
-  std::size_t added_regions = 0;  ///< sent afterwards, for images that were there without them
+  std::size_t duplicates = 0;     ///< images that the service already had
+  std::size_t resumed = 0;        ///< images that `state` lists as sent; not sent again
+  std::size_t regions = 0;        ///< of all stored images, from this call or an earlier one
+  std::size_t added_regions = 0;  ///< sent for images that the service had without them
   std::size_t clamped = 0;        ///< boxes that exceeded their image and were cut to it
   std::size_t left_out = 0;       ///< images without a box or tag
-  std::size_t crowds = 0;         ///< boxes around crowds, which the service does not know
+  std::size_t crowds = 0;         ///< boxes around crowds; the service has no such boxes
   std::size_t batches = 0;
   std::vector<std::string> created_tags = {};
   std::vector<CloudUploadFailure> failures = {};
@@ -117,16 +118,17 @@ struct CloudUploadResult {
 
 struct CloudTrainOptions {
   std::string project = {};
-  bool advanced = false;     ///< false: "Regular", the quick training
-  int budget_hours = 1;      ///< hours an advanced training may take on the service's machines
-  bool force = false;        ///< train although nothing changed
-  bool wait = true;          ///< until it is completed
-  int max_wait_minutes = 0;  ///< then the call ends, not the training; 0: a day and the budget
+  bool advanced = false;  ///< false: "Regular", the quick training
+  int budget_hours = 1;   ///< hours an advanced training may take on the service's machines
+  bool force = false;     ///< train even if nothing changed
+  bool wait = true;       ///< return only when the training has ended
+  int max_wait_minutes =
+      0;  ///< after this the call returns and the training goes on; 0: one day plus the budget
 };
 
 struct CloudTrainResult {
   CloudIteration iteration = {};
-  /// The service refused since nothing changed; `iteration` is the newest completed one.
+  /// The service refused because nothing changed; `iteration` is the newest completed one.
   bool unchanged = false;
   std::vector<std::string> warnings = {};
 };
@@ -137,7 +139,7 @@ struct CloudPublishOptions {
   std::string name = {};       ///< what predictions will call it
   std::string resource = {};   ///< ARM id of the prediction resource
   bool overwrite = false;      ///< take the name from the iteration that has it
-  bool unpublish = false;      ///< the other way round; name and resource are not used
+  bool unpublish = false;      ///< unpublish instead; name and resource are ignored
 };
 
 struct CloudPerformanceOptions {
@@ -170,7 +172,7 @@ struct CloudExportOptions {
   std::string flavor = {};     ///< "TensorFlowLite", "Linux", ...; an open set; empty: default
   std::string output = {};     ///< empty: ITERATION.PLATFORM[.FLAVOR].zip, as the service names it
   bool overwrite = false;
-  int max_wait_minutes = 120;  ///< for the service to make the package
+  int max_wait_minutes = 120;  ///< limit for the service to make the package
 };
 
 struct CloudExportResult {
@@ -179,8 +181,8 @@ struct CloudExportResult {
   std::string flavor = {};
   std::string output = {};
   std::uint64_t bytes = 0;
-  std::vector<std::string> entries = {};  ///< of the package
-  bool was_queued = false;                ///< the export had been asked for before
+  std::vector<std::string> entries = {};  ///< names of the files in the package
+  bool was_queued = false;                ///< the export had already been requested
 };
 
 struct CloudPredictOptions {
@@ -190,73 +192,77 @@ struct CloudPredictOptions {
   /// empty.
   std::string iteration = {};
   Task task = Task::Detection;  ///< API 3 has a route for each
-  std::string data = {};        ///< a data set in place of images
+  std::string data = {};        ///< data set that lists the images, instead of `images` of the call
   std::string images = {};      ///< where its images are
   std::size_t max_images = 0;
-  bool skip_missing = false;  ///< images that are not there are left out
-  std::vector<std::string> only =
-      {};                    ///< the data set's images to ask for, by file name; empty: all
-  bool store = false;        ///< let the service keep the images
-  float probability = 0.4F;  ///< answers above it are listed
-  /// COCO results JSON, of all answers; needs `data`. A call that fails leaves its answers in
-  /// NAME.partial, where the same call goes on.
+  bool skip_missing = false;           ///< missing images are left out
+  std::vector<std::string> only = {};  ///< file names of the data set's images to send; empty: all
+  bool store = false;                  ///< let the service keep the images
+  float probability = 0.4F;            ///< answers above this are listed
+  /// COCO results JSON of all answers; needs `data`. A failed call leaves its answers in
+  /// NAME.partial, from which the same call resumes.
   std::string save_predictions = {};
   bool overwrite = false;
 };
 
-// Every call: `project` and `iteration` are a name or an id. errors: Usage where no key or endpoint
-// is given, or nothing has that name (naming what there is); Io where the service does not answer
-// or refuses (its code and message); Malformed where the answer is not what it should be.
+// In every call, `project` and `iteration` are a name or an id.
+// errors of every call: Usage where a key or the endpoint is missing, or nothing has that name (the
+// message lists the names that exist); Io where the service does not answer or refuses (with its
+// code and message); Malformed where the answer has an unexpected form.
 
-/// The base models of training, in the service's order.
+/// Lists the base models that training can start from, in the service's order.
 [[nodiscard]] Result<std::vector<CloudDomain>> cloud_domains(const CloudAccess& access);
-/// In the service's order.
+/// Lists the projects, in the service's order.
 [[nodiscard]] Result<std::vector<CloudProject>> cloud_projects(const CloudAccess& access);
-/// errors: Usage when there is a project of this name, or no such domain (naming those there are).
+/// Creates a project. errors: Usage when a project of this name exists, or the domain does not (the
+/// message lists the domains).
 [[nodiscard]] Result<CloudProject> cloud_create(const CloudAccess& access,
                                                 const CloudCreateOptions& options);
-/// Deletes a project, or one iteration of it where that is not empty. returns: what was deleted,
-/// for people.
+/// Deletes a project or, if `iteration` is not empty, only that iteration. returns: a text for
+/// people that says what was deleted.
 [[nodiscard]] Result<std::string> cloud_delete(const CloudAccess& access,
                                                const std::string& project,
                                                const std::string& iteration);
-/// Each with the number of its images.
+/// Lists a project's tags, each with the number of its images.
 [[nodiscard]] Result<std::vector<CloudTag>> cloud_tags(const CloudAccess& access,
                                                        const std::string& project);
-/// Sends the images of a data set with their tags and regions. Images that the service turns down
-/// are in `failures`; they are no error of the call.
+/// Sends the images of a data set with their tags and regions. Images that the service rejects are
+/// listed in `failures`; they are not an error of the call.
 /// errors: as load_dataset; Io where the service does not answer or refuses the call itself.
 [[nodiscard]] Result<CloudUploadResult> cloud_upload(const CloudAccess& access,
                                                      const CloudUploadOptions& options,
                                                      const Progress& progress);
-/// Starts a training; where the options say so, returns when it has ended.
+/// Starts a training and, if options.wait is set, returns when it has ended.
 /// errors: Io with the service's reason when the training fails.
 [[nodiscard]] Result<CloudTrainResult> cloud_train(const CloudAccess& access,
                                                    const CloudTrainOptions& options,
                                                    const Progress& progress);
-/// By creation, the oldest first.
+/// Lists a project's iterations by creation time, oldest first.
 [[nodiscard]] Result<std::vector<CloudIteration>> cloud_iterations(const CloudAccess& access,
                                                                    const std::string& project);
-/// Lets an iteration be asked for predictions by a name, or no longer. returns: the iteration as it
-/// is then. errors: Usage without a name or resource; Io, by the service, where another iteration
-/// has the name and `overwrite` is false.
+/// Publishes an iteration for predictions under a name, or unpublishes it. returns: the iteration
+/// afterwards. errors: Usage without a name or resource; Io from the service where another
+/// iteration has the name and `overwrite` is false.
 [[nodiscard]] Result<CloudIteration> cloud_publish(const CloudAccess& access,
                                                    const CloudPublishOptions& options);
-/// Makes an iteration the project's default: the way of API 2, before publishing.
+/// Makes an iteration the project's default. API 2 predicts with the default iteration; it knows no
+/// publishing.
 [[nodiscard]] Result<CloudIteration> cloud_default(const CloudAccess& access,
                                                    const std::string& project,
                                                    const std::string& iteration);
-/// What the service measured of an iteration on images it held back.
+/// Fetches the figures that the service measured for an iteration on images that it held back.
 [[nodiscard]] Result<CloudPerformance> cloud_performance(const CloudAccess& access,
                                                          const CloudPerformanceOptions& options);
-/// Has an iteration exported, waits, downloads it, and checks that it is a package.
-/// errors: Io when the export fails; Malformed when what comes is no archive; Output.
+/// Asks the service to export an iteration, waits, downloads the export, and checks that it is a
+/// package.
+/// errors: Io when the export fails; Malformed when the download is not an archive; Output.
 [[nodiscard]] Result<CloudExportResult> cloud_export(const CloudAccess& access,
                                                      const CloudExportOptions& options,
                                                      const Progress& progress);
-/// Asks the service what is in images. returns: as `predict` does, with the answers above
-/// `probability`; model names the project and iteration.
-/// errors: Unsupported, naming the image, for one beyond the service's 4 MB, before any is sent.
+/// Sends images to the service for prediction. returns: as `predict` does, with the answers above
+/// `probability`; `model` names the project and iteration.
+/// errors: Unsupported for an image above the service's limit of 4 MB, naming it, before any image
+/// is sent.
 [[nodiscard]] Result<PredictResult> cloud_predict(const CloudAccess& access,
                                                   const std::vector<std::string>& images,
                                                   const CloudPredictOptions& options,

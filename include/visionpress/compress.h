@@ -30,17 +30,17 @@ enum class IntegerStorage : std::uint8_t {
 
 struct CompressOptions {
   std::string input = {};
-  std::string output = {};  ///< empty: INPUT's name with the scheme before the extension, beside it
+  std::string output = {};  ///< empty: INPUT with the scheme before the extension
   std::string scheme = {};  ///< a name of `schemes()`
   /// Layers that stay as they are: names or globs (* and ?) of layers or weights. Each must match.
   std::vector<std::string> keep = {};
   bool keep_first_last = false;  ///< the first and the last layer with a kernel stay as they are
   std::optional<std::size_t> min_elements =
-      std::nullopt;              ///< smaller weights stay; default: the scheme's own
+      std::nullopt;              ///< smaller weights stay; default: the scheme's minimum
   bool quantize_biases = false;  ///< biases and vectors too, where the format can hold them
   IntegerStorage integer_storage = IntegerStorage::Hybrid;
-  bool overwrite = false;  ///< an existing output; the input is never written
-  int threads = 0;         ///< 0: one a core. The result does not depend on it
+  bool overwrite = false;  ///< replaces an existing output; the input is never written
+  int threads = 0;         ///< 0: one per core. The result does not depend on it
 };
 
 struct CompressResult {
@@ -58,8 +58,8 @@ struct CompressResult {
   [[nodiscard]] const WeightRow* worst() const;
 };
 
-/// Compresses, writes beside the output, reads that back and compares it with what was meant, then
-/// renames.
+/// Compresses the model, writes it under a temporary name next to the output, reads it back,
+/// compares it with the intended weights, then renames it.
 /// errors: Usage (unknown scheme or layer, output is the input), Io, Malformed, Unsupported (the
 /// input), InvalidArgument (a weight that is not finite), Output.
 [[nodiscard]] Result<CompressResult> compress(const CompressOptions& options);

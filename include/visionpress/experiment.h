@@ -1,7 +1,7 @@
 #pragma once
 
-/// The original project's experiment as one call: every export and every compressed form of it, and
-/// the online service, scored on the same images, side by side.
+/// The original project's experiment as one call: scores every export, every compressed form of it
+/// and the online service on the same images, and shows them side by side.
 
 #include <optional>
 #include <string>
@@ -14,7 +14,7 @@
 
 namespace visionpress {
 
-/// Where the online column comes from: Custom Vision, or anything that answers as it does.
+/// Source of the online column: Custom Vision, or any service with the same API.
 struct OnlineService {
   CloudAccess access = {};
   std::string project = {};         ///< id; a name needs the training key too
@@ -26,38 +26,38 @@ struct ExperimentOptions {
   /// Model files, archives and folders of exports.
   std::vector<std::string> exports = {};
   /// Data set, thresholds, arithmetic, preprocessing. `metric`: Legacy and LegacyFlipped are shown
-  /// beside Standard. `crops`, `max_drop` and `save_predictions` must not be given.
+  /// next to Standard. `crops`, `max_drop` and `save_predictions` must not be given.
   EvaluateOptions evaluate = {};
-  /// Names of `schemes()`; "coreml:fp16" (tensorflow:, tflite:) for one format alone. Empty: all.
+  /// Names of `schemes()`; "coreml:fp16" (tensorflow:, tflite:) for one format only. Empty: all.
   std::vector<std::string> schemes = {};
   std::string online_predictions = {};  ///< COCO results JSON of the online column
   std::optional<OnlineService> online = std::nullopt;
-  /// Folder for what is made: models/, columns/, table.txt, table.md, table.json. Columns that are
-  /// there already, made from the same files with the same options, are not made again.
+  /// Output folder: models/, columns/, table.txt, table.md, table.json. A column that an earlier
+  /// run made from the same files with the same options is reused.
   std::string results = {};
 };
 
-/// One column, as the table has it.
+/// One column of the table.
 struct ExperimentColumn {
   std::string title = {};        ///< "Core ML fp16"
   std::string family = {};       ///< "Online", "Core ML", "TensorFlow", "TFLite"
   std::string scheme = {};       ///< empty: as exported
-  std::string source = {};       ///< the model that was run, or where the predictions came from
+  std::string source = {};       ///< the model that was run, or the source of the predictions
   std::string predictions = {};  ///< COCO results JSON in the results folder
-  bool was_kept = false;         ///< from an earlier run
+  bool was_kept = false;         ///< reused from an earlier run
 };
 
 struct ExperimentResult {
-  std::string results = {};                             ///< the folder
-  std::vector<ExperimentColumn> columns = {};           ///< in the order of the tables' columns
-  EvaluateResult standard = {};                         ///< its models' `file` is the title
-  std::optional<EvaluateResult> legacy = std::nullopt;  ///< where another metric was asked for
+  std::string results = {};                    ///< the folder
+  std::vector<ExperimentColumn> columns = {};  ///< in the order of the tables' columns
+  EvaluateResult standard = {};                ///< each model's `file` is its column's title
+  std::optional<EvaluateResult> legacy = std::nullopt;  ///< set if another metric was requested
   std::vector<std::string> warnings = {};
 };
 
-/// Makes what is missing, column by column, each stored when it is done; then the tables, from
-/// what is stored. errors: of every part, each naming its file; Usage for schemes that do not
-/// exist; Output.
+/// Makes the missing columns one by one and stores each as soon as it is done, then makes the
+/// tables from the stored columns.
+/// errors: those of every step, each naming its file; Usage for unknown schemes; Output.
 [[nodiscard]] Result<ExperimentResult> experiment(const ExperimentOptions& options,
                                                   const Progress& progress);
 

@@ -1,6 +1,6 @@
 #pragma once
 
-/// What is in a model file.
+/// The contents of a model file.
 
 #include <array>
 #include <cstdint>
@@ -23,8 +23,8 @@ struct ValueInfo {
 
 struct LayerInfo {
   std::string name = {};
-  std::string type = {};                ///< the format's own word
-  std::string cannot_run_because = {};  ///< empty: it can be run here
+  std::string type = {};                ///< the format's own name for it
+  std::string cannot_run_because = {};  ///< empty: the layer can be run here
 };
 
 struct WeightInfo {
@@ -35,16 +35,16 @@ struct WeightInfo {
   std::string encoding = {};  ///< "float32", "float16", "linear-8", "palette-6", ...
   std::uint64_t elements = 0;
   std::uint64_t bytes = 0;         ///< of the payload in the file
-  std::string fixed_because = {};  ///< empty: it can be replaced
+  std::string fixed_because = {};  ///< empty: the weight can be replaced
 };
 
-/// What a scheme would do to the file, without doing it.
+/// The effect that a scheme would have on the file, computed without applying it.
 struct SchemeFit {
   std::string name = {};
   std::string help = {};
-  std::size_t weights = 0;          ///< how many it would replace
+  std::size_t weights = 0;          ///< weights that the scheme would replace
   std::uint64_t file_bytes = 0;     ///< of the model that `compress` would write
-  std::string cannot_because = {};  ///< not empty: `compress` refuses, and why
+  std::string cannot_because = {};  ///< not empty: why `compress` refuses
 };
 
 /// The Custom Vision export that a model came in. Texts are empty where the manifest has none.
@@ -62,7 +62,7 @@ struct PackageInfo {
 
 struct ModelInfo {
   std::string file = {};
-  std::optional<PackageInfo> package = std::nullopt;  ///< where `file` is a package
+  std::optional<PackageInfo> package = std::nullopt;  ///< set if `file` is a package
   std::uint64_t bytes = 0;                            ///< of the model alone
   std::string format = {};                            ///< "Core ML", "TFLite"
   std::string format_version = {};
@@ -70,7 +70,7 @@ struct ModelInfo {
   std::vector<ValueInfo> inputs = {};
   std::vector<ValueInfo> outputs = {};
   std::string image_input = {};  ///< "416x416 RGB (Core ML image input)"; empty where unknown
-  /// Nothing says how the pixels of an image input are scaled, so the other commands take 0..255.
+  /// Nothing says how the pixels of an image input are scaled, so the other commands assume 0..255.
   bool range_is_guess = false;
   std::vector<LayerInfo> layers = {};
   std::vector<WeightInfo> weights = {};
@@ -81,11 +81,11 @@ struct ModelInfo {
   std::vector<std::string> warnings = {};
 };
 
-/// Reads a model file and says what is in it. The weights' values are looked at (some fit no
-/// scheme), not encoded. errors: Io, Malformed, Unsupported (a file that is not a model says what
-/// it seems to be).
+/// Reads a model file and describes its contents. Reads the weights' values, since some fit no
+/// scheme, but encodes nothing. errors: Io, Malformed, Unsupported (for a file that is not a model
+/// the message says what it seems to be).
 [[nodiscard]] Result<ModelInfo> inspect(const std::string& file);
-/// The same with the width and height of an image input whose size the file leaves open.
+/// The same, given the width and height of an image input whose size the file leaves open.
 [[nodiscard]] Result<ModelInfo> inspect(
     const std::string& file, const std::optional<std::array<std::int64_t, 2>>& input_size);
 

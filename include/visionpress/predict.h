@@ -1,6 +1,6 @@
 #pragma once
 
-/// Runs a model on images that nobody labelled.
+/// Runs a model on unlabelled images.
 
 #include <cstdint>
 #include <functional>
@@ -15,14 +15,14 @@ namespace visionpress {
 
 struct PredictOptions {
   std::string labels =
-      {};  ///< label file; empty: in the model, then labels.txt or NAME_labels.txt beside it
-  float probability = 0.4F;  ///< detections above it are given
+      {};  ///< label file; empty: in the model, then labels.txt or NAME_labels.txt next to it
+  float probability = 0.4F;  ///< detections above this are returned
   float nms_iou = 0.45F;     ///< overlap above which the weaker box of a tag is dropped
   std::size_t max_detections = 100;
-  std::size_t top = 5;  ///< classes given of a classifier
+  std::size_t top = 5;  ///< classes returned by a classifier
   Arithmetic arithmetic = Arithmetic::Runtime;
   PreprocessOptions preprocess = {};
-  int threads = 0;        ///< 0: one a core
+  int threads = 0;        ///< 0: one per core
   std::string draw = {};  ///< folder for copies (PNG) with the boxes drawn in; empty: none
   std::string save_raw =
       {};  ///< .npy for the raw outputs of one image; several outputs: NAME.0.npy, NAME.1.npy ...
@@ -44,7 +44,7 @@ struct Prediction {
 struct RawOutput {
   std::string name = {};
   std::vector<std::int64_t> shape = {};
-  double minimum = 0.0;  ///< this and the next two: of the finite values; 0 where there are none
+  double minimum = 0.0;  ///< this and the next two: over the finite values; 0 if there are none
   double maximum = 0.0;
   double mean = 0.0;
   std::size_t not_finite = 0;  ///< values that are NaN or infinite
@@ -56,8 +56,8 @@ struct ImagePrediction {
   int height = 0;
   std::vector<Prediction> predictions = {};  ///< strongest first
   std::vector<RawOutput> outputs = {};       ///< task "raw"
-  std::string drawn = {};                    ///< the copy with boxes, where asked for
-  /// Why the image could not be read; then all of the above but `file` is empty.
+  std::string drawn = {};                    ///< path of the copy with boxes, if requested
+  /// Why the image could not be read; then every field above except `file` is empty.
   std::optional<Error> error = std::nullopt;
 };
 
@@ -71,14 +71,14 @@ struct PredictResult {
   std::vector<std::string> warnings = {};
 };
 
-/// Called for each image in the order of the result, as soon as it and all before it are done; the
-/// result's other images may be empty yet. From one thread at a time.
+/// Called once per image, in the order of the result, as soon as that image and all before it are
+/// done; the result's other images may still be empty. Called from one thread at a time.
 using OnPrediction = std::function<void(const PredictResult& result, std::size_t image)>;
 
-/// Looks at each image. images: files, or folders, which stand for the JPEG, PNG, BMP and WebP
-/// files in them, by name. An image that cannot be read does not end the call: its entry says why.
-/// errors: Io, Malformed, Unsupported of the model, naming its file; Output, where a copy or a
-/// tensor cannot be written.
+/// Runs the model on each image. images: files, or folders, which stand for the JPEG, PNG, BMP and
+/// WebP files in them, sorted by name. An image that cannot be read does not end the call: its
+/// entry says why. errors: Io, Malformed, Unsupported of the model, naming its file; Output, where
+/// a copy or a tensor cannot be written.
 [[nodiscard]] Result<PredictResult> predict(const std::string& model,
                                             const std::vector<std::string>& images,
                                             const PredictOptions& options,

@@ -1,12 +1,12 @@
 #pragma once
 
-/// For programs alone: what a library must not decide for the process it is in.
+/// For programs only: settings that a library must not choose for its process.
 
 namespace visionpress {
 
-/// Input files are mapped, not copied. One that another program cuts short while it is in use ends
-/// a process with SIGBUS; after this call with one line on stderr and exit code 3. Other reasons of
-/// SIGBUS end it as before. Call it once, at the start of main.
+/// Input files are mapped, not copied, so a file that another program truncates while it is in use
+/// kills the process with SIGBUS. After this call the process instead prints one line on stderr and
+/// exits with code 3. Other causes of SIGBUS act as before. Call it once, at the start of main.
 void end_on_lost_input();
 
 }  // namespace visionpress

@@ -26,7 +26,8 @@ enum class ReportForm : std::uint8_t { Text, Markdown, Csv, Json };
 enum class Detail : std::uint8_t { Summary, Full };
 
 /// Every form ends in a line break. The keys of Json are documented in docs/json.md.
-/// Text fits 100 columns: more columns than fit become blocks under each other.
+/// Text fits 100 columns: if the columns do not fit, the table is split into blocks, one below the
+/// other.
 [[nodiscard]] std::string format_report(const EvaluateResult& result, ReportForm form);
 /// Text Summary is one line; Full adds one row per weight. Markdown and Csv have one row per
 /// weight.
@@ -41,16 +42,16 @@ enum class Detail : std::uint8_t { Summary, Full };
 [[nodiscard]] std::string format_report(const std::vector<ModelInfo>& infos, ReportForm form,
                                         Detail detail);
 [[nodiscard]] std::string format_report(const PredictResult& result, ReportForm form);
-/// What the text form has of one image, and what it ends with: for results that are shown as they
-/// come. An image that could not be read has no text.
+/// The Text form of one image, and the end of the Text form: for showing results as they arrive. An
+/// image that could not be read has no text.
 [[nodiscard]] std::string format_image_text(const PredictResult& result, std::size_t image);
 [[nodiscard]] std::string format_last_text(const PredictResult& result);
-/// Markdown begins with the original project's layout: a format a column, a scheme a row.
+/// Markdown begins with the original project's layout: one column per format, one row per scheme.
 [[nodiscard]] std::string format_report(const ExperimentResult& result, ReportForm form);
 [[nodiscard]] std::string format_report(const FindPreprocessingResult& result, ReportForm form);
 [[nodiscard]] std::string format_report(const CocoSubsetResult& result, ReportForm form);
 
-/// What the service has or did. Lists are an array in Json.
+/// Reports of the service's objects and of calls to it. Lists are arrays in Json.
 [[nodiscard]] std::string format_report(const std::vector<CloudDomain>& domains, ReportForm form);
 [[nodiscard]] std::string format_report(const std::vector<CloudProject>& projects, ReportForm form);
 [[nodiscard]] std::string format_report(const std::vector<CloudTag>& tags, ReportForm form);
@@ -62,8 +63,8 @@ enum class Detail : std::uint8_t { Summary, Full };
 [[nodiscard]] std::string format_report(const CloudExportResult& result, ReportForm form);
 
 /// Text out of a file, such as a warning of a result, on one line: control characters, line breaks
-/// and marks that reorder text are written as \n, \u001b and so on, bytes that are no UTF-8 as
-/// \xNN. The reports do so themselves. `allowed`: characters that stay.
+/// and marks that reorder text are written as \n, \u001b and so on, bytes that are not UTF-8 as
+/// \xNN. The reports already do so. `allowed`: characters that stay as they are.
 [[nodiscard]] std::string escape_unprintable_text(std::string_view text,
                                                   std::string_view allowed = "");
 

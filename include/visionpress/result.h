@@ -11,18 +11,18 @@
 
 namespace visionpress {
 
-/// What kind of thing went wrong; the command line's exit code follows from it.
+/// The kind of failure; it decides the command line's exit code.
 enum class ErrorKind : std::uint8_t {
   Usage,            ///< the caller asked for something that makes no sense (exit 2)
   InvalidArgument,  ///< an option's value is out of its range (exit 2)
   Io,               ///< an input file cannot be opened or read (exit 3)
   Malformed,        ///< an input file breaks its own format (exit 3)
-  Unsupported,      ///< an input file is legal and beyond what we do (exit 3)
+  Unsupported,      ///< an input file is valid but needs what is not supported (exit 3)
   Output,           ///< the output cannot be written, or exists (exit 4)
-  Internal,         ///< a promise of ours is broken (exit 5)
+  Internal,         ///< a bug of ours, or memory ran out (exit 5)
 };
 
-/// One failure. `message` names the thing, the expected and the found.
+/// One failure. `message` says what was expected and what was found, and where.
 struct Error {
   ErrorKind kind = ErrorKind::Internal;
   std::string message = {};
@@ -36,7 +36,7 @@ struct Error {
 template <typename T>
 using Result = tl::expected<T, Error>;
 
-/// Warnings and notes of a call that went on; the library itself never prints.
+/// Warnings of a call that succeeded; the library itself never prints.
 class Diagnostics {
  public:
   void warn(std::string text) { warnings_.push_back(std::move(text)); }

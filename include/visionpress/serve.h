@@ -14,31 +14,31 @@ namespace visionpress {
 
 struct ServeOptions {
   std::string host = "127.0.0.1";  ///< address or name to listen on; others can reach "0.0.0.0"
-  int port = 0;                    ///< 0: one that is free
-  /// One of them must come with each call (header Prediction-Key); none: anybody may call.
+  int port = 0;                    ///< 0: any free port
+  /// Each call must carry one of these keys (header Prediction-Key). Empty: anybody may call.
   std::vector<std::string> keys = {};
-  bool fetches_urls = false;  ///< takes {"url": ...} bodies and fetches from public addresses
+  bool fetches_urls = false;  ///< accepts {"url": ...} bodies and fetches from public addresses
   std::string labels =
-      {};  ///< label file; empty: in the model, then labels.txt or NAME_labels.txt beside it
-  float probability = 0.01F;  ///< detections above it are answered; the service's own limit
+      {};  ///< label file; empty: in the model, then labels.txt or NAME_labels.txt next to it
+  float probability = 0.01F;  ///< detections above this are answered; the service's own limit
   float nms_iou = 0.45F;      ///< overlap above which the weaker box of a tag is dropped
   std::size_t max_detections = 100;
   Arithmetic arithmetic = Arithmetic::Runtime;
   PreprocessOptions preprocess = {};
-  int threads = 0;       ///< of all runs together; 0: one a core
-  int workers = 0;       ///< images looked at at the same time, which share the threads; 0: as many
-  int connections = 64;  ///< images received or looked at at the same time; further ones wait
+  int threads = 0;       ///< shared by all runs; 0: one per core
+  int workers = 0;       ///< images processed at the same time, sharing the threads; 0: as many
+  int connections = 64;  ///< images received or processed at the same time; others wait
   double receive_seconds = 30.0;  ///< from a request's first byte to its last
-  double answer_seconds = 60.0;   ///< from there to its answer; then the work is given up
+  double answer_seconds = 60.0;   ///< from the last byte to the answer; then the work is cancelled
 };
 
-/// Serves from threads of its own until `stop`. These inherit the caller's signal mask; what the
-/// process does about signals stays as it is.
+/// Serves on its own threads until `stop`. The threads inherit the caller's signal mask; the
+/// process's signal handlers are left as they are.
 class PredictionServer {
  public:
   /// Loads the model and listens. errors: of the model and label file, naming them; Unsupported for
-  /// a model that is neither detector nor classifier; InvalidArgument, Output (it cannot listen),
-  /// Internal (there are no threads for it).
+  /// a model that is neither detector nor classifier; InvalidArgument, Output (cannot listen),
+  /// Internal (cannot start its threads).
   [[nodiscard]] static Result<PredictionServer> start(const std::string& model,
                                                       const ServeOptions& options);
   PredictionServer(PredictionServer&&) noexcept;
@@ -49,9 +49,9 @@ class PredictionServer {
   [[nodiscard]] const std::string& address() const;
   /// The model, its task, how images are preprocessed and with which arithmetic it runs, one line.
   [[nodiscard]] const std::string& description() const;
-  /// What opening the model had to say.
+  /// Warnings from opening the model.
   [[nodiscard]] const std::vector<std::string>& warnings() const;
-  /// Takes no more requests, gives those that have begun 0.6 seconds, ends them and returns.
+  /// Accepts no more requests, gives running ones 0.6 seconds to finish, ends them and returns.
   void stop();
 
  private:

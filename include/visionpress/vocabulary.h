@@ -1,6 +1,6 @@
 #pragma once
 
-/// Words that several commands share.
+/// Types that several commands share.
 
 #include <array>
 #include <cstdint>
@@ -55,7 +55,8 @@ struct PreprocessOptions {
   std::vector<InputSetting> settings = {};
 };
 
-/// Called as images are done: (done, total, what is being worked on). From one thread at a time.
+/// Called as images finish: (done, total, name of the current work). Called from one thread at a
+/// time.
 using Progress = std::function<void(std::size_t, std::size_t, const std::string&)>;
 
 }  // namespace visionpress

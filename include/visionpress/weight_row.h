@@ -1,6 +1,6 @@
 #pragma once
 
-/// What became of one weight: a row of the tables of `compress` and `convert`.
+/// The result for one weight: one row in the tables of `compress` and `convert`.
 
 #include <cstdint>
 #include <optional>
@@ -15,26 +15,27 @@ struct WeightRow {
   std::string layer = {};
   std::vector<std::int64_t> shape = {};
   std::string from = {};  ///< "float32"
-  std::string to = {};    ///< equal to `from` where it was kept
+  std::string to = {};    ///< equal to `from` if the weight was kept
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;
   std::optional<double> snr_db = std::nullopt;  ///< of the values; infinity when nothing was lost
   std::optional<double> max_steps =
       std::nullopt;  ///< largest error in steps of the code; 0.5 is rounding
-  /// The middle of its output channels' SNR, where its codes have one scale or one a channel.
+  /// Median SNR of the output channels in dB, where the codes have one scale or one per channel.
   std::optional<double> channel_snr_db = std::nullopt;
-  /// 8 bits: share of its values other than 0 that err by more than half of themselves.
+  /// 8 bits: share of the non-zero values whose error exceeds half of the value.
   std::optional<double> lost_share = std::nullopt;
-  std::string kept_because = {};  ///< not empty: it stays, and why
-  std::string weak_because = {};  ///< not empty: it lost more than a layer should, and what
+  std::string kept_because = {};  ///< not empty: why the weight was kept
+  std::string weak_because = {};  ///< not empty: what the weight lost beyond what a layer should
 };
 
 /// The SNR below which a changed weight is named weak, in dB. Noise of this strength in every
 /// kernel changed EfficientNet-Lite0's answer for nearly half of 60 pictures (docs/schemes.md).
 inline constexpr double kWeakSnrDb = 30.0;
-/// The same for the middle one of a weight's output channels: a tenth of its size is lost.
+/// The same limit for the median of a weight's output channels: an error of a tenth of the values'
+/// size.
 inline constexpr double kWeakChannelSnrDb = 20.0;
-/// The share of values lost above which a changed weight is named weak: more than half.
+/// The share of lost values (WeightRow::lost_share) above which a changed weight is named weak.
 inline constexpr double kWeakLostShare = 0.5;
 
 }  // namespace visionpress

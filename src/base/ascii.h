@@ -1,7 +1,7 @@
 #pragma once
 
-// Letters as file formats mean them. <cctype> asks the process's locale, which a program may set:
-// in Turkish the small letter of I is no i.
+// Letters and digits of ASCII, as file formats use them. <cctype> follows the process's locale,
+// which a program may set: in Turkish the lowercase of I is not i.
 
 #include <string>
 #include <string_view>

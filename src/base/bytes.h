@@ -20,7 +20,7 @@ static_assert(std::endian::native == std::endian::little,
 using Bytes = std::span<const std::byte>;
 using MutableBytes = std::span<std::byte>;
 
-/// Loads a little-endian T at byte `at`. The caller has checked that it lies inside.
+/// Loads a little-endian T at byte `at`. The caller has checked that the value lies inside `bytes`.
 template <typename T>
 [[nodiscard]] T load_le(Bytes bytes, std::size_t at) {
   T value;
@@ -33,11 +33,12 @@ void store_le(MutableBytes bytes, std::size_t at, T value) {
   std::memcpy(bytes.data() + at, &value, sizeof(T));
 }
 
-/// The storage at `from` as a To. The one cast of this kind, held so by cmake/check_casts.cmake.
-/// It is sound where To is char, unsigned char or std::byte, which may look at anything; where the
-/// storage was taken for a To and is aligned to it (an operator's scratch); and where an interface
-/// in C gives the address of an object's first part (sockaddr, jpeg_error_mgr). For a number inside
-/// of a file use load_le.
+/// Views the storage at `from` as a To. This is the only cast of its kind; cmake/check_casts.cmake
+/// checks that.
+/// It is sound where To is char, unsigned char or std::byte, which may alias anything; where the
+/// storage was allocated for a To and is aligned for it (an operator's scratch); and where an
+/// interface in C gives the address of an object's first member (sockaddr, jpeg_error_mgr). For a
+/// number inside a file use load_le.
 template <typename To, typename From>
 [[nodiscard]] To* view_as(From* from) {
   static_assert(std::is_const_v<To> || !std::is_const_v<From>);

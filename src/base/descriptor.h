@@ -6,7 +6,7 @@
 
 namespace visionpress {
 
-/// Closes a file descriptor of the system; -1 is none.
+/// Owns a file descriptor and closes it; -1 means none.
 class Descriptor {
  public:
   explicit Descriptor(int value = -1) : value_(value) {}

@@ -1,6 +1,6 @@
 #pragma once
 
-// The two macros and the makers of Error that every layer uses.
+// The macros and functions with which every layer makes and passes on an Error.
 
 #include <string>
 #include <utility>
@@ -11,7 +11,8 @@
 
 namespace visionpress {
 
-/// What `fail` does, without the types of its arguments: compiled once instead of at each call.
+/// Does the work of `fail` without the types of its arguments, so that it is compiled once and not
+/// at each call.
 [[nodiscard]] tl::unexpected<Error> make_error(ErrorKind kind, std::optional<std::uint64_t> offset,
                                                fmt::string_view format, fmt::format_args args);
 
@@ -28,7 +29,7 @@ template <typename... Args>
   return make_error(kind, std::nullopt, format, fmt::make_format_args(args...));
 }
 
-/// The same with the file that it is of.
+/// The same, with the file that the error is about.
 template <typename... Args>
 [[nodiscard]] tl::unexpected<Error> fail_in(const std::string& file, ErrorKind kind,
                                             fmt::format_string<Args...> format, Args&&... args) {
@@ -36,15 +37,16 @@ template <typename... Args>
                  file);
 }
 
-/// The same with the byte offset at which the fault was seen.
+/// The same, with the byte offset at which the fault was seen.
 template <typename... Args>
 [[nodiscard]] tl::unexpected<Error> fail_at(ErrorKind kind, std::uint64_t offset,
                                             fmt::format_string<Args...> format, Args&&... args) {
   return make_error(kind, offset, format, fmt::make_format_args(args...));
 }
 
-/// A call that failed while `path` was written: "what: No space left on device".
-/// reason: errno's.
+/// Makes the error of a system call that failed while `path` was written: "what: No space left on
+/// device".
+/// reason: the value of errno.
 [[nodiscard]] tl::unexpected<Error> fail_output(const std::string& path, const char* what,
                                                 int reason);
 

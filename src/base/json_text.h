@@ -6,17 +6,19 @@
 namespace visionpress {
 
 /// Whether a JSON text nests deeper than any document that is read here. nlohmann's values are
-/// copied and compared by recursion, so a text of brackets would end the program.
+/// copied and compared by recursion, so a long run of brackets would overflow the stack.
 [[nodiscard]] bool is_deep_json(std::string_view text);
 
-/// Json: nlohmann's. returns: a discarded value for a text that is no JSON or nests too deep.
+/// Json: one of nlohmann's types. returns: a discarded value for a text that is not JSON or nests
+/// too deep.
 template <typename Json>
 [[nodiscard]] Json parse_json(std::string_view text) {
   if (is_deep_json(text)) return Json(Json::value_t::discarded);
   return Json::parse(text, nullptr, false);
 }
 
-/// The text of a key; empty where the value is no object, or the key is missing or no text.
+/// The text at `key`; empty where `object` is not an object, or the key is missing or does not hold
+/// a text.
 template <typename Json>
 [[nodiscard]] std::string text_at(const Json& object, const char* key) {
   if (!object.is_object()) return {};
@@ -25,7 +27,8 @@ template <typename Json>
   return found->template get<std::string>();
 }
 
-/// One line without its end. Texts out of files need not be UTF-8: such bytes become U+FFFD.
+/// The JSON on one line, without a line break. Texts from files may not be UTF-8: invalid bytes
+/// become U+FFFD.
 template <typename Json>
 [[nodiscard]] std::string to_json_line(const Json& json) {
   return json.dump(-1, ' ', false, Json::error_handler_t::replace);

@@ -26,7 +26,7 @@ std::optional<double> read_busy_seconds() {
   while (at != end && *at != ' ') ++at;
   constexpr std::size_t kIdle = 3;
   constexpr std::size_t kWaiting = 4;  // for a disk: idle too
-  constexpr std::size_t kColumns = 8;  // what follows is counted in user and nice already
+  constexpr std::size_t kColumns = 8;  // the later columns are part of user and nice
   double ticks = 0.0;
   for (std::size_t column = 0; column < kColumns; ++column) {
     while (at != end && *at == ' ') ++at;

@@ -1,6 +1,6 @@
 #pragma once
 
-// How busy the machine was with other things while something was timed.
+// How busy other programs kept the machine while something was timed.
 
 #include <optional>
 
@@ -8,12 +8,12 @@ namespace visionpress {
 
 /// Processor seconds since some fixed point in the past.
 struct ProcessorSeconds {
-  double all = 0.0;   ///< of every program on this machine, and what its host took away
+  double all = 0.0;   ///< of every program on this machine, and time that its host took away
   double ours = 0.0;  ///< of this process
 };
 
-/// Nothing where the system does not tell. The kernel counts `all` in ticks of 10 ms, so a
-/// difference over less than about 0.2 s says little.
+/// returns: nothing where the system does not provide the figures. The kernel counts `all` in ticks
+/// of 10 ms, so a difference over less than about 0.2 s says little.
 /// source: proc(5), /proc/stat; getrusage(2).
 [[nodiscard]] std::optional<ProcessorSeconds> read_processor_seconds();
 

@@ -26,11 +26,11 @@ namespace {
 struct Mapping {
   std::atomic<const std::byte*> begin = nullptr;
   std::atomic<std::size_t> bytes = 0;
-  std::array<char, 256> path = {};  ///< its end, where it is longer
+  std::array<char, 256> path = {};  ///< the last characters of a longer path
 };
 
 // More files than are ever open at once (a set of images is opened one by one); a mapping that
-// finds no place is not guarded.
+// finds no free entry is not guarded.
 constexpr std::size_t kMostMappings = 256;
 std::array<Mapping, kMostMappings> mappings;
 std::mutex mappings_mutex;
@@ -62,7 +62,7 @@ void write_text(const char* text) {
   [[maybe_unused]] const ssize_t written = ::write(STDERR_FILENO, text, std::strlen(text));
 }
 
-/// Calls only what a handler of signals may.
+/// Calls only functions that a signal handler may call.
 void end_for_lost_input(int signal, siginfo_t* info, void* /*context*/) {
   const auto* at = static_cast<const std::byte*>(info->si_addr);
   for (const Mapping& mapping : mappings) {
@@ -75,7 +75,7 @@ void end_for_lost_input(int signal, siginfo_t* info, void* /*context*/) {
     constexpr int kInput = 3;
     ::_exit(kInput);
   }
-  // None of ours: what would have happened without a handler.
+  // The address is in none of our mappings: do what would have happened without a handler.
   ::signal(signal, SIG_DFL);
   ::raise(signal);
 }
@@ -91,7 +91,7 @@ void end_on_lost_input() {
 }
 
 Result<MappedFile> MappedFile::open(const std::string& path) {
-  // Opening a pipe would wait for its writer; regular files do not know the flag.
+  // Without O_NONBLOCK, opening a pipe would wait for its writer; regular files ignore the flag.
   const int fd = ::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (fd < 0) {
     const int reason = errno;
@@ -107,14 +107,13 @@ Result<MappedFile> MappedFile::open(const std::string& path) {
   file.path_ = path;
   file.size_ = static_cast<std::size_t>(info.st_size);
   if (file.size_ > 0) {  // mmap refuses a length of 0
-    // Populated at once: every byte of a model is read, and one call is cheaper than a fault a
-    // page.
+    // MAP_POPULATE: every byte of a model is read, and one call is cheaper than one fault per page.
     void* data = ::mmap(nullptr, file.size_, PROT_READ, MAP_PRIVATE | MAP_POPULATE, fd, 0);
     if (data == MAP_FAILED) {
       const int reason = errno;
       ::close(fd);
       file.size_ = 0;
-      // Too little memory is no fault of the file.
+      // Too little memory is not the file's fault.
       const ErrorKind kind = reason == ENOMEM ? ErrorKind::Internal : ErrorKind::Io;
       return fail_in(path, kind, "cannot map: {}", std::strerror(reason));
     }

@@ -10,7 +10,7 @@ namespace visionpress {
 /// A file mapped read-only for as long as this object lives. Move-only; views borrow from it.
 class MappedFile {
  public:
-  /// errors: Io when it cannot be opened, is no regular file, or cannot be mapped.
+  /// errors: Io when the file cannot be opened, is not a regular file, or cannot be mapped.
   [[nodiscard]] static Result<MappedFile> open(const std::string& path);
 
   MappedFile() = default;

@@ -21,11 +21,11 @@
 namespace visionpress {
 namespace {
 
-/// Where an open file without a name can be reached.
+/// The path under which an open file without a name can be reached.
 std::string descriptor_path(int fd) { return fmt::format("/proc/self/fd/{}", fd); }
 
-/// A file without a name in the folder: whatever ends the program, nothing is left of it.
-/// returns: -1 where there are no such files, or where they could not be named later.
+/// Opens a file without a name in the folder: however the program ends, nothing is left of it.
+/// returns: -1 where the file system has no such files, or could not name them later.
 int open_nameless(const std::string& folder) {
   const int fd = ::open(folder.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0666);
   if (fd >= 0 && ::access(descriptor_path(fd).c_str(), F_OK) != 0) {
@@ -41,16 +41,16 @@ bool name_file(int fd, const std::string& name) {
                   AT_SYMLINK_FOLLOW) == 0;
 }
 
-/// An open temporary file, and its name; -1 with errno where there can be none.
+/// Opens a temporary file and gives its name; -1 with errno where that fails.
 int open_temporary(const std::string& folder, std::string& name) {
   for (;;) {
     name = folder + "/" + std::string(kTemporaryPattern);
     const int fd = ::mkostemp(name.data(), O_CLOEXEC);
     if (fd < 0) return fd;
-    // Where files cannot be locked, no other run takes it for a stale one either.
+    // Where files cannot be locked, no other run can lock this one and take it for stale.
     const bool locked = lock_temporary(fd) || errno != EWOULDBLOCK;
     struct stat info = {};
-    // Between its making and its locking another run may have removed it.
+    // Another run may have removed the file after it was made and before it was locked.
     if (locked && ::fstat(fd, &info) == 0 && info.st_nlink > 0) return fd;
     ::close(fd);
   }
@@ -58,10 +58,10 @@ int open_temporary(const std::string& folder, std::string& name) {
 
 /// Gives the new file the permissions of the one it replaces, and its owner and group where that is
 /// allowed: only the superuser may give files away, and a user may name the groups it belongs to.
-/// What the old group might do is not given to another group.
+/// Another group does not get the permissions of the old one.
 void take_over_mode(int fd, const struct stat& old) {
   constexpr uid_t kSameOwner = static_cast<uid_t>(-1);
-  // Not carried: to run as the owner or group (setuid, setgid).
+  // Setuid and setgid are left out.
   constexpr mode_t kPermissions = S_IRWXU | S_IRWXG | S_IRWXO;
   mode_t mode = old.st_mode & kPermissions;
   struct stat created = {};
@@ -99,7 +99,7 @@ Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwri
   remove_stale(folder);
   file.fd_ = open_nameless(folder);
   if (file.fd_ >= 0) {
-    static_cast<void>(lock_temporary(file.fd_));  // where it fails, no other run locks it either
+    static_cast<void>(lock_temporary(file.fd_));  // if this fails, no other run can lock it either
     file.readable_ = descriptor_path(file.fd_);
   } else {
     file.fd_ = open_temporary(folder, file.temporary_);
@@ -170,7 +170,7 @@ Result<void> OutputFile::give_name() {
     if (errno == EEXIST) return fail_output(path_, "appeared while it was being made", EEXIST);
     return fail_output(path_, "cannot name the finished file", errno);
   }
-  // A name of its own first, since only a rename can replace a file.
+  // The file first gets a temporary name, since only a rename can replace a file; linkat cannot.
   const std::string folder = parent_folder(path_);
   while (temporary_.empty()) {
     const std::string name = make_temporary_name(folder);

@@ -50,9 +50,9 @@ Result<OutputFolder> OutputFolder::create(const std::string& path, Overwrite ove
     name = parent + "/" + std::string(kTemporaryPattern);
     if (::mkdtemp(name.data()) == nullptr) return fail_output(path, "cannot create", errno);
     folder.lock_ = Descriptor(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-    // Where folders cannot be locked, no other run takes it for a stale one either.
+    // Where folders cannot be locked, no other run can lock this one and take it for stale.
     static_cast<void>(lock_temporary(folder.lock_.get()));
-    // Between its making and its locking another run may have removed it.
+    // Another run may have removed the folder after it was made and before it was locked.
     if (::fstat(folder.lock_.get(), &info) != 0) info.st_nlink = 0;
   }
   folder.temporary_ = name;
@@ -95,21 +95,22 @@ Result<void> OutputFolder::write(const std::string& name, std::span<const Bytes>
     return file.commit();
   }();
   if (written) return {};
-  // The name that the user knows, not the one it has until the end.
+  // Name the path that the user knows, not the temporary one.
   Error error = written.error();
   error.file = (fs::path(path_) / name).string();
   return tl::unexpected<Error>(std::move(error));
 }
 
 Result<void> OutputFolder::replace_target() {
-  // The old folder gets the temporary name in the same instant, and goes with it.
+  // The exchange is atomic: the old folder gets the temporary name and is removed under it.
   if (rename_with(RENAME_EXCHANGE, temporary_, path_)) {
     std::error_code ignored;
     fs::remove_all(temporary_, ignored);
     return {};
   }
   if (errno != EINVAL) return fail_output(path_, "cannot rename the finished folder", errno);
-  // File systems that exchange nothing: for an instant there is no folder of that name.
+  // Some file systems cannot exchange names: there, for an instant, no folder has the target's
+  // name.
   const std::string old = make_temporary_name(parent_folder(path_));
   if (::rename(path_.c_str(), old.c_str()) != 0) {
     return fail_output(path_, "cannot move the old folder away", errno);

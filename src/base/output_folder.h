@@ -10,14 +10,14 @@
 
 namespace visionpress {
 
-/// A folder of files that gets its name from `commit`, when all of them are whole; without a commit
-/// nothing is left. A killed program may leave a folder named .visionpress-XXXXXX, which the next
-/// program that writes beside it removes.
+/// A folder of files that gets its name from `commit`, once all of them are complete; without a
+/// commit nothing is left behind. A killed program may leave a folder named .visionpress-XXXXXX,
+/// which the next program that writes next to it removes.
 class OutputFolder {
  public:
-  /// overwrite: Allow replaces a folder with everything in it, so the caller looks at it first.
-  /// errors: Output when the target exists and `overwrite` refuses, when it is a symbolic link or
-  /// not a folder, or when nothing can be written beside it.
+  /// overwrite: Allow replaces a folder and everything in it, so the caller must check the folder
+  /// first. errors: Output when the target exists and `overwrite` refuses, when it is a symbolic
+  /// link or not a folder, or when nothing can be written next to it.
   [[nodiscard]] static Result<OutputFolder> create(const std::string& path, Overwrite overwrite);
 
   OutputFolder(OutputFolder&& other) noexcept;
@@ -26,12 +26,12 @@ class OutputFolder {
   OutputFolder& operator=(const OutputFolder&) = delete;
   ~OutputFolder();
 
-  /// Writes one whole file, its pieces in order. name: a path inside the folder; folders in it are
-  /// made. errors: Output.
+  /// Writes one whole file, its pieces in order. name: a path inside the folder; its missing
+  /// folders are created. errors: Output.
   [[nodiscard]] Result<void> write(const std::string& name, std::span<const Bytes> pieces);
-  /// Where the files are until `commit`; for reading them back.
+  /// The path of the files until `commit`, for reading them back.
   [[nodiscard]] const std::string& temporary_path() const { return temporary_; }
-  /// Gives the folder its name. errors: Output; the target is then as it was.
+  /// Gives the folder its name. errors: Output; the target is then unchanged.
   [[nodiscard]] Result<void> commit();
 
  private:

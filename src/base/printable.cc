@@ -8,7 +8,7 @@
 namespace visionpress {
 namespace {
 
-/// One character and how many bytes it takes; bytes is 0 where they are no UTF-8.
+/// One character and how many bytes it takes; bytes is 0 where they are not UTF-8.
 struct Character {
   std::uint32_t value = 0;
   std::size_t bytes = 0;
@@ -35,7 +35,7 @@ Character read_character(std::string_view text) {
   return {value, bytes};
 }
 
-/// Characters that steer a terminal, end a line or turn the order of what follows.
+/// Whether a character controls a terminal, ends a line or reverses the order of the text after it.
 /// source: Unicode 15, general categories Cc and Zl, Zp, and the property Bidi_Control.
 bool is_steering(std::uint32_t c) {
   if (c < 0x20 || (c >= 0x7F && c <= 0x9F)) return true;
@@ -63,7 +63,7 @@ std::string escape_unprintable_but(std::string_view text, std::string_view allow
     } else if (next.value == '\n' || next.value == '\r' || next.value == '\t') {
       escaped += next.value == '\n' ? "\\n" : (next.value == '\r' ? "\\r" : "\\t");
     } else {
-      // All of them lie in the first plane, so that this is an escape in JSON too.
+      // All such characters are below U+10000, so this escape is valid in JSON too.
       escaped += fmt::format("\\u{:04x}", next.value);
     }
     at += next.bytes;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Where tests find the real models and images, which are no part of the repository.
+// Where tests find the real models and images, which are not part of the repository.
 
 #include <cstdlib>
 #include <filesystem>
@@ -9,7 +9,7 @@
 namespace visionpress {
 
 /// Folder of the shared test material (models/, data/), or empty where there is none: VP_SHARED,
-/// else `shared` beside the checkout.
+/// else `shared` next to the checkout.
 inline std::string find_shared_folder() {
   const char* named = std::getenv("VP_SHARED");
   std::string folder = named != nullptr ? named : VP_SOURCE_DIR "/../shared";

@@ -12,7 +12,7 @@
 namespace visionpress {
 
 Result<void> sync_file(const std::string& path) {
-  // Another descriptor of the same file does as well: what is waited for is the file's.
+  // Any descriptor of the file will do: fdatasync waits for the file's data, whoever wrote it.
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC));
   if (file.get() >= 0 && ::fdatasync(file.get()) == 0) return {};
   return fail_in(path, ErrorKind::Output, "cannot write: {}", std::strerror(errno));

@@ -6,8 +6,8 @@
 
 namespace visionpress {
 
-/// Waits until what was written to a file is on disk: for what cannot be made again for nothing,
-/// before it gets its name (OutputFile::temporary_path). errors: Output.
+/// Waits until the bytes written to a file are on disk. For results that are costly to make again,
+/// before they get their name (OutputFile::temporary_path). errors: Output.
 [[nodiscard]] Result<void> sync_file(const std::string& path);
 
 }  // namespace visionpress

@@ -24,7 +24,7 @@ bool is_temporary_name(std::string_view name) {
   return name.starts_with(kTemporary) && name.size() == kTemporaryPattern.size();
 }
 
-/// Files for writing, since some network file systems lock no others.
+/// Opens files for writing, since some network file systems lock no others.
 int open_left(const std::string& path) {
   constexpr int kFlags = O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK;
   const int file = ::open(path.c_str(), O_RDWR | kFlags);

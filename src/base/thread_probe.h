@@ -4,9 +4,9 @@
 
 namespace visionpress {
 
-/// Whether the system gives `count` threads more at this moment: starts them and ends them. OpenMP
-/// ends the program where it cannot have a thread, so whoever needs a team asks before.
-/// cost: about 30 microseconds a thread.
+/// Whether the system can start `count` more threads now: starts them and ends them. OpenMP ends
+/// the program if it cannot start a thread, so callers that need a team ask first.
+/// cost: about 30 microseconds per thread.
 [[nodiscard]] bool can_start_threads(std::size_t count);
 
 }  // namespace visionpress

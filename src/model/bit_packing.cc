@@ -57,7 +57,8 @@ void unpack_codes(Bytes packed, int bits, Packing packing, std::size_t begin, Mu
     const std::size_t at = (begin + i) * width;
     const std::size_t shift = at % 8;
     const auto first = std::to_integer<unsigned>(packed[at / 8]);
-    // A code reaches into the next byte only where that byte belongs to the stream.
+    // The next byte is read only if the code reaches into it: behind the last code there may be
+    // none.
     const unsigned second = shift + width > 8 ? std::to_integer<unsigned>(packed[at / 8 + 1]) : 0U;
     const unsigned code = packing == Packing::MsbFirst
                               ? ((first << 8) | second) >> (16 - shift - width)

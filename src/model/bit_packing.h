@@ -1,7 +1,7 @@
 #pragma once
 
-// Codes of 1 to 8 bits as one bit stream, in both bit orders: what readers take apart and writers
-// put together.
+// Codes of 1 to 8 bits as one bit stream, in both bit orders. Readers unpack such streams, writers
+// pack them.
 
 #include <cstddef>
 #include <cstdint>
@@ -18,7 +18,7 @@ namespace visionpress {
 [[nodiscard]] std::optional<std::int64_t> packed_bytes(std::int64_t count, int bits);
 
 /// Packs codes of one byte each; zeros fill the last byte. Only the low `bits` bits of a code are
-/// written: of a signed code its two's complement, and whoever makes codes keeps them in range
+/// written: of a signed code its two's complement. The caller keeps codes in range
 /// (find_wide_code).
 /// bits: 1..8.  packing: MsbFirst or LsbFirst.
 /// source: the bit order of Core ML's rawValue (NeuralNetwork.proto, WeightParams) is MsbFirst,

@@ -46,7 +46,7 @@ std::optional<Form> parse_linear(std::string_view text) {
   return form;
 }
 
-/// Bytes of the numbers beside the codes.
+/// Bytes of the numbers stored with the codes.
 std::uint64_t count_number_bytes(const WeightCode& code) {
   return sizeof(float) *
          (code.scales.size() + code.offsets.size() + code.zero_points.size() + code.table.size());
@@ -64,7 +64,7 @@ std::optional<std::int64_t> count_scales(const Shape& shape, const Form& form, i
   const auto count = element_count(shape);
   if (!count || form.block < 1) return std::nullopt;
   if (channels == 0) return 0;
-  // Blocks end where a row ends.
+  // Blocks do not cross rows, so each row has its own last block.
   return checked_multiply(channels, (*count / channels + form.block - 1) / form.block);
 }
 

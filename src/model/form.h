@@ -1,7 +1,8 @@
 #pragma once
 
-// A form: how a weight is stored, as a value. What a user asks for ("linear-4") becomes a Form; a
-// format may change it (SourceModel::adapt), a codec encodes to it, a plan maps each weight to one.
+// A form says how a weight is stored, as a value. A name that a user gives ("linear-4") becomes a
+// Form; a format may change it (SourceModel::adapt), a codec encodes to it, and a plan maps each
+// weight to one.
 //
 //   const std::optional<Form> form = parse_form("linear-4");
 //   const std::uint64_t bytes = stored_bytes(weight.stored.shape, *form, weight.channel_axis);
@@ -39,26 +40,27 @@ struct Form {
 /// The form of such a name, unsigned; nothing for any other text.
 [[nodiscard]] std::optional<Form> parse_form(std::string_view name);
 
-/// The form that a weight of this code has: one scale is Tensor, more are Channel.
+/// The form of a weight with this code: one scale means Tensor, several mean Channel.
 [[nodiscard]] Form form_of(const WeightCode& code);
 
-/// "float32", "float16", "linear-8", "linear-8-tensor", "palette-6": how a stored weight is named.
+/// The name of a stored weight's encoding: "float32", "float16", "linear-8", "linear-8-tensor",
+/// "palette-6".
 [[nodiscard]] std::string describe(const WeightCode& code);
 
-/// The code that encoding a weight to `form` gives, but for its values: scales are 1, offsets and
-/// table entries 0. For the size of a file that is not made. Blocks have no code yet: nothing.
-/// channel_axis: of `shape`, for Channel.
+/// The code that encoding a weight to `form` gives, but with placeholder values: scales are 1,
+/// offsets and table entries 0. It gives the size of a file without making the file. returns:
+/// nothing for blocks, which have no code yet. channel_axis: of `shape`, for Channel.
 [[nodiscard]] std::optional<WeightCode> outline_code(const Shape& shape, const Form& form,
                                                      int channel_axis);
 
-/// Bytes of a weight of this shape: its packed codes, and the scales, offsets or table that go with
-/// them, as float32. Nothing when the shape has no element count or the bytes do not fit 63 bits.
+/// Bytes of a weight of this shape: its packed codes, and its scales, offsets or table as float32.
+/// Nothing when the shape has no element count or the bytes do not fit 63 bits.
 [[nodiscard]] std::optional<std::uint64_t> stored_bytes(const Shape& shape, const Form& form,
                                                         int channel_axis);
 
-/// Bytes of the payload and of the scales, offsets, zero points or table that go with it.
+/// Bytes of the payload and of its scales, offsets, zero points or table.
 [[nodiscard]] std::uint64_t stored_bytes(const WeightRef& weight);
-/// The same of codes that are not in a file yet: packed.
+/// The same for codes that are not in a file yet, counted as packed.
 [[nodiscard]] std::uint64_t stored_bytes(const EncodedWeight& weight);
 
 }  // namespace visionpress

@@ -21,8 +21,8 @@ enum class Format { CoreMl, TfLite, GraphDef };
 enum class Layout { ChannelsFirst, ChannelsLast };
 
 struct Node {
-  std::string name = {};         ///< the layer's own name; in TFLite that of its first output
-  std::string source_type = {};  ///< the format's word: "convolution", "CONV_2D"
+  std::string name = {};         ///< the layer's own name; in TFLite the name of its first output
+  std::string source_type = {};  ///< the format's name for it: "convolution", "CONV_2D"
   std::string path = {};         ///< element path for messages
   Op op = Unsupported{};
   std::vector<TensorId> inputs = {};  ///< kNoTensor where an optional one is absent
@@ -33,7 +33,7 @@ struct Graph {
   Format format = Format::CoreMl;
   Layout layout = Layout::ChannelsFirst;
   std::string format_version = {};  ///< "specification version 3", "schema version 3"
-  std::string producer = {};        ///< the tool that wrote the file, where it says
+  std::string producer = {};        ///< the tool that wrote the file, if the file says
   std::vector<Tensor> tensors = {};
   std::vector<Node> nodes = {};  ///< in an order in which they can run
   std::vector<Weight> weights = {};
@@ -53,13 +53,14 @@ struct Graph {
   }
 };
 
-/// Whether the node is a step on the way to the next one, of the same layer of the file.
+/// Whether the node and the next one come from the same layer of the file, so that this one is only
+/// a step.
 [[nodiscard]] bool is_inner_step(const Graph& graph, std::size_t node);
-/// Layers of the file: nodes without those steps.
+/// Number of layers in the file: nodes without inner steps.
 [[nodiscard]] std::size_t count_layers(const Graph& graph);
 
-/// Checks what every reader promises: ids inside, each tensor written once and before it is read.
-/// errors: Malformed, naming the node (a cycle is a read before a write).
+/// Checks what every reader promises: ids are in range, and each tensor is written once and before
+/// it is read. errors: Malformed, naming the node (a cycle is a read before a write).
 [[nodiscard]] Result<void> check_graph(const Graph& graph);
 
 }  // namespace visionpress

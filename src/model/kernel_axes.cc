@@ -38,7 +38,7 @@ KernelSizes kernel_sizes(const Shape& shape, KernelLayout layout, std::int64_t g
   sizes.in_per_group = size_at(shape, axes.in);
   sizes.height = size_at(shape, axes.height);
   sizes.width = size_at(shape, axes.width);
-  // Iohw holds the inputs of all groups, each with the outputs of its own.
+  // Iohw holds the inputs of all groups, each with the outputs of its own group.
   if (layout == KernelLayout::Iohw) {
     sizes.out = checked_multiply(sizes.out, groups).value_or(0);
     sizes.in_per_group /= groups;

@@ -1,7 +1,7 @@
 #pragma once
 
 // Which axes of a kernel are its rows (output channels) and which its columns (the inputs of one
-// channel): the one place that knows the layouts of ops.h.
+// channel). This is the only place that knows the kernel layouts of ops.h.
 
 #include <array>
 #include <cstdint>
@@ -34,17 +34,17 @@ struct KernelSizes {
 };
 
 /// Sizes of a kernel of four axes.  groups: 1 or more; of a depthwise layout (Hwo, Hwim) the number
-/// of input channels. No output channels where their number does not fit.
+/// of input channels. out is 0 where the number of output channels does not fit 63 bits.
 [[nodiscard]] KernelSizes kernel_sizes(const Shape& shape, KernelLayout layout,
                                        std::int64_t groups);
 
-/// Elements between neighbours on the axes group, out (within its group), in, height, width.
-/// Element (row, column) of the matrix of a group is the sum of its places times these.
+/// Elements between neighbours on the axes group, out (within its group), in, height, width. The
+/// offset of an element is the sum of its index on each axis times that axis's stride.
 [[nodiscard]] std::array<std::int64_t, 5> kernel_strides(const KernelSizes& sizes,
                                                          KernelLayout layout);
 
-/// How a kernel falls into the output channels of its convolution or matrix; nothing where channels
-/// do not lie so (a transposed kernel of Core ML) or the shape does not fit.
+/// How a kernel divides into the output channels of its convolution or matrix; nothing where an
+/// AxisSplit cannot say so (a transposed kernel of Core ML) or the shape does not fit.
 [[nodiscard]] std::optional<AxisSplit> find_output_channels(const Op& op, const Shape& kernel);
 
 }  // namespace visionpress

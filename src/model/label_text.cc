@@ -34,7 +34,7 @@ std::optional<NumberedLabel> split_number(std::string_view line) {
   return label;
 }
 
-/// The labels at their numbers; nothing where the numbers are part of the names.
+/// The labels, placed by their numbers; nothing where the numbers are part of the names.
 std::optional<std::vector<std::string>> place_numbered(const std::vector<std::string>& lines) {
   constexpr std::size_t kMostLabels = 100000;  // gaps cost memory
   std::vector<std::string> labels;

@@ -1,6 +1,6 @@
 #pragma once
 
-// A graph that was changed after it was read, with what no file holds for it.
+// A graph that was changed after it was read, together with the bytes that no file holds.
 
 #include <deque>
 #include <span>
@@ -13,16 +13,16 @@
 
 namespace visionpress {
 
-/// The graph borrows from `payloads`, and from the file that its source was read from. Movable:
-/// buffers keep their bytes.
+/// The graph borrows from `payloads` and from the file that its source was read from. Moving it is
+/// safe: moved buffers keep their bytes.
 struct OwnedGraph {
   Graph graph = {};
   std::deque<ByteBuffer> payloads = {};
 
-  /// Keeps the bytes and lends them out.
+  /// Stores the bytes and returns a view of them.
   [[nodiscard]] Bytes keep(ByteBuffer bytes) { return payloads.emplace_back(std::move(bytes)); }
 
-  /// A new float32 constant.
+  /// Adds a float32 constant.
   [[nodiscard]] TensorId add_floats(const std::string& name, Shape shape,
                                     std::span<const float> values, WeightRole role) {
     const Bytes bytes = std::as_bytes(values);

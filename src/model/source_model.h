@@ -1,6 +1,7 @@
 #pragma once
 
-// What a format gives the rest of the program: a graph to look at and a way to write the file anew.
+// The interface of a format to the rest of the program: a graph to read and a way to rewrite the
+// file.
 
 #include <memory>
 #include <span>
@@ -15,12 +16,12 @@
 
 namespace visionpress {
 
-/// What a format asks of all weights that take one form.
+/// A format's conditions on all weights that take one form.
 struct FormRules {
   /// The weights of a layer take the form together or not at all (Core ML: kernel and bias have the
   /// same floating type).
   bool whole_layers = false;
-  /// Weights of fewer elements are not worth what the format puts around them.
+  /// Weights of fewer elements stay: the format stores more around them than they would save.
   std::size_t least_elements = 0;
 };
 
@@ -40,7 +41,7 @@ struct RewriteOptions {
 /// The bytes of a new file, as pieces of the source and of new storage, in order.
 struct FilePieces {
   std::vector<Bytes> pieces = {};  ///< borrowed from the source, from edits, and from `owned`
-  /// Pieces stay valid while this grows: buffers that are moved keep their bytes.
+  /// Pieces stay valid while this vector grows: moved buffers keep their bytes.
   std::vector<ByteBuffer> owned = {};
 };
 
@@ -53,21 +54,21 @@ class SourceModel {
   virtual ~SourceModel() = default;
 
   [[nodiscard]] virtual const Graph& graph() const = 0;
-  /// Why no weight of this file can be replaced.  errors: Unsupported.
+  /// Checks that weights of this file can be replaced.  errors: Unsupported, saying why none can.
   [[nodiscard]] virtual Result<void> check_rewritable() const { return {}; }
   [[nodiscard]] virtual FormRules rules(const Form& /*form*/) const { return {}; }
-  /// The form that this file gives to weight `index` when `wish` is asked for: the sign of its
-  /// codes, and one scale where the file has room for one alone.
+  /// The form that this file gives weight `index` when `wish` is requested: the file decides the
+  /// sign of the codes, and gives one scale where it has room for only one.
   [[nodiscard]] virtual Form adapt(std::size_t index, const Form& wish) const = 0;
-  /// Why this file cannot hold weight `index` in `form`, an answer of `adapt`; empty: it can. Asked
-  /// before any work: a rewrite by edits of such forms is not refused for their form.
+  /// Why this file cannot hold weight `index` in `form`, an answer of `adapt`; empty: it can.
+  /// Called before any encoding: `rewrite` never refuses an edit for a form that was accepted here.
   [[nodiscard]] virtual std::string why_not(std::size_t index, const Form& form,
                                             const RewriteOptions& options) const = 0;
-  /// The code that a reader of the new file finds where `code` was written. Formats that store a
-  /// scale as something else (GraphDef: as the ends of a range) give its rounding.
+  /// The code that a reader finds in the new file after `code` was written. Formats that store a
+  /// scale in another way (GraphDef: as the ends of a range) return the scale with their rounding.
   [[nodiscard]] virtual WeightCode stored_code(const WeightCode& code) const { return code; }
-  /// Bytes that the file gains around a weight of this code, its scales and codes not counted: what
-  /// decides whether the code pays. Close, not exact.
+  /// Bytes that the file gains around a weight of this code, without its scales and codes. They
+  /// decide whether the code saves space. An estimate, not exact.
   [[nodiscard]] virtual std::uint64_t estimate_overhead(std::size_t /*weight_index*/,
                                                         const WeightCode& /*code*/,
                                                         const RewriteOptions& /*options*/) const {

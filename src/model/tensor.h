@@ -1,6 +1,6 @@
 #pragma once
 
-// What a tensor is, whatever format it came from.
+// Tensors, independent of the file format.
 
 #include <cstdint>
 #include <optional>
@@ -45,11 +45,11 @@ struct AxisSplit {
   std::size_t inner = 1;
 };
 
-/// The sizes must be known, the axis must be one of theirs.
+/// All sizes must be known; the axis must be inside the shape.
 [[nodiscard]] AxisSplit split_at(const Shape& shape, std::size_t axis);
 
-/// The axis of `to` along which the elements lie as they do along `axis` of `from`, a shape of the
-/// same elements; 0 where there is none.
+/// The axis of `to` that divides the elements exactly as `axis` of `from` does; 0 where there is
+/// none. Both shapes have the same elements.
 [[nodiscard]] int find_same_axis(const Shape& from, int axis, const Shape& to);
 
 /// real = scale * (code - zero_point), per tensor (one entry) or along `axis`.
@@ -64,7 +64,7 @@ inline constexpr TensorId kNoTensor = -1;  ///< an optional input that is absent
 
 /// One value of the graph: an activation, or a constant.
 /// A constant has exactly one of: `weight` (float-valued payload, maybe encoded), `constant`
-/// (integer bytes such as axes and shapes), `literal` (a few floats that the reader made).
+/// (integer bytes such as axes and shapes), or `literal` (a few floats that the reader made).
 struct Tensor {
   std::string name = {};
   Shape shape = {};

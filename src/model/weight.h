@@ -1,6 +1,6 @@
 #pragma once
 
-// Weights as they stand in a file (WeightRef: borrowed) and as codecs make them (EncodedWeight:
+// Weights as a file stores them (WeightRef: borrowed) and as codecs make them (EncodedWeight:
 // owned).
 
 #include <cstddef>
@@ -50,7 +50,7 @@ struct WeightRef {
 };
 
 /// One weight as a codec made it. `codes` holds Whole elements: 4, 2 or 1 bytes each; a format's
-/// writer packs codes of fewer than 8 bits as its bytes demand.
+/// writer packs codes of fewer than 8 bits as the format needs.
 struct EncodedWeight {
   Shape shape = {};
   WeightCode code = {};
@@ -67,7 +67,7 @@ enum class WeightRole : std::uint8_t {
   Constant,  ///< any other float constant
 };
 
-/// One weight of the model, where it came from and whether it can be replaced.
+/// One weight of the model, with its place in the file and whether it can be replaced.
 struct Weight {
   std::string name = {};   ///< unique in the graph: "layer1/conv:weights", or the tensor's name
   std::string layer = {};  ///< the layer as the user sees it; what `--keep` matches
@@ -77,11 +77,11 @@ struct Weight {
   int channel_axis = 0;  ///< the output-channel axis of stored.shape
   /// Weights of equal group belong to one layer and change floating type together.
   std::size_t layer_group = 0;
-  std::string fixed_because = {};  ///< not empty: the writer cannot replace it, and why
+  std::string fixed_because = {};  ///< not empty: why the writer cannot replace it
   WeightRef stored = {};
 };
 
-/// A wish to the writer: replace weight `index` by `value` (borrowed for the call).
+/// Tells the writer to replace weight `index` by `value` (borrowed for the call).
 struct WeightEdit {
   std::size_t index = 0;
   const EncodedWeight* value = nullptr;

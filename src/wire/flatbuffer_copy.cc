@@ -15,14 +15,14 @@ using flatbuffers::TypeTable;
 using flatbuffers::uoffset_t;
 using flatbuffers::voffset_t;
 
-constexpr std::size_t kMaxTableDepth = 64;   ///< as the verifier's default
+constexpr std::size_t kMaxTableDepth = 64;   ///< the verifier's default
 constexpr std::size_t kVtableHeadBytes = 4;  ///< its own size and the table's, 2 bytes each
 
 voffset_t slot_of(std::size_t field) {
   return static_cast<voffset_t>(kVtableHeadBytes + sizeof(voffset_t) * field);
 }
 
-/// What the offset at `at` points to.
+/// The address that the offset at `at` points to.
 const std::uint8_t* follow(const std::uint8_t* at) {
   return at + flatbuffers::ReadScalar<uoffset_t>(at);
 }
@@ -106,7 +106,8 @@ Result<void> FlatbufferCopier::check_known(const Table& table, const TypeTable& 
   const std::size_t vtable_bytes = flatbuffers::ReadScalar<voffset_t>(vtable);
   note_end(vtable, vtable_bytes);
   const auto* begin = view_as<const std::uint8_t>(&table);
-  // The verifier takes a vtable of its own length alone, which does not say the table's.
+  // The verifier accepts a vtable that holds only its own length; such a one does not say the
+  // table's.
   const bool says_size = vtable_bytes >= kVtableHeadBytes;
   note_end(begin, says_size ? flatbuffers::ReadScalar<voffset_t>(vtable + sizeof(voffset_t))
                             : sizeof(flatbuffers::soffset_t));
@@ -147,7 +148,7 @@ Result<void> FlatbufferCopier::collect_field(const Table& table, const TypeTable
   value.size = referred ? sizeof(uoffset_t) : flatbuffer_inline_bytes(base);
   const std::uint8_t* at = table.GetAddressOf(slot_of(field));
   if (const auto found = replacements_.find({&table, field}); found != replacements_.end()) {
-    // A payload that is left out still belongs to the source.
+    // A removed payload still belongs to the source.
     if (at != nullptr && code.is_repeating != 0 && code.sequence_ref < 0) {
       const std::uint8_t* vector = follow(at);
       note_end(vector,

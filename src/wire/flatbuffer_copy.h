@@ -1,8 +1,8 @@
 #pragma once
 
 // Copies flatbuffers table by table, following the type tables that flatc makes of a schema
-// (--reflect-names). What is stored stays stored and what is absent stays absent, so that a scalar
-// which equals its default, or an empty vector, comes out as it went in.
+// (--reflect-names). Stored fields stay stored and absent ones stay absent, so that a scalar which
+// equals its default, or an empty vector, is copied as it is.
 
 #include <array>
 #include <cstddef>
@@ -20,7 +20,7 @@
 
 namespace visionpress {
 
-/// Position of an object in a builder, as flatbuffers counts it: from the end.
+/// Position of an object in a builder, counted from the end, as flatbuffers does.
 using FlatbufferOffset = flatbuffers::uoffset_t;
 
 /// Copies tables of one verified flatbuffer into a builder, with some fields replaced.
@@ -30,18 +30,20 @@ class FlatbufferCopier {
   FlatbufferCopier(Bytes source, flatbuffers::FlatBufferBuilder& builder)
       : source_(source), builder_(builder) {}
 
-  /// Vectors in field `field` of `type` begin at multiples of `alignment` (force_align, which type
-  /// tables do not carry).
+  /// Makes vectors in field `field` of `type` begin at multiples of `alignment`. Type tables do not
+  /// carry the schema's force_align.
   void align_vectors(const flatbuffers::TypeTable& type, std::size_t field, std::size_t alignment);
 
-  /// The next copies of `table` hold this in `field` (its id), whatever the source has there.
+  /// Later copies of `table` hold this value in `field` (the field's id), whatever the source
+  /// holds.
   void replace_offset(const void* table, std::size_t field, FlatbufferOffset offset);
   void replace_scalar(const void* table, std::size_t field, std::uint32_t value);
   void remove(const void* table, std::size_t field);
 
-  /// Copies one table with all that hangs on it. Objects that several tables share stay shared.
+  /// Copies one table and everything it refers to. Objects that several tables share stay shared.
   /// path: where the table lies, for messages; empty for the root.
-  /// errors: Unsupported when something is stored that the schema does not know, with its path.
+  /// errors: Unsupported when the file stores something that the schema does not know, with its
+  /// path.
   [[nodiscard]] Result<FlatbufferOffset> copy_table(const void* table,
                                                     const flatbuffers::TypeTable& type,
                                                     const std::string& path);
@@ -59,7 +61,7 @@ class FlatbufferCopier {
     const char* name = nullptr;
     std::size_t index = kNoIndex;
   };
-  /// A field that will be stored: an offset to what was copied, or bytes of the source.
+  /// A field to store: an offset to a copied object, or bytes of the source.
   struct StoredField {
     std::size_t field = 0;
     std::size_t size = 0;  ///< inline bytes
@@ -96,8 +98,9 @@ class FlatbufferCopier {
   flatbuffers::FlatBufferBuilder& builder_;
   std::map<std::pair<const flatbuffers::TypeTable*, std::size_t>, std::size_t> alignments_ = {};
   std::map<std::pair<const void*, std::size_t>, Replacement> replacements_ = {};
-  /// Where a source object went: by its address and how it was read, which is its table type with 0
-  /// for one table and 1 for a vector of them, or the alignment of a string or a vector of numbers.
+  /// Offsets of the copied objects. The key is the source object's address and how it was read: its
+  /// table type with 0 for one table and 1 for a vector of tables, or the alignment of a string or
+  /// a vector of numbers.
   std::map<std::tuple<const void*, const flatbuffers::TypeTable*, std::size_t>, FlatbufferOffset>
       copied_ = {};
   std::string path_ = {};
@@ -105,7 +108,7 @@ class FlatbufferCopier {
   std::size_t source_end_ = 0;
 };
 
-/// Bytes of one inline value; 4 for what is stored as an offset.
+/// Bytes of one inline value; 4 for values that are stored as an offset.
 [[nodiscard]] std::size_t flatbuffer_inline_bytes(flatbuffers::ElementaryType type);
 
 }  // namespace visionpress

@@ -1,6 +1,7 @@
 #pragma once
 
-// Compares two flatbuffers by structure: what is stored where, whatever the byte positions are.
+// Compares two flatbuffers by structure: which fields hold which values, whatever the byte
+// positions.
 
 #include <cstring>
 #include <string>
@@ -13,7 +14,7 @@
 namespace visionpress {
 
 /// Lists the paths at which two tables differ: "subgraphs[0].tensors[3].type". A field that only
-/// one of them stores differs, also when its value is the default. An element that only one of two
+/// one of them stores differs, even when its value is the default. An element that only one of two
 /// vectors of tables has is listed as "PATH[i]: added" or "removed".
 class FlatbufferDiff {
  public:

@@ -10,7 +10,7 @@
 namespace visionpress {
 namespace {
 
-// Deeper than any Core ML message that is read here; a walk never follows the file any deeper.
+// No Core ML message that is read here nests this deep; a walk never follows a file any deeper.
 constexpr std::size_t kMaxMessageDepth = 32;
 constexpr std::uint32_t kMaxFieldNumber = (1U << 29) - 1;
 

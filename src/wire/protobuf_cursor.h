@@ -1,8 +1,8 @@
 #pragma once
 
-// A bounds-checked walk over protobuf messages that stays in the mapped bytes and knows where it
-// is. Layout accepted: protobuf wire format, varint, 64-bit, length-delimited and 32-bit fields
-// (protobuf.dev/programming-guides/encoding). Groups are refused: proto3 has none.
+// A bounds-checked walk over protobuf messages in place, in the mapped bytes, that knows its offset
+// in the file. Layout accepted: protobuf wire format, varint, 64-bit, length-delimited and 32-bit
+// fields (protobuf.dev/programming-guides/encoding). Groups are refused: proto3 has none.
 
 #include <cstdint>
 #include <optional>
@@ -29,7 +29,8 @@ struct ProtobufField {
   std::uint64_t end_offset = 0;      ///< one past the field
 };
 
-/// A length-delimited field that encloses an edit: what has to be re-encoded when its size changes.
+/// A length-delimited field around an edit: its length is encoded anew when the size of its content
+/// changes.
 struct ProtobufFrame {
   std::uint64_t tag_offset = 0;
   std::uint64_t length_offset = 0;
@@ -62,7 +63,7 @@ class ProtobufCursor {
 /// A small message with its fields listed, for access by number. Not for messages whose payload
 /// may be millions of unpacked elements: walk those with a ProtobufCursor.
 /// Singular scalars follow proto3: the last one wins. A singular message that appears twice is
-/// refused in place of being merged, since edits could not tell the two apart.
+/// refused and not merged, since edits could not tell the two apart.
 class ProtobufMessage {
  public:
   ProtobufMessage() = default;
@@ -72,7 +73,7 @@ class ProtobufMessage {
   [[nodiscard]] const std::vector<ProtobufField>& fields() const { return fields_; }
   [[nodiscard]] Bytes content() const { return content_; }
   [[nodiscard]] std::uint64_t offset() const { return offset_; }
-  /// The fields around this message, outermost first; what an edit inside it names.
+  /// The fields around this message, outermost first; an edit inside the message names them.
   [[nodiscard]] const std::vector<ProtobufFrame>& frames() const { return frames_; }
 
   [[nodiscard]] const ProtobufField* find_last(std::uint32_t number) const;

@@ -19,7 +19,8 @@ struct GrowingFrame {
   std::int64_t delta = 0;               ///< bytes its content grows by
 };
 
-/// By tag offset: a frame starts after those around it, so backwards is innermost first.
+/// Keyed by tag offset. A frame starts after the frames around it, so the reverse order is
+/// innermost first.
 using GrowingFrames = std::map<std::uint64_t, GrowingFrame>;
 
 std::uint64_t varint_bytes(std::uint64_t value) {

@@ -1,7 +1,8 @@
 #pragma once
 
-// Rewriting a protobuf file as its own bytes plus edits. Untouched ranges are referred to, not
-// copied; only the lengths of messages that contain an edit are encoded anew. No edits, no change.
+// Rewrites a protobuf file as its own bytes plus edits. Untouched ranges are borrowed, not copied;
+// only the lengths of messages that contain an edit are encoded anew. Without edits the file stays
+// the same.
 
 #include <vector>
 
