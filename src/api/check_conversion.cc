@@ -22,7 +22,7 @@ std::string describe(const OutputDifference& difference) {
                      difference.output, difference.share, kMostConvertedDifference);
 }
 
-/// Adds the time from its making to its end.
+/// Adds the time between its construction and destruction.
 class Stopwatch {
  public:
   explicit Stopwatch(double& seconds) : seconds_(seconds) {}
@@ -37,9 +37,9 @@ class Stopwatch {
   std::chrono::steady_clock::time_point begin_ = std::chrono::steady_clock::now();
 };
 
-/// When what is left of the check's time is up.
+/// The moment at which the check's remaining time is up.
 Stop time_limit(double check_seconds, const ConversionCheck& check) {
-  // Longer than anybody waits, and no sum of it overflows the clock.
+  // Longer than anybody waits, and short enough that no sum overflows the clock.
   constexpr double kLongest = 1e9;
   const std::chrono::duration<double> left(std::min(check_seconds - check.seconds, kLongest));
   const auto now = std::chrono::steady_clock::now();
@@ -100,7 +100,7 @@ Result<void> measure_scheme(const Graph& source, const Graph& written, const Sha
                     check_seconds));
     return {};
   }
-  // How many boxes are found may change with the weights; numbers should stay numbers.
+  // The number of boxes may change with the weights; finite outputs must stay finite.
   if (!outcome.difference.other_form.empty()) return {};
   if (std::isfinite(outcome.difference.share)) {
     result.check.scheme_difference = outcome.difference.share;

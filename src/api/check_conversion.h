@@ -1,6 +1,6 @@
 #pragma once
 
-// The check of `convert`: what running the new file beside its source says of it.
+// The check of `convert` runs the new file and its source and compares their outputs.
 
 #include "model/graph.h"
 #include "visionpress/convert.h"
@@ -9,16 +9,16 @@
 
 namespace visionpress {
 
-/// The check of `convert`: fills in result.check, and warns of what it saw. After check_seconds,
-/// counted with what result.check has taken already, it is given up.
-/// errors: Internal, what runs wrong and how, where the written graph does not run though its
-/// source does, or differs from it by more than kMostConvertedDifference.
+/// Runs both graphs, fills in result.check and adds warnings. The check stops after check_seconds,
+/// which include the time that result.check has already taken.
+/// errors: Internal, saying what runs wrong and how, where the source runs but the written graph
+/// does not, or differs from it by more than kMostConvertedDifference.
 [[nodiscard]] Result<void> check_conversion(const Graph& source, const Graph& written,
                                             const Shape& input_shape, int threads,
                                             double check_seconds, ConvertResult& result);
 
-/// What weights in fewer bits change beside the source, said in result.check and not judged. Only
-/// where result.check is done.
+/// Measures the difference that weights in fewer bits make to the source, and stores it in
+/// result.check without a limit. Does so only if result.check is done.
 /// errors: of the run.
 [[nodiscard]] Result<void> measure_scheme(const Graph& source, const Graph& written,
                                           const Shape& input_shape, int threads,

@@ -86,7 +86,7 @@ Result<Dataset> gather_images(const std::vector<std::string>& images,
   return dataset;
 }
 
-/// All answers, as what `evaluate` scores. Tags that the data set lacks are left out.
+/// All answers in the form that `evaluate` scores. Tags that the data set lacks are left out.
 Result<Predictions> make_predictions(const Dataset& dataset, Task task,
                                      const std::vector<std::vector<CloudDetection>>& answers,
                                      Diagnostics& diagnostics) {
@@ -145,7 +145,7 @@ ImagePrediction list_answers(const DatasetImage& image, std::vector<CloudDetecti
   return prediction;
 }
 
-using Answers = std::vector<std::vector<CloudDetection>>;  ///< a list an image
+using Answers = std::vector<std::vector<CloudDetection>>;  ///< one list per image
 
 Result<Answers> ask_all(CustomVisionClient& client, const std::string& project_id,
                         const std::vector<DatasetImage>& images, const CloudPredictOptions& options,
@@ -294,7 +294,7 @@ Result<CloudExportResult> cloud_export(const CloudAccess& access, const CloudExp
 
 namespace {
 
-/// A result that says who was asked, and holds no answer yet.
+/// A result that names the service, project and iteration, and holds no answer yet.
 PredictResult name_asked(const CloudPredictOptions& options) {
   PredictResult result;
   result.task = options.task == Task::Detection ? "detection" : "classification";
@@ -307,7 +307,7 @@ PredictResult name_asked(const CloudPredictOptions& options) {
   return result;
 }
 
-/// The id that predictions are asked of. An endpoint without keys has no names to look up.
+/// The project id for predictions. An endpoint without keys has no names to look up.
 Result<std::string> choose_project(const CloudAccess& access, const std::string& name_or_id,
                                    CustomVisionClient& client) {
   const bool looks_up = !access.keys_optional || !access.training_key.empty();
@@ -331,7 +331,7 @@ Result<void> save_answers(const Dataset& dataset, const CloudPredictOptions& opt
   return sync_file(options.save_predictions);
 }
 
-/// An output that cannot be is named before the work; nothing where none is asked for.
+/// Checks before the work that the output can be written; nothing where no output is requested.
 Result<std::optional<OutputFile>> reserve_output(const CloudPredictOptions& options) {
   if (options.save_predictions.empty()) return std::nullopt;
   VP_ASSIGN_OR_RETURN(OutputFile file,

@@ -25,7 +25,7 @@ bool is_folder(const OpenedModel& model) { return model.files.kind() == FileSet:
 
 bool is_archive(const OpenedModel& model) { return model.files.kind() == FileSet::Kind::Archive; }
 
-/// NAME.SCHEME.EXT beside the input; a folder's NAME gets the EXT of its model.
+/// NAME.SCHEME.EXT next to the input; a folder's NAME gets the EXT of its model.
 std::string default_output(const OpenedModel& model, const CompressOptions& options) {
   fs::path path(options.input);
   fs::path extension = path.extension();
@@ -42,10 +42,10 @@ std::string lower_extension(const std::string& path) {
   return ascii_lower(fs::path(path).extension().native());
 }
 
-/// An archive's model goes back into an archive where the output is named so.
+/// Whether the output's name asks for an archive with the new model in it.
 bool is_archive_wanted(const std::string& output) { return lower_extension(output) == ".zip"; }
 
-/// A name that says another format would fail late, on a phone.
+/// Refuses an extension of another format; such a file would fail late, on a phone.
 Result<void> check_extension(const OpenedModel& model, const std::string& output) {
   const std::string own = extension_of(model.graph().format);
   const std::string named = lower_extension(output);
@@ -93,7 +93,7 @@ Result<void> write_pieces(const OpenedModel& model, FileSet::Kind kind, const Fi
   return output.write_copy(model.files, replaced);
 }
 
-/// errors: of the reader; Internal for a weight that is not what was meant.
+/// errors: of the reader; Internal for a weight that is not the intended one.
 Result<void> verify_file(const std::string& path, const SourceModel& source,
                          const std::vector<PressedWeight>& pressed) {
   VP_ASSIGN_OR_RETURN(const OpenedModel written, open_model(path));
@@ -113,7 +113,8 @@ Result<void> write_model(const OpenedModel& model, const CompressOptions& option
   result.bytes_after = count_bytes(*pieces);
   VP_RETURN_IF_ERROR(write_pieces(model, kind, *pieces, !list_edits(pressed).empty(), output));
   if (auto verified = verify_file(output.temporary_path(), *model.source, pressed); !verified) {
-    // A file of ours that we cannot read back is our own fault, whatever the reader calls it.
+    // A file that we wrote and cannot read back is our fault, whatever kind of error the reader
+    // gives.
     return fail(ErrorKind::Internal, "{}: not written, since reading it back failed: {}",
                 result.output, verified.error().message);
   }

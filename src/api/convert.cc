@@ -59,18 +59,20 @@ class Converter {
 
  private:
   [[nodiscard]] Result<void> check_output() const;
-  /// The graph as TFLite takes it; borrows from the model.
+  /// The graph in the form that TFLite takes; borrows from the model.
   [[nodiscard]] Result<OwnedGraph> prepare(const OpenedModel& model);
   [[nodiscard]] PressOptions press_options(const Form& form) const;
   Result<void> write_float(const Graph& source, const FilePieces& file);
   Result<void> write_compressed(const Graph& source, const FilePieces& file, const Form& form);
-  /// Runs the float32 form beside the source. errors: Internal where they disagree.
+  /// Runs the float32 form and the source on the same picture. errors: Internal where they
+  /// disagree.
   Result<void> check(const Graph& source, const Graph& written);
   Result<OutputFile> create_output() const {
     return OutputFile::create(result_.output,
                               options_.overwrite ? Overwrite::Allow : Overwrite::Refuse);
   }
-  /// A file of ours that we cannot read back is our own fault, whatever the reader calls it.
+  /// A file that we wrote and cannot read back is our fault, whatever kind of error the reader
+  /// gives.
   tl::unexpected<Error> not_written(const Error& error) const {
     return fail(ErrorKind::Internal, "{}: not written, since reading it back failed: {}",
                 result_.output, error.message);
@@ -96,7 +98,7 @@ Result<void> Converter::check(const Graph& source, const Graph& written) {
 Result<void> Converter::write_float(const Graph& source, const FilePieces& file) {
   VP_ASSIGN_OR_RETURN(OutputFile output, create_output());
   VP_RETURN_IF_ERROR(output.write(file.pieces));
-  // The written file must be what was meant, and our own reader must accept it.
+  // The written file must be the intended one, and our own reader must accept it.
   const auto written = open_model(output.temporary_path());
   if (!written) return not_written(written.error());
   if (auto same = verify_bytes(written->bytes(), file, threads_); !same)
@@ -164,7 +166,7 @@ Result<void> Converter::check_output() const {
 }
 
 Result<OwnedGraph> Converter::prepare(const OpenedModel& model) {
-  // First the size: what follows from an open one is no fault of the operators.
+  // The size comes first: failures that follow from an open size are not the operators' fault.
   VP_ASSIGN_OR_RETURN(input_shape_,
                       choose_input_shape(model.graph(), options_.input_size.has_value()));
   VP_RETURN_IF_ERROR(check_convertible(model.graph()));

@@ -23,7 +23,8 @@ Result<void> check_save(const std::vector<std::string>& files, const EvaluateOpt
   std::error_code ignored;
   const std::filesystem::path target = options.save_predictions;
   if (!std::filesystem::exists(target, ignored)) return {};
-  // Pictures of the data set and label files found beside a model are inputs too.
+  // Pictures of the data set and label files found next to a model are inputs too, so only .json is
+  // accepted.
   if (ascii_lower(target.extension().native()) != ".json") {
     return fail_in(options.save_predictions, ErrorKind::Usage,
                    "predictions are saved as JSON, and this file is not a .json file");
@@ -56,7 +57,7 @@ Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
   VP_RETURN_IF_ERROR(check(files, options));
   Evaluation evaluation(options, progress);
   const bool only_predictions = std::all_of(files.begin(), files.end(), is_predictions);
-  // A bad file is named before the good ones have been run.
+  // Opens every file first, so that a bad one is reported before the good ones have run.
   std::vector<OpenedModel> models;
   for (const std::string& file : files) {
     if (is_predictions(file)) continue;

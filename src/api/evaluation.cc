@@ -21,17 +21,17 @@
 namespace visionpress {
 namespace {
 
-/// A service's own limit, and `serve`'s: weaker boxes are not answered.
+/// The limit of the service and of `serve`: they do not return weaker boxes.
 constexpr float kServiceLeast = 0.01F;
 constexpr const char* kBadHint = " (--skip-bad scores the others)";
-constexpr float kApProbability = 0.005F;  // of detections that AP looks at, where networks are run
+constexpr float kApProbability = 0.005F;  // of detections that AP uses, if networks are run
 
 Result<void> check_share(const char* name, double value) {
   if (value >= 0.0 && value <= 1.0) return {};
   return fail(ErrorKind::InvalidArgument, "{} is {:g}, expected 0 to 1", name, value);
 }
 
-/// Boxes of which nothing is in the picture give no crop.
+/// Drops boxes that lie outside their picture, since they give no crop.
 void drop_empty_crops(Dataset& dataset, Diagnostics& diagnostics) {
   std::size_t count = 0;
   for (DatasetImage& image : dataset.images) {
@@ -45,8 +45,8 @@ void drop_empty_crops(Dataset& dataset, Diagnostics& diagnostics) {
       fmt::format("{} boxes have nothing of their image in them and give no crop", count));
 }
 
-/// Whether a source cuts its boxes: none passes its frame, and some end at it, where a network's
-/// own boxes end by chance alone.
+/// Whether a source cuts its boxes: no box passes its frame, and some end exactly at it, where a
+/// network's own boxes end only by chance.
 bool end_at_frame(const Dataset& dataset, const std::vector<Detections>& detections) {
   constexpr double kRounding = 1e-3;  // pixels: of shares that a service has sent as decimals
   bool touches = false;
@@ -72,18 +72,19 @@ double find_weakest(const std::vector<Detections>& detections) {
   return weakest;
 }
 
-/// The figure that drops are measured in.
+/// The figure from which drops are computed.
 std::optional<double> main_score(const ModelScore& model) {
   return model.ap ? model.ap : model.top1;
 }
 
-/// Its figure is 0 in the table's digits, so no file can fall short of it.
+/// Whether its figure is 0 in the table's digits, so that no file can fall below it.
 bool finds_nothing(const ModelScore& model) {
   constexpr double kShownAsZero = 0.00005;
   return main_score(model).value_or(1.0) < kShownAsZero;
 }
 
-/// The column that the others' boxes are cut like; none where there is no other, or none cuts.
+/// The column whose cut at the frame the other columns follow; null where there is only one column,
+/// or none cuts.
 const Column* find_clipping(const std::vector<Column>& columns) {
   const auto found = std::ranges::find_if(columns, &Column::ends_at_frame);
   return found == columns.end() || columns.size() < 2 ? nullptr : &*found;
@@ -230,8 +231,8 @@ Result<TriedWays> Evaluation::run_ways(const std::string& file) {
   return tried;
 }
 
-/// A compressed copy often stands away from its label file: it then has the labels of the first
-/// file that has some for as many classes.
+/// A compressed copy often lies in another folder than its label file. It then gets the labels of
+/// the first file that has labels for as many classes.
 void Evaluation::share_labels(ModelRunner& runner, const std::string& file) {
   if (runner.labels.empty() && runner.task != ModelTask::Raw &&
       labels_.size() == runner.class_count) {
@@ -344,7 +345,7 @@ Result<void> Evaluation::detect(const ModelRunner& runner, const std::vector<int
   return {};
 }
 
-/// NaN is neither a box nor a class, so such an output would count as a silent model.
+/// NaN is neither a box nor a class, so a model with such outputs would seem to find nothing.
 void Evaluation::warn_of_broken(const std::vector<std::uint8_t>& broken, const std::string& file) {
   const auto count = std::ranges::count(broken, 1);
   if (count == 0) return;
@@ -494,7 +495,7 @@ void Evaluation::score_column(Column& column, Metric metric) const {
   column.score.tags = score_at_threshold(
       dataset_, detections,
       {.metric = metric, .probability = options_.probability, .iou = options_.iou});
-  // Where precision looks at weaker detections than AP does, AP leaves them out.
+  // Detections may be kept for precision that are too weak for AP; leave them out here.
   const float least = ap_least();
   for (Detections& of_image : detections) {
     if (counts_all()) break;
@@ -542,7 +543,7 @@ EvaluateResult Evaluation::compare(ScoredColumns scored,
   return collect(scored.columns_);
 }
 
-/// Columns are independent, so they are resampled side by side.
+/// Columns are independent, so they are resampled in parallel.
 void Evaluation::fill_differences(std::vector<Column>& columns,
                                   std::span<const std::size_t> exported) const {
   parallel_for(columns.size() - 1, threads_, [&](std::size_t i) {
@@ -556,7 +557,7 @@ void Evaluation::fill_differences(std::vector<Column>& columns,
       column.score.export_drop =
           baseline == 0 ? difference : measure_difference(column, columns[baseline]);
     }
-    constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit is within it
+    constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit passes
     if (options_.max_drop) {
       column.score.within_max_drop = !finds_nothing(columns.front().score) && difference &&
                                      difference->points <= *options_.max_drop + kRounding;
@@ -564,7 +565,7 @@ void Evaluation::fill_differences(std::vector<Column>& columns,
   });
 }
 
-/// Predictions of a part of the images look like those of a poor model.
+/// Predictions for only some of the images look like those of a poor model.
 void Evaluation::warn_of_silence(const Column& column, EvaluateResult& result) const {
   if (column.score.format != "predictions" || column.predictions.task != Task::Detection) return;
   const auto silent = static_cast<std::size_t>(
@@ -575,7 +576,7 @@ void Evaluation::warn_of_silence(const Column& column, EvaluateResult& result) c
       column.score.file, silent, dataset_.images.size()));
 }
 
-/// A baseline at 0 is a mistake in how it is run, and the drops against it look perfect.
+/// A baseline at 0 is probably run wrongly, and the drops against it would look perfect.
 void Evaluation::warn_of_baseline(EvaluateResult& result) const {
   if (result.models.size() < 2 || !finds_nothing(result.models.front())) return;
   const ModelScore& first = result.models.front();

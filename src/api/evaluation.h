@@ -1,7 +1,7 @@
 #pragma once
 
-// The steps of an evaluation, for those who need them one by one: a column is made from a model or
-// a file of predictions, scored, compared, and shown.
+// The steps of an evaluation, for commands that need them one by one: make a column from a model or
+// a file of predictions, score it, compare it, and show it.
 
 #include <map>
 #include <optional>
@@ -21,17 +21,17 @@
 
 namespace visionpress {
 
-/// A column on its way: its score, and what differences to it are made from.
+/// A column in progress: its score, and the data from which differences to it are computed.
 struct Column {
   ModelScore score = {};
   Predictions predictions = {};
   ApMatches matches = {};
-  bool ends_at_frame = false;                      ///< its source cuts boxes to the image
-  std::optional<ColorOrder> color = std::nullopt;  ///< of what the network was given
-  bool color_is_guess = false;                     ///< neither the file nor an option says it
+  bool ends_at_frame = false;                      ///< the column's source cuts boxes to the image
+  std::optional<ColorOrder> color = std::nullopt;  ///< of the pixels that the network was given
+  bool color_is_guess = false;  ///< neither the file nor an option says the colour order
 };
 
-/// A network under one of several ways to give it pixels.
+/// A network's column under one of several ways to give it pixels.
 struct TriedWay {
   Column column = {};
   PixelWay way = {};
@@ -39,23 +39,24 @@ struct TriedWay {
 
 struct TriedWays {
   std::vector<TriedWay> ways = {};
-  std::string chosen = {};  ///< the preprocessing that it has otherwise, in words
+  std::string chosen = {};  ///< the network's preprocessing without a trial, in words
 };
 
-/// errors: InvalidArgument for a share outside 0..1, a negative count of threads.
+/// Checks the options that are numbers. errors: InvalidArgument for a share outside 0..1 or a
+/// negative number of threads.
 [[nodiscard]] Result<void> check_numbers(const EvaluateOptions& options);
 
-/// Detections of a network that are kept: those that AP or precision look at.
+/// The probability above which a network's detections are kept: those that AP or precision use.
 [[nodiscard]] float least_probability(const EvaluateOptions& options);
 
 /// True for files of predictions, by their name.
 [[nodiscard]] bool is_predictions(const std::string& file);
 
-/// Columns that can be scored, over the same images and cut the same way. Only
-/// `Evaluation::make_comparable` makes them, so no step before it can be left out.
+/// Columns that can be scored together: over the same images, with boxes cut the same way. Only
+/// `Evaluation::make_comparable` makes them, so no earlier step can be left out.
 class ComparableColumns {
  public:
-  /// Predictions are saved from here: scoring drops what AP does not look at.
+  /// Save predictions from here: scoring drops detections that AP does not use.
   [[nodiscard]] const std::vector<Column>& columns() const { return columns_; }
 
  private:
@@ -75,47 +76,49 @@ class ScoredColumns {
   std::vector<Column> columns_;
 };
 
-/// run_model or read_predictions for each column, then make_comparable, score, compare.
+/// Call run_model or read_predictions for each column, then make_comparable, score and compare.
 class Evaluation {
  public:
   /// options, progress: borrowed.
   Evaluation(const EvaluateOptions& options, const Progress& progress);
 
-  /// The first step. errors: as load_dataset.
+  /// Loads the data set; the first step. errors: as load_dataset.
   [[nodiscard]] Result<void> load_data(ImageNeed need);
   [[nodiscard]] const Dataset& dataset() const { return dataset_; }
 
-  /// Labels and kind of export of models that say nothing of theirs, such as a compressed copy.
-  /// source: who has them, for a warning; empty: none is given.
+  /// Sets labels and kind of export for models without their own, such as a compressed copy.
+  /// source: the file that they come from, for a warning; empty: no warning.
   void adopt(std::vector<std::string> labels, PackageHint hint, std::string source);
 
-  /// A model as these options want it read. errors: as open_model.
+  /// Opens a model with these options. errors: as open_model.
   [[nodiscard]] Result<OpenedModel> open(const std::string& file) const;
-  /// Both give a column without figures. errors: as `evaluate`, naming no file.
+  /// Both return a column without figures. errors: as `evaluate`, but naming no file.
   [[nodiscard]] Result<Column> run_model(OpenedModel model);
   [[nodiscard]] Result<Column> read_predictions(const std::string& file, PredictionSource source);
 
-  /// Takes the images that cannot be decoded out of the data set before any column is there:
-  /// decodes every image once. One that cannot be decoded later ends the run. errors: as
+  /// Decodes every image once and removes those that cannot be decoded from the data set, before
+  /// any column exists. An image that cannot be decoded later ends the run. errors: as
   /// make_comparable.
   [[nodiscard]] Result<void> leave_out_undecodable();
-  /// Takes the images that could not be decoded out of the data set and of every column. Then cuts
-  /// the boxes of every column to their frames where those of one end there, or it is asked; and
-  /// where such a column, a service's, has nothing at or below the service's limit, AP counts in
-  /// every column what is above it. columns: all there are, at least one.
+  /// Removes the images that could not be decoded from the data set and from every column. Then
+  /// cuts the boxes of every column to the image frames, if the boxes of one column end there or
+  /// the options ask for it. If such a column, a service's, has no detection at or below the
+  /// service's limit, AP counts only detections above that limit in every column. columns: all
+  /// columns, at least one.
   /// errors: Malformed where no image is left.
   [[nodiscard]] Result<ComparableColumns> make_comparable(std::vector<Column> columns);
 
   /// Keeps at most `count` images, evenly spread over the data set.
   void thin_out(std::size_t count) { visionpress::thin_out(dataset_, count); }
-  /// Runs one network under every usual way; columns without figures. errors: as run_model.
+  /// Runs one network under every usual way to give it pixels; the columns have no figures. errors:
+  /// as run_model.
   [[nodiscard]] Result<TriedWays> run_ways(const std::string& file);
-  /// What loading and running had to say.
+  /// Warnings from loading and running.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return diagnostics_.warnings(); }
 
   [[nodiscard]] ScoredColumns score(ComparableColumns comparable, Metric metric) const;
-  /// The scores with their differences to the first column and, where `exported` is not empty, to
-  /// the column that it has for each.
+  /// The scores with their differences to the first column. exported: not empty: one column index
+  /// per column; the differences to those columns are added.
   [[nodiscard]] EvaluateResult compare(ScoredColumns scored,
                                        std::span<const std::size_t> exported) const;
 
@@ -161,7 +164,7 @@ class Evaluation {
   double images_per_second_ = 0.0;                     ///< of the model that was run last
   std::optional<float> service_least_ = std::nullopt;  ///< AP's threshold, where a service set it
   std::map<std::size_t, Error> bad_ = {};  ///< images that could not be decoded, by index
-  std::size_t bad_count_ = 0;              ///< of those that were left out
+  std::size_t bad_count_ = 0;              ///< of images that were left out
   bool bad_is_settled_ = false;            ///< leave_out_undecodable has been called
   std::vector<std::string> labels_ = {};
   std::string labels_file_ = {};

@@ -26,16 +26,16 @@ namespace {
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
 
-/// One export, as far as its columns depend on it.
+/// The facts of one export that its columns depend on.
 struct Export {
   std::string path = {};
   std::string family = {};  ///< of its columns' titles
   std::string sha1 = {};    ///< of the model
-  std::string kind = {};    ///< of the package: what preprocessing follows from it
+  std::string kind = {};    ///< of the package; preprocessing follows from it
   std::vector<std::string> labels = {};
   PackageHint hint = {};
   std::string extension = {};             ///< of its compressed copies
-  std::vector<std::string> schemes = {};  ///< that change something
+  std::vector<std::string> schemes = {};  ///< that would change a weight
 };
 
 /// A column before it is made.
@@ -43,10 +43,10 @@ struct Planned {
   ExperimentColumn column = {};
   std::string name = {};           ///< of its files
   const Export* source = nullptr;  ///< null: the online column
-  std::size_t exported = 0;        ///< the column of the file it was made of; its own: of none
+  std::size_t exported = 0;  ///< the column of the file it was made from; its own index: of none
 };
 
-/// Whether a service gives the answers of an image once more, but for the noise of its arithmetic.
+/// Whether a service repeats its answers for an image, apart from the noise of its arithmetic.
 bool is_same_answer(const Predictions& before, const Predictions& now) {
   constexpr double kNoise = 0.002;  // of a probability
   const auto is_near = [](double a, double b) { return std::abs(a - b) <= kNoise; };
@@ -75,7 +75,7 @@ std::string name_file(const std::string& title) {
   return name;
 }
 
-/// The formats' words, for a message.
+/// The formats' names, for a message.
 std::string list_words() {
   std::string text;
   for (const ModelFormat& format : all_formats())
@@ -142,7 +142,7 @@ Json run_json(const EvaluateOptions& options) {
                {"least_probability", least_probability(options)},
                {"nms_iou", options.nms_iou},
                {"max_detections", options.max_detections}};
-  // Without any the key is what it was before there were settings, so old columns are kept.
+  // Without settings the key is the same as before settings existed, so old columns are kept.
   for (const auto& [name, value] : how.settings) json["settings"].push_back({name, value});
   return json;
 }
@@ -153,12 +153,12 @@ class Experiment {
       : options_(options), progress_(progress), evaluation_(options.evaluate, progress) {}
 
   [[nodiscard]] Result<ExperimentResult> run() {
-    // A bad export is named before the good ones have been run.
+    // Opens every export first, so that a bad one is reported before the good ones have run.
     for (const std::string& path : options_.exports) VP_RETURN_IF_ERROR(add_export(path));
     warn_of_formats();
     name_families();
     VP_RETURN_IF_ERROR(evaluation_.load_data(ImageNeed::Required));
-    // Columns of an earlier run decode nothing, so who is left out is settled before any column.
+    // Reused columns decode no image, so the images to leave out are found before any column.
     if (options_.evaluate.skip_bad) VP_RETURN_IF_ERROR(evaluation_.leave_out_undecodable());
     VP_ASSIGN_OR_RETURN(store_, ExperimentStore::open(options_.results));
     VP_RETURN_IF_ERROR(describe_data());
@@ -209,7 +209,7 @@ class Experiment {
     return {};
   }
 
-  /// Those that are wanted and would change a weight of the model.
+  /// Lists the requested schemes that would change a weight of the model.
   void list_schemes(const OpenedModel& model, Export& found) {
     PressOptions press;
     press.threads = default_thread_count();
@@ -228,7 +228,7 @@ class Experiment {
     }
   }
 
-  /// A scheme of a format that no export has makes no column.
+  /// Warns of a scheme for a format that no export has: it gives no column.
   void warn_of_formats() {
     for (const std::string& scheme : options_.schemes) {
       const std::string word = scheme.substr(0, scheme.find(':'));
@@ -240,7 +240,8 @@ class Experiment {
     }
   }
 
-  /// Several exports of a format are told apart by their names, and by a number where these agree.
+  /// Distinguishes several exports of a format by their names, and by a number where the names are
+  /// equal.
   void name_families() {
     std::vector<std::string> formats;
     for (const Export& found : exports_) formats.push_back(found.family);
@@ -347,7 +348,8 @@ class Experiment {
     return with_source(planned, std::move(*column));
   }
 
-  /// The service cuts its boxes to the image, whether these happen to show it or not.
+  /// The service always cuts its boxes at the frame, even if its answers do not show it; an export
+  /// never does.
   [[nodiscard]] Column with_source(const Planned& planned, Column column) const {
     if (planned.source != nullptr) column.ends_at_frame = false;
     if (planned.source == nullptr && options_.online) column.ends_at_frame = true;
@@ -367,7 +369,7 @@ class Experiment {
     return evaluation_.run_model(std::move(model));
   }
 
-  /// The first images (0: all) by name, where some were left out; else none.
+  /// The names of the first `count` images (0: all) if bad ones are left out; else none.
   [[nodiscard]] std::vector<std::string> list_decodable(std::size_t count) const {
     std::vector<std::string> names;
     if (!options_.evaluate.skip_bad) return names;
@@ -378,12 +380,13 @@ class Experiment {
     return names;
   }
 
-  /// Has the service look at the first images of the data set (0: at all); its answers are saved.
+  /// Sends the first `max_images` images of the data set (0: all) to the service and saves its
+  /// answers.
   [[nodiscard]] Result<PredictResult> ask_service(const CloudAccess& access, std::size_t max_images,
                                                   const std::string& predictions) const {
     const bool folder = evaluation_.dataset().kind == DatasetKind::Folder;
     const std::vector<std::string> only = list_decodable(max_images);
-    // Those that are left out count for the data set's own limit.
+    // Images that were left out count towards the data set's limit, so pass that limit.
     if (!only.empty()) max_images = options_.evaluate.max_images;
     return cloud_predict(access, {},
                          {.project = options_.online->project,
@@ -400,8 +403,8 @@ class Experiment {
                          progress_);
   }
 
-  /// Under the same name may stand another model by now: one image is asked again. Empties `kept`
-  /// where the answer is another.
+  /// Another model may have been published under the same name since, so one image is sent again.
+  /// Empties `kept` if the answer differs.
   [[nodiscard]] Result<void> ask_again(const Planned& planned, std::optional<Column>& kept) {
     const std::string file = store_.predictions_path(planned.name + "-again");
     CloudAccess access = options_.online->access;
@@ -440,7 +443,7 @@ class Experiment {
     return column;
   }
 
-  /// The figures of one metric, with the titles in place of files.
+  /// The figures of one metric, with titles instead of file names.
   [[nodiscard]] Result<EvaluateResult> score(std::vector<Column> columns, Metric metric) {
     for (std::size_t i = 0; i < columns.size(); ++i) {
       columns[i].score.file = planned_[i].column.title;

@@ -59,7 +59,7 @@ std::optional<RunTime> read_run_time(const Json& model) {
                  disturbed != json->end() && disturbed->is_boolean() && disturbed->get<bool>()};
 }
 
-/// What a run says of itself; its figures are made again from the predictions.
+/// The facts of a run that its predictions do not give; figures are computed again from those.
 Json model_json(const ModelScore& score) {
   return {{"file", score.file},
           {"bytes", score.bytes},
@@ -70,7 +70,7 @@ Json model_json(const ModelScore& score) {
           {"images_per_second", or_null(score.images_per_second)}};
 }
 
-/// Nothing where it is not as model_json writes it.
+/// returns: nothing where the JSON is not as model_json writes it.
 std::optional<ModelScore> read_model(const Json& json) {
   const auto bytes = json.find("bytes");
   if (bytes == json.end() || !bytes->is_number_unsigned()) return std::nullopt;
@@ -144,7 +144,7 @@ Result<ExperimentStore> ExperimentStore::open(const std::string& folder) {
   store.folder_ = folder;
   const std::string marker = fs::path(folder) / kMarker;
   std::error_code ignored;
-  // What is not an experiment's own is not written over.
+  // A folder with other contents is never overwritten.
   if (fs::is_directory(folder, ignored) && !fs::is_empty(folder, ignored) &&
       !fs::is_regular_file(marker, ignored)) {
     return fail_in(folder, ErrorKind::Output,

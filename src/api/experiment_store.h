@@ -1,7 +1,7 @@
 #pragma once
 
-// The results folder of an experiment: a column is two files, its predictions (COCO results) and,
-// written after them, what made them and what they gave.
+// The results folder of an experiment. A column is two files: its predictions (COCO results) and,
+// written after them, a file with its inputs and its figures.
 //
 //   experiment.json    whose folder it is; locked while a run goes on
 //   columns/NAME.predictions.json
@@ -26,26 +26,26 @@ namespace visionpress {
 
 class ExperimentStore {
  public:
-  /// Makes the folders where they are missing. errors: Output, also for a folder that holds things
-  /// and no experiment, and while another run has it.
+  /// Opens the folder and creates missing ones. errors: Output, also for a folder that is not empty
+  /// and not an experiment, and while another run has it locked.
   [[nodiscard]] static Result<ExperimentStore> open(const std::string& folder);
 
   [[nodiscard]] std::string predictions_path(const std::string& name) const;
   [[nodiscard]] std::string model_path(const std::string& file_name) const;
 
-  /// The stored column that this key made, its predictions read again; nothing where there is none,
-  /// where another key made it, or where its predictions or the file that was made were changed
-  /// since. made: a file in models/, empty for a column that needs none.
+  /// Loads the column that was stored under this key and reads its predictions. returns: nothing
+  /// where no column is stored, another key made it, or its predictions or model file have changed
+  /// since. made: the column's file in models/, empty for a column without one.
   /// errors: as load_predictions.
   [[nodiscard]] Result<std::optional<Column>> load(const std::string& name,
                                                    const nlohmann::ordered_json& key,
                                                    const std::string& made,
                                                    Evaluation& evaluation) const;
-  /// Stores an unscored column; `scored` is the same one with its figures. errors: Output.
+  /// Stores an unscored column; `scored` is the same column with its figures. errors: Output.
   [[nodiscard]] Result<void> save(const std::string& name, const nlohmann::ordered_json& key,
                                   const std::string& made, const Column& column,
                                   const ModelScore& scored, const Dataset& dataset) const;
-  /// Writes a text of the folder, whatever was there. errors: Output.
+  /// Writes a text file in the folder and replaces an existing one. errors: Output.
   [[nodiscard]] Result<void> write(const std::string& file_name, const std::string& text) const;
 
  private:

@@ -41,12 +41,12 @@ PreprocessTrial make_trial(const TriedWay& tried, const Column& best, std::size_
   if (!drop || trial.is_best) return trial;
   trial.drop_low = drop->low;
   trial.drop_high = drop->high;
-  // Within the interval, these images do not tell the two apart.
+  // If the interval reaches 0, these images do not show a difference between the two.
   trial.is_best = trial.drop_low && *trial.drop_low <= 0.0;
   return trial;
 }
 
-/// Scores the ways by one rule and puts the best first.
+/// Scores the ways with one metric and puts the best first.
 Result<void> rank(Evaluation& evaluation, Metric metric, std::vector<TriedWay>& ways) {
   std::vector<Column> columns;
   columns.reserve(ways.size());

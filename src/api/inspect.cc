@@ -34,7 +34,7 @@ ValueInfo describe_value(const Tensor& tensor) {
 }
 
 std::string describe_image_input(const InputInfo& info) {
-  if (info.width <= 1 || info.height <= 1) return {};  // a vector is no image
+  if (info.width <= 1 || info.height <= 1) return {};  // a vector is not an image
   std::string text = fmt::format("{}x{}", info.width, info.height);
   if (info.color_order) {
     constexpr std::array<const char*, 3> kNames = {" RGB", " BGR", " gray"};
@@ -47,10 +47,10 @@ std::string describe_image_input(const InputInfo& info) {
   return text;
 }
 
-/// What each form that is offered would leave of the file.
+/// Estimates the file's size in each offered form.
 std::vector<SchemeFit> estimate_forms(const OpenedModel& model) {
   std::vector<SchemeFit> fits;
-  if (model.is_folder) return fits;  // `compress` writes none
+  if (model.is_folder) return fits;  // `compress` does not write SavedModels
   PressOptions press;
   press.threads = default_thread_count();
   for (const OfferedForm& offered : all_offered()) {
@@ -116,7 +116,7 @@ Result<ModelInfo> inspect(const std::string& file,
   }
   info.labels = graph.labels;
   info.labels_source = graph.labels_source;
-  // A label file that cannot be read is the error of those who need it.
+  // A label file that cannot be read is an error only for commands that need labels.
   if (const auto found = find_labels(model, file, {}); found && !found->file.empty()) {
     info.labels = found->labels;
     info.labels_source = fs::path(found->file).filename().string() + " beside it";

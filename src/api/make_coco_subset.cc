@@ -32,7 +32,7 @@ Result<void> check(const CocoSubsetOptions& options) {
   return {};
 }
 
-/// A name out of a file becomes a path only where it stays in its folder.
+/// Whether a name from a file stays in its folder, so that it may become a path.
 bool is_safe_name(const std::string& name) {
   const fs::path path(name);
   if (path.empty() || path.is_absolute() || !path.has_filename()) return false;
@@ -40,11 +40,11 @@ bool is_safe_name(const std::string& name) {
          name.find('\0') == std::string::npos && name.find('\\') == std::string::npos;
 }
 
-/// Empty, or what is wrong with the file as this image.
+/// Says why the file is not this image; empty if it is.
 std::string find_fault(const Result<Image>& decoded, const CocoImage& image) {
   if (!decoded) return decoded.error().message;
   const bool upright = decoded->width == image.width && decoded->height == image.height;
-  // An orientation in the file turns the picture that the annotations are of.
+  // The annotations may be of the picture before its EXIF orientation is applied.
   const bool turned = decoded->width == image.height && decoded->height == image.width;
   if (upright || turned) return {};
   return fmt::format("{}x{} pixels, expected {}x{}", decoded->width, decoded->height, image.width,
@@ -76,7 +76,7 @@ class ImageFetcher {
     return {};
   }
 
-  /// One an image: empty, or why it could not be had.
+  /// One entry per image: empty, or why the image could not be fetched.
   [[nodiscard]] const std::vector<std::string>& faults() const { return faults_; }
 
  private:
@@ -102,7 +102,7 @@ class ImageFetcher {
     stop_ = true;
   }
 
-  /// errors: those that end everything; a fault of this image is noted.
+  /// errors: those that end the whole run; a fault of this image is only noted.
   [[nodiscard]] Result<void> fetch(HttpClient& client, std::size_t index) {
     const CocoImage& image = subset_.images[index];
     const std::string path = (folder_ / image.file_name).string();
@@ -112,7 +112,7 @@ class ImageFetcher {
         ++kept_;
         return {};
       }
-      // A download that was cut short is replaced, a picture is not.
+      // A download that was cut short is replaced, a complete picture is not.
       if (picture && !options_.overwrite) {
         faults_[index] = "is there and is another image; --force overwrites it";
         return {};
@@ -188,7 +188,7 @@ std::string write_annotations(const CocoSubset& subset) {
   return to_json_line(root) + "\n";
 }
 
-/// Takes the images with a fault out, naming them in the result.
+/// Removes the images with a fault and names them in the result.
 void drop_missing(const std::vector<std::string>& faults, CocoSubset& subset,
                   CocoSubsetResult& result) {
   std::set<std::int64_t> gone;

@@ -12,8 +12,8 @@
 namespace visionpress {
 namespace {
 
-/// NAME_labels.txt, with the scheme's part of NAME and without, then labels.txt, in the model's
-/// folder.
+/// Looks in the model's folder for NAME_labels.txt, with and without the scheme's part of NAME,
+/// then for labels.txt.
 std::string find_label_file(const std::string& model) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::path(model).parent_path();
@@ -31,7 +31,7 @@ std::string find_label_file(const std::string& model) {
   return {};
 }
 
-/// A vector of one value a class: every axis but one is 1.
+/// The number of classes of a vector with one value per class: every axis but one is 1.
 std::size_t count_classes(const Shape& shape) {
   std::size_t classes = 0;
   for (const std::int64_t size : shape) {
@@ -70,8 +70,8 @@ void recognise_task(const std::vector<Shape>& shapes, std::size_t label_count,
   }
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     const std::size_t classes = count_classes(shapes[i]);
-    // Without labels only a lone vector is taken for classes: landmarks and embeddings are vectors
-    // too.
+    // Without labels, a vector counts as classes only if it is the only output: landmarks and
+    // embeddings are vectors too.
     if (classes == 0 || (label_count > 0 ? classes != label_count : shapes.size() > 1)) continue;
     runner.task = ModelTask::Classification;
     runner.class_output = i;
@@ -117,7 +117,8 @@ void warn_of_label_order(const FoundLabels& found, OpenedModel& model) {
   }
 }
 
-/// Says what the input is where it can be no image, whatever its size: a vector, a table, a row.
+/// Fails where the input cannot be an image at any size, and says what it is: a vector, a table, a
+/// row.
 Result<void> check_image_input(const Graph& graph) {
   if (graph.inputs.empty()) return {};
   const Tensor& input = graph.tensor(graph.inputs.front());
@@ -130,8 +131,8 @@ Result<void> check_image_input(const Graph& graph) {
               input.name, name_of(input.dtype), to_string(input.shape));
 }
 
-/// The order of a picture's values: some files of N,H,W,C tensors take N,C,H,W and transpose it
-/// first.
+/// The order of a picture's values. Some files with N,H,W,C tensors take N,C,H,W input and
+/// transpose it first.
 Layout picture_layout(const Graph& graph, const Shape& input) {
   const InputInfo& info = graph.input_info;
   const bool is_planar = input.size() == 4 && input[1] == info.channels &&
@@ -153,7 +154,7 @@ Result<void> compile_graph(ModelRunner& runner, const std::string& path,
   VP_ASSIGN_OR_RETURN(Executor executor, Executor::create(graph, executor_options));
   runner.executor.emplace(std::move(executor));
   VP_ASSIGN_OR_RETURN(const FoundLabels found, find_labels(runner.model, path, options.labels));
-  // A file may leave the shapes of its outputs open; one run settles them.
+  // A file may leave the shapes of its outputs open; one run decides them.
   VP_ASSIGN_OR_RETURN(Session session, runner.executor->make_session(options.threads));
   const std::vector<float> zeros(count_input_values(runner), 0.0F);
   VP_RETURN_IF_ERROR(session.run(zeros));

@@ -1,6 +1,6 @@
 #pragma once
 
-// A model that is ready to look at images: opened, compiled, with its labels and preprocessing.
+// A model that is ready for images: opened and compiled, with its labels and preprocessing.
 
 #include <optional>
 #include <string>
@@ -16,12 +16,12 @@
 namespace visionpress {
 
 struct RunnerOptions {
-  std::string labels = {};  ///< label file; empty: in the model, else beside it
+  std::string labels = {};  ///< label file; empty: in the model, else next to it
   Arithmetic arithmetic = Arithmetic::Runtime;
   PreprocessOptions preprocess = {};
   bool crops = false;        ///< classifiers will be given boxes, not whole images
   int threads = 1;           ///< most that any run will use
-  PackageHint package = {};  ///< of a model that comes in no package
+  PackageHint package = {};  ///< used for a model that is not in a package
 };
 
 /// What the outputs mean.
@@ -36,7 +36,7 @@ struct ModelRunner {
   /// that cannot be run; all name their file.
   [[nodiscard]] static Result<ModelRunner> create(const std::string& path,
                                                   const RunnerOptions& options);
-  /// Of a model that is open already.
+  /// The same for a model that is already open.
   [[nodiscard]] static Result<ModelRunner> create(OpenedModel model, const RunnerOptions& options);
 
   OpenedModel model = {};
@@ -46,12 +46,12 @@ struct ModelRunner {
   std::size_t class_output = 0;          ///< Classification: the output with the classes' values
   Head head = {};                        ///< Detection
   std::size_t class_count = 0;           ///< Detection and Classification
-  std::vector<std::string> labels = {};  ///< empty where nobody names them; else one a class
+  std::vector<std::string> labels = {};  ///< empty if there are none; else one per class
   Preprocess preprocess = {};
 };
 
-/// Whether a model that is open has an image input and nothing says how its pixels are scaled, by
-/// the rule of ModelRunner but for outputs whose shapes only a run would settle.
+/// Whether an open model has an image input and nothing says how its pixels are scaled. Follows the
+/// rule of ModelRunner, but ignores outputs whose shapes only a run decides.
 [[nodiscard]] bool guesses_range(const OpenedModel& model, std::size_t label_count);
 
 struct FoundLabels {
@@ -59,16 +59,16 @@ struct FoundLabels {
   std::string file = {};  ///< empty: in the model or its package
 };
 
-/// The labels of a model that is open: of the file `given`, else its own, its package's, or those
-/// of a file beside it; none where nobody names them. errors: as load_labels.
+/// The labels of an open model: from the file `given`, else from the model, its package, or a file
+/// next to it. Empty if none of them has labels. errors: as load_labels.
 [[nodiscard]] Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& path,
                                               const std::string& given);
 
-/// What opening the model had to say, and whether its classes have names.
+/// Warnings from opening the model, and one if its classes have no names.
 [[nodiscard]] std::vector<std::string> list_warnings(const ModelRunner& runner);
 
-/// A label file: a tag a line, empty lines at the end left out. errors: Io, Malformed for an empty
-/// one.
+/// Reads a label file: one tag per line, without empty lines at the end. errors: Io, Malformed for
+/// an empty file.
 [[nodiscard]] Result<std::vector<std::string>> load_labels(const std::string& path);
 
 }  // namespace visionpress

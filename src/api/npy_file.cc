@@ -11,7 +11,7 @@ Result<void> write_npy(const std::string& path, const Shape& shape, std::span<co
   std::string header = fmt::format("{{'descr': '<f4', 'fortran_order': False, 'shape': ({}{}), }}",
                                    fmt::join(shape, ", "), shape.size() == 1 ? "," : "");
   constexpr std::size_t kPrefix = 10;     // magic, version, length
-  constexpr std::size_t kAlignment = 64;  // of the values in the file
+  constexpr std::size_t kAlignment = 64;  // of the values' offset in the file
   header.append((kAlignment - (kPrefix + header.size() + 1) % kAlignment) % kAlignment, ' ');
   header += '\n';
   std::string head("\x93NUMPY\x01\x00", 8);

@@ -33,7 +33,7 @@ void warn_of_package(const OpenedModel& model, std::vector<std::string>& warning
   if (!model.package || model.package->labels.empty()) return;
   if (!model.graph().labels.empty()) return;
   const ExportPackage& package = *model.package;
-  // A folder's labels stay where they are, and the new file is written beside the folder.
+  // A folder's labels stay where they are, and the new file is written next to the folder.
   std::string advice = fmt::format("keep {} beside it", package.labels_entry);
   if (model.files.kind() == FileSet::Kind::Folder && !package.labels_entry.empty()) {
     advice = fmt::format("give --labels {}", model.files.path_of(package.labels_entry));

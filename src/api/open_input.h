@@ -1,6 +1,6 @@
 #pragma once
 
-// How commands open the models that they are given.
+// Opens the models that commands are given.
 
 #include <array>
 #include <cstdint>
@@ -15,18 +15,19 @@
 
 namespace visionpress {
 
-/// open_model, and a warning of weights that hold NaN or infinity: a pass over all values.
+/// Calls open_model and warns of weights that hold NaN or infinity. cost: one pass over all values.
 /// errors: as open_model.
 [[nodiscard]] Result<OpenedModel> open_input(const std::string& path,
                                              const ReadOptions& options = {});
 
-/// What of the preprocessing decides how the model is read.
+/// The part of the preprocessing options that affects how the model is read.
 [[nodiscard]] ReadOptions read_options(const PreprocessOptions& preprocess);
-/// input_size: width and height, as options of the API have it.
+/// input_size: width and height, as in the options of the API.
 [[nodiscard]] ReadOptions read_options(const std::optional<std::array<std::int64_t, 2>>& input_size,
                                        const std::vector<InputSetting>& settings = {});
 
-/// For a file of the model alone: says which labels of its package are no part of it.
+/// For a command that writes only the model: warns that labels of its package are not part of the
+/// new file.
 void warn_of_package(const OpenedModel& model, std::vector<std::string>& warnings);
 
 }  // namespace visionpress

@@ -21,10 +21,10 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// "._x.jpg" is what macOS leaves beside x.jpg.
+/// macOS leaves "._x.jpg" next to x.jpg.
 bool is_hidden(const fs::path& path) { return path.filename().native().starts_with("."); }
 
-/// The pictures that stand in a folder, by name.
+/// The pictures in a folder, sorted by name.
 Result<std::vector<std::string>> list_pictures(const std::string& folder) {
   std::error_code code;
   std::vector<std::string> pictures;
@@ -58,13 +58,14 @@ Result<std::vector<std::string>> expand_folders(const std::vector<std::string>& 
   return images;
 }
 
-/// Where an image's copy goes.
+/// The path of an image's copy.
 std::string name_copy(const std::string& image, const PredictOptions& options) {
   return std::filesystem::path(options.draw) /
          (std::filesystem::path(image).stem().string() + ".png");
 }
 
-/// Before the first copy is drawn, so that a name that exists leaves no part of the copies behind.
+/// Checks all names before the first copy is drawn, so that an existing file does not leave half of
+/// the copies behind.
 Result<void> check_copies_are_new(const std::vector<std::string>& images,
                                   const PredictOptions& options) {
   std::size_t count = 0;
@@ -217,7 +218,7 @@ Result<void> prepare_drawing(const std::string& model, const ModelRunner& runner
   return make_folder(options.draw);
 }
 
-/// What is seen in each image, on its way into the result.
+/// Collects the predictions of each image into the result.
 class Seeing {
  public:
   Seeing(const ModelRunner& runner, const PredictOptions& options,
@@ -249,8 +250,8 @@ class Seeing {
     return options_.draw.empty() ? Result<void>() : draw_copy(*part.pixels, image, options_);
   }
 
-  /// Says so where a classifier's values are not shares of 1: the words around them ("probability"
-  /// in JSON and CSV, --probability) would make them more than they are.
+  /// Warns if a classifier's values are not shares of 1, since reports call them probabilities
+  /// ("probability" in JSON and CSV, --probability).
   void warn_of_values() {
     if (!is_seen_) return;
     if (lowest_ < 0.0 || highest_ > 1.0) {
@@ -264,7 +265,7 @@ class Seeing {
     }
   }
 
-  /// The rest is called from one thread at a time.
+  /// This and the functions below are called from one thread at a time.
   void note_bad(std::size_t image, const Error& error) {
     result_.images[image].error = in_file(error, result_.images[image].file).value();
   }
@@ -277,7 +278,7 @@ class Seeing {
     }
   }
 
-  /// Says which images the network had no numbers for.
+  /// Warns of images for which the network gave NaN or infinity.
   void warn_of_not_finite() {
     for (std::size_t i = 0; i < not_finite_.size(); ++i) {
       if (not_finite_[i] == 0) continue;
@@ -309,13 +310,13 @@ class Seeing {
   const OnPrediction& on_prediction_;
   PredictResult& result_;
   std::vector<bool> done_;
-  std::vector<std::size_t> not_finite_;  ///< for each image: such values of all outputs
+  std::vector<std::size_t> not_finite_;  ///< per image: NaN or infinite values of all outputs
   std::size_t next_ = 0;
   std::mutex mutex_ = {};  ///< of what follows: a classifier's values of all images
   bool is_seen_ = false;
   double lowest_ = 0.0;
   double highest_ = 0.0;
-  double farthest_sum_ = 1.0;  ///< of one image, farthest from 1
+  double farthest_sum_ = 1.0;  ///< the sum of one image's values that is farthest from 1
 };
 
 }  // namespace

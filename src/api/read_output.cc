@@ -31,7 +31,7 @@ std::vector<Prediction> find_classes(const ModelRunner& runner, const OutputView
                                      const ImageSize& size, std::size_t top) {
   std::vector<std::size_t> order(output.values.size());
   std::iota(order.begin(), order.end(), std::size_t{0});
-  // NaN would break the order, so it counts as the least.
+  // NaN has no place in an order, so it counts as the smallest value.
   const auto value = [&output](std::size_t i) {
     return std::isnan(output.values[i]) ? -std::numeric_limits<float>::infinity()
                                         : output.values[i];

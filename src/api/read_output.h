@@ -1,6 +1,7 @@
 #pragma once
 
-// What a model's outputs say of an image, in words: the same for files and for requests.
+// Turns a model's outputs for an image into predictions, in the same way for files and for
+// requests.
 
 #include <cstddef>
 #include <span>
@@ -13,22 +14,22 @@
 namespace visionpress {
 
 struct ReadOutputOptions {
-  double probability = 0.0;  ///< detections above it
+  double probability = 0.0;  ///< detections above this are returned
   double nms_iou = 0.0;
   std::size_t max_detections = 0;  ///< 0: all
   std::size_t top = 0;             ///< classes of a classifier; 0: all
 };
 
-/// What of which image the network was given.
+/// The part of an image that the network was given.
 struct Seen {
   ImageSize size = {};       ///< the upright image's
-  Placement placement = {};  ///< of the network's input in it
+  Placement placement = {};  ///< of the network's input in the image
 };
 
-/// How many values are NaN or infinite: a sound network gives none.
+/// Counts values that are NaN or infinite: a sound network gives none.
 [[nodiscard]] std::size_t count_not_finite(std::span<const float> values);
 
-/// The same in all outputs that the runner's task reads.
+/// The same over all outputs that the runner's task reads.
 [[nodiscard]] std::size_t count_not_finite(const ModelRunner& runner,
                                            const std::vector<OutputView>& outputs);
 

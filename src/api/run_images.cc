@@ -11,7 +11,7 @@
 namespace visionpress {
 namespace {
 
-/// What each thread has of its own.
+/// The state of one thread.
 struct Worker {
   Session session;
   std::vector<float> input;
@@ -34,7 +34,7 @@ Result<void> run_image(const ModelRunner& runner, const Image& image, std::size_
   return {};
 }
 
-/// One for each thread that has an image to do.
+/// Makes one worker for each thread that has an image to process.
 Result<std::vector<Worker>> make_workers(const ModelRunner& runner, std::size_t images,
                                          int threads) {
   const std::size_t count =
@@ -86,8 +86,8 @@ Result<void> run_images(const ModelRunner& runner, const std::vector<std::string
     }
   };
   {
-    // Threads of their own, not a team: to a Session, each is then the first thread of a team of
-    // one.
+    // These are plain threads and not an OpenMP team: a Session sees each as the first thread of a
+    // team of one.
     std::vector<std::jthread> others;
     for (std::size_t i = 1; i < workers.size(); ++i)
       others.emplace_back(work, std::ref(workers[i]));

@@ -1,6 +1,6 @@
 #pragma once
 
-// Many images through one model, one image a thread.
+// Runs many images through one model, one image per thread.
 
 #include <functional>
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace visionpress {
 
-/// One image with the network's outputs for one part of it, borrowed for the call.
+/// The network's outputs for one part of an image, with the image; borrowed for the call.
 struct SeenPart {
   std::size_t image = 0;
   std::size_t part = 0;
@@ -23,26 +23,26 @@ struct SeenPart {
   const std::vector<OutputView>* outputs = nullptr;
 };
 
-/// The parts of an image that go through the network; the whole image where it is not set.
+/// Gives the parts of an image that go through the network. Not set: the whole image.
 using PartsOf = std::function<std::vector<ImageView>(std::size_t image, const Image& pixels)>;
-/// Called for each part; for one image from one thread, for several images at the same time.
+/// Called for each part; by one thread for the parts of one image, by several threads at the same
+/// time for different images.
 using OnPart = std::function<Result<void>(const SeenPart&)>;
 
 struct RunImagesOptions {
   int threads = 1;
   Progress progress = {};
-  std::string what = {};  ///< said with the progress
-  /// Called, from one thread at a time, for an image that cannot be decoded, which is then passed
-  /// over. Not set: such an image ends the run.
+  std::string what = {};  ///< name of the work, passed to the progress callback
+  /// Called, from one thread at a time, for an image that cannot be decoded; the run then skips it.
+  /// Not set: such an image ends the run.
   std::function<void(std::size_t image, const Error& error)> on_bad = {};
-  std::string bad_hint = {};  ///< ends the message of such an image where on_bad is not set
-  /// Called, from one thread at a time, when nothing more comes of an image that has not ended the
-  /// run.
+  std::string bad_hint = {};  ///< ends the error message of such an image if on_bad is not set
+  /// Called, from one thread at a time, when an image is finished, unless it ended the run.
   std::function<void(std::size_t image)> on_done = {};
 };
 
-/// Decodes, preprocesses and runs every image. errors: that of the first image in order that has
-/// one, at any number of threads.
+/// Decodes, preprocesses and runs every image. errors: the error of the first failing image in
+/// order, for any number of threads.
 [[nodiscard]] Result<void> run_images(const ModelRunner& runner,
                                       const std::vector<std::string>& paths,
                                       const PartsOf& parts_of, const OnPart& on_part,

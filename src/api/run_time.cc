@@ -18,7 +18,7 @@ RunTime summarize_times(std::span<double> times) {
 }
 
 bool is_disturbed(double other_cores, int threads, int core_count) {
-  // Daemons and the measuring itself take some percent of a core on any machine.
+  // Daemons and the measurement itself take some percent of a core on any machine.
   constexpr double kUsual = 0.25;
   return other_cores > kUsual && other_cores + threads > core_count + kUsual;
 }
@@ -29,7 +29,7 @@ Result<RunTime> measure_run(const Executor& executor, std::span<const float> inp
   constexpr std::size_t kRuns = 20;
   // Small networks run until the kernel's ticks of 10 ms tell how busy the machine was.
   constexpr auto kShortest = std::chrono::milliseconds(200);
-  constexpr auto kLongest = std::chrono::seconds(3);  // a network of seconds needs no twenty runs
+  constexpr auto kLongest = std::chrono::seconds(3);  // a network that takes seconds needs few runs
   VP_ASSIGN_OR_RETURN(Session session, executor.make_session(threads));
   for (int i = 0; i < kWarmUps; ++i) VP_RETURN_IF_ERROR(session.run(input));
   std::vector<double> times;

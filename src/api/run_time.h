@@ -1,6 +1,6 @@
 #pragma once
 
-// How long a network takes, by running it.
+// Measures how long a network takes.
 
 #include <span>
 
@@ -15,11 +15,12 @@ namespace visionpress {
 [[nodiscard]] Result<RunTime> measure_run(const Executor& executor, std::span<const float> input,
                                           int threads);
 
-/// times: milliseconds, one per run, at least one; reordered.
+/// The median and quartiles of the times. times: milliseconds, one per run, at least one;
+/// reordered.
 [[nodiscard]] RunTime summarize_times(std::span<double> times);
 
-/// Whether `threads` threads and `other_cores` busy cores of other programs need more than the
-/// machine has.
+/// Whether `threads` threads and the `other_cores` cores that other programs kept busy are more
+/// than the machine has.
 [[nodiscard]] bool is_disturbed(double other_cores, int threads, int core_count);
 
 }  // namespace visionpress

@@ -26,8 +26,8 @@ constexpr std::uint64_t kPictureBytes = std::uint64_t{320} << 20;
 
 using Found = Result<std::vector<EndpointPrediction>>;
 
-/// What looks at images: for each of the endpoint's workers a session and its input, since a
-/// session that wandered between threads would leave buffers in each.
+/// Runs the model on images. Each of the endpoint's workers has its own session and input, since a
+/// session that moved between threads would leave buffers in each.
 class ImageReader {
  public:
   static Result<std::unique_ptr<ImageReader>> create(const ModelRunner& runner,
@@ -48,8 +48,8 @@ class ImageReader {
   ImageReader(const ModelRunner& runner, const ReadOutputOptions& options)
       : runner_(runner), options_(options) {}
 
-  /// bytes: an image file. Decoded here, by a worker, so that at most a worker's number of pictures
-  /// is in memory.
+  /// bytes: an image file. A worker decodes the image here, so that memory holds at most one
+  /// picture per worker.
   Found look_at(Bytes bytes, std::size_t worker, const Stop& stop) {
     VP_ASSIGN_OR_RETURN(const ImageSize size, read_image_size(bytes));
     if (std::max(size.width, size.height) > kLongestSide) {
@@ -116,7 +116,7 @@ class ImageReader {
   const ModelRunner& runner_;
   const ReadOutputOptions options_;
   std::vector<Place> places_ = {};
-  std::unordered_map<std::string, int> lines_ = {};  ///< in the label file, of each tag
+  std::unordered_map<std::string, int> lines_ = {};  ///< the line of each tag in the label file
 };
 
 Result<void> check(const ServeOptions& options) {

@@ -57,8 +57,8 @@ Result<void> check_payload(const WeightRef& weight, std::int64_t count) {
   return {};
 }
 
-/// Elements [begin, begin + count) as codes of one byte: the payload's own bytes where it holds
-/// such, else unpacked into `buffer`.
+/// Elements [begin, begin + count) as codes of one byte: the payload's own bytes if its codes are
+/// whole, else unpacked into `buffer`.
 Bytes view_codes(const WeightRef& weight, std::size_t begin, std::size_t count,
                  MutableBytes buffer) {
   if (!is_packed(weight) || weight.code.bits == 8) return weight.payload.subspan(begin, count);
@@ -68,7 +68,7 @@ Bytes view_codes(const WeightRef& weight, std::size_t begin, std::size_t count,
   return codes;
 }
 
-/// Whole codes of fewer than 8 bits could be out of their range; packed ones cannot.
+/// Checks the range of whole codes of fewer than 8 bits; packed codes cannot leave their range.
 Result<void> check_codes(const WeightRef& weight) {
   const int bits = weight.code.bits;
   if (is_packed(weight) || bits >= 8) return {};
@@ -116,7 +116,7 @@ void decode_part(const WeightRef& weight, std::size_t begin, std::span<float> ou
     decode_linear_part(weight, begin, codes, out);
     return;
   }
-  // Whole codes may exceed the table; check_codes has looked at them.
+  // Whole codes could exceed the table; check_codes has excluded that.
   decode_palette_part(weight.code, codes, out);
 }
 

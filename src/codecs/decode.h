@@ -17,25 +17,25 @@ namespace visionpress {
 [[nodiscard]] Result<void> decode_weight(const WeightRef& weight, std::span<float> out,
                                          int threads = 1);
 
-/// Elements that decode_part gives at most in one call.
+/// Most elements that decode_part decodes in one call.
 inline constexpr std::size_t kMaxDecodePart = 16384;
 
-/// Elements [begin, begin + out.size()) of a weight that check_weight has accepted.
+/// Decodes elements [begin, begin + out.size()) of a weight that check_weight has accepted.
 /// begin: a multiple of 8, so that packed codes begin at a byte.  out: at most kMaxDecodePart.
 void decode_part(const WeightRef& weight, std::size_t begin, std::span<float> out);
 
-/// The values of a whole weight. Float32 payloads that are aligned are still copied: callers keep
-/// them.
+/// The values of a whole weight. Aligned Float32 payloads are copied too, since callers keep the
+/// result.
 [[nodiscard]] Result<std::vector<float>> load_weight(const WeightRef& weight, int threads = 1);
 
-/// The values of a Float32 weight where they lie, without a copy; nothing for any other encoding.
+/// The values of a Float32 weight in place, without a copy; nothing for any other encoding.
 [[nodiscard]] std::optional<FloatView> view_weight(const WeightRef& weight);
 
-/// The codes of a Linear or Table weight, one a byte (signed ones as their two's complement byte).
+/// The codes of a Linear or Table weight, one per byte (signed codes as two's complement).
 [[nodiscard]] Result<std::vector<std::uint8_t>> load_codes(const WeightRef& weight);
 
-/// Checks payload length, scale counts and table length against shape and bits:
-/// what decoding relies on. Readers, below codecs, check their own files in their own words.
+/// Checks payload length, scale counts and table length against shape and bits;
+/// decoding relies on them. Readers lie below this layer and check their files themselves.
 [[nodiscard]] Result<void> check_weight(const WeightRef& weight);
 
 }  // namespace visionpress

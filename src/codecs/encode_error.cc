@@ -50,7 +50,7 @@ std::size_t count_saturated(FloatView weights, std::span<const float> decoded) {
   return count;
 }
 
-/// Contiguous elements of one channel; all of them where there is one scale.
+/// Number of contiguous elements with one scale; all elements where there is one scale.
 std::size_t count_inner(const WeightRef& weight) {
   if (weight.code.scales.size() == 1)
     return static_cast<std::size_t>(element_count(weight.shape).value_or(0));

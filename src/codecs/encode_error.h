@@ -1,6 +1,6 @@
 #pragma once
 
-// What codes lost, from the sums of an encoder's own pass or measured afterwards.
+// The loss of codes, from the sums of an encoder's own pass or measured afterwards.
 
 #include <cstddef>
 #include <span>
@@ -12,7 +12,7 @@
 
 namespace visionpress {
 
-/// What the codes of one weight lost.
+/// The loss of one weight's codes.
 struct EncodeError {
   double snr_db = 0.0;   ///< 10 log10(sum w^2 / sum (w - decoded)^2); infinity when equal
   double max_abs = 0.0;  ///< largest |w - decoded|
@@ -21,18 +21,19 @@ struct EncodeError {
   std::size_t saturated = 0;  ///< fp16: values beyond +-65504 that became +-65504
 };
 
-/// Elements whose sums are taken in one piece. Sums of longer runs are the sums of their pieces in
-/// order, so that any number of threads adds the same numbers in the same order.
+/// Elements that are summed in one piece. Longer runs add the sums of their pieces in order, so
+/// that any number of threads adds the same numbers in the same order.
 inline constexpr std::size_t kSumPiece = std::size_t{1} << 16;
 
-/// The figures that `sums` stand for. max_steps is the caller's: only it knows the step.
+/// The figures computed from `sums`. max_steps is the caller's: only it knows the step.
 [[nodiscard]] EncodeError make_encode_error(const ErrorSums& sums, double max_steps);
 
-/// Checks what every encoder is promised about its input's size.
+/// Checks that the input's size fits its shape, as every encoder may assume.
 /// returns: the element count. errors: InvalidArgument.
 [[nodiscard]] Result<std::size_t> check_encode_input(FloatView weights, const Shape& shape);
 
-/// InvalidArgument naming the first value that is not a finite number. weights: has one.
+/// Makes the InvalidArgument error that names the first value that is not finite. weights: holds
+/// one.
 [[nodiscard]] tl::unexpected<Error> fail_not_finite(FloatView weights);
 
 /// Compares an encoded weight with the values it was made from.

@@ -1,7 +1,8 @@
 #pragma once
 
 // The families of forms: fp16, linear. A family is one file in this folder that encodes to all of
-// its forms, bits as data. A name that users may ask for is a row of its family's table.
+// its forms; the number of bits is data. Each name that users may request is one row of its
+// family's table.
 //
 //   const OfferedForm* offered = find_offered("linear-8");
 //   auto encoded = find_family(offered->form)->encode(weights, shape, offered->form, {});
@@ -18,17 +19,17 @@
 
 namespace visionpress {
 
-/// What an encoder may use beside the form.
+/// Options of an encoder in addition to the form.
 struct EncodeOptions {
   int channel_axis = 0;  ///< the axis of the shape that Granularity::Channel means
-  /// Linear codes: halves between two codes go away from zero, as TensorFlow 1.12 rounded; else to
-  /// the even code.
+  /// Linear codes: a value halfway between two codes is rounded away from zero, as TensorFlow 1.12
+  /// did; else to the even code.
   bool ties_away = false;
   int threads = 1;               ///< the result does not depend on it
   EncodeError* error = nullptr;  ///< not null: filled in the encoder's own pass over the weights
 };
 
-/// A form that users may ask for by its name (name_of).
+/// A form that users may request by its name (name_of).
 struct OfferedForm {
   Form form = {};
   std::string_view help = {};  ///< one line
@@ -39,7 +40,7 @@ struct Family {
   Encoding encoding;
   int least_bits;  ///< the encoder takes least_bits..most_bits
   int most_bits;
-  std::size_t min_elements;  ///< smaller weights stay as they are unless asked
+  std::size_t min_elements;  ///< smaller weights stay as they are by default
   std::span<const OfferedForm> offered;
   /// weights: row-major of `shape`, finite, at any alignment.  form: of this family.
   /// errors: InvalidArgument for NaN or infinity, where `shape` does not fit them, and for a form
@@ -48,15 +49,15 @@ struct Family {
                                   const EncodeOptions& options);
 };
 
-/// In the order of the help.
+/// All families, in the order of the help.
 [[nodiscard]] std::span<const Family> all_families();
 
 /// The family that encodes to `form`; null where there is none.
 [[nodiscard]] const Family* find_family(const Form& form);
 
-/// Every form that users may ask for, in the order of the help.
+/// Every form that users may request, in the order of the help.
 [[nodiscard]] std::span<const OfferedForm> all_offered();
-/// errors: null for a name that is not offered.
+/// returns: null for a name that is not offered.
 [[nodiscard]] const OfferedForm* find_offered(std::string_view name);
 
 }  // namespace visionpress

@@ -34,8 +34,8 @@ Result<EncodedWeight> encode_fp16(FloatView weights, const Shape& shape, const F
   });
   ErrorSums sums;
   for (const ErrorSums& piece : pieces) sums.add(piece);
-  // One NaN or infinity among the values makes the sum of squares such; finite floats cannot: their
-  // squares stay below 2^256 and doubles reach 2^1024.
+  // The sum of squares is not finite exactly if a value is not: squares of finite floats stay below
+  // 2^256, and doubles reach 2^1024.
   if (!std::isfinite(sums.signal)) return fail_not_finite(weights);
   if (options.error != nullptr) {
     *options.error = make_encode_error(sums, static_cast<double>(sums.max_steps));

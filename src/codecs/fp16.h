@@ -8,7 +8,7 @@ namespace visionpress {
 /// TensorFlow Lite's converter: an infinite weight would make every output NaN.
 [[nodiscard]] Family fp16_family();
 
-/// What halves would lose, without making them. weights: finite.
+/// Measures the loss of halves without storing them. weights: finite.
 [[nodiscard]] EncodeError measure_halves(FloatView weights, int threads);
 
 /// decode_part (decode.h) of a Float16 weight.

@@ -24,7 +24,7 @@ struct Grid {
   int threads = 1;
 };
 
-/// errors: InvalidArgument for bits that the family does not have, and for blocks.
+/// errors: InvalidArgument for a number of bits that the family does not have, and for blocks.
 Result<Grid> make_grid(const Form& form, const EncodeOptions& options) {
   const int least_bits = form.is_signed ? 2 : 1;  // the signed codes of 1 bit are -1 and 0
   if (form.encoding != Encoding::Linear || form.bits < least_bits || form.bits > 8) {
@@ -59,7 +59,7 @@ Result<AxisSplit> read_layout(const Shape& shape, const Form& form, const Encode
 /// Why a channel could not be encoded.
 enum class Fault : std::uint8_t { None, NotFinite, TooWide };
 
-/// Everything about one channel that is not its codes.
+/// Everything about one channel except its codes.
 struct Channel {
   LinearStep step = {};
   ErrorSums sums = {};
@@ -72,7 +72,8 @@ void join_range(const ValueRange& next, ValueRange* range) {
   range->finite = range->finite && next.finite;
 }
 
-/// The step of a channel whose values span `range`, so that the ends are exact but for rounding.
+/// Chooses the step of a channel whose values span `range`, so that both ends are exact apart from
+/// rounding.
 void choose_step(const ValueRange& range, const Grid& grid, Channel* channel) {
   if (!range.finite) {
     channel->fault = Fault::NotFinite;
@@ -80,10 +81,10 @@ void choose_step(const ValueRange& range, const Grid& grid, Channel* channel) {
   }
   const double min = range.min;
   const double max = range.max;
-  // A step is a normal float: its reciprocal is then one too. Narrower channels lose nothing that
-  // a float32 product would not lose.
+  // The step is a normal float, so that its reciprocal is one too. Narrower channels lose no more
+  // than a float32 product would lose.
   constexpr double kSmallestStep = std::numeric_limits<float>::min();
-  // A step that was rounded up may lead its last code past the largest float.
+  // A step that was rounded up may put its last code beyond the largest float.
   constexpr double kWidest = static_cast<double>(std::numeric_limits<float>::max()) / 2.0;
   const double magnitude = std::max(-min, max);
   if ((grid.is_signed ? magnitude : max - min) > kWidest) {
@@ -104,8 +105,8 @@ void choose_step(const ValueRange& range, const Grid& grid, Channel* channel) {
   }
 }
 
-/// Turns codes of values halfway between two steps away from zero; the encoders went to the even
-/// one. What is lost stays the same. As encode_linear, from products with the step's reciprocal.
+/// Moves codes of values halfway between two steps away from zero, where the encoders chose the
+/// even one. The loss stays the same. Like encode_linear, it multiplies by the step's reciprocal.
 void turn_ties_away(FloatView values, const Grid& grid, const LinearStep& step,
                     MutableBytes codes) {
   const float reciprocal = 1.0F / step.scale;
@@ -130,7 +131,7 @@ void encode_channel(FloatView values, const Grid& grid, MutableBytes codes, Chan
   if (grid.ties_away) turn_ties_away(values, grid, channel->step, codes);
 }
 
-/// As encode_channel, with the pieces shared out among threads.
+/// Does the same as encode_channel, with the pieces divided among threads.
 void encode_one_channel(FloatView values, const Grid& grid, MutableBytes codes, Channel* channel) {
   const std::size_t piece_count = (values.size() + kSumPiece - 1) / kSumPiece;
   const auto piece_size = [&](std::size_t i) {
@@ -156,8 +157,8 @@ void encode_one_channel(FloatView values, const Grid& grid, MutableBytes codes, 
   for (const ErrorSums& next : sums) channel->sums.add(next);
 }
 
-/// A channel whose values do not lie together is gathered, encoded and scattered: the same
-/// arithmetic as for contiguous ones.
+/// Gathers a channel whose values are not contiguous, encodes it and scatters its codes, with the
+/// same arithmetic as for contiguous channels.
 void encode_strided_channel(FloatView weights, const AxisSplit& layout, std::size_t index,
                             const Grid& grid, MutableBytes codes, Channel* channel) {
   std::vector<float> values(layout.outer * layout.inner);
@@ -186,7 +187,7 @@ Result<void> check_channels(FloatView weights, const std::vector<Channel>& chann
   return {};
 }
 
-/// The code and what it lost. channel_axis: 0 where there is one channel.
+/// Collects the code and its loss. channel_axis: 0 where there is one channel.
 WeightCode collect_code(const std::vector<Channel>& channels, const Form& form, int channel_axis,
                         EncodeError* error) {
   WeightCode code;
@@ -240,7 +241,7 @@ Result<EncodedWeight> encode_to_linear(FloatView weights, const Shape& shape, co
 
 // Decode.
 
-// Largest zero point of which code - zero_point is exact in float32 (24 bits of precision).
+// Largest zero point for which code - zero_point is exact in float32 (24 bits of precision).
 constexpr std::int32_t kMaxZeroPoint = (1 << 24) - 256;
 
 // Below this many contiguous elements of one channel, a kernel call costs more than a plain loop.

@@ -10,7 +10,8 @@
 namespace visionpress {
 namespace {
 
-/// Elements whose exponent bits are all ones: NaN where any bit of the fraction is one.
+/// Counts elements whose exponent bits are all ones: NaN if any bit of the fraction is one, else
+/// infinite.
 template <typename Bits>
 NotFiniteCount count_elements(Bytes payload, Bits exponent, Bits fraction) {
   NotFiniteCount count;

@@ -1,7 +1,7 @@
 #pragma once
 
-// Weights that hold NaN or infinity: a network with one gives NaN for every picture that reaches
-// it.
+// Weights that hold NaN or infinity: a network with one gives NaN for every picture whose values
+// reach it.
 
 #include <cstddef>
 #include <string>
@@ -15,11 +15,11 @@ struct NotFiniteCount {
   std::size_t infinite = 0;
 };
 
-/// Counts among stored floats; of codes among their scales, offsets and table entries.
+/// Counts in stored floats; for codes, in their scales, offsets and table entries.
 /// cost: one read of the payload.
 [[nodiscard]] NotFiniteCount count_not_finite(const WeightRef& stored);
 
-/// "2 NaN, 1 infinite"; empty where there is none.
+/// "2 NaN, 1 infinite"; empty where all are finite.
 [[nodiscard]] std::string describe(const NotFiniteCount& count);
 
 /// One line that names the weights of a graph which hold NaN or infinity, the first few with their

@@ -5,7 +5,7 @@
 
 namespace visionpress {
 
-// Tables of 2^bits values, one code per weight. They are read, not made.
+// Tables of 2^bits values, one code per weight. They are decoded only; no encoder makes them yet.
 
 /// errors: Malformed where the table does not have 2^bits entries.
 [[nodiscard]] Result<void> check_palette(const WeightCode& code);

@@ -32,7 +32,8 @@ struct ChannelSums {
   }
 };
 
-/// The channels of elements [begin, begin + count), whose channels repeat every channels * inner.
+/// Adds elements [begin, begin + count) to their channels' sums; channels repeat every channels *
+/// inner.
 void add_part(const WeightRef& encoded, FloatView weights, const AxisSplit& layout,
               std::size_t begin, std::size_t count, std::span<ChannelSums> sums) {
   std::array<float, kMaxDecodePart> buffer;  // uninitialised: decode_part writes what is read

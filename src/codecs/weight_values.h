@@ -1,6 +1,6 @@
 #pragma once
 
-// What single channels of a weight lose.
+// The loss of single channels of a weight.
 
 #include "base/float_view.h"
 #include "model/weight.h"
@@ -8,10 +8,10 @@
 
 namespace visionpress {
 
-/// What one figure for a whole weight hides: the largest channel drowns the others in it.
+/// Figures that one SNR for a whole weight would hide: its largest channel dominates that SNR.
 struct ChannelError {
   double median_snr_db = 0.0;  ///< over the channels that hold more than zeros
-  double lost_share = 0.0;  ///< of the values but 0: those that err by more than half of themselves
+  double lost_share = 0.0;  ///< share of the non-zero values whose error exceeds half of the value
 };
 
 /// Compares channel by channel along `channel_axis` of encoded.shape; a vector is one channel.

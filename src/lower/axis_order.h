@@ -1,6 +1,6 @@
 #pragma once
 
-// Axes by their number and by what they are: which one is the image's height, which the channels.
+// Axes by number and by meaning: which axis is the image's height, which holds the channels.
 
 #include <cstddef>
 
@@ -9,17 +9,17 @@
 
 namespace visionpress {
 
-/// An axis as a count from the outermost. axis: negative counts from the innermost.
+/// The axis counted from the outermost. axis: a negative one counts from the innermost.
 /// errors: Malformed when it lies outside `rank` axes.
 [[nodiscard]] Result<int> resolve_axis(int axis, std::size_t rank);
 
-/// The sizes of a tensor of four axes in the order N,H,W,C; those of any other rank as they are.
-/// The runner keeps values in this order, whatever the graph's layout.
+/// The sizes of a tensor of four axes in the order N,H,W,C; other ranks stay as they are. The
+/// runner keeps values in this order, whatever the graph's layout.
 [[nodiscard]] Shape physical_shape(const Shape& logical, Layout layout);
-/// The way back: in the order of the graph's layout.
+/// The inverse: the sizes in the order of the graph's layout.
 [[nodiscard]] Shape logical_shape(const Shape& physical, Layout layout);
 
-/// Whether a size is -1: known only in a run.
+/// Whether any size is -1, known only in a run.
 [[nodiscard]] bool is_open(const Shape& shape);
 
 }  // namespace visionpress

@@ -10,7 +10,7 @@ namespace {
 
 using Values = std::vector<double>;
 
-/// Nothing for functions that no size is computed by.
+/// Applies the function; nothing for functions that no graph computes sizes with.
 std::optional<double> unary(const Unary& op, double x) {
   const auto epsilon = static_cast<double>(op.beta);  // of Rsqrt and Inverse
   switch (op.kind) {
@@ -107,7 +107,7 @@ double binary(BinaryKind kind, double a, double b, FoldRounding rounding) {
   }
 }
 
-/// An axis as a count from the outermost; the operator's rule has checked it.
+/// The axis counted from the outermost; the operator's shape rule has checked it.
 std::size_t place_of(int axis, std::size_t rank) {
   return static_cast<std::size_t>(axis < 0 ? axis + static_cast<int>(rank) : axis);
 }
@@ -146,7 +146,7 @@ Values fold_binary(BinaryKind kind, const FoldOperand& a, const FoldOperand& b, 
   return result;
 }
 
-/// From the left, as AddN has more than two operands.
+/// Folds from the left, since AddN has more than two operands.
 Values fold_many(BinaryKind kind, const std::vector<FoldOperand>& operands, const Shape& shape,
                  FoldRounding rounding) {
   Values result = fold_binary(kind, operands[0], operands[1], shape, rounding);
@@ -208,7 +208,7 @@ std::optional<Values> fold_gather(std::size_t axis, const FoldOperand& x,
   return result;
 }
 
-/// An unknown condition leaves all of it to the run.
+/// If any part of the condition is unknown, the whole result is left to the run.
 std::optional<Values> fold_select(const std::vector<FoldOperand>& operands, const Shape& shape) {
   const FoldOperand& condition = operands[0];
   if (std::ranges::any_of(condition.values, [](double v) { return std::isnan(v); }))
@@ -222,7 +222,7 @@ std::optional<Values> fold_select(const std::vector<FoldOperand>& operands, cons
   return result;
 }
 
-/// One more value of a sum, a product, an extreme; NaN, an unknown value, stays.
+/// Adds one value to a sum, product or extreme. NaN, an unknown value, makes the total unknown.
 double reduce_step(ReduceKind kind, double total, double value) {
   if (std::isnan(total) || std::isnan(value)) return std::numeric_limits<double>::quiet_NaN();
   switch (kind) {
@@ -353,7 +353,7 @@ std::optional<std::vector<double>> fold(const Op& op, const std::vector<FoldOper
       value = static_cast<double>(static_cast<float>(value));
     if (type.rounding != FoldRounding::Whole) continue;
     value = std::trunc(value);
-    if (value < type.least || value > type.most) return std::nullopt;  // NaN, not known, passes
+    if (value < type.least || value > type.most) return std::nullopt;  // NaN (unknown) passes
   }
   return result;
 }

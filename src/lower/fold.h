@@ -1,9 +1,9 @@
 #pragma once
 
-// Constant folding: an operator on values that are known before a run. Readers work out the sizes
-// and scalars that graphs compute, conversion the constants that nothing else is read for. One
-// result per element in double, rounded once to the type of the result, as TensorFlow computes
-// whole numbers: an integer quotient is cut towards zero, a floor quotient is not.
+// Constant folding: an operator on values that are known before a run. Readers use it for sizes and
+// scalars that graphs compute, conversion for operators that read only constants. Each element is
+// computed in double and rounded once to the type of the result. Whole numbers follow TensorFlow:
+// an integer quotient is cut towards zero, a floor quotient is not.
 
 #include <cstdint>
 #include <optional>
@@ -20,15 +20,16 @@ enum class FoldRounding : std::uint8_t {
   Whole,    ///< cut towards zero: integers and truth values
 };
 
-/// What the elements of a result may be.
+/// The values that the elements of a result may have.
 struct FoldType {
   FoldRounding rounding = FoldRounding::Float32;
-  /// Of Whole: what the type holds. Beyond 2^53 a double holds no integer exactly.
+  /// Whole: the type's range. Doubles do not hold every integer beyond 2^53.
   double least = -9007199254740992.0;
   double most = 9007199254740992.0;
 };
 
-/// Of a tensor of this type; whole numbers without a narrower range for those that are none.
+/// The FoldType of a tensor of this type. Types without an entry of their own (int64, truth values)
+/// are whole numbers of the widest range.
 [[nodiscard]] FoldType fold_type_of(DType dtype);
 
 /// A constant operand, row-major.
@@ -37,11 +38,11 @@ struct FoldOperand {
   const std::vector<double>& values;
 };
 
-/// The one result of `op`, row-major; an unknown integer (NaN) gives an unknown one.
+/// Computes the one result of `op`, row-major. NaN stands for an unknown integer; a result that
+/// depends on one is NaN too.
 /// shape: the result's, by the operator's shape rule; no size is open.
-/// returns: nothing for operators that are not computed here, for results that their operands do
-/// not settle, and for whole numbers that their type does not hold: there TensorFlow wraps around,
-/// or what it does is undefined.
+/// returns: nothing for operators that are not folded, for results that the operands do not decide,
+/// and for whole numbers outside their type's range: there TensorFlow wraps around or is undefined.
 [[nodiscard]] std::optional<std::vector<double>> fold(const Op& op,
                                                       const std::vector<FoldOperand>& operands,
                                                       const Shape& shape, const FoldType& type);

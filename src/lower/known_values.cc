@@ -7,7 +7,7 @@ namespace visionpress {
 std::optional<std::vector<std::int64_t>> find_integers(const Tensor& tensor, std::size_t most) {
   const bool is_whole = tensor.dtype == DType::Int32 || tensor.dtype == DType::Int64;
   if (!is_whole) return std::nullopt;
-  // A list of no numbers has no bytes, as what is computed has none in the file.
+  // An empty list has no bytes, like a computed tensor, so its shape is looked at first.
   if (element_count(tensor.shape) == 0) return std::vector<std::int64_t>();
   if (tensor.constant.empty()) return std::nullopt;
   const std::size_t width = element_bytes(tensor.dtype);

@@ -1,6 +1,6 @@
 #pragma once
 
-// Values that are known before a run, of the constants that say axes, sizes and shapes.
+// Values that are known before a run: the constants that give axes, sizes and shapes.
 
 #include <cstdint>
 #include <optional>
@@ -10,8 +10,9 @@
 
 namespace visionpress {
 
-/// The elements of an int32 or int64 constant that the file spells out, none for a list of none;
-/// nothing for other types, for computed tensors and for more than `most` elements.
+/// The elements of an int32 or int64 constant of the file; an empty list for a constant without
+/// elements. returns: nothing for other types, for computed tensors and for more than `most`
+/// elements.
 [[nodiscard]] std::optional<std::vector<std::int64_t>> find_integers(const Tensor& tensor,
                                                                      std::size_t most);
 

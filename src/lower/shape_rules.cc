@@ -11,7 +11,8 @@ namespace visionpress {
 namespace shape_rules {
 namespace {
 
-// Of an operator with parameters per channel. errors: Malformed for a tensor without channels.
+// The rule of operators with parameters per channel. errors: Malformed for a tensor without
+// channels.
 Shapes infer_per_channel(const RuleContext& context) {
   const Shape& x = context.inputs[0].shape;
   const Shape physical = physical_shape(x, context.layout);
@@ -90,7 +91,7 @@ Result<Shape> broadcast_shapes(const Shape& a, const Shape& b) {
       return fail(ErrorKind::Malformed, "shapes {} and {} do not combine", to_string(a),
                   to_string(b));
     }
-    // A size of 0 stays; an open one beside a size other than 1 can only be that size or 1.
+    // A size of 0 stays. An open size opposite a size other than 1 can only be that size or 1.
     out[out.size() - 1 - i] = p == 1 || (p < 0 && q != 1) ? q : p;
   }
   return out;

@@ -16,13 +16,13 @@ tl::unexpected<Error> open_rank() {
               "the number of axes of its result depends on sizes known only in the run");
 }
 
-/// Joins the sizes of one axis that two operands share; an open one is whatever the other is.
+/// Merges the sizes of an axis that two operands share; an open size takes the value of the other.
 bool merge_size(std::int64_t& size, std::int64_t other) {
   if (size < 0) size = other;
   return other < 0 || other == size;
 }
 
-/// The target with its -1 worked out. count: elements of the input; nothing where sizes are open.
+/// The target with its -1 resolved. count: elements of the input; nothing where sizes are open.
 Result<Shape> resolve_target(Shape target, const Shape& from, std::optional<std::int64_t> count) {
   const auto wrong = [&] {
     return count
@@ -45,15 +45,15 @@ Result<Shape> resolve_target(Shape target, const Shape& from, std::optional<std:
   return target;
 }
 
-/// A target that the network computes, where its values are known before the run.
+/// A target that the network computes, if its values are known before the run.
 Result<Shape> read_target(const RuleInput& input) {
   if (!input.values || input.values->size() > kMostAxes)
     return fail(ErrorKind::Unsupported, "its target shape is computed");
   return *input.values;
 }
 
-/// Sizes of each part of an axis of `whole` elements. errors: Malformed where they do not make it
-/// up.
+/// Sizes of the parts of an axis of `whole` elements. errors: Malformed where they do not add up to
+/// it.
 Result<std::vector<std::int64_t>> part_sizes(const Split& op, std::int64_t whole,
                                              std::size_t parts) {
   const auto count = static_cast<std::int64_t>(parts);
@@ -83,7 +83,7 @@ Result<std::vector<std::int64_t>> part_sizes(const Split& op, std::int64_t whole
   return sizes;
 }
 
-/// Elements that a slice takes of an axis of `size`; -1 where that is open.
+/// Elements that a slice takes from an axis of `size`; -1 where `size` is open.
 std::int64_t slice_length(const Slice& op, std::size_t axis, std::int64_t size) {
   if (size < 0) return -1;
   const auto place = [size](std::int64_t at) { return at < 0 ? at + size : std::min(at, size); };
@@ -133,7 +133,8 @@ Shapes infer(const Reshape& op, const RuleContext& context) {
     VP_ASSIGN_OR_RETURN(Shape out, resolve_target(target, from, element_count(from)));
     return std::vector<Shape>{std::move(out)};
   }
-  // An open size that is kept leaves the others to make up the rest between them.
+  // An open size that the target keeps is taken out on both sides; the other sizes must match the
+  // rest.
   Shape rest = from;
   Shape target = op.target;
   std::vector<std::size_t> kept_open;

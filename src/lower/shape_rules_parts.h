@@ -1,6 +1,6 @@
 #pragma once
 
-// The rules one by one, for infer_results alone: an operator without a rule does not compile.
+// The rules one by one, only for infer_results: an operator without a rule does not compile.
 
 #include "lower/shape_rules.h"
 
@@ -8,7 +8,7 @@ namespace visionpress::shape_rules {
 
 using Shapes = Result<std::vector<Shape>>;
 
-/// errors: Malformed unless the operator has exactly so many inputs.
+/// errors: Malformed unless the operator has exactly `count` inputs.
 [[nodiscard]] Result<void> expect_inputs(const RuleContext& context, std::size_t count);
 
 // shape_rules.cc: results shaped as the input, or as the operands together.

@@ -1,4 +1,4 @@
-// Results that are picked from the input. Where the values decide how many, the count is open.
+// Results that are picked from the input. Where the values decide the count, it is open.
 
 #include <algorithm>
 #include <utility>

@@ -1,5 +1,5 @@
-// Windows, matrix products, and pixels that move between space, depth and batch. Images are looked
-// at as [N,H,W,C], so that each rule serves both layouts.
+// Windows, matrix products, and pixels that move between space, depth and batch. Images are seen as
+// [N,H,W,C], so that each rule serves both layouts.
 
 #include <algorithm>
 #include <cmath>
@@ -25,7 +25,7 @@ std::vector<Shape> one_image(const RuleContext& context, const Shape& physical) 
   return {logical_shape(physical, context.layout)};
 }
 
-/// Elements of x that one row of the product takes, and rows; -1 where x has open sizes.
+/// Elements of x per row of the product, and the number of rows; -1 where x has open sizes.
 struct RowCount {
   std::int64_t inner = 0;
   std::int64_t columns = 0;
@@ -167,7 +167,8 @@ Shapes infer(const SpaceDepth& op, const RuleContext& context) {
 
 Shapes infer(const SpaceBatch& op, const RuleContext& context) {
   const Shape& in = context.inputs[0].shape;
-  constexpr std::int64_t kLargest = 1 << 24;  // as of paddings: an image's sizes stay far below it
+  constexpr std::int64_t kLargest =
+      1 << 24;  // the limit of paddings: an image's sizes stay far below it
   const auto is_size = [](std::int64_t size) { return size >= 0 && size <= kLargest; };
   const bool is_whole =
       !op.block.empty() && op.block.size() < in.size() && op.before.size() == op.block.size() &&

@@ -9,8 +9,8 @@
 namespace visionpress {
 namespace {
 
-/// Pixels along one axis, of an image, a window, a stride or a padding; keeps every sum far from
-/// overflow.
+/// Limit in pixels along one axis of an image, a window, a stride or a padding; it keeps every sum
+/// far from overflow.
 constexpr std::int64_t kLargest = 1 << 24;
 
 tl::unexpected<Error> no_window(std::int64_t extent, std::int64_t stride, std::int64_t in) {
@@ -23,7 +23,7 @@ Result<void> check_padding(std::int64_t before, std::int64_t after) {
   return fail(ErrorKind::Malformed, "padding of {} and {} pixels", before, after);
 }
 
-// Whether the kernel's axes are those of `channels` input channels in so many groups.
+// Whether the kernel's axes fit `channels` input channels in `groups` groups.
 bool fits_channels(const Shape& k, KernelLayout layout, const KernelSizes& kernel,
                    std::int64_t channels, std::int64_t groups) {
   if (layout == KernelLayout::Hwo && k[0] != 1) return false;
@@ -33,7 +33,8 @@ bool fits_channels(const Shape& k, KernelLayout layout, const KernelSizes& kerne
   return checked_multiply(kernel.in_per_group, groups) == channels && kernel.out % groups == 0;
 }
 
-// The channels that a kernel of groups of one channel each speaks of, where it says how many.
+// The input channels of a depthwise kernel (one channel per group); -1 where its shape does not
+// say.
 std::int64_t depthwise_channels(const Conv2d& op, const Shape& k) {
   return op.kernel_layout == KernelLayout::Hwim ? k[2] : -1;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// Windows that slide over an image: how many places they have, and where padding lies. Readers,
-// writers, passes and the runner follow these.
+// Windows that slide over an image: the number of their positions, and the padding. Readers,
+// writers, passes and the runner use these functions.
 
 #include <array>
 #include <cstdint>
@@ -11,18 +11,18 @@
 
 namespace visionpress {
 
-/// TensorFlow's padding rule SAME along one axis: pixels before and behind the input's.
+/// TensorFlow's padding rule SAME along one axis: pixels added before and after the input.
 struct SamePadding {
   std::int64_t out = 0;  ///< ceil(in / stride)
   std::int64_t before = 0;
-  std::int64_t after = 0;  ///< the odd pixel is here
+  std::int64_t after = 0;  ///< includes the odd pixel
 };
 
 /// in: pixels, 1 or more; extent: of the kernel with its dilation; stride: 1 or more.
 /// source: tensorflow/core/framework/kernel_shape_util.cc, GetWindowedOutputSizeVerbose.
 [[nodiscard]] SamePadding same_padding(std::int64_t in, std::int64_t extent, std::int64_t stride);
 
-/// A window along one axis: pixels of padding before and after, and how many places it has.
+/// A window along one axis: pixels of padding before and after, and the number of its positions.
 struct WindowGeometry {
   std::int64_t before = 0;
   std::int64_t after = 0;
@@ -36,14 +36,15 @@ struct WindowGeometry {
                                                      const SpatialPadding& padding,
                                                      std::size_t axis);
 
-/// What a convolution makes of an image, height before width.
+/// The sizes of a convolution of an image, height before width.
 struct ConvGeometry {
   std::int64_t groups = 1;  ///< 0 where each channel is a group and their number is open
   std::int64_t out_channels = 0;
   std::array<std::int64_t, 2> kernel = {1, 1};
   std::array<std::int64_t, 2> out = {0, 0};  ///< -1 where the input's size is open
   std::array<std::int64_t, 2> before = {0, 0};
-  /// Such that (in + before + after - extent) / stride + 1 is exactly `out`, so it may be negative.
+  /// Chosen such that (in + before + after - extent) / stride + 1 is exactly `out`, so it may be
+  /// negative.
   std::array<std::int64_t, 2> after = {0, 0};
 };
 

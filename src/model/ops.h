@@ -1,7 +1,8 @@
 #pragma once
 
-// The operators of a Graph. A format's reader lowers its layers to these; run executes them.
-// Axes count from the outermost; spatial means the H and W axes of the graph's layout.
+// The operators of a Graph. A format's reader lowers its layers to these; the layer `run` executes
+// them.
+// Axes count from the outermost; the spatial axes are H and W of the graph's layout.
 
 #include <array>
 #include <cmath>
@@ -46,10 +47,10 @@ struct Conv2d {
   std::array<std::int64_t, 2> stride = {1, 1};
   std::array<std::int64_t, 2> dilation = {1, 1};
   SpatialPadding padding = {};
-  std::int64_t groups = 1;  ///< 0: as many as input channels (depthwise)
+  std::int64_t groups = 1;  ///< 0: one per input channel (depthwise)
   KernelLayout kernel_layout = KernelLayout::Oihw;
   bool transposed = false;
-  std::array<std::int64_t, 2> output_size = {0, 0};  ///< transposed: asked-for H, W; 0: by the rule
+  std::array<std::int64_t, 2> output_size = {0, 0};  ///< transposed: requested H, W; 0: by the rule
   FusedActivation activation = FusedActivation::None;
   /// The kernel is 8-bit and the format's runtime quantizes the activations on the fly ("hybrid").
   bool dynamic_range = false;
@@ -73,8 +74,8 @@ enum class PoolKind : std::uint8_t {
   L2Sum,  ///< root of their sum (Core ML)
 };
 
-/// inputs: a [.., rows, inner] and b [.., inner, columns], either computed. The axes before the
-/// last two broadcast as in NumPy.
+/// inputs: a [.., rows, inner] and b [.., inner, columns]; either may be computed. The axes before
+/// the last two broadcast as in NumPy.
 struct BatchMatMul {
   bool transpose_a = false;  ///< a is [.., inner, rows]
   bool transpose_b = false;  ///< b is [.., columns, inner]
@@ -86,7 +87,7 @@ struct Pool2d {
   std::array<std::int64_t, 2> kernel = {1, 1};
   std::array<std::int64_t, 2> stride = {1, 1};
   SpatialPadding padding = {};
-  /// Average: padded zeros count as elements; what IncludeLastPixel adds beyond them does not.
+  /// Average: padded zeros count as elements; the pixels that IncludeLastPixel adds do not.
   bool count_padding = false;
   bool global = false;  ///< kernel is the whole plane
   FusedActivation activation = FusedActivation::None;
@@ -127,8 +128,8 @@ enum class UnaryKind : std::uint8_t {
   LogicalNot,  ///< x == 0
 };
 
-/// Whether the function is constant but for jumps, so that a rounding before it may move its result
-/// by a whole step.
+/// Whether the function is piecewise constant: a rounding error before it may move its result by a
+/// whole step.
 [[nodiscard]] constexpr bool is_stepwise(UnaryKind kind) {
   switch (kind) {
     case UnaryKind::Floor:
@@ -188,8 +189,8 @@ enum class BinaryKind : std::uint8_t {
   LogicalOr,
 };
 
-/// BinaryKind::FloorModulo. Exact, and below b whatever a is: a - b * floor(a / b) is neither where
-/// a / b is large.
+/// BinaryKind::FloorModulo. Exact, and below b for every a. The formula a - b * floor(a / b) is
+/// neither when a / b is large.
 template <typename T>
 [[nodiscard]] T floor_modulo(T a, T b) {
   const T rest = std::fmod(a, b);
@@ -197,13 +198,13 @@ template <typename T>
 }
 
 /// inputs: two or more tensors, folded from the left with NumPy broadcasting. Average divides their
-/// sum by how many they are. Integers and truth values travel as floats.
+/// sum by their number. Integers and truth values are held as floats.
 struct Binary {
   BinaryKind kind = BinaryKind::Add;
   FusedActivation activation = FusedActivation::None;
-  /// Maximum and Minimum give NaN where either operand is (NumPy, TensorFlow). Else such an element
-  /// is the second operand's (LiteRT); LiteRT's default kernels clamp by a constant of one value,
-  /// so there it is the computed operand's.
+  /// true: Maximum and Minimum give NaN where either operand is NaN (NumPy, TensorFlow). false:
+  /// such an element is the second operand's (LiteRT). LiteRT's default kernels clamp by a constant
+  /// of one value; there it is the computed operand's.
   bool keeps_nan = false;
 };
 
@@ -216,7 +217,8 @@ struct BatchNorm {
   float epsilon = 1e-5F;
 };
 
-/// inputs: x, gamma, beta (each [C]). BatchNorm with mean and variance of each image's own plane.
+/// inputs: x, gamma, beta (each [C]). BatchNorm with the mean and variance of each plane of each
+/// image.
 struct InstanceNorm {
   float epsilon = 1e-5F;
 };
@@ -233,10 +235,10 @@ struct Concat {
   FusedActivation activation = FusedActivation::None;
 };
 
-/// inputs: x. Row-major reinterpretation; one size may be -1, 0 is a size of zero.
+/// inputs: x. Reinterprets the row-major elements. One size may be -1; 0 is a size of zero.
 struct Reshape {
   Shape target = {};
-  bool zero_keeps = false;  ///< a 0 is the size that x has on the same axis
+  bool zero_keeps = false;  ///< a 0 keeps the size that x has on the same axis
 };
 
 /// inputs: x. Drops axes of size 1 (all of them when `axes` is empty).
@@ -256,7 +258,7 @@ struct Transpose {
 
 enum class PadMode : std::uint8_t { Constant, Reflect, Symmetric, Replicate };
 
-/// inputs: x. One entry an axis of x.
+/// inputs: x. One entry per axis of x.
 struct Pad {
   PadMode mode = PadMode::Constant;
   std::vector<std::int64_t> before = {};
@@ -264,8 +266,8 @@ struct Pad {
   float value = 0.0F;
 };
 
-/// inputs: x. Elements begin + i * stride below `end`, one entry an axis. A negative begin or end
-/// counts from the end of its axis (-1: the last element).
+/// inputs: x. Takes the elements begin + i * stride below `end`; one entry per axis. A negative
+/// begin or end counts from the end of its axis (-1: the last element).
 struct Slice {
   std::vector<std::int64_t> begin = {};   ///< before the first element is cut to it
   std::vector<std::int64_t> end = {};     ///< exclusive; beyond the end is cut to it
@@ -273,15 +275,16 @@ struct Slice {
   std::vector<int> squeeze_axes = {};     ///< axes of the result that are dropped
 };
 
-/// inputs: x, sizes (whole numbers, one an axis of x). The first sizes[0] rows of x, all where that
-/// is -1; the other sizes are those of x or -1. The count is known only at run time. source:
-/// TFLite's SLICE from 0 of a computed size.
+/// inputs: x, sizes (whole numbers, one per axis of x). Takes the first sizes[0] rows of x, or all
+/// if that is -1; the other sizes are those of x or -1. The count is known only at run time.
+/// source: TFLite's SLICE from 0 of a computed size.
 struct TakeRows {};
 
-/// inputs: x. Parts along `axis`, one an output.
+/// inputs: x. Cuts x into parts along `axis`, one per output.
 struct Split {
   int axis = 0;
-  std::vector<std::int64_t> sizes = {};  ///< of each part, one may be -1: the rest; empty: equal
+  std::vector<std::int64_t> sizes =
+      {};  ///< one per part; one may be -1: the rest; empty: equal parts
 };
 
 enum class ResizeKind : std::uint8_t { Nearest, Bilinear };
@@ -291,7 +294,7 @@ enum class ResizeGrid : std::uint8_t {
   HalfPixel,     ///< source = (i + 0.5) * in / out - 0.5
   AlignCorners,  ///< source = i * (in - 1) / (out - 1); 0 where out is 1
   /// As AlignCorners, but an output of one element is the middle of the input, (in - 1) / 2
-  /// (Core ML ALIGN_ENDPOINTS_MODE; AlignCorners takes element 0 there).
+  /// (Core ML ALIGN_ENDPOINTS_MODE); AlignCorners takes element 0 there.
   AlignCornersCentered,
   RoiAlign,  ///< source = (i + 0.5) * max(1, in - 1) / out (Core ML ROI_ALIGN_MODE)
 };
@@ -324,10 +327,10 @@ struct Reduce {
   std::vector<int> axes = {};  ///< negative: from the innermost
   bool keep_dims = true;
   float epsilon = 0.0F;  ///< LogSum
-  /// Maximum and Minimum are NaN where any element is; ArgMax and ArgMin pass over NaN
-  /// (TensorFlow). Else LiteRT's rule: `total > x ? total : x` in order, so a NaN is lost to the
-  /// element behind it; ArgMax and ArgMin of NaN along the innermost axis are an error of the run,
-  /// as LiteRT's index depends on the processor's vector instructions there.
+  /// true: Maximum and Minimum are NaN if any element is; ArgMax and ArgMin skip NaN (TensorFlow).
+  /// false: LiteRT's rule, `total > x ? total : x` in order, so the next element replaces a NaN.
+  /// ArgMax and ArgMin of NaN along the innermost axis are then an error of the run, since LiteRT's
+  /// index depends on the processor's vector instructions there.
   bool keeps_nan = false;
 };
 
@@ -337,7 +340,8 @@ enum class SpaceDepthKind : std::uint8_t {
   PixelShuffle,  ///< as DepthToSpace, with the block innermost within the channels (PyTorch)
 };
 
-/// inputs: x. Without another word, TensorFlow's order: the channels of a block's pixel together.
+/// inputs: x. Unless the kind says otherwise, TensorFlow's order: the channels of one pixel of a
+/// block lie together.
 struct SpaceDepth {
   SpaceDepthKind kind = SpaceDepthKind::DepthToSpace;
   std::int64_t block = 2;
@@ -347,7 +351,7 @@ enum class SpaceBatchKind : std::uint8_t { SpaceToBatch, BatchToSpace };
 
 /// inputs: x [batch, spatial.., rest..]. SpaceToBatch: zeros are added around each spatial axis,
 /// then image (k * batch + n) of the result has the pixels at offset k (row-major) of each block of
-/// image n. BatchToSpace: the way back, then elements are cut off. One entry a spatial axis.
+/// image n. BatchToSpace: the inverse, then elements are cut off. One entry per spatial axis.
 struct SpaceBatch {
   SpaceBatchKind kind = SpaceBatchKind::SpaceToBatch;
   std::vector<std::int64_t> block = {};
@@ -355,8 +359,8 @@ struct SpaceBatch {
   std::vector<std::int64_t> after = {};
 };
 
-/// inputs: x, indices (whole numbers). x along `axis` at each index; its axis is replaced by those
-/// of `indices`.
+/// inputs: x, indices (whole numbers). Takes x along `axis` at each index; the axes of `indices`
+/// replace that axis.
 struct Gather {
   int axis = 0;
 };
@@ -367,8 +371,8 @@ struct GatherNd {};
 /// inputs: condition, a, b, with NumPy broadcasting. condition != 0 ? a : b
 struct Select {};
 
-/// inputs: x. Row-major indices of the elements that are not zero: [count, axes of x]. The count is
-/// known only at run time.
+/// inputs: x. Gives the row-major indices of the elements that are not zero: [count, axes of x].
+/// The count is known only at run time.
 struct Where {};
 
 /// inputs: x. Repeats it multiples[i] times along axis i.
@@ -376,30 +380,31 @@ struct Tile {
   std::vector<std::int64_t> multiples = {};
 };
 
-/// inputs: x. The sizes of x, one an axis.
+/// inputs: x. Gives the sizes of x, one per axis.
 struct ShapeOf {};
 
-/// inputs: boxes [n, 4] (two opposite corners y1, x1, y2, x2), scores [n]. Greedy, by falling
-/// score; of equal scores the lower index first. outputs: indices [count], or [max_outputs] filled
-/// up with 0 where `pad`; then, where asked for, count (a scalar) and the chosen scores. source:
+/// inputs: boxes [n, 4] (two opposite corners y1, x1, y2, x2), scores [n]. Greedy, by descending
+/// score; of equal scores the lower index first. outputs: indices [count], or [max_outputs] padded
+/// with 0 if `pad`; then, if the node has them, count (a scalar) and the chosen scores. source:
 /// tensorflow/core/kernels/image/non_max_suppression_op.cc.
 struct NonMaxSuppression {
   std::int64_t max_outputs = 0;
-  float iou_threshold = 0.5F;    ///< a box above it is dropped
-  float score_threshold = 0.0F;  ///< a score not above it is never chosen
+  float iou_threshold = 0.5F;    ///< a box that overlaps a chosen one by more is dropped
+  float score_threshold = 0.0F;  ///< only scores above this are chosen
   bool has_score_threshold = false;
   bool pad = false;
 };
 
-/// inputs: x. outputs: the k largest along the last axis, falling, and their indices.
+/// inputs: x. outputs: the k largest along the last axis, in descending order, and their indices.
 struct TopK {
   std::int64_t k = 1;
 };
 
-/// inputs: x. Copies.
+/// inputs: x. Copies x.
 struct Identity {};
 
-/// A layer that is carried through every rewrite and cannot be run; `why` ends "X cannot be run: ".
+/// A layer that every rewrite keeps but that cannot be run. `why` completes the message "X cannot
+/// be run: ".
 struct Unsupported {
   std::string why = {};
 };
@@ -410,8 +415,8 @@ using Op =
                  Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth, SpaceBatch, Gather,
                  GatherNd, Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK, TakeRows>;
 
-/// Whether every element of the result is one of the inputs' or a size: nothing is computed with
-/// them, so any type may travel as a float that holds its values.
+/// Whether every element of the result is an element of an input, or a size. Such operators compute
+/// nothing, so a float may stand for any type whose values it holds.
 [[nodiscard]] inline bool moves_values(const Op& op) {
   if (const auto* concat = std::get_if<Concat>(&op))
     return concat->activation == FusedActivation::None;
@@ -428,7 +433,8 @@ using Op =
       op);
 }
 
-/// Whether the runtime quantizes this layer's input in the run ("hybrid"); its kernel is input 1.
+/// Whether the runtime quantizes this layer's input during the run ("hybrid"); its kernel is input
+/// 1.
 [[nodiscard]] inline bool is_dynamic_range(const Op& op) {
   const auto* conv = std::get_if<Conv2d>(&op);
   const auto* connected = std::get_if<FullyConnected>(&op);

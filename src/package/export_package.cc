@@ -22,7 +22,7 @@ using nlohmann::json;
 constexpr std::string_view kManifest = "cvexport.manifest";
 constexpr std::size_t kMaxTextBytes = 1U << 20U;  // of a manifest, labels or metadata
 
-/// The files that a package may consist of: of a folder, those of the top and of the folders in it.
+/// The files that may belong to a package: of a folder, those at the top and one folder below.
 std::vector<std::string> list_names(const FileSet& files) {
   std::vector<std::string> names = files.names();
   if (files.kind() == FileSet::Kind::Folder) {
@@ -62,7 +62,7 @@ Result<void> check_version(const ExportManifest& manifest, const std::string& en
               kKnownMajor);
 }
 
-/// A file that the manifest names, beside it; the name is no path.
+/// Finds a file that the manifest names. It lies next to the manifest; the name is not a path.
 Result<std::string> find_named(const std::vector<std::string>& names, const ExportPackage& package,
                                const char* key, const std::string& name) {
   if (name.find_first_of("/\\") != std::string::npos || name == "..") {
@@ -116,7 +116,7 @@ Result<void> find_model(const std::vector<std::string>& names, ExportPackage& pa
   for (const std::string& name : names) {
     if (is_exported_model_name(name)) found.push_back(name);
   }
-  // A SavedModel has other .pb files beside it, which are no models.
+  // A SavedModel has other .pb files next to it, which are not models.
   const auto saved = std::ranges::find(found, kSavedModelFile, base_name_of);
   if (saved != found.end()) found = {*saved};
   const std::string missing = named.empty() ? ""
@@ -165,8 +165,8 @@ Result<void> find_properties(const FileSet& files, const std::vector<std::string
   return {};
 }
 
-/// The manifest's text with another hash: between the quotes after the key, and nowhere else. The
-/// key's word may stand in other places too, so each is tried and the result read as JSON.
+/// The manifest's text with another hash between the quotes after the key, and no other change. The
+/// key's word may occur elsewhere too, so each occurrence is tried and the result read as JSON.
 Result<std::string> replace_sha1(const std::string& text, const std::string& sha1,
                                  const std::string& entry) {
   constexpr std::string_view kKey = "\"ModelFileSHA1\"";
@@ -197,7 +197,7 @@ bool looks_like_package(const FileSet& files) {
   const bool has_manifest = std::ranges::any_of(
       names, [](const std::string& name) { return base_name_of(name) == kManifest; });
   if (has_manifest) return true;
-  // TensorFlow's own folders hold other .pb files besides.
+  // TensorFlow's SavedModel folders hold other .pb files too.
   if (files.has(kSavedModelFile)) return false;
   return std::ranges::count_if(names, is_exported_model_name) == 1;
 }

@@ -6,7 +6,7 @@
 namespace visionpress {
 namespace {
 
-/// Bytes that continue a valid UTF-8 text are counted by the character.
+/// Counts of a text's characters; a valid UTF-8 sequence counts as one character.
 struct TextCount {
   bool is_utf8 = true;
   std::size_t wide = 0;         ///< characters of more than one byte
@@ -32,9 +32,9 @@ TextCount count_text(std::string_view text) {
   return count;
 }
 
-/// Line feeds, and those behind a carriage return.
+/// Whether every line feed follows a carriage return, as text mode writes it.
 bool is_every_line_feed_widened(std::string_view text) {
-  // Behind a byte of chance, one of 256 is a carriage return.
+  // Before a line feed in random bytes, one byte of 256 is a carriage return.
   constexpr std::size_t kEnough = 8;
   std::size_t count = 0;
   for (std::size_t at = text.find('\n'); at != std::string_view::npos;
@@ -56,7 +56,7 @@ bool is_base64(std::string_view text) {
 }  // namespace
 
 std::string describe_damage(Bytes bytes) {
-  // Some hundred binary bytes are hardly ever a text by chance; a few may be.
+  // A few binary bytes may be valid UTF-8 by chance; this many are hardly ever.
   constexpr std::size_t kEnoughWide = 16;
   const std::string_view text = view_text(bytes);
   const TextCount count = count_text(text);

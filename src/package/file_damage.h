@@ -6,8 +6,8 @@
 
 namespace visionpress {
 
-/// What happened to a file that a reader has refused: saved as text, sent as text. Empty where
-/// nothing points to it.
+/// Guesses how a file that a reader refused was damaged: saved as text, or sent as text. Empty
+/// where nothing points to damage.
 [[nodiscard]] std::string describe_damage(Bytes bytes);
 
 }  // namespace visionpress

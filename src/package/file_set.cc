@@ -11,8 +11,8 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// Level by level, so that what lies deep in one folder does not hide what lies at the top of
-/// another.
+/// Lists level by level, so that files deep in one folder do not use up the limit before files at
+/// the top of another.
 std::vector<std::string> list_folder(const std::string& path) {
   std::vector<std::string> names;
   std::vector<std::string> level = {""};
@@ -93,7 +93,7 @@ Result<FileContent> FileSet::read(std::string_view name) const {
   }
   const bool is_listed = has(name);
   if (kind_ == Kind::File && is_listed) return whole_;
-  // What the folder itself listed is inside of it, whatever its name looks like.
+  // A name that the folder itself listed is inside it, whatever the name looks like.
   if (!is_listed && !stays_inside(name)) {
     return in_file(fail(ErrorKind::Malformed,
                         "the file \"{}\" that it names would lie outside its folder", name)

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a model comes in: one file, a folder or a ZIP archive, each a set of named bytes.
+// The container of a model: one file, a folder or a ZIP archive, each seen as a set of named files.
 //
 //   VP_ASSIGN_OR_RETURN(const FileSet files, FileSet::open("export.zip"));
 //   VP_ASSIGN_OR_RETURN(const FileContent labels, files.read("labels.txt"));
@@ -20,7 +20,7 @@
 
 namespace visionpress {
 
-/// The bytes of one file and their owner: a mapping, or what an archive's entry unpacked to.
+/// The bytes of one file and their owner: a mapping, or the unpacked bytes of an archive's entry.
 /// Copies share the bytes.
 class FileContent {
  public:
@@ -47,30 +47,34 @@ class FileSet {
   [[nodiscard]] static Result<FileSet> open(const std::string& path);
 
   [[nodiscard]] Kind kind() const { return kind_; }
-  /// As it was given to `open`.
+  /// The path that was given to `open`.
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// Of a folder, sorted; of an archive, in its order; of a file, its own name alone. Folders are
-  /// left out. At most kMostNames of a folder, those of its upper levels first; links to folders
-  /// are followed at the top alone, so that a circle of links ends.
+  /// The names of a folder are sorted; those of an archive are in its order; a single file has its
+  /// own name only. Folders are left out. A folder gives at most kMostNames names, those of its
+  /// upper levels first. Links to folders are followed at the top only, so that a circle of links
+  /// ends.
   [[nodiscard]] const std::vector<std::string>& names() const { return names_; }
   [[nodiscard]] bool has(std::string_view name) const;
 
-  /// The bytes of one file, read now and owned by the caller. The one file of a set is mapped once,
-  /// however often it is read. A single file's set reads the files beside it too, by their names.
-  /// errors: Io where a folder has no such file; Malformed where an archive has none, for an entry
-  /// that is damaged, and for a name that would leave the folder. All name the file.
+  /// The bytes of one file, read now and owned by the caller. A set of one file maps it once,
+  /// however often it is read. It also reads the files next to that file, by their names. errors:
+  /// Io where a folder has no such file; Malformed where an archive has none, for an entry that is
+  /// damaged, and for a name that would leave the folder. All name the file.
   [[nodiscard]] Result<FileContent> read(std::string_view name) const;
-  /// Its size; of an archive's entry, unpacked. 0 where there is none that can be looked at.
+  /// Size of a file in bytes; of an archive's entry, unpacked. 0 where the file does not exist or
+  /// cannot be accessed.
   [[nodiscard]] std::uint64_t size_of(std::string_view name) const;
 
-  /// Where the file lies, for messages and for comparing paths; of an archive's entry, the archive.
+  /// Path of a file, for messages and for comparing paths; for an archive's entry, the archive's
+  /// path.
   [[nodiscard]] std::string path_of(std::string_view name) const;
   /// The packed bytes of an archive, the bytes of a file; empty for a folder. Borrowed.
   [[nodiscard]] Bytes whole_bytes() const { return whole_.bytes(); }
   /// Null for a file or a folder.
   [[nodiscard]] const ZipArchive* archive() const { return archive_.get(); }
 
-  /// Somebody's photographs are not a model.
+  /// Limit for a folder's names. A folder with more files, such as a photo collection, is not a
+  /// model.
   static constexpr std::size_t kMostNames = 20'000;
 
  private:
@@ -81,9 +85,9 @@ class FileSet {
   std::shared_ptr<const ZipArchive> archive_ = nullptr;  ///< borrows from `whole_`
 };
 
-/// The part of a name up to its last "/", that included: "app/" of "app/model.pb".
+/// The part of a name up to and including its last "/": "app/" of "app/model.pb".
 [[nodiscard]] std::string_view folder_of(std::string_view name);
-/// The part behind it: "model.pb".
+/// The part after it: "model.pb".
 [[nodiscard]] std::string_view base_name_of(std::string_view name);
 
 }  // namespace visionpress

@@ -89,8 +89,8 @@ std::string_view name_media(std::string_view head) {
   return "a video (MP4, QuickTime)";
 }
 
-/// BMP's own signature is two letters: the size of its second header must be one of a BMP too.
-/// source: wingdi.h, BITMAPFILEHEADER and the headers that may follow it.
+/// BMP's signature is only two letters, so the size of its second header must also be one that BMP
+/// has. source: wingdi.h, BITMAPFILEHEADER and the headers that may follow it.
 bool is_bmp(std::string_view head) {
   constexpr std::array kHeaderSizes = {12, 16, 40, 52, 56, 64, 108, 124};
   if (head.size() < 18 || !head.starts_with("BM") || head.substr(15, 3) != "\0\0\0"sv) return false;
@@ -103,7 +103,7 @@ bool is_anymap(std::string_view head) {
          is_ascii_space(head[2]);
 }
 
-/// A protobuf may begin with a line feed and a brace, but has other control characters soon.
+/// A protobuf may begin with a line feed and a brace, but other control characters follow soon.
 bool is_text(std::string_view head) {
   return std::ranges::none_of(
       head, [](char c) { return static_cast<unsigned char>(c) < 0x20 && !is_ascii_space(c); });
@@ -133,7 +133,7 @@ std::optional<ForeignFile> find_text(std::string_view head) {
 }  // namespace
 
 std::optional<ForeignFile> find_foreign_file(Bytes bytes) {
-  constexpr std::size_t kHead = 1024;  // markup's first tag may stand behind a licence
+  constexpr std::size_t kHead = 1024;  // the first tag of markup may follow a licence text
   const std::string_view head = view_text(bytes.first(std::min(bytes.size(), kHead)));
   if (head.size() >= 12 && head.substr(4, 4) == "ftyp") {
     return ForeignFile{name_media(head.substr(0, 64))};

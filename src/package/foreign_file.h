@@ -1,7 +1,7 @@
 #pragma once
 
-// Files of other programs, told by their content: what people hand over in place of a picture, of
-// annotations or of a model. The one place that knows their signatures.
+// Recognises files of other programs by their content: files that people pass instead of a picture,
+// annotations or a model. This is the only place that knows their signatures.
 
 #include <optional>
 #include <string_view>
@@ -16,8 +16,8 @@ struct ForeignFile {
   bool is_model = false;
 };
 
-/// What a file is, by its first bytes. Pictures that are read here are named too. Nothing where no
-/// signature fits; binary data is never taken for text.
+/// Recognises a file by its first bytes. Names the pictures that are read here too. Nothing where
+/// no signature fits; binary data is never taken for text.
 [[nodiscard]] std::optional<ForeignFile> find_foreign_file(Bytes bytes);
 
 }  // namespace visionpress

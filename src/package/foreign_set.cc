@@ -6,7 +6,7 @@
 namespace visionpress {
 namespace {
 
-/// By the names that programs give the parts of what they pack.
+/// Recognises an archive by the names that programs give their entries.
 std::string_view name_archive(const FileSet& files) {
   const auto has = [&](std::string_view ending) {
     return std::ranges::any_of(files.names(), [&](const std::string& name) {

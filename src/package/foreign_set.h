@@ -6,9 +6,9 @@
 
 namespace visionpress {
 
-/// What a folder or an archive holds in place of a model that is read here, with its article and
-/// what to do about it: "a PyTorch model (.pt, .pth); export it to ...". By the names of its files;
-/// empty where they say nothing. Single files: foreign_file.h.
+/// Names the contents of a folder or an archive that is not a model read here, with an article and
+/// advice: "a PyTorch model (.pt, .pth); export it to ...". Judges by the names of the files; empty
+/// where they say nothing. For single files see foreign_file.h.
 [[nodiscard]] std::string_view name_foreign_set(const FileSet& files);
 
 }  // namespace visionpress

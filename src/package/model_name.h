@@ -1,15 +1,15 @@
 #pragma once
 
-// What model files are called. What they are, their content says: formats/format_table.h.
+// Names of model files. Only the content says which format a file has: formats/format_table.h.
 
 #include <string_view>
 
 namespace visionpress {
 
-/// "model.tflite": a name that the model of an export package may have.
+/// "model.tflite": Whether the model of an export package may have this name.
 [[nodiscard]] bool is_exported_model_name(std::string_view name);
 
-/// "MODEL.H5": a name that a model of any program has, in letters of any case.
+/// "MODEL.H5": Whether a model of any program may have this name, in upper or lower case.
 [[nodiscard]] bool is_model_name(std::string_view name);
 
 }  // namespace visionpress

@@ -35,7 +35,7 @@ struct ReplacedFile {
                                         std::span<const ReplacedFile> replaced);
 
 /// A file, a folder or an archive that gets its name from `commit`; without a commit nothing is
-/// left.
+/// left behind.
 class OutputSet {
  public:
   /// errors: Output, as OutputFile and OutputFolder.
@@ -44,16 +44,16 @@ class OutputSet {
 
   /// For Kind::File: the whole file, its pieces in order. errors: Output.
   [[nodiscard]] Result<void> write_file(std::span<const Bytes> pieces);
-  /// The source's files, those in `replaced` with their new bytes. With none replaced an archive is
-  /// the same file. source: of this output's kind.
-  /// errors: Output; of reading the source, which they name; Malformed for a replaced file that it
-  /// does not have.
+  /// Writes the source's files, with new bytes for those in `replaced`. If none is replaced, an
+  /// archive is copied byte for byte. source: of this output's kind.
+  /// errors: Output; those of reading the source, naming it; Malformed for a replaced file that the
+  /// source does not have.
   [[nodiscard]] Result<void> write_copy(const FileSet& source,
                                         std::span<const ReplacedFile> replaced);
 
-  /// Where the output is until `commit`; for reading it back.
+  /// The path of the output until `commit`, for reading it back.
   [[nodiscard]] const std::string& temporary_path() const;
-  /// errors: Output; the target is then as it was.
+  /// Gives the output its name. errors: Output; the target is then unchanged.
   [[nodiscard]] Result<void> commit();
 
  private:

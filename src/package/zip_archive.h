@@ -1,6 +1,6 @@
 #pragma once
 
-// ZIP archives that strangers made: nothing is read or named before it is checked.
+// ZIP archives from untrusted sources: every entry is checked before it is read or named.
 
 #include <cstdint>
 #include <memory>
@@ -24,8 +24,8 @@ struct ZipEntry {
   std::uint64_t packed_bytes = 0;  ///< in the archive
 };
 
-/// What an archive may hold. An export package has some ten entries, and its model, of float
-/// weights, hardly shrinks; 100 MB is the largest known.
+/// Limits of an accepted archive. An export package has some ten entries; its model, of float
+/// weights, hardly shrinks when packed. The largest known package has 100 MB.
 struct ZipLimits {
   std::uint64_t entries = 4096;
   std::uint64_t total_bytes = std::uint64_t{2} << 30U;  ///< of all entries, unpacked
@@ -33,8 +33,8 @@ struct ZipLimits {
   std::uint64_t ratio_from = 1U << 20U;  ///< bytes
 };
 
-/// Whether a path inside a folder or an archive stays there: not "..", not absolute, no drive, no
-/// backslash.
+/// Whether a path inside a folder or an archive stays there: it has no "..", no drive and no
+/// backslash, and is not absolute.
 [[nodiscard]] bool stays_inside(std::string_view name);
 
 /// True for the beginning of any ZIP archive.
@@ -45,16 +45,16 @@ class ZipArchive {
  public:
   /// Opens and checks every entry. bytes: borrowed for the archive's life.
   /// errors: Malformed for a damaged archive, a name that would leave its folder (.., absolute, a
-  /// drive, a backslash), two entries of a name, a symbolic link; Unsupported for encryption and
-  /// for what exceeds the limits. Each names the entry.
+  /// drive, a backslash), two entries of the same name, a symbolic link; Unsupported for encryption
+  /// and for entries that exceed the limits. Each names the entry.
   [[nodiscard]] static Result<ZipArchive> open(Bytes bytes, const ZipLimits& limits = {});
 
   /// Files in the archive's order; folders are left out.
   [[nodiscard]] const std::vector<ZipEntry>& entries() const { return entries_; }
-  /// Null where there is none.
+  /// Null where no entry has this name.
   [[nodiscard]] const ZipEntry* find(std::string_view name) const;
   /// The entry's bytes, unpacked; its checksum has been compared. errors: Malformed; Unsupported
-  /// for a way of packing that is unknown here.
+  /// for an unknown compression method.
   [[nodiscard]] Result<ByteBuffer> read(const ZipEntry& entry) const;
 
  private:
@@ -71,9 +71,9 @@ struct ZipReplacement {
   Bytes bytes = {};
 };
 
-/// The archive with the bytes of some entries replaced, their names, times and ways of packing
-/// kept, and every other entry's packed bytes as they were. errors: Malformed as `open`, and where
-/// an entry that is carried over is damaged; Internal without memory.
+/// The archive with the bytes of some entries replaced. Their names, times and compression methods
+/// are kept; every other entry keeps its packed bytes. errors: Malformed as `open`, and where an
+/// entry that is carried over is damaged; Internal when memory runs out.
 [[nodiscard]] Result<ByteBuffer> replace_entries(Bytes archive,
                                                  std::span<const ZipReplacement> replacements);
 

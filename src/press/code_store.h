@@ -1,7 +1,7 @@
 #pragma once
 
-// Codes of a model's weights by (weight, form). A search over plans asks for the same pairs again
-// and again: each is encoded once.
+// Codes of a model's weights, stored by (weight, form). A search over plans asks for the same pairs
+// again and again; each is encoded only once.
 
 #include <cstddef>
 #include <functional>
@@ -21,22 +21,22 @@ namespace visionpress {
 
 /// One weight in one form.
 struct CodedWeight {
-  std::string refused = {};  ///< not empty: the codec cannot take the values, and why
+  std::string refused = {};  ///< not empty: why the codec cannot encode the values
   std::shared_ptr<const EncodedWeight> codes = nullptr;  ///< null where refused
   EncodeError error = {};
 };
 
-/// Not for several threads at once; each encoding uses all of its own. Keeps every code it has
-/// made: about the size of the file in each form that was asked for.
+/// Not for several threads at once; each encoding uses Options::threads threads. Keeps all codes
+/// that it has made: about the size of the file in each requested form.
 class CodeStore {
  public:
   struct Options {
-    /// Halves between two linear codes go away from zero (codecs/family.h).
+    /// Linear codes: a value halfway between two codes is rounded away from zero (codecs/family.h).
     bool ties_away = false;
     int threads = 1;
   };
 
-  /// graph: borrowed, with the bytes behind it.
+  /// graph: borrowed, as are the bytes that it refers to.
   CodeStore(const Graph& graph, const Options& options) : graph_(graph), options_(options) {}
 
   /// The codes of weight `index` in `form`; the reference is valid as long as the store.
@@ -45,11 +45,11 @@ class CodeStore {
   [[nodiscard]] Result<std::reference_wrapper<const CodedWeight>> encode(std::size_t index,
                                                                          const Form& form);
 
-  /// The values of weight `index`, where they lie or decoded; valid until the next call.
+  /// The values of weight `index`, in place or decoded; valid until the next call.
   /// errors: Malformed, with its path.
   [[nodiscard]] Result<FloatView> view_values(std::size_t index);
 
-  /// Pairs that were encoded.
+  /// Number of pairs encoded so far.
   [[nodiscard]] std::size_t encoded_count() const { return encoded_.size(); }
 
   [[nodiscard]] const Graph& graph() const { return graph_; }

@@ -9,15 +9,15 @@
 
 namespace visionpress {
 
-/// What a form would leave of a file.
+/// The size of a file with its weights in a form.
 struct FormEstimate {
-  std::size_t weights = 0;  ///< that would change; 0 where the file stays as it is
-  std::uint64_t bytes = 0;  ///< of the file, as its writer would write it
+  std::size_t weights = 0;  ///< weights that would change; 0 where the file stays as it is
+  std::uint64_t bytes = 0;  ///< size of the file that its writer would write
 };
 
-/// Plans and measures, and encodes nothing: what `inspect` promises of a form and whether
-/// `experiment` gives it a column.
-/// errors: those that pressing the file would end in.
+/// Plans and measures without encoding. `inspect` shows the result, and `experiment` decides by it
+/// whether a form gets a column.
+/// errors: those with which pressing the file would fail.
 [[nodiscard]] Result<FormEstimate> estimate_form(const SourceModel& model,
                                                  const PressOptions& options,
                                                  std::uint64_t source_bytes);

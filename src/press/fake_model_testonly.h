@@ -1,6 +1,6 @@
 #pragma once
 
-// A model in memory whose format says no where a test wants it to.
+// A model in memory whose format refuses forms where a test wants it to.
 
 #include <algorithm>
 #include <cmath>
@@ -16,10 +16,10 @@
 
 namespace visionpress {
 
-/// Its file is all payloads one after the other; a rewrite puts the codes in their places.
+/// The file is all payloads one after the other; a rewrite puts codes in their places.
 class FakeModel : public SourceModel {
  public:
-  /// A float32 weight of a layer of its own. returns: its index.
+  /// Adds a float32 weight in its own layer. returns: its index.
   std::size_t add_weight(const std::string& name, Shape shape,
                          WeightRole role = WeightRole::Kernel) {
     const auto count = static_cast<std::size_t>(element_count(shape).value_or(0));
@@ -41,7 +41,7 @@ class FakeModel : public SourceModel {
 
   [[nodiscard]] Weight& weight(std::size_t index) { return graph_.weights[index]; }
   [[nodiscard]] std::vector<float>& values(std::size_t index) { return values_[index]; }
-  /// The whole file.
+  /// Size of the whole file.
   [[nodiscard]] std::uint64_t size_bytes() const {
     std::uint64_t bytes = 0;
     for (const Weight& weight : graph_.weights) bytes += weight.stored.payload.size();
@@ -90,7 +90,7 @@ class FakeModel : public SourceModel {
   std::deque<std::vector<float>> values_ = {};
 };
 
-/// The graph that a reader finds in a file of these weights; borrows from `pressed` and `source`.
+/// The graph that a reader would find in the written file; borrows from `pressed` and `source`.
 template <typename Pressed>
 Graph read_back(const SourceModel& source, const Pressed& pressed) {
   Graph graph = source.graph();

@@ -29,8 +29,8 @@ bool matches_printed(std::string_view pattern, std::string_view name) {
   return matches_glob(pattern, name) || matches_glob(pattern, escape_unprintable(name));
 }
 
-/// A name as reports print it; of a layer that a converter fused of several
-/// ("a/Relu;a/BiasAdd;a/Conv2D"), each part too.
+/// Whether the pattern matches a name as reports print it, or one part of the name of a layer that
+/// a converter fused from several ("a/Relu;a/BiasAdd;a/Conv2D").
 bool is_name(std::string_view pattern, std::string_view name) {
   if (matches_printed(pattern, name)) return true;
   for (std::size_t at = 0; at < name.size() && name.find(';') != std::string_view::npos;) {
@@ -41,7 +41,8 @@ bool is_name(std::string_view pattern, std::string_view name) {
   return false;
 }
 
-/// Whether the node reads the weight: its name, too, then stands for it (`inspect --layers`).
+/// Whether the node reads the weight. The node's name, which `inspect --layers` shows, then stands
+/// for the weight too.
 bool is_reader(const Graph& graph, const Node& node, std::size_t weight) {
   return std::any_of(node.inputs.begin(), node.inputs.end(), [&](TensorId id) {
     return id != kNoTensor && graph.tensor(id).weight == weight;
@@ -73,7 +74,7 @@ bool matches_glob(std::string_view pattern, std::string_view text) {
   std::size_t star = std::string_view::npos;
   std::size_t resume = 0;
   while (t < text.size()) {
-    // The text's own characters come first: a layer may be named with a star.
+    // A star in the pattern is a wildcard even opposite a star: a layer's name may contain one.
     if (p < pattern.size() && pattern[p] == '*') {
       star = p++;
       resume = t;

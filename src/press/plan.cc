@@ -24,7 +24,7 @@ bool is_floating(const Form& form) {
   return form.encoding == Encoding::Float32 || form.encoding == Encoding::Float16;
 }
 
-/// Layer groups of the first and the last kernel.
+/// The layer groups of the first and the last kernel.
 std::set<std::size_t> find_first_last(const Graph& graph) {
   std::vector<std::size_t> kernels;
   for (const Weight& weight : graph.weights) {
@@ -40,7 +40,7 @@ std::string why_already_small(const WeightCode& code, const Form& form) {
   return {};
 }
 
-/// Why codes leave a weight alone whose values are few or matter most.
+/// Why integer codes leave a weight alone: it has few values, or they matter most.
 std::string why_not_integer(const Weight& weight, const PressOptions& options) {
   switch (weight.role) {
     case WeightRole::Kernel:
@@ -55,7 +55,8 @@ std::string why_not_integer(const Weight& weight, const PressOptions& options) {
   return {};
 }
 
-/// Smaller weights stay. What the user says goes; else the family's and the format's own.
+/// The number of elements below which a weight stays: the user's, else the larger of the family's
+/// and the format's.
 std::size_t choose_min_elements(const Form& form, const FormRules& rules,
                                 const PressOptions& options) {
   if (options.min_elements) return *options.min_elements;
@@ -67,15 +68,15 @@ std::string why_too_small(const Weight& weight, const Form& form, const FormRule
                           const PressOptions& options) {
   const std::size_t count = count_elements(weight);
   if (count == 0) return "it is empty";
-  // Half of a layer cannot stay in float32 because one vector of it is short, and a user who asks
-  // for biases does not mean the long ones alone.
+  // Half of a layer cannot stay in float32 because one of its vectors is short, and a user who asks
+  // for biases does not mean only the long ones.
   const bool is_asked_for = options.quantize_biases && weight.role != WeightRole::Kernel;
   if (rules.whole_layers || is_asked_for) return {};
   const std::size_t min_elements = choose_min_elements(form, rules, options);
   return count < min_elements ? fmt::format("fewer than {} elements", min_elements) : "";
 }
 
-/// A form that takes no less room than the present one gains nothing.
+/// Why the form gains nothing: it takes no less space than the present one.
 std::string why_no_gain(const SourceModel& model, std::size_t index, const Form& form,
                         const PressOptions& options) {
   const Weight& weight = model.graph().weights[index];
@@ -89,9 +90,9 @@ std::string why_no_gain(const SourceModel& model, std::size_t index, const Form&
   return fmt::format("in fewer bits it would take {} bytes, not {}", after, before);
 }
 
-/// The least SNR of 8 significant bits, whose rounding errs by at most 2^-8 of a value: halves
-/// guarantee 66.2 dB (2^-11) as long as their values lie in 2^-14..65504. A weight that falls below
-/// what half their length of codes could keep has lost its values to that range.
+/// The SNR that 8 significant bits guarantee: their rounding error is at most 2^-8 of a value.
+/// Halves guarantee 66.2 dB (2^-11) while the values lie in 2^-14..65504. A weight in halves below
+/// the SNR of 8 bits has lost its values to that range.
 constexpr double kDecibelsPerBit = 6.020599913279624;  // 20 log10(2)
 constexpr double kLeastHalfSnr = 8.0 * kDecibelsPerBit;
 
@@ -108,8 +109,8 @@ std::string why_values_stay(const Weight& weight, const Form& form, const FormRu
     return fmt::format("{} of its values {} beyond +-65504, the largest half", error.saturated,
                        error.saturated == 1 ? "lies" : "lie");
   }
-  // A bias that underflows errs by 2^-25 at most, beside products of its kernel that err by more:
-  // no reason to keep a whole layer in float32.
+  // A bias that underflows has an error of at most 2^-25, and the products it is added to have a
+  // larger one. That is not a reason to keep a whole layer in float32.
   if (rules.whole_layers && weight.role == WeightRole::Bias) return {};
   if (error.snr_db >= kLeastHalfSnr) return {};
   return fmt::format(
@@ -136,8 +137,8 @@ void keep_layers_whole(const SourceModel& model, Plan& plan) {
   }
 }
 
-/// Where one of several weights of the same bytes stays, new bytes for the others would come on top
-/// of the old.
+/// If one of several weights that share bytes stays, new bytes for the others would be added to the
+/// old ones.
 void keep_shared_together(const Graph& graph, Plan& plan) {
   std::map<const std::byte*, std::size_t> staying;  // payload -> a weight of it that stays
   for (std::size_t i = 0; i < plan.weights.size(); ++i) {
@@ -151,7 +152,8 @@ void keep_shared_together(const Graph& graph, Plan& plan) {
   }
 }
 
-/// An edit of the size that the planned one will have. returns: nothing for a form without a code.
+/// An edit as large as the planned one will be, with placeholder values. returns: nothing for a
+/// form without a code.
 std::optional<EncodedWeight> outline_weight(const Weight& weight, const Form& form) {
   const auto code = outline_code(weight.stored.shape, form, weight.channel_axis);
   if (!code) return std::nullopt;
@@ -188,7 +190,8 @@ PlannedWeight plan_weight(const SourceModel& model, std::size_t index, const For
   if (why.empty() && !is_floating(form)) why = why_not_integer(weight, options);
   if (why.empty()) why = why_too_small(weight, form, rules, options);
   if (why.empty()) why = model.why_not(index, form, options.rewrite);
-  // A layer that changes as a whole does so for its kernel.
+  // A layer that changes as a whole changes for its kernel's sake, so its other weights need no
+  // gain.
   if (why.empty() && !rules.whole_layers) why = why_no_gain(model, index, form, options);
   if (why.empty()) why = why_values_stay(weight, form, rules, options.threads);
   return planned;
@@ -208,7 +211,7 @@ Result<Plan> make_plan(const SourceModel& model, const PressOptions& options) {
   Plan plan;
   for (std::size_t i = 0; i < graph.weights.size(); ++i) {
     PlannedWeight planned = plan_weight(model, i, options.form, options);
-    // What the file itself forbids is said first.
+    // A reason that lies in the file takes precedence.
     const bool is_free = !planned.is_small_already && graph.weights[i].fixed_because.empty();
     if (is_free && ends.contains(graph.weights[i].layer_group))
       planned.kept_because = "first or last layer";

@@ -1,6 +1,6 @@
 #pragma once
 
-// The plan: what becomes of each weight. Commands, calibration and search exchange it.
+// The plan says what happens to each weight. Commands, calibration and search exchange plans.
 //
 //   VP_ASSIGN_OR_RETURN(Plan plan, make_plan(model, {.form = *parse_form("linear-8")}));
 //   CodeStore store(model.graph(), {.threads = threads});
@@ -23,10 +23,10 @@ namespace visionpress {
 /// One weight: kept for a reason, to be encoded to a form, or to be replaced by finished codes.
 struct PlannedWeight {
   std::string kept_because = {};  ///< not empty: it stays as it is
-  /// Kept because it is stored in as few bits as asked, or in codes.
+  /// Kept because it is already stored in the requested number of bits or fewer, or in codes.
   bool is_small_already = false;
-  Form form = {};  ///< the file's own, of SourceModel::adapt
-  /// Not null: codes that were made elsewhere (by a calibrator), written as they are.
+  Form form = {};  ///< the file's form, from SourceModel::adapt
+  /// Not null: codes that were made elsewhere (by a calibrator) and are written unchanged.
   std::shared_ptr<const EncodedWeight> finished = nullptr;
 
   [[nodiscard]] bool is_kept() const { return !kept_because.empty(); }
@@ -38,32 +38,32 @@ struct Plan {
   [[nodiscard]] std::size_t changed_count() const;
 };
 
-/// Plans one form for the whole model. Reads the values: some do not fit a form. Every weight that
-/// the file cannot hold in the form, by SourceModel::why_not, stays: nothing of it is encoded.
-/// errors: of SourceModel::check_rewritable; Usage when a name to keep matches no layer and no
-/// weight, with the nearest names.
+/// Plans one form for the whole model. Reads the values, since some do not fit a form. A weight
+/// that the file cannot hold in the form (SourceModel::why_not) stays and is never encoded. errors:
+/// of SourceModel::check_rewritable; Usage when a name to keep matches no layer and no weight, with
+/// the nearest names.
 [[nodiscard]] Result<Plan> make_plan(const SourceModel& model, const PressOptions& options);
 
-/// What make_plan decides for one weight by itself and a wish of its own. A plan of several forms
-/// is made of these, then keep_together. options: but for `form` and the names to keep.
+/// Decides like make_plan, for one weight alone and with its own wish. For a plan of several forms,
+/// call this for each weight, then keep_together. options: `form`, `keep` and `keep_first_last` are
+/// ignored.
 [[nodiscard]] PlannedWeight plan_weight(const SourceModel& model, std::size_t index,
                                         const Form& wish, const PressOptions& options);
 
-/// Keeps what must not change without its neighbours: the other weights of a layer that changes as
-/// a whole or not at all (FormRules), and those that share their bytes in the file with one that
-/// stays.
+/// Keeps weights that must not change alone: the other weights of a layer that changes as a whole
+/// or not at all (FormRules), and weights that share their bytes in the file with one that stays.
 void keep_together(const SourceModel& model, Plan& plan);
 
-/// Replaces what is planned for weight `index` by codes that are written as they are.
+/// Replaces the plan for weight `index` by codes that are written unchanged.
 /// errors: InvalidArgument where they are not codes of the weight's shape, or the file cannot hold
 /// their form (SourceModel::why_not).
 [[nodiscard]] Result<void> plan_finished(const SourceModel& model, std::size_t index,
                                          std::shared_ptr<const EncodedWeight> codes,
                                          const RewriteOptions& rewrite, Plan& plan);
 
-/// The size of the file that the plan gives, by the format's own writer and without encoding;
-/// nothing where the file stays as it is: where no weight is to change, or it would not shrink.
-/// errors: of the writer.
+/// The size of the file that the plan gives, measured with the format's own writer and without
+/// encoding. returns: nothing where the file stays as it is, because no weight changes or the file
+/// would not shrink. errors: of the writer.
 [[nodiscard]] Result<std::optional<std::uint64_t>> measure_plan(const SourceModel& model,
                                                                 const Plan& plan,
                                                                 const RewriteOptions& rewrite,

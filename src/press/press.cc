@@ -22,7 +22,7 @@ WeightRow describe_row(const Weight& weight, const PlannedWeight& planned) {
   return row;
 }
 
-/// Which weights are kernels of convolutions in groups.
+/// Finds the weights that are kernels of convolutions in groups.
 std::vector<bool> find_depthwise(const Graph& graph) {
   std::vector<bool> depthwise(graph.weights.size(), false);
   for (const Node& node : graph.nodes) {
@@ -50,8 +50,7 @@ std::string describe_loss(const WeightRow& row, bool is_depthwise, std::size_t c
   return text;
 }
 
-/// Fills in what the codes cost channel by channel, and whether that is more than a layer should
-/// lose.
+/// Fills in the loss per channel, and whether it is more than a layer should lose.
 Result<void> measure_codes(CodeStore& store, std::size_t index, const WeightRef& codes,
                            bool is_depthwise, WeightRow& row) {
   const Weight& weight = store.graph().weights[index];
@@ -72,7 +71,7 @@ Result<void> measure_codes(CodeStore& store, std::size_t index, const WeightRef&
   return {};
 }
 
-/// Codes that were made elsewhere, and what they lost.
+/// Takes codes that were made elsewhere and measures their loss.
 Result<CodedWeight> take_finished(std::shared_ptr<const EncodedWeight> codes, std::size_t index,
                                   CodeStore& store) {
   VP_ASSIGN_OR_RETURN(const FloatView values, store.view_values(index));
@@ -107,7 +106,7 @@ Result<PressedWeight> press_weight(const PlannedWeight& planned, std::size_t ind
   return pressed;
 }
 
-/// The weight stays after all.
+/// Turns a weight that was pressed back into one that is kept.
 void keep(PressedWeight& pressed, const std::string& because) {
   WeightRow& row = pressed.row;
   row.to = row.from;

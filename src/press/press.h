@@ -1,6 +1,6 @@
 #pragma once
 
-// A plan becomes codes, and codes a file.
+// Turns a plan into codes, and codes into a file.
 
 #include <cstdint>
 #include <memory>
@@ -14,29 +14,29 @@
 
 namespace visionpress {
 
-/// A weight after the press: its row of the result and, where it changes, its codes.
+/// A weight after pressing: its row in the result and, if it changes, its codes.
 struct PressedWeight {
   WeightRow row = {};
   std::shared_ptr<const EncodedWeight> codes = nullptr;  ///< null: it stays as it is
 };
 
-/// Takes from the store what the plan asks for, and measures what it loses. A weight that a codec
-/// cannot take stays as it is.
+/// Takes the planned codes from the store and measures their loss. A weight that a codec cannot
+/// encode stays as it is.
 /// plan: of the store's graph.  returns: one entry per weight.
 /// errors: Malformed where a stored weight cannot be decoded, with its path.
 [[nodiscard]] Result<std::vector<PressedWeight>> encode_plan(const Plan& plan, CodeStore& store);
 
-/// The edits of a rewrite; borrows from `pressed`.
+/// Lists the edits for a rewrite; borrows from `pressed`.
 [[nodiscard]] std::vector<WeightEdit> list_edits(const std::vector<PressedWeight>& pressed);
 
 [[nodiscard]] std::uint64_t count_bytes(const FilePieces& file);
 /// The bytes of the file in one piece.
 [[nodiscard]] ByteBuffer join(const FilePieces& file);
 
-/// The bytes of the new file, if it is smaller: a file that would grow stays as it is, since what
-/// little its weights lose takes more room around them. All of `pressed` then says so.
-/// source: the bytes that the model was read from; they are the result where nothing changes, since
-/// a format's writer may keep the meaning and not the bytes.
+/// The bytes of the new file, if it is smaller. A file that would grow stays as it is, and every
+/// row of `pressed` then says so: the format stores more around the codes than they save.
+/// source: the bytes that the model was read from. They are the result if nothing changes, since a
+/// format's writer may keep the meaning but not the bytes.
 /// errors: of the writer.
 [[nodiscard]] Result<FilePieces> rewrite_smaller(const SourceModel& model, Bytes source,
                                                  const RewriteOptions& rewrite,

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the press is asked for, whichever command asks.
+// Options of the press, the same for every command.
 
 #include <cstddef>
 #include <optional>
@@ -14,11 +14,11 @@
 namespace visionpress {
 
 struct PressOptions {
-  Form form = {};  ///< the wish; SourceModel::adapt makes it the file's own
+  Form form = {};  ///< the wish; SourceModel::adapt turns it into the file's form
   /// Layers that stay as they are: names or globs (* and ?) of layers or weights. Each must match.
   std::vector<std::string> keep = {};
   bool keep_first_last = false;  ///< the first and the last layer with a kernel stay as they are
-  /// Smaller weights stay; by default those below the family's own and the format's.
+  /// Smaller weights stay. Default: the larger of the family's minimum and the format's.
   std::optional<std::size_t> min_elements = std::nullopt;
   bool quantize_biases =
       false;  ///< integer forms: biases and vectors too, where the file takes them
@@ -26,8 +26,8 @@ struct PressOptions {
   int threads = 1;  ///< 1 or more. The result does not depend on it
 };
 
-/// The form of a name that is offered (codecs/family.h).
-/// errors: Usage, naming all of them and the nearest.
+/// The offered form of this name (codecs/family.h).
+/// errors: Usage for any other name, listing all names and the nearest.
 [[nodiscard]] Result<Form> choose_form(const std::string& name);
 
 }  // namespace visionpress

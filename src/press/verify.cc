@@ -17,10 +17,10 @@ bool same_bytes(Bytes a, Bytes b) {
   return a.size() == b.size() && (a.empty() || std::memcmp(a.data(), b.data(), a.size()) == 0);
 }
 
-/// What codes are worth: scale, and the value of code 0 where a scale does not say it all.
+/// Whether codes stand for the same values: they have the same scales and the same value of code 0.
 /// A format may have to repeat one scale for every channel (TFLite's depthwise convolutions).
 bool same_meaning(const WeightCode& written, const WeightCode& meant) {
-  // Only linear codes have a sign; readers say of floats what they like.
+  // Only linear codes have a sign; for floats, readers may set the flag either way.
   const bool same_sign = meant.encoding != Encoding::Linear || written.is_signed == meant.is_signed;
   if (written.encoding != meant.encoding || written.bits != meant.bits || !same_sign ||
       written.table != meant.table || written.scales.size() < meant.scales.size() ||
@@ -40,7 +40,8 @@ bool same_meaning(const WeightCode& written, const WeightCode& meant) {
   return true;
 }
 
-/// A half bias is written as float32 beside a kernel whose operator wants that: its values stay.
+/// Compares values: a bias in halves is written as float32 if the operator of its kernel needs
+/// that.
 Result<bool> same_values(const WeightRef& a, const WeightRef& b) {
   if (same_bytes(a.payload, b.payload)) return true;
   if (a.shape != b.shape) return false;
@@ -78,7 +79,8 @@ Result<void> verify_written(const SourceModel& source, const std::vector<Pressed
                 written.nodes.size(), written.weights.size(), before.nodes.size(),
                 before.weights.size());
   }
-  // A format may list its weights in another order once some of them have a table of their own.
+  // Weights are found by name: a format may list them in another order once some have their own
+  // table.
   std::map<std::string_view, std::size_t> by_name;
   for (std::size_t i = 0; i < written.weights.size(); ++i) {
     by_name.emplace(written.weights[i].name, i);

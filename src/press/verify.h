@@ -8,7 +8,7 @@
 
 namespace visionpress {
 
-/// Compares every weight of a written file, read back, with what was meant: changed ones have
+/// Compares every weight of a written file, read back, with the intended one: changed weights have
 /// exactly their codes, the others their old values.
 /// source: the model that was rewritten.  written: the new file, opened.
 /// errors: Internal for a difference, with the weight's path.
