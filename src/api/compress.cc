@@ -82,7 +82,7 @@ Result<void> check_output(const OpenedModel& model, const CompressOptions& optio
   return {};
 }
 
-/// The model alone, or the package with another model in its place.
+/// Writes only the model, or its package with the new model in its place.
 Result<void> write_pieces(const OpenedModel& model, FileSet::Kind kind, const FilePieces& pieces,
                           bool changed, OutputSet& output) {
   if (kind == FileSet::Kind::File) return output.write_file(pieces.pieces);

@@ -24,8 +24,8 @@ TEST(Experiment, RefusesALimitOfADropAndTakesImagesThatAreLeftOut) {
   ASSERT_FALSE(refused.has_value());
   EXPECT_EQ(refused.error().kind, ErrorKind::Usage);
   EXPECT_NE(refused.error().message.find("max_drop"), std::string::npos);
-  // Who is left out is settled before any column, so kept ones are of the same images: no refusal,
-  // and the next thing that is missing is the file.
+  // The images to leave out are found before any column, so kept columns are of the same images.
+  // The run is therefore not refused, and fails only at the missing file.
   options.evaluate.max_drop.reset();
   options.evaluate.skip_bad = true;
   const auto missing = experiment(options, {});
@@ -33,8 +33,8 @@ TEST(Experiment, RefusesALimitOfADropAndTakesImagesThatAreLeftOut) {
   EXPECT_EQ(missing.error().kind, ErrorKind::Io);
 }
 
-// Who is left out is the same for every column: an image that breaks after that was settled ends
-// the run by its name. Left out of some columns alone it would make them differ without a word.
+// Every column leaves out the same images. An image that breaks later ends the run with an error
+// that names it: leaving it out of only some columns would make them differ silently.
 TEST(Experiment, AnImageThatBreaksInTheRunEndsIt) {
   namespace fs = std::filesystem;
   const std::string demo = VP_SOURCE_DIR "/demo";

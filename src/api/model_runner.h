@@ -24,7 +24,7 @@ struct RunnerOptions {
   PackageHint package = {};  ///< used for a model that is not in a package
 };
 
-/// What the outputs mean.
+/// The meaning of the outputs.
 enum class ModelTask : std::uint8_t {
   Detection,       ///< the outputs are those of a detection head
   Classification,  ///< one output has one value for each class

@@ -63,6 +63,8 @@ Result<void> run_images(const ModelRunner& runner, const std::vector<std::string
   std::size_t done = 0;
   std::optional<Error> first_error;
   const auto work = [&](Worker& worker) {
+    // No image after a failed one is started, but all before it finish: so the first error in order
+    // is found at any number of threads.
     for (std::size_t i = next++; i < paths.size() && i < failed_at.load(); i = next++) {
       const Result<Image> image = load_image(paths[i]);
       Result<void> ran;

@@ -28,7 +28,7 @@ TEST(RunTime, IsDisturbedWhereOthersTakeCoresThatTheThreadsWant) {
   EXPECT_TRUE(is_disturbed(1.0, 2, 2));
   EXPECT_FALSE(is_disturbed(0.1, 2, 2));  // daemons
   EXPECT_FALSE(is_disturbed(3.0, 2, 8));  // six cores are left
-  EXPECT_FALSE(is_disturbed(0.0, 4, 2));  // more threads than cores is the user's own wish
+  EXPECT_FALSE(is_disturbed(0.0, 4, 2));  // the user asked for more threads than cores
 }
 
 }  // namespace

@@ -33,7 +33,7 @@ TEST(MachineLoad, OurOwnWorkIsCountedAsOurs) {
   spin_for(std::chrono::milliseconds(60));
   const auto after = read_processor_seconds();
   ASSERT_TRUE(after.has_value());
-  // A busy machine may keep the thread from its core for most of the 60 ms.
+  // On a busy machine the thread may get its core for only a part of the 60 ms.
   EXPECT_GT(after->ours - before->ours, 0.005);
   EXPECT_GE(after->all, before->all);
 }

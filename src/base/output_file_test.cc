@@ -121,7 +121,7 @@ TEST_F(OutputFileTest, AReplacedFileKeepsItsPermissionsAndANewOneGetsTheUmasks) 
   ::umask(old_mask);
 }
 
-/// The superuser acts as a user with one more group meanwhile.
+/// While this object lives, the superuser acts as a user with one more group.
 class ActAsUser {
  public:
   static constexpr uid_t kUser = 12001;
@@ -170,11 +170,11 @@ TEST_F(OutputFileTest, AUserWhoReplacesAnothersFileKeepsItsGroupOrTakesTheGroups
 }
 
 TEST_F(OutputFileTest, WhatAKilledRunLeftIsGoneAfterTheNext) {
-  // A folder is cleaned once in a program, so the first output into it does so.
+  // A program cleans each folder once, at its first output into it.
   std::ofstream(folder_ / ".visionpress-dead01") << "half";
-  std::ofstream(folder_ / ".visionpress-notes") << "theirs";  // no temporary's name
+  std::ofstream(folder_ / ".visionpress-notes") << "theirs";  // not the name of a temporary file
   std::ofstream(folder_ / "model.tflite.visionpress-dead01") << "theirs";
-  const std::string held = folder_ / ".visionpress-alive1";  // of a run that goes on
+  const std::string held = folder_ / ".visionpress-alive1";  // of a run that is still going on
   std::ofstream(held) << "half";
   const int fd = ::open(held.c_str(), O_RDWR);
   ASSERT_EQ(::flock(fd, LOCK_EX | LOCK_NB), 0);

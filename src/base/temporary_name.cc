@@ -62,6 +62,8 @@ void remove_stale(const std::string& folder) {
     if (!is_temporary_name(at->path().filename().native())) continue;
     const Descriptor file(open_left(at->path()));
     struct stat info = {};
+    // A running program holds the lock of each file that it writes, so a file that we can lock is
+    // stale.
     const bool is_left = file.get() >= 0 && ::fstat(file.get(), &info) == 0 &&
                          (S_ISREG(info.st_mode) || S_ISDIR(info.st_mode)) &&
                          lock_temporary(file.get());

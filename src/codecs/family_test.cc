@@ -90,7 +90,7 @@ void expect_within_half_a_step(const std::vector<float>& weights, const EncodedW
   }
 }
 
-/// The scheme written down once more, without kernels, threads or layouts.
+/// A second implementation of the scheme, without kernels, threads or layouts.
 EncodedWeight encode_naively(const std::vector<float>& weights, const Shape& shape, int axis,
                              bool symmetric, bool per_channel) {
   std::size_t inner = 1;
@@ -206,7 +206,7 @@ TEST(FamilyTest, LinearCodesAreThoseOfTheNaiveEncoderOnEveryAxis) {
   for (const Shape& shape : kShapes) {
     const std::vector<float> weights = make_weights(shape);
     for (int axis = 0; axis < static_cast<int>(shape.size()); ++axis) {
-      // The naive encoder walks all values once a channel.
+      // The naive encoder walks all values once per channel.
       if (shape[static_cast<std::size_t>(axis)] > 1000) continue;
       for (const bool symmetric : {false, true}) {
         EncodeOptions options;
@@ -332,7 +332,8 @@ TEST(FamilyTest, HalvesOfNormalRangeLieWithinHalfAUnit) {
 }
 
 TEST(FamilyTest, TheErrorOfThePassIsTheErrorMeasuredAfterwards) {
-  // The two sum in different pieces: the signal-to-noise ratio may differ in its last digits.
+  // The two encoders sum in different pieces, so the signal-to-noise ratio may differ in its last
+  // digits.
   for (const OfferedForm& offered : all_offered()) {
     for (const Shape& shape : kShapes) {
       for (const bool symmetric : {false, true}) {

@@ -43,7 +43,8 @@ TEST(WeightValuesTest, HalvesAreMeasuredAsTheyAreEncoded) {
       ASSERT_TRUE(
           find_family(form)->encode(values, {static_cast<std::int64_t>(count)}, form, options));
       const EncodeError measured = measure_halves(values, 2);
-      // The same numbers, added in pieces of another size: doubles, so to nine digits.
+      // Both add the same numbers, but in pieces of different sizes; doubles then agree to nine
+      // digits.
       EXPECT_NEAR(measured.snr_db, expected.snr_db, 1e-9 * std::abs(expected.snr_db) + 1e-9);
       EXPECT_EQ(measured.max_steps, expected.max_steps);
       EXPECT_EQ(measured.saturated, expected.saturated);
@@ -52,7 +53,8 @@ TEST(WeightValuesTest, HalvesAreMeasuredAsTheyAreEncoded) {
 }
 
 TEST(WeightValuesTest, TheMiddleChannelShowsWhatOneLargeChannelHides) {
-  // One channel a thousand times the others, and one scale: the whole weight looks fine.
+  // One channel is a thousand times larger than the others and there is one scale, so the SNR of
+  // the whole weight looks fine.
   constexpr std::size_t kChannels = 16;
   constexpr std::size_t kInner = 100;
   std::vector<float> values = make_normal(kChannels * kInner, 0.001F, 3);
@@ -75,7 +77,7 @@ TEST(WeightValuesTest, TheMiddleChannelShowsWhatOneLargeChannelHides) {
 
 TEST(WeightValuesTest, ChannelsOfAnyAxisAreTheSameChannels) {
   constexpr std::int64_t kChannels = 5;
-  constexpr std::int64_t kInner = 7000;  // more than a part that is decoded at once
+  constexpr std::int64_t kInner = 7000;  // more than one decoded part holds
   const std::vector<float> values = make_normal(kChannels * kInner, 0.1F, 11);
   std::vector<float> turned(values.size());
   for (std::size_t c = 0; c < kChannels; ++c) {

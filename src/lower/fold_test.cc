@@ -11,7 +11,7 @@ namespace {
 using Values = std::vector<double>;
 constexpr double kUnknown = std::numeric_limits<double>::quiet_NaN();
 
-/// The result for vectors, of integers unless said otherwise; empty: it is not computed.
+/// The result for vectors, of integers by default; empty: the operator is not folded.
 Values fold_vectors(const Op& op, const std::vector<Values>& operands, const Shape& shape,
                     DType dtype = DType::Int32) {
   std::vector<Shape> shapes;

@@ -47,6 +47,7 @@ Result<void> add_node(const Graph& graph, const Node& node, FoundShapes& found) 
   std::vector<RuleInput> inputs;
   for (std::size_t i = 0; i < node.inputs.size(); ++i) {
     const TensorId id = node.inputs[i];
+    // Parameters keep the shape in which they are stored.
     if (i > 0 && takes_parameters(node.op)) {
       inputs.push_back(id == kNoTensor ? RuleInput{}
                                        : RuleInput{graph.tensor(id).shape,
@@ -57,6 +58,7 @@ Result<void> add_node(const Graph& graph, const Node& node, FoundShapes& found) 
     VP_ASSIGN_OR_RETURN(RuleInput input, describe_value(graph, found, id, rank));
     inputs.push_back(std::move(input));
   }
+  // An open size may be 0 in the run, so a result without elements is not a fault of the file.
   const bool may_be_empty = std::any_of(
       inputs.begin(), inputs.end(), [](const RuleInput& input) { return is_open(input.shape); });
   const RuleContext context = {inputs, node.outputs.size(), graph.layout, may_be_empty};
@@ -102,6 +104,7 @@ Result<std::vector<Shape>> infer_shapes(const Graph& graph, const Shape& input_s
     auto added = add_node(graph, node, found);
     if (!added) return in_node(node, std::move(added).error());
   }
+  // Callers get a constant in its own shape, even where a node saw it widened to four axes.
   for (std::size_t t = 0; t < graph.tensors.size(); ++t) {
     if (graph.tensors[t].is_constant()) found.shapes[t] = graph.tensors[t].shape;
   }

@@ -39,7 +39,7 @@ TEST(ShapeInference, NoKernelIsDecoded) {
   connected.kernel_is_in_out = true;
   const TensorId z = test.add_node(connected, {y, test.add_weight({96, 2}, V(192, 1.0F))});
   for (Weight& weight : test.graph.weights) weight.stored.payload = {};
-  EXPECT_FALSE(Executor::create(test.graph, {}));  // whoever decodes sees the fault
+  EXPECT_FALSE(Executor::create(test.graph, {}));  // the executor decodes, so it finds the fault
   const auto shapes = infer_shapes(test.graph, {1, 4, 4, 3});
   ASSERT_TRUE(shapes) << shapes.error().to_string();
   EXPECT_EQ((*shapes)[static_cast<std::size_t>(z)], (Shape{1, 2}));

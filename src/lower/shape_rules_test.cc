@@ -9,7 +9,7 @@ namespace {
 
 using Shapes = std::vector<Shape>;
 
-/// One question to a rule. Inputs behind the first of an operator with parameters are constants.
+/// One call of a rule. For an operator with parameters, the inputs after the first are constants.
 struct Question {
   Op op;
   Shapes inputs;
@@ -65,7 +65,7 @@ TEST(ShapeRules, AConvolutionHasTheSizesOfItsWindowInBothLayouts) {
 
 TEST(ShapeRules, AConvolutionOverOpenPixelsStaysOpen) {
   expect_shapes({same_conv(KernelLayout::Hwio), {{-1, -1, 8, 3}, {3, 3, 3, 7}}}, {{-1, -1, 4, 7}});
-  // The channels of the kernel say what the file leaves open.
+  // The channels of the kernel give the size that the file leaves open.
   expect_shapes({same_conv(KernelLayout::Hwio), {{1, 8, 8, -1}, {3, 3, 3, 7}}}, {{1, 4, 4, 7}});
 }
 

@@ -25,6 +25,7 @@ ByteBuffer pack_codes(Bytes codes, int bits, Packing packing) {
     if (pending_bits < 8) continue;
     pending_bits -= 8;
     if (packing == Packing::MsbFirst) {
+      // Bits that are written already stay above these; the mask drops them.
       packed[at++] = static_cast<std::byte>((pending >> pending_bits) & 0xffU);
     } else {
       packed[at++] = static_cast<std::byte>(pending & 0xffU);
@@ -32,6 +33,7 @@ ByteBuffer pack_codes(Bytes codes, int bits, Packing packing) {
     }
   }
   if (pending_bits == 0) return packed;
+  // The last bits fill the byte from its high end; zeros pad the low end.
   if (packing == Packing::MsbFirst) pending <<= 8 - pending_bits;
   packed[at] = static_cast<std::byte>(pending & 0xffU);
   return packed;
@@ -47,6 +49,7 @@ std::optional<std::size_t> find_wide_code(Bytes codes, int bits) {
 }
 
 void unpack_codes(Bytes packed, int bits, Packing packing, std::size_t begin, MutableBytes codes) {
+  // Codes of whole bytes look the same in both orders.
   if (bits == 8) {
     std::copy_n(packed.begin() + static_cast<std::ptrdiff_t>(begin), codes.size(), codes.begin());
     return;

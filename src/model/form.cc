@@ -27,7 +27,7 @@ std::optional<int> parse_code_bits(std::string_view text) {
   return bits && *bits <= kMostCodeBits ? bits : std::nullopt;
 }
 
-/// What follows "linear-": "8", "8-tensor", "4-block-32".
+/// Parses the text after "linear-": "8", "8-tensor", "4-block-32".
 std::optional<Form> parse_linear(std::string_view text) {
   Form form{.encoding = Encoding::Linear, .granularity = Granularity::Channel};
   if (text.ends_with(kTensorSuffix)) {

@@ -1,6 +1,7 @@
 #pragma once
 
-// What a file itself says about its image input. eval chooses a Preprocess from it.
+// The facts that a file gives about its image input. The layer `eval` chooses a Preprocess from
+// them.
 
 #include <optional>
 #include <string>

@@ -59,7 +59,7 @@ struct EncodedWeight {
   [[nodiscard]] WeightRef view() const { return {shape, code, Packing::Whole, codes}; }
 };
 
-/// What a weight does in its layer; schemes choose by it.
+/// The role of a weight in its layer. The press decides by it which weights to change.
 enum class WeightRole : std::uint8_t {
   Kernel,  ///< convolution, fully connected, embedding: what compression is about
   Bias,

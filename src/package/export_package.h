@@ -4,7 +4,7 @@
 //
 // The layout accepted, of any platform and flavor:
 //   cvexport.manifest         JSON; names the model, the labels, the metadata and the model's SHA-1
-//   MODEL, labels.txt, metadata_properties.json   beside the manifest
+//   MODEL, labels.txt, metadata_properties.json   next to the manifest
 // in the top folder or, as in Docker exports, in app/ or another folder of it. A package without a
 // manifest is accepted if exactly one file can be the model.
 // source: export packages of 2018 to 2024 (exporter 2.0 to 2.2), schema version 1.0.

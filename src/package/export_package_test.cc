@@ -41,7 +41,7 @@ Result<OpenedPackage> open_package(const std::string& path, Diagnostics& diagnos
   return opened;
 }
 
-/// The archive with another model.
+/// Returns the archive with another model.
 Result<ByteBuffer> with_model(const OpenedPackage& opened, std::span<const Bytes> model) {
   VP_ASSIGN_OR_RETURN(const auto replaced, replace_model(opened.files, opened.package, model));
   return repack(opened.files, replaced);
@@ -49,7 +49,7 @@ Result<ByteBuffer> with_model(const OpenedPackage& opened, std::span<const Bytes
 
 Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-/// A folder of its own for each test.
+/// Each test has its own folder.
 class ExportPackages : public testing::Test {
  protected:
   void SetUp() override {
@@ -300,7 +300,7 @@ TEST_F(ExportPackages, KeepEverythingButTheModelAndItsHash) {
 }
 
 TEST_F(ExportPackages, AreWrittenAnewWhereTheLargerPartLiesBeforeTheModel) {
-  std::string picture(4000, '\0');  // that packing does not shrink
+  std::string picture(4000, '\0');  // packing does not shrink it
   std::uint32_t state = 1;
   for (char& c : picture) {
     state = state * 1103515245U + 12345U;

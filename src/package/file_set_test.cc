@@ -15,7 +15,7 @@ namespace {
 namespace fs = std::filesystem;
 using Names = std::vector<std::string>;
 
-/// A folder of its own for each test.
+/// Each test has its own folder.
 class FileSets : public testing::Test {
  protected:
   void SetUp() override {

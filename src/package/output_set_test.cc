@@ -14,7 +14,7 @@ using Names = std::vector<std::string>;
 
 Bytes bytes_of(const std::string& text) { return std::as_bytes(std::span(text)); }
 
-/// text: outlives the result.
+/// text: must outlive the result.
 ReplacedFile replacement(const std::string& name, const std::string& text) {
   ReplacedFile file;
   file.name = name;
@@ -115,7 +115,7 @@ TEST_F(OutputSets, NothingIsWrittenWhenAPieceFails) {
   const auto folder = FileSet::open(path("in"));
   const auto archive = FileSet::open(path("in.zip"));
   ASSERT_TRUE(folder && archive);
-  fs::remove(path("in/Manifest.json"));  // behind the set's back, when it is half copied
+  fs::remove(path("in/Manifest.json"));  // the set still lists it, so its copy fails halfway
   {
     auto output = OutputSet::create(path("out"), FileSet::Kind::Folder, Overwrite::Refuse);
     ASSERT_TRUE(output);

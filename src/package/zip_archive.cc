@@ -13,7 +13,7 @@
 namespace visionpress {
 namespace {
 
-/// What libzip says, without keeping its error object.
+/// Returns libzip's message and frees its error object.
 std::string take_message(zip_error_t& error) {
   std::string text = zip_error_strerror(&error);
   zip_error_fini(&error);

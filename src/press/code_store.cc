@@ -10,6 +10,7 @@ Result<FloatView> CodeStore::view_values(std::size_t index) {
   const Weight& weight = graph_.weights[index];
   if (const auto view = view_weight(weight.stored)) return *view;
   const auto count = static_cast<std::size_t>(element_count(weight.stored.shape).value_or(0));
+  // All weights share one buffer, so memory grows by the largest weight only.
   if (scratch_.size() < count) scratch_.resize(count);
   const std::span<float> values = std::span(scratch_).first(count);
   if (auto decoded = decode_weight(weight.stored, values, options_.threads); !decoded) {
@@ -37,6 +38,7 @@ Result<std::reference_wrapper<const CodedWeight>> CodeStore::encode(std::size_t 
   if (codes) {
     coded.codes = std::make_shared<const EncodedWeight>(std::move(*codes));
   } else {
+    // A refusal is stored too: encoding again would give the same answer.
     coded.refused = codes.error().message;
   }
   return std::cref(encoded_.emplace(std::pair(index, form), std::move(coded)).first->second);

@@ -18,7 +18,7 @@ TEST(CodeStoreTest, EachPairOfWeightAndFormIsEncodedOnce) {
   const Form four = *parse_form("linear-4");
   const auto first = store.encode(0, four).value().get().codes;
   const auto again = store.encode(0, four).value().get().codes;
-  EXPECT_EQ(first, again);  // the same codes, not equal ones
+  EXPECT_EQ(first, again);  // the same object, not an equal one
   EXPECT_EQ(store.encoded_count(), 1U);
   Form is_signed = four;
   is_signed.is_signed = true;

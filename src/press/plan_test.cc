@@ -62,7 +62,8 @@ TEST(PlanTest, WhatTheFileRefusesIsKeptForItsReasonAndNeverEncoded) {
   FakeModel model;
   const std::size_t refused = model.add_weight("a:weights", {64, 64});
   model.add_weight("b:weights", {64, 64});
-  // A value that no codec takes: encoding the weight would show.
+  // The file refuses 8 bits for this weight only; the store's count below shows that it is never
+  // encoded.
   model.refuse = [&](std::size_t index, const Form& form) {
     return index == refused && form.bits == 8 ? std::string("the file holds no such codes") : "";
   };
@@ -89,7 +90,7 @@ TEST(PlanTest, AFileThatIsNotRewrittenIsRefusedBeforeItsValuesAreRead) {
 TEST(PlanTest, SmallWeightsAndThoseWithoutGainStay) {
   FakeModel model;
   model.add_weight("small:weights", {31, 33});
-  model.add_weight("thin:weights", {1024, 2});  // two codes beside eight bytes of scale and offset
+  model.add_weight("thin:weights", {1024, 2});  // two codes and eight bytes of scale and offset
   const Plan plan = plan_of(model, wish("linear-8"));
   EXPECT_EQ(plan.weights[0].kept_because, "fewer than 1024 elements");
   EXPECT_EQ(plan.weights[1].kept_because, "in fewer bits it would take 10240 bytes, not 8192");

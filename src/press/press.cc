@@ -59,6 +59,8 @@ Result<void> measure_codes(CodeStore& store, std::size_t index, const WeightRef&
   const bool has_channels = weight.stored.shape.size() > 1 && axis < weight.stored.shape.size();
   const auto channels =
       has_channels ? static_cast<std::size_t>(weight.stored.shape[axis]) : std::size_t{1};
+  // Halves round each value relative to its own size; linear codes share a scale, so small values
+  // may be lost.
   if (is_linear) {
     VP_ASSIGN_OR_RETURN(const FloatView values, store.view_values(index));
     VP_ASSIGN_OR_RETURN(const ChannelError error,

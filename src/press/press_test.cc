@@ -42,7 +42,7 @@ TEST(PressTest, FinishedCodesAreWrittenAsTheyAreAndNothingIsEncoded) {
   const auto file = model.rewrite(edits, {});
   ASSERT_TRUE(file);
   EXPECT_EQ(ByteBuffer(file->pieces[0].begin(), file->pieces[0].end()), codes.codes);
-  // The row tells of these codes: the one that was moved errs by more than rounding does.
+  // The row describes these codes: the moved code has a larger error than rounding gives.
   EXPECT_EQ((*pressed)[0].row.to, "linear-3");
   EXPECT_GT(*(*pressed)[0].row.max_steps, 0.5);
   EXPECT_EQ((*pressed)[0].row.bytes_after, 64U * 64U * 3U / 8U + 64U * 8U);

@@ -109,7 +109,8 @@ Result<void> verify_bytes(Bytes written, const FilePieces& meant, int threads) {
     Bytes meant = {};
     std::size_t at = 0;
   };
-  constexpr std::size_t kPart = std::size_t{1} << 20;  // work for a thread, small beside a file
+  constexpr std::size_t kPart = std::size_t{1}
+                                << 20;  // enough work for a thread, small next to a file
   std::vector<Part> parts;
   std::size_t at = 0;
   for (const Bytes piece : meant.pieces) {

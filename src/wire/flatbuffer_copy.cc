@@ -111,6 +111,7 @@ Result<void> FlatbufferCopier::check_known(const Table& table, const TypeTable& 
   const bool says_size = vtable_bytes >= kVtableHeadBytes;
   note_end(begin, says_size ? flatbuffers::ReadScalar<voffset_t>(vtable + sizeof(voffset_t))
                             : sizeof(flatbuffers::soffset_t));
+  // A copy would lose fields that the schema does not have.
   for (std::size_t at = slot_of(type.num_elems); at + sizeof(voffset_t) <= vtable_bytes;
        at += sizeof(voffset_t)) {
     if (flatbuffers::ReadScalar<voffset_t>(vtable + at) != 0) {
@@ -124,6 +125,7 @@ Result<void> FlatbufferCopier::check_known(const Table& table, const TypeTable& 
 Result<FlatbufferOffset> FlatbufferCopier::copy_table(const Table& table, const TypeTable& type) {
   const auto known = copied_.find({&table, &type, 0});
   if (known != copied_.end()) return known->second;
+  // A table in a vector adds two parts to the path, the field and the index.
   if (parts_.size() > 2 * kMaxTableDepth) return refuse("tables are nested too deeply");
   VP_RETURN_IF_ERROR(check_known(table, type));
   std::vector<StoredField> stored;
@@ -266,6 +268,8 @@ FlatbufferOffset FlatbufferCopier::store_fields(std::vector<StoredField>& stored
   for (const StoredField& value : stored) {
     const voffset_t slot = slot_of(value.field);
     const Bytes scalar = std::as_bytes(std::span(value.scalar));
+    // Fields are written by width, not by type, so their bits stay as they are. AddElement without
+    // a default stores values that equal the default too.
     if (value.offset != 0) {
       builder_.AddOffset(slot, flatbuffers::Offset<void>(value.offset));
     } else if (value.size == 8) {

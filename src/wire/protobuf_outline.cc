@@ -22,6 +22,7 @@ std::vector<std::uint64_t> list_top_fields(Bytes bytes) {
     if (!tag || (*tag >> 3U) == 0) break;
     fields.push_back(*tag >> 3U);
     std::optional<std::uint64_t> skip;
+    // The low three bits are the wire type: varint, 64-bit, length-delimited, 32-bit.
     switch (*tag & 7U) {
       case 0:
         skip = read_varint() ? std::optional<std::uint64_t>(0) : std::nullopt;
@@ -38,6 +39,7 @@ std::vector<std::uint64_t> list_top_fields(Bytes bytes) {
       default:
         break;
     }
+    // The end of the bytes may cut the last field off: it counts and ends the walk.
     if (!skip || *skip > bytes.size() - at) break;
     at += *skip;
   }

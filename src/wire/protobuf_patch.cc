@@ -36,6 +36,7 @@ Result<GrowingFrames> collect_frames(const std::vector<ProtobufEdit>& edits) {
         return fail_at(ErrorKind::Internal, edit.begin, "an edit lies outside its frame at {:#x}",
                        frame.tag_offset);
       }
+      // Several edits may share a frame: it is entered once, and their growth adds up.
       frames.try_emplace(frame.tag_offset, GrowingFrame{frame, parent, 0});
       parent = frame.tag_offset;
     }
@@ -55,11 +56,14 @@ void add_length_edits(GrowingFrames& frames, std::vector<ProtobufEdit>& edits,
     const GrowingFrame& growing = at->second;
     const ProtobufFrame& frame = growing.frame;
     std::int64_t delta = growing.delta;
+    // A frame that keeps its size keeps its length bytes, even a varint that is longer than needed.
     if (delta != 0) {
       const std::uint64_t length =
           frame.end_offset - frame.content_offset + static_cast<std::uint64_t>(growing.delta);
       append_varint(result.owned.emplace_back(), length);
       edits.push_back({{}, frame.length_offset, frame.content_offset, {result.owned.back()}});
+      // The new length may take more or fewer bytes than the old one, which the outer frame must
+      // count.
       delta += static_cast<std::int64_t>(varint_bytes(length)) -
                static_cast<std::int64_t>(frame.content_offset - frame.length_offset);
     }
@@ -74,6 +78,7 @@ Result<PatchedBytes> patch_protobuf(Bytes source, std::vector<ProtobufEdit> edit
   VP_ASSIGN_OR_RETURN(GrowingFrames frames, collect_frames(edits));
   add_length_edits(frames, edits, result);
   std::stable_sort(edits.begin(), edits.end(), [](const ProtobufEdit& a, const ProtobufEdit& b) {
+    // An insertion comes before a replacement that begins at the same byte.
     return a.begin != b.begin ? a.begin < b.begin : a.end < b.end;
   });
   std::uint64_t at = 0;
