@@ -17,11 +17,11 @@
 namespace visionpress {
 namespace {
 
-/// The service's own limit for a side.
+/// The service's limit for one side of an image, in pixels.
 constexpr int kLongestSide = 10240;
 
-/// Memory of one request's picture while it is decoded: the largest one's pixels, and a little.
-/// A progressive JPEG takes up to three times its pixels and so ends at a third of their number.
+/// Limit of memory for decoding one request's picture: the pixels of the largest one and some more.
+/// A progressive JPEG takes up to three times its pixels, so its limit is a third of their number.
 constexpr std::uint64_t kPictureBytes = std::uint64_t{320} << 20;
 
 using Found = Result<std::vector<EndpointPrediction>>;
@@ -156,7 +156,7 @@ Result<void> check(const ServeOptions& options) {
 struct PredictionServer::Impl {
   ModelRunner runner = {};
   std::unique_ptr<ImageReader> reader = nullptr;
-  std::unique_ptr<PredictionEndpoint> endpoint = nullptr;  // asks the reader, so it ends before it
+  std::unique_ptr<PredictionEndpoint> endpoint = nullptr;  // uses the reader, so it ends first
   std::string address = {};
   std::string description = {};
   std::vector<std::string> warnings = {};
@@ -173,7 +173,8 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
   const int threads = options.threads > 0 ? options.threads : default_thread_count();
   const int workers = options.workers > 0 ? options.workers : threads;
   const int threads_each = std::max(1, threads / workers);
-  // OpenMP would end the program where it finds no thread. One more is the server's own.
+  // OpenMP would end the program if it could not start a thread, so ask first. The server itself
+  // needs one more.
   const int team = std::max(workers * threads_each, default_thread_count());
   if (!can_start_threads(static_cast<std::size_t>(team) + 1)) {
     return fail(ErrorKind::Internal, "cannot start {} threads (ulimit -u?)", team + 1);

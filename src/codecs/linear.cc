@@ -295,6 +295,7 @@ void decode_linear_part(const WeightRef& weight, std::size_t begin, Bytes codes,
   const std::size_t inner = split_at(weight.shape, static_cast<std::size_t>(code.axis)).inner;
   for (std::size_t done = 0; done < out.size();) {
     const std::size_t at = begin + done;
+    // A run ends where its channel ends, since the next channel has another step.
     const std::size_t run = std::min(inner - at % inner, out.size() - done);
     const LinearStep step = step_of(code, at / inner % code.scales.size());
     if (run < kShortRun) {

@@ -106,9 +106,11 @@ Result<WindowGeometry> window_geometry(std::int64_t in, std::int64_t extent, std
     geometry.out = span / stride + 1;
     return geometry;
   }
+  // Rounded up: the last window may reach beyond the padding.
   geometry.out = (span + stride - 1) / stride + 1;
   // Padding along either axis counts for both. source: NeuralNetwork.proto, PoolingLayerParams.
   const bool is_padded = padding.before[0] > 0 || padding.before[1] > 0;
+  // A last window that would start in the padding is dropped.
   if (is_padded && (geometry.out - 1) * stride >= in + geometry.before) --geometry.out;
   geometry.after = std::max<std::int64_t>(
       geometry.after, (geometry.out - 1) * stride + extent - in - geometry.before);

@@ -46,6 +46,7 @@ std::optional<std::vector<std::string>> place_numbered(const std::vector<std::st
     if (i == 0) first = label->number;
     if (first > 1) return std::nullopt;
     const std::size_t place = label->number - first;
+    // Numbers from 0 may leave gaps; numbers from 1 must have none.
     const bool follows = first == 0 ? label->number >= labels.size() : place == labels.size();
     if (label->number < first || !follows || !names.insert(label->name).second) return std::nullopt;
     labels.resize(place + 1);

@@ -37,14 +37,14 @@ Result<void> copy_folder(const FileSet& source, std::span<const ReplacedFile> re
 
 Result<ByteBuffer> repack(const FileSet& archive, std::span<const ReplacedFile> replaced) {
   VP_RETURN_IF_ERROR(check_names(archive, replaced));
-  std::vector<ByteBuffer> contents;  // libzip reads each from one place
+  std::vector<ByteBuffer> contents;  // libzip needs each in one piece
   std::vector<ZipReplacement> replacements;
   for (const ReplacedFile& file : replaced) {
     ByteBuffer& content = contents.emplace_back();
     for (const Bytes piece : file.content.pieces) {
       content.insert(content.end(), piece.begin(), piece.end());
     }
-    // A vector that grows moves its buffers, and their bytes stay where they are.
+    // A vector that grows moves its buffers, but their bytes stay where they are.
     replacements.push_back({archive.archive()->find(file.name)->index, content});
   }
   auto packed = replace_entries(archive.whole_bytes(), replacements);

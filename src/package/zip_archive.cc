@@ -79,13 +79,13 @@ bool stays_inside(std::string_view name) {
 
 bool is_zip(Bytes bytes) {
   const std::string_view text = view_text(bytes.first(std::min<std::size_t>(bytes.size(), 4)));
-  return text == "PK\x03\x04" || text == "PK\x05\x06";  // the second: one without entries
+  return text == "PK\x03\x04" || text == "PK\x05\x06";  // the second begins an empty archive
 }
 
 void ZipArchive::Closer::operator()(zip* archive) const { zip_discard(archive); }
 
 Result<ZipArchive> ZipArchive::open(Bytes bytes, const ZipLimits& limits) {
-  if (!is_zip(bytes)) {  // libzip takes no bytes for an archive without entries
+  if (!is_zip(bytes)) {  // libzip accepts zero bytes as an empty archive
     return fail(ErrorKind::Malformed,
                 "the ZIP archive is damaged or cut short: its first bytes are no archive's");
   }
@@ -140,7 +140,8 @@ Result<ByteBuffer> ZipArchive::read(const ZipEntry& entry) const {
     return fail(ErrorKind::Malformed, "entry \"{}\" of the ZIP archive is damaged: {}", entry.name,
                 why);
   };
-  // The packed bytes lie in the archive, so a size that deflate cannot reach is a lie.
+  // Deflate expands bytes at most 1032 times, so a larger size is false. Checked before the memory
+  // for it is taken.
   constexpr std::uint64_t kMostOfDeflate = 1032;
   if (entry.packed_bytes > bytes_.size() || entry.bytes / kMostOfDeflate > entry.packed_bytes) {
     return damaged(fmt::format("{} bytes cannot unpack to {}", entry.packed_bytes, entry.bytes));
@@ -163,7 +164,7 @@ Result<ByteBuffer> ZipArchive::read(const ZipEntry& entry) const {
     if (got == 0) return damaged(fmt::format("it ends after {} of {} bytes", done, bytes.size()));
     done += static_cast<std::uint64_t>(got);
   }
-  std::byte beyond = {};  // the checksum is compared when the end has been seen
+  std::byte beyond = {};  // libzip compares the checksum when a read reaches the end
   const zip_int64_t more = zip_fread(file.get(), &beyond, 1);
   if (more < 0) return damaged(zip_file_strerror(file.get()));
   if (more > 0) return damaged(fmt::format("it has more than {} bytes", bytes.size()));
@@ -172,9 +173,9 @@ Result<ByteBuffer> ZipArchive::read(const ZipEntry& entry) const {
 
 namespace {
 
-/// An archive that libzip reads here and writes there: the bytes read are borrowed and never
-/// written, those written are ours. libzip's own buffers cannot be used for this: where a new
-/// archive begins as the old one, libzip 1.7 takes over the old one's memory and frees it.
+/// A source that libzip reads from borrowed bytes and writes to our own buffer. libzip's own buffer
+/// source cannot be used: if the new archive begins like the old one, libzip 1.7 takes over the old
+/// one's memory and frees it.
 class RewriteSource {
  public:
   explicit RewriteSource(Bytes source) : source_(source) { zip_error_init(&error_); }
@@ -277,7 +278,7 @@ class RewriteSource {
   zip_error_t error_ = {};
 };
 
-/// Gives the entry another content; `bytes` are borrowed until the archive is closed.
+/// Replaces the entry's content; its `bytes` are borrowed until the archive is closed.
 bool replace_entry(zip_t* zip, const ZipReplacement& replacement) {
   zip_stat_t entry;
   if (zip_stat_index(zip, replacement.index, 0, &entry) != 0) return false;
@@ -285,7 +286,7 @@ bool replace_entry(zip_t* zip, const ZipReplacement& replacement) {
       zip_source_buffer(zip, replacement.bytes.data(), replacement.bytes.size(), 0);
   if (source == nullptr) return false;
   if (zip_file_replace(zip, replacement.index, source, 0) != 0) {
-    zip_source_free(source);  // from success on it is the archive's
+    zip_source_free(source);  // the archive owns it only after success
     return false;
   }
   return zip_set_file_compression(zip, replacement.index, entry.comp_method, 0) == 0 &&
@@ -306,7 +307,8 @@ Result<ByteBuffer> replace_entries(Bytes archive, std::span<const ZipReplacement
     return replace_entry(zip, replacement);
   });
   if (!good || zip_close(zip) != 0) {
-    // Entries that are carried over are read for it, and what is written goes to memory.
+    // Closing reads the entries that are kept and writes to memory, so an error is a damaged entry
+    // unless memory ran out.
     const bool is_ours = zip_error_code_zip(zip_get_error(zip)) == ZIP_ER_MEMORY;
     const std::string why = take_message(zip);
     zip_discard(zip);

@@ -244,6 +244,7 @@ Result<void> plan_finished(const SourceModel& model, std::size_t index,
 Result<std::optional<std::uint64_t>> measure_plan(const SourceModel& model, const Plan& plan,
                                                   const RewriteOptions& rewrite,
                                                   std::uint64_t source_bytes) {
+  // Edits borrow the outlines, so this vector never grows.
   std::vector<EncodedWeight> outlines(plan.weights.size());
   std::vector<WeightEdit> edits;
   for (std::size_t i = 0; i < plan.weights.size(); ++i) {

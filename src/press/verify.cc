@@ -58,6 +58,7 @@ Result<void> compare_changed(const Weight& written, const WeightCode& meant_code
                 describe(stored.code), to_string(stored.shape), describe(meant_code),
                 to_string(meant.shape));
   }
+  // Codes of whole bytes are compared in place, packed ones after unpacking.
   if (stored.packing == Packing::Whole || stored.code.bits % 8 == 0) {
     if (same_bytes(stored.payload, meant.codes)) return {};
   } else {
@@ -109,8 +110,7 @@ Result<void> verify_bytes(Bytes written, const FilePieces& meant, int threads) {
     Bytes meant = {};
     std::size_t at = 0;
   };
-  constexpr std::size_t kPart = std::size_t{1}
-                                << 20;  // enough work for a thread, small next to a file
+  constexpr std::size_t kPart = std::size_t{1} << 20;  // bytes; enough for one thread
   std::vector<Part> parts;
   std::size_t at = 0;
   for (const Bytes piece : meant.pieces) {
