@@ -88,12 +88,19 @@ struct Channels {
   FloatVector bias;
 };
 
-template <bool kFused>
+template <ScaleOrder kOrder>
 FloatVector to_float(IntVector raw, const Channels& channels, const Dequantization& how) {
   const FloatTag d;
   const auto sum = hn::ConvertTo(d, hn::Sub(raw, channels.offset));
-  const auto scaled = kFused ? hn::Mul(sum, hn::Set(d, how.input_scale)) : sum;
-  auto y = multiply_add<kFused>(scaled, channels.scale, channels.bias);
+  constexpr bool kFused = kOrder == ScaleOrder::InputFused;
+  const auto input_scale = hn::Set(d, how.input_scale);
+  auto y = sum;
+  if constexpr (kOrder == ScaleOrder::KernelThenInput) {
+    y = hn::Add(hn::Mul(hn::Mul(sum, channels.scale), input_scale), channels.bias);
+  } else {
+    const auto scaled = kFused ? hn::Mul(sum, input_scale) : sum;
+    y = multiply_add<kFused>(scaled, channels.scale, channels.bias);
+  }
   y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), hn::Mul(y, hn::Set(d, how.slope)), y);
   // XNNPACK turns NaN into the lower bound.
   if constexpr (kFused) y = hn::IfThenElse(hn::Eq(y, y), y, hn::Set(d, how.low));
@@ -109,7 +116,7 @@ IntVector load_raw(const RawRows& raw, std::size_t pixel, std::size_t channel, c
   return hn::Max(upper, lower);
 }
 
-template <bool kPooled, bool kFused>
+template <bool kPooled, ScaleOrder kOrder>
 void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantization& how,
                      FloatRows& rows) {
   const FloatTag d;
@@ -125,13 +132,15 @@ void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantizatio
     const auto load_int = [&](const std::int32_t* p) { return hn::MaskedLoad(mask_int, di, p); };
     Channels constants = {hn::Mul(load_int(how.kernel_sums + channel), hn::Set(di, how.code_zero)),
                           load_float(how.kernel_scales + channel), load_float(how.bias + channel)};
-    if constexpr (!kFused) constants.scale = hn::Mul(constants.scale, hn::Set(d, how.input_scale));
+    if constexpr (kOrder == ScaleOrder::Product) {
+      constants.scale = hn::Mul(constants.scale, hn::Set(d, how.input_scale));
+    }
     float* out = rows.y + channel;
     if (valid == lanes) {
       const auto load = [&](const std::int32_t* p) { return hn::LoadU(di, p); };
       for (std::size_t pixel = 0; pixel < pixels; ++pixel, out += rows.stride) {
         const auto y =
-            to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load), constants, how);
+            to_float<kOrder>(load_raw<kPooled>(raw, pixel, channel, load), constants, how);
         hn::StoreU(y, d, out);
         low = hn::Min(y, low);
         high = hn::Max(y, high);
@@ -139,7 +148,7 @@ void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantizatio
     } else {
       for (std::size_t pixel = 0; pixel < pixels; ++pixel, out += rows.stride) {
         const auto y =
-            to_float<kFused>(load_raw<kPooled>(raw, pixel, channel, load_int), constants, how);
+            to_float<kOrder>(load_raw<kPooled>(raw, pixel, channel, load_int), constants, how);
         hn::BlendedStore(y, mask_float, d, out);
         low = hn::Min(hn::IfThenElseZero(mask_float, y), low);
         high = hn::Max(hn::IfThenElseZero(mask_float, y), high);
@@ -150,14 +159,22 @@ void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantizatio
   rows.high = std::max(rows.high, hn::GetLane(hn::MaxOfLanes(d, high)));
 }
 
+template <ScaleOrder kOrder>
+void dequantize_in(const RawRows& raw, std::size_t pixels, const Dequantization& how,
+                   FloatRows& rows) {
+  raw.next != nullptr ? dequantize_loop<true, kOrder>(raw, pixels, how, rows)
+                      : dequantize_loop<false, kOrder>(raw, pixels, how, rows);
+}
+
 void dequantize_any(const RawRows& raw, std::size_t pixels, const Dequantization& how,
                     FloatRows& rows) {
-  if (raw.next != nullptr) {
-    how.is_fused ? dequantize_loop<true, true>(raw, pixels, how, rows)
-                 : dequantize_loop<true, false>(raw, pixels, how, rows);
-  } else {
-    how.is_fused ? dequantize_loop<false, true>(raw, pixels, how, rows)
-                 : dequantize_loop<false, false>(raw, pixels, how, rows);
+  switch (how.order) {
+    case ScaleOrder::InputFused:
+      return dequantize_in<ScaleOrder::InputFused>(raw, pixels, how, rows);
+    case ScaleOrder::Product:
+      return dequantize_in<ScaleOrder::Product>(raw, pixels, how, rows);
+    case ScaleOrder::KernelThenInput:
+      return dequantize_in<ScaleOrder::KernelThenInput>(raw, pixels, how, rows);
   }
 }
 
@@ -217,13 +234,25 @@ std::int32_t load_raw_ref(const RawRows& raw, std::size_t pixel, std::size_t cha
       {raw.row[at], raw.row[at + raw.channels], raw.next[at], raw.next[at + raw.channels]});
 }
 
+float scale_sum(float sum, std::size_t channel, const Dequantization& how) {
+  const float scale = how.kernel_scales[channel];
+  const float bias = how.bias[channel];
+  switch (how.order) {
+    case ScaleOrder::InputFused:
+      return std::fma(sum * how.input_scale, scale, bias);
+    case ScaleOrder::Product:
+      return sum * (scale * how.input_scale) + bias;
+    case ScaleOrder::KernelThenInput:
+      break;
+  }
+  return sum * scale * how.input_scale + bias;
+}
+
 float dequantize_one(std::int32_t raw, std::size_t channel, const Dequantization& how) {
   const auto sum = static_cast<float>(raw - how.code_zero * how.kernel_sums[channel]);
-  const float scale = how.kernel_scales[channel];
-  float y = how.is_fused ? std::fma(sum * how.input_scale, scale, how.bias[channel])
-                         : sum * (scale * how.input_scale) + how.bias[channel];
+  float y = scale_sum(sum, channel, how);
   if (y < 0.0F) y *= how.slope;
-  if (std::isnan(y)) return how.is_fused ? how.low : y;
+  if (std::isnan(y)) return how.order == ScaleOrder::InputFused ? how.low : y;
   if (y < how.low) y = how.low;
   return y > how.high ? how.high : y;
 }

@@ -28,6 +28,13 @@ struct AwayRounding {
 void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding,
                    std::uint8_t* codes);
 
+/// In which order a sum is multiplied by its two scales and rounded (fl).
+enum class ScaleOrder : std::uint8_t {
+  InputFused,       ///< fma(fl(sum * input_scale), kernel_scale, bias): XNNPACK
+  Product,          ///< fl(fl(sum * fl(kernel_scale * input_scale)) + bias): builtin
+  KernelThenInput,  ///< fl(fl(fl(sum * kernel_scale) * input_scale) + bias): builtin, grouped
+};
+
 /// How sums become floats. sum = raw - code_zero * kernel_sums[c], because `raw` was summed over
 /// codes stored as q + 128.
 struct Dequantization {
@@ -36,12 +43,9 @@ struct Dequantization {
   const float* bias = nullptr;                ///< per output channel
   std::int32_t code_zero = 128;               ///< zero point + 128
   float input_scale = 1.0F;
-  /// true: fma(fl(sum * input_scale), kernel_scale, bias) (XNNPACK);
-  /// false: fl(fl(sum * fl(kernel_scale * input_scale)) + bias) (builtin)
-  bool is_fused = true;
+  ScaleOrder order = ScaleOrder::InputFused;
   float slope = 1.0F;  ///< applied next: y < 0 ? slope * y : y
-  /// The bounds of the final clamp. NaN becomes `low` if is_fused, as in XNNPACK, else it stays
-  /// NaN.
+  /// The bounds of the final clamp. With XNNPACK's order NaN becomes `low`, else it stays NaN.
   float low = 0.0F;
   float high = 0.0F;
 };

@@ -65,7 +65,7 @@ TEST(HybridKernels, TheRangeLeavesNanOutWhereverItStands) {
   }
 }
 
-std::vector<float> dequantize_rows(std::size_t channels, bool is_fused, bool pools) {
+std::vector<float> dequantize_rows(std::size_t channels, ScaleOrder order, bool pools) {
   constexpr std::size_t kPixels = 3;
   const std::vector<float> random = make_random(4 * kPixels * channels, 3, 60000.0F);
   const std::vector<std::int32_t> sums(random.begin(), random.end());
@@ -75,8 +75,15 @@ std::vector<float> dequantize_rows(std::size_t channels, bool is_fused, bool poo
   for (float& scale : scales) scale = std::fabs(scale);
   std::vector<float> bias = make_random(channels, 6, 1.0F);
   if (channels > 2) bias[1] = kNan;
-  const Dequantization how = {kernel.data(), scales.data(), bias.data(), 131, 0.037F,
-                              is_fused,      0.1F,          -4.0F,       6.0F};
+  const Dequantization how = {.kernel_sums = kernel.data(),
+                              .kernel_scales = scales.data(),
+                              .bias = bias.data(),
+                              .code_zero = 131,
+                              .input_scale = 0.037F,
+                              .order = order,
+                              .slope = 0.1F,
+                              .low = -4.0F,
+                              .high = 6.0F};
   const RawRows raw = {sums.data(), pools ? sums.data() + 2 * kPixels * channels : nullptr,
                        channels};
   const std::size_t stride = channels + 1;
@@ -90,10 +97,10 @@ std::vector<float> dequantize_rows(std::size_t channels, bool is_fused, bool poo
 
 TEST(HybridKernels, FloatsAreTheReferencesOnEachInstructionSet) {
   for (const std::size_t channels : kOddSizes) {
-    for (const bool is_fused : {false, true}) {
+    for (const ScaleOrder order :
+         {ScaleOrder::InputFused, ScaleOrder::Product, ScaleOrder::KernelThenInput}) {
       for (const bool pools : {false, true}) {
-        expect_the_reference_on_each_isa(
-            [=] { return dequantize_rows(channels, is_fused, pools); });
+        expect_the_reference_on_each_isa([=] { return dequantize_rows(channels, order, pools); });
       }
     }
   }

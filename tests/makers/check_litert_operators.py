@@ -77,7 +77,7 @@ def scales_of(rng, count):
 
 
 def judge_convolutions(judge, rng):
-    """Hybrid CONV_2D and DEPTHWISE_CONV_2D of 1 to 17 channels; some grouped, dilated, with one scale or several batches."""
+    """Hybrid CONV_2D and DEPTHWISE_CONV_2D of 1 to 17 channels; some dilated, with one scale or several batches."""
     for number in range(48):
         depthwise = number % 2 == 1
         batch, height, width = rng.integers(1, 4), rng.integers(3, 12), rng.integers(3, 12)
@@ -102,6 +102,22 @@ def judge_convolutions(judge, rng):
         file.operator(code, [x, weights, bias], [y], options, version=version)
         name = f"hybrid {'depthwise' if depthwise else 'conv'} {number}: {batch}x{height}x{width}x{channels} to {out}, kernel {kernel}, stride {stride}, dilation {dilation}"
         judge_operator(judge, name, file, values(rng, (batch, height, width, channels)), [x], [y])
+
+
+def judge_grouped_convolutions(judge, rng):
+    """The builtin kernel of groups multiplies by its two scales in another order than the one without."""
+    for number in range(12):
+        groups, inner, outer = int(rng.integers(2, 5)), int(rng.integers(1, 6)), int(rng.integers(1, 6))
+        channels, out, kernel, padding = groups * inner, groups * outer, rng.integers(1, 4, 2), [SAME, VALID][number % 2]
+        file = TfliteFile()
+        x = file.tensor([1, 8, 9, channels])
+        weights = file.constant(int8_kernel(rng, [out, *kernel, inner]), scales=scales_of(rng, out))
+        y = file.tensor([1, output_size(8, kernel[0], 1, 1, padding), output_size(9, kernel[1], 1, 1, padding), out])
+        fields = {"strideH": 1, "strideW": 1, "dilationHFactor": 1, "dilationWFactor": 1, "fusedActivationFunction": int(rng.choice([NONE, RELU]))}
+        bias = file.constant(values(rng, out, 1.0))
+        file.operator(Op.CONV_2D, [x, weights, bias], [y], options_of("Conv2D", padding=padding, **fields), version=6)
+        name = f"hybrid conv in {groups} groups {number}: {channels} to {out}, kernel {kernel}"
+        judge_operator(judge, name, file, values(rng, (1, 8, 9, channels)), [x], [y])
 
 
 def judge_matrices(judge, rng):
@@ -284,6 +300,7 @@ def main():
     rng = np.random.default_rng(SEED)
     print(f"seed {SEED} (VP_SEED)", flush=True)
     judge_convolutions(judge, rng)
+    judge_grouped_convolutions(judge, rng)
     judge_matrices(judge, rng)
     judge_four_bits(judge, rng)
     judge_float_kernels(judge, rng)

@@ -237,6 +237,7 @@ OperatorResult HybridConvOperator::build(const Conv2d& op, const Epilogue& epilo
   VP_ASSIGN_OR_RETURN(std::vector<float> bias, load_bias(context, spec.out_channels));
   const HybridRule rule = hybrid_rule(context, kernel.scales, spec.groups != 1);
   self.result_ = make_hybrid_result(rule, kernel, std::move(bias), conv_activation(op, epilogue));
+  self.result_.is_grouped = spec.groups != 1;
   self.output_dims = {conv_output_dims(spec, epilogue)};
   self.is_hybrid = true;
   return result;

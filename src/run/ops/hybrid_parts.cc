@@ -65,7 +65,8 @@ Dequantization HybridResult::dequantization(const ActivationCode& code,
   how.bias = bias.data() + first_channel;
   how.code_zero = code.zero_point + 128;
   how.input_scale = code.scale;
-  how.is_fused = rule == HybridRule::Xnnpack;
+  const ScaleOrder builtin = is_grouped ? ScaleOrder::KernelThenInput : ScaleOrder::Product;
+  how.order = rule == HybridRule::Xnnpack ? ScaleOrder::InputFused : builtin;
   how.slope = bounds.slope;
   how.low = bounds.low;
   how.high = bounds.high;

@@ -50,6 +50,7 @@ struct HybridResult {
   ActivationBounds bounds = {};
   std::optional<Unary> after =
       std::nullopt;  ///< an activation that slope and bounds cannot express
+  bool is_grouped = false;  ///< a convolution in groups: the builtin kernel scales in another order
 
   /// The conversion for output channels from `first_channel` on; borrows from this object.
   [[nodiscard]] Dequantization dequantization(const ActivationCode& code,
