@@ -17,9 +17,6 @@
 
 namespace visionpress {
 
-constexpr std::string_view kExpectedModel =
-    "expected a Core ML .mlmodel, a TensorFlow Lite .tflite or a TensorFlow .pb file";
-
 namespace {
 
 bool has(const std::vector<std::uint64_t>& fields, std::uint64_t field) {

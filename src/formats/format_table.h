@@ -45,6 +45,7 @@ struct ModelFormat {
 [[nodiscard]] Result<const ModelFormat*> identify_format(Bytes file);
 
 /// The files that are read, for messages: "expected a Core ML .mlmodel, ...".
-extern const std::string_view kExpectedModel;
+inline constexpr std::string_view kExpectedModel =
+    "expected a Core ML .mlmodel, a TensorFlow Lite .tflite or a TensorFlow .pb file";
 
 }  // namespace visionpress

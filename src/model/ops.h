@@ -422,7 +422,7 @@ using Op =
     return concat->activation == FusedActivation::None;
   return std::visit(
       []<typename T>(const T& /*op*/) {
-        constexpr auto is_one_of = []<typename... Movers>(std::variant<Movers...>* /*list*/) {
+        const auto is_one_of = []<typename... Movers>(std::variant<Movers...>* /*list*/) {
           return (std::is_same_v<T, Movers> || ...);
         };
         using Movers = std::variant<Unsupported, Identity, Reshape, Squeeze, ExpandDims, Transpose,
