@@ -9,9 +9,8 @@
 #include <vector>
 
 #include "formats/open_model.h"
-#include "visionpress/evaluate.h"
-#include "visionpress/model.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

@@ -7,8 +7,8 @@
 
 #include "base/stop.h"
 #include "model/graph.h"
-#include "visionpress/evaluate.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 

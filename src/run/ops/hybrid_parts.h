@@ -49,7 +49,7 @@ struct HybridResult {
   std::vector<float> bias = {};
   ActivationBounds bounds = {};
   std::optional<Unary> after =
-      std::nullopt;  ///< an activation that slope and bounds cannot express
+      std::nullopt;         ///< an activation that slope and bounds cannot express
   bool is_grouped = false;  ///< a convolution in groups: the builtin kernel scales in another order
 
   /// The conversion for output channels from `first_channel` on; borrows from this object.
