@@ -6,7 +6,7 @@
 namespace visionpress {
 namespace {
 
-/// Lists of what the service has: a table in each form, an array in JSON.
+/// A list from the service: a table, or an array in JSON.
 template <typename T, typename ToJson, typename ToRow>
 std::string format_list(const std::vector<T>& items, ReportForm form,
                         const std::vector<std::string>& header, const ToJson& to_json,

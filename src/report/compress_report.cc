@@ -21,11 +21,11 @@ double share(std::uint64_t part, std::uint64_t whole) {
 /// A layer that a converter fused of several is named by all of them: "a/Relu;a/BiasAdd;a/Conv2D".
 std::string first_name(const std::string& layer) { return layer.substr(0, layer.find(';')); }
 
-/// What the codes cost, in one sentence.
+/// The quality lost to the codes, for a one-sentence summary.
 struct Judgement {
   std::size_t changed = 0;
   std::vector<const WeightRow*> weak = {};  ///< the worst first
-  bool one_scale = false;                   ///< a scale for each channel would mend some of them
+  bool one_scale = false;                   ///< one scale per channel would improve some of them
 };
 
 Judgement judge(const std::vector<WeightRow>& rows) {
@@ -110,7 +110,7 @@ Table make_table(const std::vector<WeightRow>& weights) {
   return table;
 }
 
-/// JSON has no infinity: an exact weight has "exact" in place of its SNR.
+/// JSON has no infinity, so the SNR of an exact weight is "exact".
 JsonValue snr_json(const std::optional<double>& snr_db) {
   return snr_db && std::isinf(*snr_db) ? JsonValue("exact") : number_json(snr_db);
 }
@@ -154,7 +154,7 @@ JsonValue make_json(const CompressResult& result) {
           {"warnings", result.warnings}};
 }
 
-/// What running it beside its source showed; empty where that was not asked for.
+/// The result of comparing the file with its source; empty where no check was requested.
 std::string format_check(const ConversionCheck& check) {
   if (!check.done) {
     return check.not_done_because.empty()

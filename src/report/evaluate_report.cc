@@ -31,7 +31,7 @@ std::vector<std::string> name_columns(const std::vector<ModelScore>& models) {
   return names;
 }
 
-/// One row a figure, one column a model.
+/// One row per figure, one column per model.
 class EvaluateTable {
  public:
   explicit EvaluateTable(const EvaluateResult& result) : result_(result) {
@@ -134,7 +134,7 @@ Table make_table(const EvaluateResult& result) {
   return table.take();
 }
 
-/// Lines "word: value" that are the same for every model once, else one a model.
+/// "word: value": one line where all models agree, else one line per value with its models.
 std::string format_common(const char* word, const EvaluateResult& result,
                           std::string ModelScore::*member) {
   const std::vector<std::string> names = name_columns(result.models);

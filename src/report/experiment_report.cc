@@ -42,7 +42,8 @@ Table make_cell(const ModelScore& score) {
   return table;
 }
 
-/// The original project's layout: a family a column, a scheme a row, precision and recall a cell.
+/// The original project's layout: one column per family, one row per scheme; cells hold precision
+/// and recall.
 std::string format_grid(const std::vector<ExperimentColumn>& columns,
                         const EvaluateResult& result) {
   const std::vector<Family> families = group_families(columns);

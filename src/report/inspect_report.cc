@@ -99,7 +99,7 @@ std::string format_package(const ModelInfo& info) {
   return text + "\n";
 }
 
-/// A line a layer that cannot be run, or a line a reason where many share it.
+/// One line per layer that cannot be run, or one line per reason where many layers share it.
 std::string format_refused(const ModelInfo& info) {
   constexpr std::size_t kShown = 4;
   std::vector<std::pair<std::string, std::vector<const LayerInfo*>>> reasons;

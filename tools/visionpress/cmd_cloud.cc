@@ -16,7 +16,7 @@ namespace {
 
 enum class Key : std::uint8_t { Training, Prediction };
 
-/// What every sub-command has: where the service is, keys, the form of the result.
+/// Options shared by all sub-commands: endpoint, keys, output form.
 class CloudCommand {
  public:
   CloudCommand(const std::string& name, const std::string& purpose, const std::string& examples,

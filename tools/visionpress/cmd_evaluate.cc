@@ -65,7 +65,7 @@ Exit run_find_preprocessing(const std::vector<std::string>& files, const Evaluat
   return print_result(format_report(*result, output.form));
 }
 
-/// Only the files show what some options have nothing to do with.
+/// Some options turn out useless only once the files are read.
 void warn_of_idle_options(const CommandLine& line, const EvaluateResult& result, bool quiet) {
   const bool only_predictions = std::ranges::all_of(
       result.models, [](const ModelScore& model) { return model.format == "predictions"; });
@@ -103,7 +103,7 @@ Exit run_evaluate(const Arguments& arguments) {
   add_metric_options(line, options,
                      "How precision and recall count; legacy as the original project did");
   add_run_options(line, options.arithmetic, options.preprocess);
-  // What it scores is each way of its own by AP or top-1, and it writes nothing.
+  // It tries every preprocessing itself, scores by AP or top-1 alone and writes no file.
   line.refuse_beside("--find-preprocessing",
                      {"--save-predictions", "--force", "--max-drop", "--mean", "--std", "--color",
                       "--metric", "--probability", "--iou"});

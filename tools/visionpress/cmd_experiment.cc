@@ -7,7 +7,7 @@
 namespace visionpress {
 namespace {
 
-/// What the online column is made from, as it was asked for.
+/// Source of the online column, as the options give it.
 struct Online {
   std::string from = {};  ///< a file of predictions, or an endpoint
   bool cloud = false;

@@ -23,7 +23,7 @@ class PredictionPrinter {
     if (printed_ == Exit::Done) printed_ = exit;
   }
 
-  /// What is left to print. Images that could not be read are named last.
+  /// Prints the rest; images that could not be read come last.
   Exit finish(const PredictResult& result) {
     meter_.reset();
     print_warnings(result.warnings, output_);

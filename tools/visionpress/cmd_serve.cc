@@ -19,7 +19,7 @@ namespace {
 
 constexpr std::size_t kMostKeyBytes = 64 << 10;
 
-/// One key a line, or between commas; spaces around them are no part of them.
+/// Keys are separated by line breaks or commas; spaces around a key are dropped.
 std::vector<std::string> split_keys(const std::string& text) {
   std::vector<std::string> keys;
   std::size_t at = 0;
@@ -72,7 +72,7 @@ Result<std::vector<std::string>> load_keys(int descriptor) {
   }
   auto keys = split_keys(text);
   if (!keys.empty()) return keys;
-  // Whoever names a place for keys wants them checked: an empty one must not open the door.
+  // A key source was given but is empty: fail closed.
   return tl::unexpected<Error>(
       Error{ErrorKind::Usage, "no key in VISIONPRESS_SERVE_KEYS or --keys-fd", {}, std::nullopt});
 }
@@ -136,8 +136,8 @@ void allow_descriptors() {
   ::setrlimit(RLIMIT_NOFILE, &limit);
 }
 
-/// Whoever sends the signal waits a second at most, though what was begun may not look in time
-/// whether it is to end (one layer of a large network, a library's call).
+/// Ends the process within a second of the signal, even if running work does not check for the stop
+/// in time (one layer of a large network, a library's call).
 void end_within_a_second() {
   constexpr suseconds_t kMicroseconds = 900'000;
   std::signal(SIGALRM, [](int) { ::_exit(static_cast<int>(Exit::Done)); });

@@ -19,7 +19,7 @@
 
 namespace visionpress {
 
-/// What the program ends with.
+/// The program's exit codes.
 enum class Exit : std::uint8_t {
   Done = 0,
   FallsShort = 1,  ///< a measured result misses the limit that was asked for
@@ -32,7 +32,7 @@ enum class Exit : std::uint8_t {
 /// Options of this group appear only in the long help.
 inline constexpr const char* kMore = "More options";
 
-/// What the commands that take one model say of it.
+/// Help text of the model argument.
 inline constexpr const char* kModelHelp =
     "Model file (.mlmodel, .tflite, .pb), or an export package (.zip or its folder)";
 
@@ -42,7 +42,7 @@ inline constexpr const char* kModelHelp =
 /// One command's options.
 class CommandLine {
  public:
-  /// examples: shown by the long help, one a line.
+  /// examples: shown by the long help, one per line.
   CommandLine(const std::string& name, const std::string& purpose, std::string examples);
 
   [[nodiscard]] CLI::App& app() { return *app_; }
@@ -50,7 +50,7 @@ class CommandLine {
   /// help was asked for (printed to stdout) or the arguments are wrong (one line on stderr).
   [[nodiscard]] std::optional<Exit> parse(const std::vector<std::string>& arguments);
 
-  /// Options that do nothing beside another: `parse` refuses them where that one is given.
+  /// Options that do nothing when another is given: `parse` refuses them where that one is given.
   /// mode: its long name, or --NAME=VALUE where it is one value that leaves them nothing to do.
   void refuse_beside(std::string mode, std::vector<std::string> options) {
     beside_.push_back({{std::move(mode)}, std::move(options)});
@@ -59,7 +59,8 @@ class CommandLine {
   void refuse_without(std::vector<std::string> needed, std::vector<std::string> options) {
     without_.push_back({std::move(needed), std::move(options)});
   }
-  /// The same of what only the files show: "warning: --top has no effect on a detector".
+  /// Warns of options that turn out useless once the files are read: "warning: --top has no effect
+  /// on a detector".
   void warn_without_effect(const std::vector<std::string>& options, const std::string& where,
                            bool quiet) const;
 
@@ -128,7 +129,7 @@ CLI::Option* add_input_size(CLI::App& app, std::optional<std::array<std::int64_t
 
 /// One line on stderr; the exit code follows from the kind.
 Exit report_error(const Error& error);
-/// "warning: ..." a line on stderr, unless quiet.
+/// Prints one line "warning: ..." per warning on stderr, unless quiet.
 void print_warnings(const std::vector<std::string>& warnings, const OutputOptions& options);
 /// The result, on stdout. Output when that cannot be written.
 Exit print_result(const std::string& text);
@@ -142,7 +143,7 @@ struct Command {
   Exit (*run)(const Arguments&);
 };
 
-/// A line a command, for the help.
+/// One line per command, for the help.
 [[nodiscard]] std::string list_commands(std::span<const Command> commands);
 /// Runs the command that the first argument names with those after it; -h and --help print `help`.
 Exit run_one_of(std::span<const Command> commands, const std::string& program,

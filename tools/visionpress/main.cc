@@ -63,7 +63,7 @@ Exit run(const Arguments& arguments) {
 
 constexpr int kInternal = static_cast<int>(Exit::Internal);
 
-/// Set when main has its exit code: whoever ends the program before that is a library.
+/// Set once main has its exit code. An exit before that comes from a library.
 std::atomic<bool> has_ended = false;
 
 [[noreturn]] void end_program(const char* why) {
@@ -135,7 +135,7 @@ Exit run_caught(const Arguments& arguments) {
 }  // namespace visionpress
 
 int main(int argc, char** argv) {
-  // The commands that run a network; `convert` does to check what it wrote.
+  // The commands that run a network (`convert` runs one to check the file it wrote).
   constexpr std::array<std::string_view, 5> kRunning = {"convert", "evaluate", "experiment",
                                                         "predict", "serve"};
   if (argc > 1 && std::ranges::find(kRunning, argv[1]) != kRunning.end()) {

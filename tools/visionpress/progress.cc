@@ -58,7 +58,7 @@ void ProgressMeter::update(std::size_t done, std::size_t total, const std::strin
     drawn_ = true;
     std::fprintf(stderr, "\r\x1b[K%s", describe(done, total, what, spent.count()).c_str());
   } else {
-    // A log has a line of what takes long, and none of what does not.
+    // A log gets lines only for steps that take long.
     if (now - std::max(begun_, last_) < kBetweenLines) return;
     std::fprintf(stderr, "%s\n", describe(done, total, what, spent.count()).c_str());
   }

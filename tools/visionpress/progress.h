@@ -6,8 +6,8 @@
 
 namespace visionpress {
 
-/// One line on stderr that keeps being rewritten: done of total, rate, time left. Where stderr is
-/// no terminal, a line for each ten seconds that one thing takes. Silent when `quiet`.
+/// Rewrites one line on stderr: done of total, rate, time left. Where stderr is not a terminal, it
+/// prints one line per ten seconds that a step takes. Silent when `quiet`.
 class ProgressMeter {
  public:
   explicit ProgressMeter(bool quiet);
@@ -16,7 +16,7 @@ class ProgressMeter {
   /// Wipes the line.
   ~ProgressMeter();
 
-  /// total: 0 where it is not known; then the time it has taken is shown.
+  /// total: 0 where it is unknown; the line then shows the elapsed time.
   void update(std::size_t done, std::size_t total, const std::string& what);
 
  private:
@@ -29,7 +29,8 @@ class ProgressMeter {
   Clock::time_point last_ = {};
 };
 
-/// Says why a service is waited for, where people would wonder; a log takes the long waits alone.
+/// Prints why the program waits for a service, if the wait is long enough to notice. Logs get only
+/// the long waits.
 void say_wait(double seconds, const std::string& why);
 
 }  // namespace visionpress
