@@ -1,9 +1,9 @@
-# Refuses casts through `void*`, which do what reinterpret_cast does and pass clang-tidy 14: `view_as` (base/bytes.h) is the one place.
-# First the canary must be reported: otherwise the check is off.
+# Refuses casts through `void*`: they do the same as reinterpret_cast, but clang-tidy 14 accepts them. Only `view_as` (base/bytes.h) may use one.
+# The canary must be reported first; if it is not, the check does not work.
 # usage: cmake -DSOURCE=CHECKOUT -P check_casts.cmake
 cmake_minimum_required(VERSION 3.23)
 
-# The first such cast in a file, or "".
+# Sets the result to the first such cast in a file, or "".
 function(find_void_cast file found)
   file(READ ${file} text)
   string(REGEX MATCH "static_cast<[^()]*>[(][ \n]*static_cast<(const )?(std::)?void( const)?[ ]?[*]( const)?>[^\n]*" cast "${text}")

@@ -1,6 +1,6 @@
-# Reads the `#include "layer/..."` lines of include/, src/ and tools/ against the order of the layers (CONTRIBUTING.md).
-# A layer includes what its row grants, and a grant that nobody uses is struck from the row.
-# No two sources have one name: a file is found by its name alone.
+# Checks the `#include "layer/..."` lines of include/, src/ and tools/ against the table of layers (CONTRIBUTING.md).
+# A layer may include only the layers that its row grants, and every grant must be used.
+# No two sources may have the same name, so that a file can be found by its name.
 # usage: cmake -DSOURCE=CHECKOUT -P check_layers.cmake
 cmake_minimum_required(VERSION 3.23)
 set(visionpress "")
@@ -31,7 +31,7 @@ foreach(layer IN LISTS layers)
     set(folder ${SOURCE}/include/visionpress)
   endif()
   file(GLOB_RECURSE files ${folder}/*.h ${folder}/*.cc)
-  list(FILTER files EXCLUDE REGEX "_(test|testonly|fuzz)\\.(h|cc)$") # tests read real files, whatever their layer
+  list(FILTER files EXCLUDE REGEX "_(test|testonly|fuzz)\\.(h|cc)$") # tests may use any layer, because they read real files
   set(unused ${${layer}})
   foreach(file IN LISTS files)
     file(STRINGS ${file} lines REGEX "^#include \"[a-z]+/")
@@ -56,6 +56,6 @@ foreach(file IN LISTS files)
   endif()
   list(APPEND names ${name})
 endforeach()
-if(faults) # lines that begin with a blank are not wrapped
+if(faults) # CMake does not wrap message lines that begin with a blank
   message(FATAL_ERROR "${faults}")
 endif()

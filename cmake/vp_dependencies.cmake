@@ -1,6 +1,6 @@
-# Every dependency, each used by the layer named beside it. All come from Debian's packages.
+# All dependencies, each with the layer that uses it. All are Debian packages.
 find_package(Threads REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS CXX)     # base: one thread team for our loops and oneDNN's
+find_package(OpenMP REQUIRED COMPONENTS CXX)     # base: our loops and oneDNN's share one thread team
 find_package(fmt REQUIRED)                       # anywhere: messages
 find_package(FlatBuffers REQUIRED)               # wire, formats/tflite
 find_package(dnnl REQUIRED)                      # run
@@ -11,13 +11,13 @@ find_package(PNG REQUIRED)                       # eval: images
 find_package(PkgConfig REQUIRED)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp) # eval: images
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)       # cloud: the service's client, downloads
-find_package(Boost 1.81 REQUIRED)                               # cloud: the prediction endpoint (Beast and Asio, headers alone)
-find_package(ZLIB REQUIRED)                                     # cloud: bodies in gzip
-pkg_check_modules(brotli REQUIRED IMPORTED_TARGET libbrotlidec) # cloud: bodies in br
+find_package(Boost 1.81 REQUIRED)                               # cloud: the prediction endpoint (Beast and Asio, header-only)
+find_package(ZLIB REQUIRED)                                     # cloud: gzip bodies
+pkg_check_modules(brotli REQUIRED IMPORTED_TARGET libbrotlidec) # cloud: Brotli bodies
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)      # package: archives
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)   # package: the SHA-1 of manifests; cloud: Base64
 find_package(CLI11 REQUIRED)                     # tools
-find_package(nlohmann_json REQUIRED)             # anywhere but base, kernels and codecs
+find_package(nlohmann_json REQUIRED)             # anywhere except base, kernels and codecs
 find_path(VP_EXPECTED_INCLUDE tl/expected.hpp REQUIRED)   # everywhere: Result
 find_path(VP_PROTOZERO_INCLUDE protozero/pbf_reader.hpp REQUIRED) # wire, formats/coreml
 if(VP_TESTS)

@@ -1,17 +1,17 @@
-# Flags of every target of ours, kept off the global variables.
+# The compiler flags of all our targets. They are not in global variables, so that users of the library do not inherit them.
 add_library(vp_flags INTERFACE)
 target_compile_features(vp_flags INTERFACE cxx_std_20)
-# No contraction: the integer paths reproduce other runtimes' rounding, so a fused multiply-add is written where it is meant.
+# No contraction: we reproduce the rounding of other runtimes, so a multiply-add may be fused only where the code says so.
 target_compile_options(vp_flags INTERFACE -ffp-contract=off
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion>)
 # GCC 12 reports an overflow in fmt 9's formatter and uninitialised members of empty vectors that are
 # not there. At -O2 it vectorises only loops of known length unless it is told to weigh the cost.
 target_compile_options(vp_flags INTERFACE $<$<CXX_COMPILER_ID:GNU>:-Wno-stringop-overflow
   -Wno-maybe-uninitialized -fvect-cost-model=dynamic>)
-# clang warns where a loop marked for vectors stays plain, as under its sanitizers.
+# clang warns if it does not vectorize a loop that is marked for it, which happens under its sanitizers.
 target_compile_options(vp_flags INTERFACE $<$<CXX_COMPILER_ID:Clang>:-Wno-pass-failed>)
-# A unity build compiles eight sources at a time: a third of the time, as most of it goes into headers. In one, a local name may
-# hide a name of another source, and GCC takes a source for a header and warns of classes that hold types of its unnamed namespace.
+# A unity build compiles eight sources at a time, in a third of the time, because most of it goes into headers. A local name may then
+# hide a name of another source, and GCC takes a source for a header and warns about classes that hold types of its unnamed namespace.
 set(CMAKE_UNITY_BUILD_BATCH_SIZE 8)
 if(CMAKE_UNITY_BUILD)
   target_compile_options(vp_flags INTERFACE -Wno-shadow $<$<CXX_COMPILER_ID:GNU>:-Wno-subobject-linkage>)
@@ -24,11 +24,11 @@ if(VP_SANITIZE)
   target_link_options(vp_flags INTERFACE -fsanitize=${VP_SANITIZE})
 endif()
 
-# Code that runs once per command or per request, not once per pixel or weight: -O1 compiles it in four fifths of -O2's time.
+# For code that runs once per command or request, not once per pixel or weight: -O1 needs four fifths of the compile time of -O2.
 set(VP_COLD_OPTIONS $<$<AND:$<CXX_COMPILER_ID:GNU>,$<NOT:$<CONFIG:Debug>>>:-O1>)
 
 # vp_layer(NAME [COLD] SOURCES a.cc ... LAYERS base ... LIBRARIES fmt::fmt ...)
-# One layer: objects (joined into the one library) and a static library of its own for its tests.
+# Adds one layer: objects, which become part of the one library, and a static library for the layer's tests.
 function(vp_layer name)
   cmake_parse_arguments(arg "COLD" "" "SOURCES;LAYERS;LIBRARIES" ${ARGN})
   add_library(vp_${name}_objects OBJECT ${arg_SOURCES})
@@ -48,7 +48,7 @@ function(vp_layer name)
   set_property(GLOBAL APPEND PROPERTY VP_LAYER_LIBRARIES ${arg_LIBRARIES})
 endfunction()
 
-# vp_test(NAME SOURCES a_test.cc LAYERS base LABELS unit): one GoogleTest program.
+# vp_test(NAME SOURCES a_test.cc LAYERS base LABELS unit) adds one GoogleTest program.
 function(vp_test name)
   if(NOT VP_TESTS)
     return()
@@ -61,7 +61,7 @@ function(vp_test name)
   target_include_directories(${name} SYSTEM PRIVATE ${VP_EXPECTED_INCLUDE})
   target_compile_definitions(${name} PRIVATE VP_SOURCE_DIR="${PROJECT_SOURCE_DIR}")
   target_link_libraries(${name} PRIVATE vp_flags ${layers} ${arg_LIBRARIES} GTest::gtest GTest::gtest_main)
-  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF) # helpers of one name stand in several files
+  set_target_properties(${name} PROPERTIES UNITY_BUILD OFF) # several test files define helpers with the same name
   if(NOT TARGET unit_tests)
     add_custom_target(unit_tests)
   endif()
@@ -70,7 +70,7 @@ function(vp_test name)
   set_tests_properties(${name} PROPERTIES LABELS "${arg_LABELS}" TIMEOUT 600)
 endfunction()
 
-# Joins the layers' objects into visionpress::visionpress, the one library a user links.
+# Joins the objects of all layers into visionpress::visionpress, the one library that users link.
 function(vp_join_layers)
   get_property(layers GLOBAL PROPERTY VP_LAYERS)
   get_property(libraries GLOBAL PROPERTY VP_LAYER_LIBRARIES)

@@ -1,6 +1,6 @@
 #pragma once
 
-// What a format promises by why_not, its writer keeps.
+// Checks that a format's writer keeps the promises of its why_not.
 
 #include <string>
 #include <vector>
@@ -11,8 +11,8 @@
 
 namespace visionpress {
 
-/// For every weight and every form: where why_not says nothing, the writer takes an edit of that
-/// form. returns: how many edits were taken.
+/// Checks for every weight and every form: if why_not is empty, the writer accepts an edit of that
+/// form. returns: the number of accepted edits.
 inline std::size_t expect_answers_kept(const SourceModel& model, const RewriteOptions& options) {
   std::size_t taken = 0;
   const std::vector<Weight>& weights = model.graph().weights;

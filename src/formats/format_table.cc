@@ -23,7 +23,7 @@ bool has(const std::vector<std::uint64_t>& fields, std::uint64_t field) {
   return std::ranges::find(fields, field) != fields.end();
 }
 
-/// The field of a Core ML model that holds its kind.
+/// Whether one of the top-level fields holds the kind of a Core ML model.
 /// source: apple/coremltools mlmodel/format/Model.proto, the oneof Type.
 bool has_core_ml_kind(const std::vector<std::uint64_t>& fields) {
   return std::ranges::any_of(fields, [](std::uint64_t f) { return f >= 200 && f < 4000; });
@@ -53,7 +53,7 @@ bool looks_like_core_ml(Bytes file) {
   if (begins_with_version(file, fields)) {
     return !looks_like_onnx(file) && !looks_like_saved_model(file);
   }
-  // A version of 0 is not written.
+  // Protobuf does not write a version of 0.
   return has_core_ml_kind(fields) && fields.front() == 2;
 }
 
@@ -125,7 +125,8 @@ tl::unexpected<Error> fail_unknown(Bytes file) {
 std::span<const ModelFormat> all_formats() { return kFormats; }
 
 const ModelFormat& format_row(Format format) {
-  return *std::ranges::find(kFormats, format, &ModelFormat::format);  // there is a row for each
+  return *std::ranges::find(
+      kFormats, format, &ModelFormat::format);  // every format has a row, so the search cannot fail
 }
 
 const char* name_of(Format format) { return format_row(format).title; }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The formats that are read: what they are called, how their files look, who reads them. The one
-// place that decides what a file is; a new format needs a row here.
+// The formats that can be read: their names, how to recognise their files, and their readers. Only
+// this table decides which format a file has; a new format needs one row here.
 //
 //   VP_ASSIGN_OR_RETURN(const ModelFormat* format, identify_format(bytes));
 //   format->read({files, "model.pb", bytes}, options, diagnostics);
@@ -21,12 +21,12 @@ namespace visionpress {
 
 struct ModelFormat {
   Format format = Format::CoreMl;
-  const char* title = "";          ///< in tables and messages: "Core ML"
-  std::string_view word = {};      ///< before the colon of "coreml:fp16"
-  const char* extension = "";      ///< of its files, with the dot
-  bool has_signature = false;      ///< no file of another program looks like one
-  bool has_scalar_inputs = false;  ///< takes ReadOptions::settings
-  /// Looks at the first bytes and at the fields of the top level; says nothing about the rest.
+  const char* title = "";      ///< the name in tables and messages: "Core ML"
+  std::string_view word = {};  ///< the name on the command line, before the colon of "coreml:fp16"
+  const char* extension = "";  ///< of the format's files, with the dot
+  bool has_signature = false;  ///< files carry a signature that no other file has
+  bool has_scalar_inputs = false;  ///< its reader uses ReadOptions::settings
+  /// Recognises a file by its first bytes and top-level fields; does not check the rest.
   bool (*looks_like)(Bytes file) = nullptr;
   /// errors: those of the format's reader.
   Result<std::unique_ptr<SourceModel>> (*read)(const ModelFiles& model, const ReadOptions& options,
@@ -39,12 +39,13 @@ struct ModelFormat {
 [[nodiscard]] const char* name_of(Format format);
 [[nodiscard]] const char* extension_of(Format format);
 
-/// The format of a file by its content, never by its name.
-/// errors: Unsupported naming what the file is instead; Malformed for an empty file and for one
-/// that looks like nothing known, with what damaged it where that shows.
+/// Identifies a file's format by its content, never by its name.
+/// errors: Unsupported, naming the format, for a file of a known format that is not read; Malformed
+/// for an empty file and for one of no known format, with the kind of damage if it can be
+/// recognised.
 [[nodiscard]] Result<const ModelFormat*> identify_format(Bytes file);
 
-/// The files that are read, for messages: "expected a Core ML .mlmodel, ...".
+/// The list of readable files for messages: "expected a Core ML .mlmodel, ...".
 inline constexpr std::string_view kExpectedModel =
     "expected a Core ML .mlmodel, a TensorFlow Lite .tflite or a TensorFlow .pb file";
 

@@ -7,11 +7,11 @@
 
 namespace visionpress {
 
-/// A model on its way to its reader.
+/// The files of a model, as they are passed to its reader.
 struct ModelFiles {
   const FileSet& files;
-  std::string entry = {};  ///< the file that the reader begins with, by its name in `files`
-  Bytes bytes = {};        ///< its bytes, borrowed by the model that is read
+  std::string entry = {};  ///< the name in `files` of the file that the reader begins with
+  Bytes bytes = {};        ///< the bytes of that file; the resulting model borrows them
 };
 
 }  // namespace visionpress

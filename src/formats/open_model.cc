@@ -12,10 +12,10 @@
 namespace visionpress {
 namespace {
 
-/// Where the model of a set lies.
+/// The location of the model in a FileSet.
 struct ModelPlace {
   std::string entry = {};
-  bool is_folder = false;  ///< a SavedModel: all files of the entry's folder
+  bool is_folder = false;  ///< a SavedModel, which has all files of the entry's folder
   std::optional<ExportPackage> package = std::nullopt;
 };
 
@@ -50,10 +50,11 @@ Result<ModelPlace> find_in_folder(const FileSet& files, Diagnostics& diagnostics
   return fail_without_model(files);
 }
 
-/// An archive that is not an export is named for what it is.
+/// The error for an archive that is not an export; names what the archive is.
 Result<ModelPlace> find_in_archive(const FileSet& files, Diagnostics& diagnostics) {
   auto place = find_in_package(files, diagnostics);
-  // What a Core ML package holds looks like a model file and is one of its parts.
+  // Check for a Core ML package first: it contains a file that looks like a model but is only a
+  // part of one.
   const bool is_whole = place && place->entry.find(".mlpackage/") == std::string::npos;
   if (!is_whole) {
     if (const std::string_view what = name_foreign_set(files); !what.empty()) {
@@ -100,14 +101,14 @@ Result<std::unique_ptr<SourceModel>> read_one_file(const ModelFiles& model,
   }
   auto source = format->read(model, options, diagnostics);
   if (source || source.error().kind != ErrorKind::Malformed) return source;
-  // What broke the file says more than where it broke.
+  // If the damage can be recognised, report its cause instead of the place where reading failed.
   if (const std::string damage = describe_damage(model.bytes); !damage.empty()) {
     source.error().message += "; " + damage;
   }
   return source;
 }
 
-/// A size that was asked for is the file's own where the file has one.
+/// Checks that a requested input size is the file's own, if the file has one.
 Result<void> check_input_size(const Graph& graph, const ReadOptions& options) {
   const InputInfo& input = graph.input_info;
   if (!options.input_size || input.width <= 0 || input.height <= 0) return {};

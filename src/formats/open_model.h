@@ -1,6 +1,6 @@
 #pragma once
 
-// The one door: from a path to a model with its reader, whatever it comes in.
+// Opens a model from a path, whether it is a file, a folder or an archive. All commands use it.
 
 #include <cstdint>
 #include <memory>
@@ -16,31 +16,32 @@
 
 namespace visionpress {
 
-/// A model and what it came in; its reader borrows the bytes.
+/// A model and the files it came from. The model borrows their bytes.
 struct OpenedModel {
-  FileSet files = {};        ///< what was named: a file, a folder or an archive
-  std::string entry = {};    ///< the file that the reader began with, by its name in `files`
-  FileContent content = {};  ///< that file; empty where the reader needs none of it any more
-  /// The model's own files, by their names in `files`: `entry`, or all of a SavedModel's folder.
+  FileSet files = {};        ///< the path's content: a file, a folder or an archive
+  std::string entry = {};    ///< the name in `files` of the file that the reader began with
+  FileContent content = {};  ///< the content of that file; empty if the reader no longer needs it
+  /// The names in `files` of the model's own files: `entry`, or every file in a SavedModel's
+  /// folder.
   std::vector<std::string> parts = {};
-  bool is_folder = false;                               ///< of a SavedModel
-  std::optional<ExportPackage> package = std::nullopt;  ///< of an export
+  bool is_folder = false;                               ///< whether the model is a SavedModel
+  std::optional<ExportPackage> package = std::nullopt;  ///< set for a Custom Vision export
   std::unique_ptr<SourceModel> source = {};
   std::vector<std::string> warnings = {};
 
   [[nodiscard]] const Graph& graph() const { return source->graph(); }
-  /// The model's file, unpacked; empty for a SavedModel.
+  /// The unpacked bytes of the model's file; empty for a SavedModel.
   [[nodiscard]] Bytes bytes() const { return content.bytes(); }
-  /// Of all its own files, unpacked.
+  /// The total size of the model's own files, unpacked.
   [[nodiscard]] std::uint64_t size_bytes() const;
 };
 
-/// Opens a model file, a SavedModel's folder, or the model of a Custom Vision export: a ZIP archive
-/// or a folder (package/export_package.h). Each file is opened once. Chooses the reader by the
-/// content, never by the name.
-/// errors: Io; Usage for settings of a format without scalar inputs; InvalidArgument for an input
-/// size that contradicts the file's; Unsupported naming what the file seems to be; Malformed from
-/// the reader. All name `path`.
+/// Opens a model file, a SavedModel's folder, or the model of a Custom Vision export, which is a
+/// ZIP archive or a folder (package/export_package.h). Opens each file once and chooses the reader
+/// by the content, never by the name.
+/// errors: Io; Usage for settings if the format has no scalar inputs; InvalidArgument for an input
+/// size that contradicts the file's; Unsupported, naming the format that the file seems to have;
+/// Malformed from the reader. All name `path`.
 [[nodiscard]] Result<OpenedModel> open_model(const std::string& path,
                                              const ReadOptions& options = {});
 

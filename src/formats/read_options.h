@@ -9,12 +9,12 @@
 
 namespace visionpress {
 
-/// What the user says of a model where its file leaves it open.
+/// Values that the user gives for what a model's file leaves open.
 struct ReadOptions {
   /// Height and width of the image input.
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
-  /// Scalar inputs that become constants before anything else is done; TensorFlow graphs alone have
-  /// them. Numbers as in C, booleans as true or false.
+  /// Scalar inputs that become constants before the graph is read; only TensorFlow graphs have
+  /// them. Numbers are written as in C, booleans as true or false.
   std::vector<InputSetting> settings = {};
 };
 

@@ -16,8 +16,8 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
-constexpr std::size_t kPixels =
-    8;  // output pixels summed at once: enough accumulators to hide the latency of a multiply-add
+// Output pixels summed at once: enough accumulators to hide the latency of a multiply-add.
+constexpr std::size_t kPixels = 8;
 
 struct Block {
   std::array<const float*, kPixels> pixels =

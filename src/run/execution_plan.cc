@@ -153,8 +153,8 @@ class PlanBuilder {
     // with sizes are not rounded.
     if (options_.arithmetic == Arithmetic::Float16 && !reads_sizes && !gives_whole_numbers(step))
       return false;
-    constexpr std::int64_t kLargest =
-        1 << 22;  // values (16 MB); a step with a larger result is not folded
+    // Values (16 MB); a step with a larger result is not folded.
+    constexpr std::int64_t kLargest = 1 << 22;
     for (const Shape& dims : step.op->output_dims) {
       if (element_count(dims).value_or(kLargest + 1) > kLargest) return false;
     }

@@ -27,8 +27,8 @@ class Session;
 class Executor {
  public:
   /// Decodes the weights and plans the run. The graph and its mapped file must outlive the
-  /// executor: a session with another number of threads packs the weights again. errors:
-  /// Unsupported naming every layer that cannot be run, in one message.
+  /// executor: a session with another number of threads packs the weights again.
+  /// errors: Unsupported, naming every layer that cannot be run in one message.
   [[nodiscard]] static Result<Executor> create(const Graph& graph, const ExecutorOptions& options);
 
   Executor(Executor&&) noexcept;

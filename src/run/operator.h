@@ -90,8 +90,8 @@ struct RunContext {
   std::byte* scratch = nullptr;
   std::span<const std::optional<ActivationRange>> input_ranges = {};
   std::optional<ActivationRange>* output_range = nullptr;  ///< of output 0; the operator may set it
-  RunReport* report =
-      nullptr;  ///< never null; starts with an empty status and `counts` as in output_dims
+  /// Never null; starts with an empty status and `counts` as in output_dims.
+  RunReport* report = nullptr;
 };
 
 class Operator {

@@ -1,6 +1,7 @@
 #pragma once
 
-// Makes protobuf messages, field by field, so that tests can build tiny models, broken ones too.
+// Builds protobuf messages field by field, so that tests can make tiny models, including broken
+// ones.
 
 #include <bit>
 #include <cstdint>

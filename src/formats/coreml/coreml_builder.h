@@ -1,6 +1,7 @@
 #pragma once
 
-// The graph under construction: blobs by name, weights with their slots, nodes of one layer.
+// The graph under construction: blobs by name, weights with their slots, and the nodes of one
+// layer.
 
 #include <limits>
 #include <map>
@@ -16,28 +17,27 @@
 
 namespace visionpress::coreml {
 
-/// The layer group of weights that belong to no layer.
+/// The layer group for weights that do not belong to a layer.
 inline constexpr std::size_t kNoLayerGroup = std::numeric_limits<std::size_t>::max();
 
-/// No axis of a tensor is longer; keeps sums of sizes far from overflow. As the end of a slice: to
-/// the axis' end.
+/// The longest axis of a tensor. The limit keeps sums of sizes far from overflow. As the end of a
+/// slice it means the end of the axis.
 inline constexpr std::int64_t kMaxSize = std::int64_t{1} << 31;
 
-/// For layers that take any number of inputs; far above what a file has.
+/// The limit for layers that take any number of inputs; far more than a real file has.
 inline constexpr std::size_t kManyInputs = std::size_t{1} << 16;
 
-/// How many axes a value has: in Core ML's terms, and as the graph's tensor. They differ for rank
-/// 5, [Seq,B,C,H,W], where Seq is known to be 1: the graph drops it, so that an image has four
-/// axes.
+/// The number of axes of a value, in Core ML and in the graph. They differ for rank 5,
+/// [Seq,B,C,H,W]: if Seq is known to be 1, the graph drops it, so that an image has four axes.
 struct BlobAxes {
   int rank = 5;
   int kept = 4;  ///< `rank`, or 4 of 5
 };
 
-/// As a layer leaves them that says nothing else: Seq is dropped.
+/// The default for a layer's result: Seq is dropped.
 [[nodiscard]] constexpr BlobAxes axes_of_rank(int rank) { return {rank, rank == 5 ? 4 : rank}; }
 
-/// A value in Core ML's own terms.
+/// A value as Core ML sees it, with its tensor in the graph.
 struct Blob {
   TensorId id = kNoTensor;
   BlobAxes axes = {};
@@ -46,32 +46,32 @@ struct Blob {
   [[nodiscard]] bool drops_sequence() const { return axes.kept < axes.rank; }
 };
 
-/// Everything that grows while a network is read.
+/// The state that grows while a network is read.
 struct NetworkBuilder {
   Graph graph = {};
-  std::vector<WeightSlot> slots = {};  ///< one a weight of the graph
+  std::vector<WeightSlot> slots = {};  ///< one per weight of the graph
   GatheredPayloads gathered = {};
   std::map<std::string, Blob, std::less<>> blobs = {};  ///< the latest value under each name
   std::set<std::string, std::less<>> weight_names = {};
 
-  /// The blob that a layer reads. A name that nothing wrote yet becomes a tensor without a writer,
-  /// which check_graph reports with the layer's place.
+  /// Returns the blob that a layer reads. If no layer has written the name, returns a tensor
+  /// without a writer, which check_graph reports with the layer's place.
   [[nodiscard]] Blob read_blob(const std::string& name);
-  /// A new value under `name`; later layers read it.
+  /// Adds a new value under `name`, which later layers read.
   TensorId write_blob(const std::string& name, BlobAxes axes);
   TensorId add_literal(std::string name, Shape shape, std::vector<float> values);
 };
 
-/// What tells one weight of a layer from another.
+/// Describes one weight of a layer.
 struct WeightUse {
   std::uint32_t field = 0;  ///< in `message`
-  /// Where the field is; null: the layer's parameters.
+  /// The message that contains the field; null: the layer's parameters.
   const ProtobufMessage* message = nullptr;
   const char* suffix = "";  ///< "weights", "bias": the end of its name
   WeightRole role = WeightRole::Kernel;
   WeightShape shape = {};
-  Shape view = {};                 ///< shape the graph sees it in; empty: the stored one
-  const char* fixed_because = "";  ///< why the writer must leave it; empty: it may be replaced
+  Shape view = {};                 ///< its shape in the graph; empty: the stored shape
+  const char* fixed_because = "";  ///< why the writer must not replace it; empty: it may
 };
 
 /// One layer while it is lowered.
@@ -81,9 +81,9 @@ class LayerBuilder {
   LayerBuilder(NetworkBuilder& network, const ProtobufMessage& params, Node origin,
                std::size_t index);
 
-  /// Names of the layer's blobs, set once.
+  /// Sets the names of the layer's blobs; call once.
   void set_blobs(const std::vector<std::string>& inputs, std::vector<std::string> outputs);
-  /// Further blobs that it writes, each once.
+  /// Adds names of further blobs that the layer writes; each may be added once.
   void add_outputs(std::vector<std::string> names);
   void set_updatable(bool updatable) { updatable_ = updatable; }
 
@@ -97,21 +97,22 @@ class LayerBuilder {
   /// errors: Malformed when the layer has fewer than `least` or more than `most` inputs.
   [[nodiscard]] Result<void> expect_inputs(std::size_t least, std::size_t most) const;
 
-  /// A constant tensor of a weight, which also joins the graph's weights.
+  /// Adds a weight to the graph and returns its constant tensor.
   /// errors: Malformed when the field is absent or breaks the rules of WeightParams.
   [[nodiscard]] Result<TensorId> add_weight(const WeightUse& use);
   TensorId add_literal(Shape shape, std::vector<float> values);
-  /// A node whose result only this layer's next node reads.
+  /// Adds a node whose result only the next node of this layer reads.
   TensorId add_inner_node(Op op, std::vector<TensorId> inputs);
-  /// The node that writes the layer's outputs, with the axes of the input that has most of them.
+  /// Adds the node that writes the layer's outputs, with the axes of the input that has the most.
   Result<void> finish(Op op, std::vector<TensorId> inputs);
   Result<void> finish(Op op, std::vector<TensorId> inputs, BlobAxes axes);
-  /// A node for each of the layer's outputs, all of which read `input`.
+  /// Adds one node per output of the layer; all read `input`.
   Result<void> finish_each(std::vector<Op> ops, TensorId input, BlobAxes axes);
-  /// The layer as one that cannot be run; it is still carried by every rewrite.
+  /// Adds the layer as one that cannot be run; every rewrite still carries it.
   Result<void> refuse(std::string why);
 
-  /// Ranks of the outputs where the file states them (outputTensor), for layers that are refused.
+  /// Sets the ranks of the outputs if the file states them (outputTensor), for layers that are
+  /// refused.
   void set_stated_ranks(std::vector<int> ranks) { stated_ranks_ = std::move(ranks); }
 
  private:
@@ -125,10 +126,10 @@ class LayerBuilder {
   bool updatable_ = false;
 };
 
-/// Lowers one layer of type `type` (its field number in NeuralNetworkLayer) into nodes.
-/// Types without a lowering become Unsupported nodes. errors: Malformed.
+/// Lowers one layer of type `type` (its field number in NeuralNetworkLayer) into nodes. A type
+/// without a lowering becomes an Unsupported node. errors: Malformed.
 [[nodiscard]] Result<void> lower_layer(std::uint32_t type, LayerBuilder& layer);
-/// The specification's word for a layer type, or "type 1234".
+/// The specification's name of a layer type, or "type 1234".
 [[nodiscard]] std::string layer_type_name(std::uint32_t type);
 
 }  // namespace visionpress::coreml

@@ -16,7 +16,7 @@ namespace {
 struct Feature {
   std::string name = {};
   bool is_image = false;
-  Shape shape = {};  ///< as the graph sees it
+  Shape shape = {};  ///< its shape in the graph
   BlobAxes axes = {};
   InputInfo info = {};
 };
@@ -31,7 +31,7 @@ Result<int> read_pixels(const ProtobufMessage& image, std::uint32_t field,
   return static_cast<int>(pixels);
 }
 
-/// The size that was asked for, of an input that takes several; nothing where none was.
+/// The requested size for an input that allows several sizes; nothing if none was requested.
 Result<std::optional<std::array<std::int64_t, 2>>> choose_size(const NetworkPlace& place,
                                                                const std::vector<SizeRange>& sizes,
                                                                Feature& feature) {
@@ -45,7 +45,7 @@ Result<std::optional<std::array<std::int64_t, 2>>> choose_size(const NetworkPlac
               (*place.input_size)[0]);
 }
 
-/// The image's size: what was asked for, what the file says, or the first that it takes.
+/// Reads the image's size: the requested one, else the file's, else the first that the file allows.
 Result<void> read_image_size(const ProtobufMessage& image, const NetworkPlace& place,
                              Feature& feature) {
   InputInfo& info = feature.info;
@@ -92,8 +92,8 @@ Result<void> read_image(const ProtobufMessage& image, bool rank4, const NetworkP
   return {};
 }
 
-/// A multi-array's shape as a tensor's: [C] and [C,H,W] filled up to rank 5, and that without its
-/// sequence axis where it is 1.
+/// Reads a multi-array's shape as a tensor's. Extends [C] and [C,H,W] to rank 5 and drops the
+/// sequence axis if it is 1.
 Result<void> read_array(const ProtobufMessage& array, bool exact, const NetworkPlace& place,
                         Feature& feature) {
   VP_ASSIGN_OR_RETURN(Shape shape, array.read_ints(feature_field::kArrayShape));
@@ -103,11 +103,11 @@ Result<void> read_array(const ProtobufMessage& array, bool exact, const NetworkP
     shape[shape.size() - 2] = (*chosen)[0];
     shape.back() = (*chosen)[1];
   }
-  // A size that is none is open, as that of an image of 0 pixels.
+  // An invalid size means an open size, as it does for an image of 0 pixels.
   for (std::int64_t& size : shape) {
     if (size < 1 || size >= kMaxSize) size = -1;
   }
-  // RANK5_ARRAY_MAPPING knows shapes of one and three; another is taken for what it says.
+  // RANK5_ARRAY_MAPPING is defined for one and three axes; other shapes are used unchanged.
   if (!exact && shape.size() == 1) shape = {1, 1, shape[0], 1, 1};
   if (!exact && shape.size() == 3) shape.insert(shape.begin(), 2, 1);
   const auto rank = static_cast<int>(shape.size());
@@ -225,8 +225,8 @@ Result<void> Preprocessing::add_mean_image(const ProtobufMessage& parent,
   return {};
 }
 
-/// Preprocessing of an input other than an image keeps a file from being run, not from being
-/// rewritten.
+/// Marks a file that preprocesses an input other than an image as one that cannot be run; it can
+/// still be rewritten.
 void refuse_preprocessing(const std::vector<Feature>& features, const std::string& path,
                           const std::string& name, NetworkBuilder& builder) {
   if (features.empty()) return;
@@ -247,7 +247,7 @@ Result<void> read_preprocessing(const NetworkPlace& place, const std::vector<Fea
     const std::string path = fmt::format("{}.preprocessing[{}]", place.name, i);
     VP_ASSIGN_OR_RETURN(const std::string name,
                         steps[i].read_text(preprocessing_field::kFeatureName));
-    // The oldest converters left the name out where there is one input.
+    // The oldest converters omitted the name if there is one input.
     const auto feature =
         std::find_if(features.begin(), features.end(), [&](const Feature& candidate) {
           return candidate.is_image && (name.empty() || candidate.name == name);
@@ -293,8 +293,8 @@ Result<void> read_class_labels(const ProtobufMessage& network, Graph& graph) {
   return {};
 }
 
-/// The tool that wrote the file, "coremltools 4.1, of tensorflow==2.4.1"; empty where it does not
-/// say. source: the keys that coremltools writes (3 and before: coremltoolsVersion).
+/// The tool that wrote the file, such as "coremltools 4.1, of tensorflow==2.4.1"; empty if the file
+/// does not name it. source: the keys that coremltools writes (3 and before: coremltoolsVersion).
 std::string describe_producer(const std::map<std::string, std::string>& metadata) {
   const auto find = [&metadata](const char* key) {
     const auto found = metadata.find(key);

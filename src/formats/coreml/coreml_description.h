@@ -1,6 +1,6 @@
 #pragma once
 
-// What surrounds the layers: the model's inputs, outputs, preprocessing, labels and metadata.
+// Reads everything but the layers: the model's inputs, outputs, preprocessing, labels and metadata.
 
 #include <array>
 #include <optional>
@@ -11,18 +11,18 @@
 
 namespace visionpress::coreml {
 
-/// The two messages that everything here is read from.
+/// The two messages that this file reads.
 struct NetworkPlace {
   const ProtobufMessage& description;  ///< ModelDescription
   const ProtobufMessage& network;      ///< NeuralNetwork, -Classifier or -Regressor
   std::string name = {};               ///< "neuralNetworkClassifier"
-  /// Height and width that were asked for; taken where the file lets its input have them.
+  /// The requested height and width; used if the file allows them for its input.
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
 };
 
 /// Adds the graph's inputs (the image first), InputInfo and the preprocessing nodes.
 [[nodiscard]] Result<void> read_inputs(const NetworkPlace& place, NetworkBuilder& builder);
-/// Adds the graph's outputs; the layers must be there.
+/// Adds the graph's outputs. Call it after the layers are read.
 [[nodiscard]] Result<void> read_outputs(const NetworkPlace& place, NetworkBuilder& builder);
 /// Adds labels, metadata and producer.
 [[nodiscard]] Result<void> read_texts(const NetworkPlace& place, NetworkBuilder& builder);

@@ -31,7 +31,7 @@ std::string describe_side(const SideRange& side) {
   return fmt::format("{}..{}", side.low, side.high < 0 ? std::string() : std::to_string(side.high));
 }
 
-/// ImageFeatureType.ImageSizeRange: a side that it leaves out is open.
+/// ImageFeatureType.ImageSizeRange: an absent side is open.
 Result<SizeRange> read_image_range(const ProtobufMessage& range) {
   SizeRange sides;
   VP_ASSIGN_OR_RETURN(const auto width, range.read_message(feature_field::kImageWidth));

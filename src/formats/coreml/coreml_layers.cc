@@ -8,8 +8,8 @@
 namespace visionpress::coreml {
 namespace {
 
-/// One layer type: its field in NeuralNetworkLayer, its name there, and how it is lowered, if it
-/// is.
+/// One layer type: its field in NeuralNetworkLayer, its name there, and its lowering, if there is
+/// one.
 struct LayerRow {
   std::uint32_t field;
   const char* name;
@@ -20,8 +20,8 @@ constexpr std::uint32_t kCustom = 500;
 constexpr std::uint32_t kBranch = 605;
 constexpr std::uint32_t kLoop = 615;
 
-/// Fields of the networks in it: BranchLayerParams { ifBranch 1, elseBranch 2 }, LoopLayerParams {
-/// conditionNetwork 3, bodyNetwork 4 }.
+/// The fields that hold a control-flow layer's inner networks: BranchLayerParams { ifBranch 1,
+/// elseBranch 2 }, LoopLayerParams { conditionNetwork 3, bodyNetwork 4 }.
 constexpr std::array<std::uint32_t, 2> inner_networks(std::uint32_t type) {
   return type == kBranch ? std::array<std::uint32_t, 2>{1, 2} : std::array<std::uint32_t, 2>{3, 4};
 }
@@ -31,7 +31,7 @@ Result<void> lower_custom(LayerBuilder& layer) {
   return layer.refuse(fmt::format("its code ({}) is in the app, not in the file", class_name));
 }
 
-/// Names of the blobs that a network inside a layer writes, those of networks inside it included.
+/// Lists the blobs that a network inside a layer writes, including those of networks nested in it.
 Result<void> list_written(const ProtobufMessage& network, int depth,
                           std::vector<std::string>& names) {
   constexpr int kDeepest = 16;
@@ -55,7 +55,8 @@ Result<void> list_written(const ProtobufMessage& network, int depth,
   return {};
 }
 
-/// A layer of control flow: what the networks in it write, the layers behind it read.
+/// Refuses a control-flow layer, but declares the blobs that its inner networks write, because
+/// later layers read them.
 template <std::uint32_t type>
 Result<void> lower_control_flow(LayerBuilder& layer) {
   std::vector<std::string> names;
@@ -67,7 +68,7 @@ Result<void> lower_control_flow(LayerBuilder& layer) {
   return layer.refuse("which of its layers run is decided in the run");
 }
 
-// Rows of layers that differ in the operator alone.
+// Rows for layers that differ only in the operator.
 template <UnaryKind kind>
 Result<void> function(LayerBuilder& layer) {
   return lower_function(layer, kind);

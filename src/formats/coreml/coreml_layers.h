@@ -1,7 +1,7 @@
 #pragma once
 
-// The lowerings of layers, grouped by what they do; lower_layer chooses among them.
-// Each reads the layer's parameters and finishes it with one operator of model/ops.h.
+// The lowerings of layers, grouped by function; lower_layer chooses among them. Each reads the
+// layer's parameters and finishes the layer with one operator of model/ops.h.
 // source: apple/coremltools mlmodel/format/NeuralNetwork.proto, whose field numbers they cite.
 
 #include <array>
@@ -21,8 +21,8 @@ namespace visionpress::coreml {
 [[nodiscard]] Result<void> lower_load_constant(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_load_constant_nd(LayerBuilder& layer);
 
-// Layers that compute each element by itself (coreml_layers_elementwise.cc). lower_function takes
-// those of one input without parameters, lower_combination those of two that broadcast.
+// Elementwise layers (coreml_layers_elementwise.cc). lower_function takes those with one input and
+// no parameters, lower_combination those with two inputs that broadcast.
 [[nodiscard]] Result<void> lower_activation(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_unary(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_add(LayerBuilder& layer);
@@ -37,7 +37,7 @@ namespace visionpress::coreml {
 [[nodiscard]] Result<void> lower_copy(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_function(LayerBuilder& layer, UnaryKind kind);
 [[nodiscard]] Result<void> lower_combination(LayerBuilder& layer, BinaryKind kind);
-/// With one input the second operand is the number in field `alpha_field`.
+/// If the layer has one input, the second operand is the number in field `alpha_field`.
 [[nodiscard]] Result<void> lower_comparison(LayerBuilder& layer, BinaryKind kind,
                                             std::uint32_t alpha_field);
 
@@ -83,9 +83,9 @@ namespace visionpress::coreml {
 [[nodiscard]] Result<void> lower_squeeze(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_expand_dims(LayerBuilder& layer);
 
-// Shared by them.
-/// Two numbers in the order height, width; `fallback` for both where the field is absent.
-/// errors: Malformed unless there are none or two, each 0..2^31.
+// Helpers that the lowerings share.
+/// Reads two numbers in the order height, width; `fallback` for both if the field is absent.
+/// errors: Malformed unless the field has no numbers or two, each 0..2^31.
 [[nodiscard]] Result<std::array<std::int64_t, 2>> read_pair(const LayerBuilder& layer,
                                                             const ProtobufMessage& message,
                                                             std::uint32_t field,
@@ -94,38 +94,41 @@ struct Borders {
   std::array<std::int64_t, 2> before = {0, 0};
   std::array<std::int64_t, 2> after = {0, 0};
 };
-/// BorderAmounts in field `field` of `message`: none at all, or height and width.
+/// Reads the BorderAmounts in field `field` of `message`, which has no entries or two (height and
+/// width).
 [[nodiscard]] Result<Borders> read_borders(const LayerBuilder& layer,
                                            const ProtobufMessage& message, std::uint32_t field);
-/// The oneof of `valid` and `same`; nothing where neither is set.
+/// Reads the oneof of `valid` and `same`; nothing if neither is set.
 [[nodiscard]] Result<std::optional<SpatialPadding>> read_spatial_padding(const LayerBuilder& layer,
                                                                          std::uint32_t valid_field,
                                                                          std::uint32_t same_field);
-/// A size from a file as int64. errors: Malformed when it is beyond 2^31 (no tensor has such an
-/// axis).
+/// Converts a size from a file to int64. errors: Malformed if it is beyond 2^31, because no tensor
+/// has such an axis.
 [[nodiscard]] Result<std::int64_t> read_size(const LayerBuilder& layer,
                                              const ProtobufMessage& message, std::uint32_t field);
 
 // Axes of a blob and of its tensor.
-/// An axis of a blob (negative: from the innermost) as an axis of its tensor; nothing when it is
-/// the one that was dropped, or none of the blob's.
+/// Converts an axis of a blob (negative: from the innermost) to an axis of its tensor; nothing if
+/// the axis was dropped or the blob does not have it.
 [[nodiscard]] std::optional<int> find_axis(std::int64_t axis, const Blob& blob);
-/// The blob with all of its axes: an inner node puts a dropped one back.
+/// Returns the blob with all of its axes; an inner node restores a dropped one.
 [[nodiscard]] Blob restore_sequence(LayerBuilder& layer, const Blob& blob);
 
-/// A blob of [H,W], [C,H,W] or more axes as a tensor [N,C,H,W], which the spatial operators take.
+/// A blob of [H,W], [C,H,W] or more axes, viewed as a tensor [N,C,H,W], which spatial operators
+/// need.
 struct ImageView {
   TensorId id = kNoTensor;
-  std::vector<int> added = {};  ///< axes that were put in front, for this layer alone
-  BlobAxes axes = {};           ///< of the blob
+  std::vector<int> added = {};  ///< axes added in front, only for this layer
+  BlobAxes axes = {};           ///< the axes of the blob
 };
-/// Nothing when it has fewer than `least` axes, or a sequence in front.
+/// Returns nothing if the blob has fewer than `least` axes or a sequence axis in front.
 [[nodiscard]] std::optional<ImageView> view_image(LayerBuilder& layer, int least);
-/// Finishes the layer with `op`, whose result has the axes of `image`'s blob. more: further inputs.
+/// Finishes the layer with `op`, whose result has the axes of `image`'s blob. more: additional
+/// inputs.
 [[nodiscard]] Result<void> finish_image(LayerBuilder& layer, const ImageView& image, Op op,
                                         std::vector<TensorId> more = {});
 
-// Why a layer is not run.
+// Reasons why a layer cannot be run.
 inline constexpr const char* kNoImage = "its input is not an image";
 inline constexpr const char* kSequence = "it works along the sequence axis";
 

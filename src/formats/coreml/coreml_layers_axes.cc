@@ -26,7 +26,7 @@ Result<void> refuse_target(LayerBuilder& layer, const Shape& target) {
   return layer.refuse(fmt::format("its target shape is {}", to_string(target)));
 }
 
-/// `shape` in which a 0 stands for the size that the input has there.
+/// A Reshape to `shape`, in which 0 means the input's size on that axis.
 Reshape reshape_keeping(Shape shape) {
   Reshape reshape;
   reshape.target = std::move(shape);
@@ -34,7 +34,7 @@ Reshape reshape_keeping(Shape shape) {
   return reshape;
 }
 
-/// Moves the channels, axis -3, behind height and width; or back to their place.
+/// Moves the channels, axis -3, after height and width, or back.
 Transpose move_channels(int axes, bool to_the_end) {
   Transpose transpose;
   transpose.permutation.resize(static_cast<std::size_t>(axes));
@@ -44,7 +44,7 @@ Transpose move_channels(int axes, bool to_the_end) {
   return transpose;
 }
 
-/// Axes as they count in a blob of `rank`; nothing where one is none of its, or comes twice.
+/// Converts axes of a blob of `rank` to counts from 0; nothing if one is out of range or repeated.
 std::optional<std::vector<int>> count_axes(const std::vector<std::int64_t>& axes, int rank) {
   std::vector<int> counted;
   for (const std::int64_t axis : axes) {
@@ -56,7 +56,8 @@ std::optional<std::vector<int>> count_axes(const std::vector<std::int64_t>& axes
   return counted;
 }
 
-/// Finishes with the axes of `x` in this order. A sequence axis that stays in front stays dropped.
+/// Finishes the layer with the axes of `x` in this order. A sequence axis that stays in front stays
+/// dropped.
 Result<void> finish_transpose(LayerBuilder& layer, Blob x, std::vector<int> order) {
   if (x.drops_sequence() && order[0] == 0) {
     order.erase(order.begin());
@@ -81,7 +82,8 @@ Result<void> lower_flatten(LayerBuilder& layer) {
   return layer.finish(reshape_keeping(std::move(target)), {id});
 }
 
-/// FlattenTo2DLayerParams { axis 1 }: what lies before it, by the rest.
+/// FlattenTo2DLayerParams { axis 1 }: the result is [product of the sizes before the axis, product
+/// of the rest].
 Result<void> lower_flatten_to_2d(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
   VP_ASSIGN_OR_RETURN(std::int64_t axis, layer.params().read_int(1));
@@ -91,7 +93,7 @@ Result<void> lower_flatten_to_2d(LayerBuilder& layer) {
   if (axis == 0) return layer.finish(Reshape{{1, -1}}, {x.id}, {2, 2});
   if (axis == 1) return layer.finish(reshape_keeping({0, -1}), {x.id}, {2, 2});
   if (axis == x.rank()) return layer.finish(Reshape{{-1, 1}}, {x.id}, {2, 2});
-  // One axis is joined to the first at a time: [a,b,..] to [1,a*b,..], which keeps the others.
+  // Merges one axis at a time into the next: [a,b,..] to [1,a*b,..], which keeps the other axes.
   TensorId id = x.id;
   for (std::int64_t joined = 1; joined < axis; ++joined) {
     Shape target(static_cast<std::size_t>(x.rank()), 0);
@@ -163,7 +165,7 @@ Result<void> lower_permute(LayerBuilder& layer) {
     return layer.refuse(fmt::format("its axes {} are not a permutation of 0..3", to_string(axes)));
   }
   if (layer.input(0).rank() != 5) return layer.refuse(kNotRank5);
-  // Its axes are those of [Seq,C,H,W]; the batch, the second of five, stays.
+  // The layer counts the axes of [Seq,C,H,W]; the batch, the second of five axes, stays in place.
   std::vector<int> order;
   order.reserve(5);
   for (const std::int64_t axis : axes) order.push_back(static_cast<int>(axis == 0 ? 0 : axis + 1));
@@ -189,7 +191,7 @@ Result<void> lower_squeeze(LayerBuilder& layer) {
   VP_ASSIGN_OR_RETURN(const bool all, layer.params().read_bool(2));
   if (all) return layer.refuse("its result's rank is known at run time only");
   const Blob x = restore_sequence(layer, layer.input(0));
-  // A blob of rank 1 stays one.
+  // A blob of rank 1 stays unchanged.
   if (x.rank() == 1) return layer.finish(Identity{}, {x.id});
   const auto counted = count_axes(axes, x.rank());
   if (!counted || counted->empty()) return layer.refuse("its axes are none of its input's");
@@ -211,7 +213,7 @@ Result<void> lower_expand_dims(LayerBuilder& layer) {
   if (rank < 5 || sequence == counted->end()) {
     return layer.finish(ExpandDims{*counted}, {layer.input(0).id}, {rank, rank});
   }
-  // An added sequence axis is 1: it is dropped at once.
+  // An added sequence axis has size 1, so it is dropped at once.
   counted->erase(sequence);
   for (int& axis : *counted) --axis;
   if (counted->empty()) return layer.finish(Identity{}, {layer.input(0).id}, {5, 4});

@@ -13,7 +13,7 @@ Result<void> finish_unary(LayerBuilder& layer, UnaryKind kind, float alpha = 0.0
   return layer.finish(Unary{kind, alpha, beta}, {layer.input(0).id});
 }
 
-/// As NumPy computes it: a NaN is not lost in a maximum.
+/// Core ML follows NumPy: a maximum with NaN is NaN.
 Binary binary_of(BinaryKind kind) {
   Binary binary;
   binary.kind = kind;
@@ -27,7 +27,7 @@ Result<void> lower_many(LayerBuilder& layer, BinaryKind kind) {
   return layer.finish(binary_of(kind), layer.input_ids());
 }
 
-/// The activations with parameters read them from the same numbers: alpha 1, beta 2.
+/// Activations with parameters read them from the same fields: alpha 1, beta 2.
 struct ActivationRow {
   std::uint32_t field;  ///< in ActivationParams
   UnaryKind kind;
@@ -49,7 +49,7 @@ constexpr std::array<ActivationRow, 11> kActivations = {{
 constexpr std::uint32_t kPrelu = 25;
 constexpr std::uint32_t kParametricSoftplus = 71;
 
-/// A parameter of an activation: one number a channel, or one for all.
+/// Finds a parameter of an activation: one number per channel, or one for all channels.
 Result<std::optional<WeightUse>> find_parameter(const ProtobufMessage& activation,
                                                 std::uint32_t number, const char* suffix) {
   const ProtobufField* field = activation.find_last(number);
@@ -122,7 +122,7 @@ Result<void> lower_unary(LayerBuilder& layer) {
   VP_ASSIGN_OR_RETURN(float epsilon, params.read_float(3));
   VP_ASSIGN_OR_RETURN(const float shift, params.read_float(4));
   VP_ASSIGN_OR_RETURN(float scale, params.read_float(5));
-  // proto3 cannot tell 0 from absent; these are the fields' own defaults.
+  // proto3 cannot tell 0 from an absent field; these are the defaults that the specification names.
   if (epsilon == 0.0F) epsilon = 1e-6F;
   if (scale == 0.0F) scale = 1.0F;
   constexpr std::array<UnaryKind, 8> kKinds = {
@@ -199,7 +199,7 @@ Result<void> lower_clamped_relu(LayerBuilder& layer) {
   return layer.finish(Unary{UnaryKind::Clip, kLowest, beta}, {leaky});
 }
 
-/// x times the share that the mode gives.
+/// x times a share, which the mode defines.
 Result<void> lower_gelu(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
   VP_ASSIGN_OR_RETURN(const std::uint64_t mode, layer.params().read_uint(1));

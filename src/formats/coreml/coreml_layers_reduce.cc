@@ -15,7 +15,7 @@ std::vector<int> last_axes(int count) {
   return axes;
 }
 
-/// Of `x` over `axes`, which stay with a size of 1.
+/// Adds a reduction of `x` over `axes`, which remain with size 1.
 TensorId add_reduction(LayerBuilder& layer, ReduceKind kind, const std::vector<int>& axes,
                        TensorId x) {
   Reduce reduce;
@@ -24,7 +24,7 @@ TensorId add_reduction(LayerBuilder& layer, ReduceKind kind, const std::vector<i
   return layer.add_inner_node(reduce, {x});
 }
 
-/// x less its mean over `axes`.
+/// Adds nodes for x minus its mean over `axes`.
 TensorId add_centered(LayerBuilder& layer, const std::vector<int>& axes, TensorId x) {
   const TensorId mean = add_reduction(layer, ReduceKind::Mean, axes, x);
   return layer.add_inner_node(Binary{BinaryKind::Subtract}, {x, mean});
@@ -38,19 +38,20 @@ TensorId add_inverse_deviation(LayerBuilder& layer, const std::vector<int>& axes
   return layer.add_inner_node(Unary{UnaryKind::Rsqrt, 0.0F, epsilon}, {variance});
 }
 
-/// A field that proto3 cannot tell from absent where it is 0, with its own default.
+/// Reads an epsilon; `fallback` if it is 0, because proto3 cannot tell 0 from an absent field.
 Result<float> read_epsilon(const LayerBuilder& layer, std::uint32_t field, float fallback) {
   VP_ASSIGN_OR_RETURN(const float epsilon, layer.params().read_float(field));
   return epsilon == 0.0F ? fallback : epsilon;
 }
 
-/// Axes of a Reduce...LayerParams { axes 1, keepDims 2, reduceAll 3 } as they count in the blob.
+/// The axes of a Reduce...LayerParams { axes 1, keepDims 2, reduceAll 3 }, counted from 0 in the
+/// blob.
 struct ReducedAxes {
   std::vector<std::int64_t> axes = {};  ///< each once, from 0
   bool keep_dims = false;
 };
 
-/// Nothing when an axis is none of the blob's.
+/// Returns nothing if the blob does not have one of the axes.
 Result<std::optional<ReducedAxes>> read_reduced_axes(const LayerBuilder& layer) {
   const ProtobufMessage& params = layer.params();
   ReducedAxes result;
@@ -73,8 +74,8 @@ Result<std::optional<ReducedAxes>> read_reduced_axes(const LayerBuilder& layer) 
   return std::optional<ReducedAxes>(std::move(result));
 }
 
-/// Finishes with `reduce` over `axes` of the blob, which has them all or only loses its sequence
-/// axis, on which nothing is reduced.
+/// Finishes the layer with `reduce` over the blob's axes. A dropped sequence axis has size 1, so
+/// there is nothing to reduce on it.
 Result<void> finish_reduction(LayerBuilder& layer, Reduce reduce, const ReducedAxes& reduced) {
   Blob x = layer.input(0);
   const bool mixes = !reduced.keep_dims || std::count(reduced.axes.begin(), reduced.axes.end(), 0);
@@ -86,7 +87,7 @@ Result<void> finish_reduction(LayerBuilder& layer, Reduce reduce, const ReducedA
   const auto gone = static_cast<int>(reduced.axes.size());
   if (reduced.keep_dims) return layer.finish(reduce, {x.id}, x.axes);
   if (gone == x.rank()) {
-    // A single number is a blob of rank 1.
+    // Core ML represents a single number as a blob of rank 1.
     const TensorId number = layer.add_inner_node(reduce, {x.id});
     return layer.finish(Reshape{{1}}, {number}, {1, 1});
   }
@@ -171,8 +172,8 @@ Result<void> lower_lrn(LayerBuilder& layer) {
   }
   const auto image = view_image(layer, 3);
   if (!image) return layer.refuse(kFewAxes);
-  // The mean over a window of channels, padded with zeros that count, is a pool over them: as if
-  // they were the columns of an image [N, C=H, H=W, W=C].
+  // The mean over a window of channels, with padding zeros counted, is an average pool. Treat the
+  // tensor as an image [N, C=H, H=W, W=C], whose columns are the channels.
   Pool2d pool;
   pool.kind = PoolKind::Average;
   pool.kernel = {1, size};

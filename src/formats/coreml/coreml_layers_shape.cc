@@ -8,7 +8,7 @@ namespace {
 
 constexpr const char* kUnequalAxes = "its inputs differ in how many axes they have";
 
-/// All of the elements of a tensor with so many axes.
+/// A slice that covers a tensor with `axes` axes.
 Slice whole_slice(int axes) {
   const auto count = static_cast<std::size_t>(axes);
   Slice slice;
@@ -18,8 +18,8 @@ Slice whole_slice(int axes) {
   return slice;
 }
 
-/// The inputs with equally many axes, all with their sequence where one has it or `with_sequence`;
-/// nothing where their ranks differ.
+/// Brings the inputs to the same number of axes. If any input has its sequence axis, or
+/// `with_sequence` is set, all get it. Returns nothing if their ranks differ.
 std::optional<std::vector<Blob>> align_inputs(LayerBuilder& layer, bool with_sequence) {
   std::vector<Blob> blobs;
   for (std::size_t i = 0; i < layer.input_count(); ++i) {
@@ -40,7 +40,7 @@ std::vector<TensorId> ids_of(const std::vector<Blob>& blobs) {
   return ids;
 }
 
-/// Joins the inputs along an axis of theirs, negative from the innermost.
+/// Concatenates the inputs along an axis (negative: from the innermost).
 Result<void> finish_concat(LayerBuilder& layer, std::int64_t axis) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, kManyInputs));
   const int rank = layer.input(0).rank();
@@ -106,8 +106,8 @@ Result<void> lower_slice(LayerBuilder& layer) {
   return layer.finish(slice, {layer.input(0).id});
 }
 
-/// SliceStaticLayerParams { beginIds 1, beginMasks 2, endIds 3, endMasks 4, strides 5,
-/// squeezeMasks 6 }, each with an entry an axis; absent masks are false.
+/// SliceStaticLayerParams { beginIds 1, beginMasks 2, endIds 3, endMasks 4, strides 5, squeezeMasks
+/// 6 }, each with one entry per axis; absent masks are false.
 Result<void> lower_slice_static(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
   const Blob x = restore_sequence(layer, layer.input(0));
@@ -200,8 +200,8 @@ Result<void> lower_sequence_repeat(LayerBuilder& layer) {
   return layer.finish(Tile{{times, 1, 1, 1, 1}}, {x.id}, x.axes);
 }
 
-/// ConstantPaddingLayerParams { value 1, padAmounts 2 (before and after, an axis), 3: up to a size
-/// }
+/// ConstantPaddingLayerParams { value 1, padAmounts 2 (two per axis: before, after), 3: pad to a
+/// size }
 Result<void> lower_constant_pad(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 2));
   if (layer.input_count() == 2) return layer.refuse("how much it pads is computed");

@@ -21,7 +21,7 @@ constexpr std::uint32_t kPoolIncludeLastPixel = 32;
 constexpr std::uint32_t kPoolExcludePadding = 50;
 constexpr std::uint32_t kPoolGlobal = 60;
 
-/// The operator without its padding.
+/// Reads the operator except its padding.
 Result<Pool2d> read_pool(const LayerBuilder& layer, std::uint64_t type) {
   const ProtobufMessage& params = layer.params();
   Pool2d pool;
@@ -30,7 +30,8 @@ Result<Pool2d> read_pool(const LayerBuilder& layer, std::uint64_t type) {
   // source of L2: coremltools' test_pool.py, TestL2Pool (1, 2 -> 2.236068)
   pool.count_padding = pool.kind == PoolKind::Average && !exclude;
   VP_ASSIGN_OR_RETURN(pool.global, params.read_bool(kPoolGlobal));
-  if (pool.global) return pool;  // its kernel is often [0,0] in the file
+  if (pool.global)
+    return pool;  // a global pool ignores its kernel, which is often [0,0] in the file
   VP_ASSIGN_OR_RETURN(pool.kernel, read_pair(layer, params, kPoolKernelSize, 3));
   VP_ASSIGN_OR_RETURN(pool.stride, read_pair(layer, params, kPoolStride, 1));
   if (pool.kernel[0] == 0 || pool.kernel[1] == 0 || pool.stride[0] == 0 || pool.stride[1] == 0) {
@@ -40,7 +41,7 @@ Result<Pool2d> read_pool(const LayerBuilder& layer, std::uint64_t type) {
   return pool;
 }
 
-/// Nothing where the layer names no rule.
+/// Reads the padding; nothing if the layer names no rule.
 Result<std::optional<SpatialPadding>> read_pool_padding(const LayerBuilder& layer) {
   constexpr std::uint32_t kAmounts = 10;
   VP_ASSIGN_OR_RETURN(const auto last_pixel, layer.params().read_message(kPoolIncludeLastPixel));
@@ -175,7 +176,8 @@ Result<void> lower_crop(LayerBuilder& layer) {
   const auto axes = static_cast<std::size_t>(layer.input(0).axes.kept);
   if (layer.input(0).rank() < 3) return layer.refuse(kNoImage);
   VP_ASSIGN_OR_RETURN(const Borders borders, read_borders(layer, layer.params(), kAmounts));
-  // A negative end counts from the axis' own, 0 of it needs the largest there is.
+  // A negative end counts from the end of the axis. Cropping nothing there cannot be written as -0,
+  // so the default is kMaxSize.
   Slice slice;
   slice.begin.assign(axes, 0);
   slice.end.assign(axes, kMaxSize);

@@ -30,7 +30,7 @@ WeightUse vector_use(std::uint32_t field, const char* suffix, WeightRole role, s
   return use;
 }
 
-/// The numbers of a convolution that its weights' shape follows from.
+/// The sizes that determine the shape of a convolution's weights.
 struct ConvolutionShape {
   std::int64_t out = 0;
   std::int64_t kernel_channels = 0;
@@ -64,7 +64,8 @@ WeightUse kernel_use(const ConvolutionShape& shape) {
     use.shape.shape = {shape.kernel_channels, shape.out / shape.groups, shape.kernel[0],
                        shape.kernel[1]};
     use.shape.channel_axis = 1;
-    // With groups the scales' order along the input axis is not specified, so one scale alone.
+    // For grouped convolutions, the specification does not define the order of scales along the
+    // input axis, so only one scale is accepted.
     use.shape.scale_count = shape.groups == 1 ? shape.out : 1;
   } else {
     use.shape.shape = {shape.out, shape.kernel_channels, shape.kernel[0], shape.kernel[1]};
@@ -73,7 +74,7 @@ WeightUse kernel_use(const ConvolutionShape& shape) {
   return use;
 }
 
-/// The operator without its padding.
+/// Reads the operator except its padding.
 Result<Conv2d> read_convolution(const LayerBuilder& layer, const ConvolutionShape& shape) {
   const ProtobufMessage& params = layer.params();
   Conv2d conv;
@@ -93,7 +94,7 @@ Result<Conv2d> read_convolution(const LayerBuilder& layer, const ConvolutionShap
   return conv;
 }
 
-/// Where Apple's text leaves open what a deconvolution gives; empty: it does not.
+/// The reason why Apple's specification does not define a deconvolution's result; empty if it does.
 std::string why_not_transposed(const Conv2d& conv) {
   if (conv.dilation != std::array<std::int64_t, 2>{1, 1}) {
     return "a dilated deconvolution, which Core ML's text and its shape rules see differently";
@@ -107,7 +108,7 @@ std::string why_not_transposed(const Conv2d& conv) {
   return {};
 }
 
-/// The layer's input, its kernel and, where `has_bias_field` says so, the bias.
+/// Returns the layer's input, its kernel and, if `has_bias_field` is set in the file, the bias.
 Result<std::vector<TensorId>> add_kernel_and_bias(LayerBuilder& layer, const WeightUse& kernel,
                                                   std::uint32_t has_bias_field,
                                                   const WeightUse& bias_use) {
@@ -120,7 +121,7 @@ Result<std::vector<TensorId>> add_kernel_and_bias(LayerBuilder& layer, const Wei
   return inputs;
 }
 
-/// The input and gamma, beta and, unless they are computed, mean and variance.
+/// Returns the input, gamma and beta and, unless they are computed, mean and variance.
 Result<std::vector<TensorId>> add_statistics(LayerBuilder& layer, std::int64_t channels,
                                              bool compute) {
   constexpr std::uint32_t kGamma = 15;
@@ -143,8 +144,8 @@ Result<std::vector<TensorId>> add_statistics(LayerBuilder& layer, std::int64_t c
       VP_ASSIGN_OR_RETURN(const auto count, count_elements(params, *field));
       if (!count) continue;
     }
-    // Statistics that are computed anew are still weights of the file: their floating type binds
-    // that of gamma and beta.
+    // Stored statistics are weights of the file even if the layer computes new ones: all weights of
+    // a layer must have one floating type, so theirs limits that of gamma and beta.
     VP_ASSIGN_OR_RETURN(const TensorId id,
                         layer.add_weight(vector_use(statistic.field, statistic.suffix,
                                                     WeightRole::Vector, channels)));
@@ -164,7 +165,7 @@ WeightUse broadcast_use(std::uint32_t field, const char* suffix, const Shape& sh
   use.suffix = suffix;
   use.role = WeightRole::Vector;
   use.shape.shape = shape;
-  // The validator lets several axes carry a scale an outermost index.
+  // For weights with several axes, the validator allows one scale per outermost index.
   use.shape.scale_count = shape.size() > 1 ? shape[0] : 1;
   use.view = shape.size() == 1 ? Shape{shape[0], 1, 1} : shape;
   return use;
@@ -197,7 +198,7 @@ struct MatrixFields {
 
 struct Matrix {
   std::vector<TensorId> inputs = {};  ///< the data, the matrix [out, in], the bias
-  bool is_dynamic = false;            ///< its layer multiplies in int8
+  bool is_dynamic = false;            ///< the layer multiplies in int8
 };
 
 Result<Matrix> add_matrix(LayerBuilder& layer, const MatrixFields& fields) {
@@ -234,7 +235,7 @@ Result<void> lower_convolution(LayerBuilder& layer) {
   conv.padding = *padding;
   if (conv.transposed) {
     if (auto why = why_not_transposed(conv); !why.empty()) return layer.refuse(std::move(why));
-    // An output shape takes the place of the padding's amounts: what is over is cut on both sides.
+    // An output shape replaces the padding amounts: the excess is cut on both sides.
     const bool has_size = conv.output_size[0] != 0;
     if (has_size && padding->rule == PadRule::Explicit) conv.padding = {PadRule::SameUpper};
   }
@@ -258,9 +259,9 @@ Result<void> lower_inner_product(LayerBuilder& layer) {
   return layer.finish(op, std::move(matrix.inputs));
 }
 
-/// BatchedMatMulLayerParams with a matrix of its own: the product along the last axis.
+/// BatchedMatMulLayerParams with a stored matrix: the product along the last axis.
 Result<void> lower_batched_matmul(LayerBuilder& layer) {
-  // The weights are [in, out] in column-major order, which is [out, in] in rows.
+  // The weights are [in, out] in column-major order, which equals [out, in] in row-major order.
   constexpr MatrixFields kFields = {
       .in = 5, .out = 6, .has_bias = 7, .weights = 8, .bias = 9, .int8_dynamic_quantize = 10};
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 2));
@@ -271,7 +272,7 @@ Result<void> lower_batched_matmul(LayerBuilder& layer) {
   FullyConnected op;
   op.keep_dims = true;
   if (layer.input(0).axes.kept != 4) return layer.finish(op, std::move(inputs));
-  // A tensor of four axes has its channels innermost, and there the product is.
+  // For a tensor of four axes the product runs along the channels, so the last axis is moved there.
   inputs[0] = layer.add_inner_node(Transpose{{0, 3, 1, 2}}, {inputs[0]});
   const TensorId product = layer.add_inner_node(op, std::move(inputs));
   return layer.finish(Transpose{{0, 2, 3, 1}}, {product});
@@ -288,8 +289,7 @@ Result<void> lower_batchnorm(LayerBuilder& layer) {
   VP_ASSIGN_OR_RETURN(const bool compute, params.read_bool(kComputeMeanVar));
   VP_ASSIGN_OR_RETURN(const bool instance, params.read_bool(kInstanceNormalization));
   VP_ASSIGN_OR_RETURN(float epsilon, params.read_float(kEpsilon));
-  if (epsilon == 0.0F)
-    epsilon = 1e-5F;  // proto3 cannot tell 0 from absent; the field's own default
+  if (epsilon == 0.0F) epsilon = 1e-5F;  // proto3 cannot tell 0 from absent; the specified default
   VP_ASSIGN_OR_RETURN(std::vector<TensorId> inputs, add_statistics(layer, channels, compute));
   if (compute && !instance) return layer.refuse("it normalizes over the images of a batch");
   const auto image = view_image(layer, 3);

@@ -7,10 +7,10 @@
 
 namespace visionpress::coreml {
 
-/// An opened .mlmodel: the graph, and for each of its weights the place in the file.
+/// An opened .mlmodel: the graph, and the place of each weight in the file.
 class CoreMlModel : public SourceModel {
  public:
-  /// Where the file states its specification version, if it does.
+  /// The place of the specification version in the file, if the file has one.
   struct Version {
     std::uint64_t number = 0;
     std::optional<FileRange> field = std::nullopt;
@@ -36,7 +36,7 @@ class CoreMlModel : public SourceModel {
   Bytes file_;
   Graph graph_;
   std::vector<WeightSlot> slots_;
-  GatheredPayloads gathered_;  ///< graph_'s weights borrow from it
+  GatheredPayloads gathered_;  ///< weights of graph_ borrow from it
   Version version_;
 };
 

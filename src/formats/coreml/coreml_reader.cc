@@ -96,7 +96,7 @@ Result<Kind> find_kind(const ProtobufMessage& model) {
   return kind;
 }
 
-/// The field of a layer that says what it does; nothing when there is none.
+/// The field that holds a layer's type; null if there is none.
 Result<const ProtobufField*> find_layer_type(const ProtobufMessage& layer,
                                              const std::string& path) {
   const ProtobufField* found = nullptr;
@@ -115,7 +115,7 @@ Result<const ProtobufField*> find_layer_type(const ProtobufMessage& layer,
   return found;
 }
 
-/// The outputs' ranks as the file states them; those beyond five axes end the list.
+/// The outputs' ranks as the file states them; a rank above five ends the list.
 Result<std::vector<int>> read_stated_ranks(const ProtobufMessage& layer) {
   VP_ASSIGN_OR_RETURN(const auto tensors, layer.read_messages(layer_field::kOutputTensor));
   std::vector<int> ranks;

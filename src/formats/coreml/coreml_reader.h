@@ -19,10 +19,10 @@
 
 namespace visionpress {
 
-/// Opens a .mlmodel. The graph has the channels first; [Seq,B,C,H,W] becomes [1,C,H,W]. Layers
-/// without an operator become Unsupported nodes, so a file that cannot be run can be rewritten.
-/// options: the input size, for a file that leaves it open within limits.
-/// file: borrowed by the result, which never copies a payload that lies in one piece.
+/// Opens a .mlmodel. The graph is channels-first; [Seq,B,C,H,W] becomes [1,C,H,W]. Layers without
+/// an operator become Unsupported nodes, so that a file that cannot be run can still be rewritten.
+/// options: the input size, if the file allows several.
+/// file: borrowed by the result, which does not copy a payload that is contiguous in the file.
 /// errors: Malformed with offset and element path; Unsupported for other kinds of model, named;
 /// InvalidArgument for an input size outside of the file's limits.
 [[nodiscard]] Result<std::unique_ptr<SourceModel>> read_coreml(Bytes file,

@@ -14,7 +14,7 @@ constexpr std::uint32_t kIsUpdatable = 10;
 constexpr std::uint32_t kNeuralNetworkRegressor = 303;
 constexpr std::uint32_t kNeuralNetworkClassifier = 403;
 constexpr std::uint32_t kNeuralNetwork = 500;
-/// The first number of the oneof that says what kind of model a file is.
+/// The first field number of the oneof that holds the kind of model.
 constexpr std::uint32_t kFirstKind = 200;
 }  // namespace model_field
 
@@ -45,7 +45,7 @@ constexpr std::uint32_t kImageWidth = 1;
 constexpr std::uint32_t kImageHeight = 2;
 constexpr std::uint32_t kImageColorSpace = 3;
 constexpr std::uint32_t kArrayShape = 1;
-// The same in ImageFeatureType and ArrayFeatureType.
+// These numbers are the same in ImageFeatureType and ArrayFeatureType.
 constexpr std::uint32_t kEnumeratedSizes = 21;
 constexpr std::uint32_t kSizeRange = 31;
 constexpr std::uint64_t kGrayscale = 10;
@@ -81,10 +81,10 @@ namespace layer_field {
 constexpr std::uint32_t kName = 1;
 constexpr std::uint32_t kInput = 2;
 constexpr std::uint32_t kOutput = 3;
-constexpr std::uint32_t kOutputTensor = 5;  ///< one an output, or none
+constexpr std::uint32_t kOutputTensor = 5;  ///< one per output, or none
 constexpr std::uint32_t kTensorRank = 1;
 constexpr std::uint32_t kIsUpdatable = 10;
-/// The first number of the oneof that says what a layer does.
+/// The first field number of the oneof that holds a layer's type.
 constexpr std::uint32_t kFirstType = 100;
 }  // namespace layer_field
 

@@ -9,7 +9,7 @@
 namespace visionpress::coreml {
 namespace {
 
-/// The fields of one WeightParams, before they are understood.
+/// The fields of one WeightParams before interpretation.
 struct RawWeight {
   std::vector<ProtobufField> floats = {};
   std::optional<ProtobufField> half = std::nullopt;
@@ -53,7 +53,7 @@ Result<void> keep_field(RawWeight& raw, const ProtobufField& field, const Weight
                        "{}: floatValue: wire type {}, expected 2 or 5", place.path,
                        static_cast<int>(field.type));
       }
-      // An empty packed list is as good as an absent one.
+      // An empty packed list counts as absent.
       if (field.type == ProtobufType::Fixed32 || !field.content.empty())
         raw.floats.push_back(field);
       break;
@@ -91,7 +91,7 @@ Result<RawWeight> read_fields(const ProtobufField& field, const WeightPlace& pla
     if (!more) break;
     VP_RETURN_IF_ERROR(keep_field(raw, cursor.field(), place));
   }
-  // proto3 writers may leave an empty bytes field in the file; it is the default, not a payload.
+  // proto3 writers may write an empty bytes field; it is the default value, not a payload.
   if (raw.half && raw.half->content.empty()) raw.half.reset();
   if (raw.raw && raw.raw->content.empty()) raw.raw.reset();
   if (raw.int8 && raw.int8->content.empty()) raw.int8.reset();
@@ -184,7 +184,7 @@ Result<void> check_length(Bytes payload, std::int64_t expected, bool exact, cons
                  place.path, found, to_string(shape), expected);
 }
 
-/// rawValue and int8RawValue.
+/// Reads the codes of rawValue and int8RawValue.
 Result<void> read_codes(const ProtobufMessage& message, const RawWeight& raw,
                         const WeightShape& shape, const WeightPlace& place, WeightRef& stored) {
   if (!raw.quantization) {

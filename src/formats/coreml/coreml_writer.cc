@@ -1,7 +1,8 @@
-// Writes a .mlmodel as its source bytes with the payloads of some WeightParams replaced.
-// Contract: no edits, the same bytes. An edit replaces its weight's payload and quantization
-// fields, the lengths of the messages around them, and raises specificationVersion where the new
-// form needs it; every other byte, unknown fields and odd varints included, is as it was.
+// Writes a .mlmodel as its source bytes with the payloads of some WeightParams replaced. Contract:
+// without edits, the output equals the source byte for byte. An edit replaces its weight's payload
+// and quantization fields and the lengths of the messages around them, and raises
+// specificationVersion if the new form needs it. Every other byte, including unknown fields and
+// non-minimal varints, is unchanged.
 
 #include <algorithm>
 #include <map>
@@ -16,7 +17,7 @@
 namespace visionpress::coreml {
 namespace {
 
-/// Bytes of one element of EncodedWeight::codes.
+/// Bytes per element of EncodedWeight::codes.
 std::int64_t code_bytes(Encoding encoding) {
   switch (encoding) {
     case Encoding::Float32:
@@ -96,7 +97,8 @@ Result<void> check_edit(const Weight& weight, const WeightSlot& slot, const Enco
   return check_code(weight, slot, value.code);
 }
 
-/// Halves and floats in one layer are an illegal file; codes go with either.
+/// Checks that no layer mixes float16 and float32 weights, which would make the file illegal. Codes
+/// may be combined with either.
 /// source: coremltools' validator, "weights and bias must have the same precision".
 Result<void> check_floating_types(const Graph& graph,
                                   const std::map<std::size_t, const EncodedWeight*>& edits) {
@@ -133,7 +135,7 @@ ByteBuffer encode_quantization(const WeightCode& code) {
   ByteBuffer inner;
   if (code.encoding == Encoding::Linear) {
     append_floats(inner, weight_field::kLinearScale, code.scales);
-    // Legal without, but coremltools cannot decode a weight that has no bias.
+    // A bias is optional in the format, but coremltools cannot decode a weight without one.
     const std::vector<float> zeros(code.scales.size(), 0.0F);
     append_floats(inner, weight_field::kLinearBias, code.offsets.empty() ? zeros : code.offsets);
   } else {
@@ -165,7 +167,8 @@ std::uint32_t payload_field(Encoding encoding) {
   return weight_field::kRawValue;
 }
 
-/// The new payload and quantization fields as pieces; large codes stay where the edit has them.
+/// Encodes the new payload and quantization fields as pieces; codes are borrowed from the edit,
+/// because they can be large.
 Result<std::vector<Bytes>> encode_payload(const Weight& weight, const EncodedWeight& value,
                                           std::vector<ByteBuffer>& owned) {
   Bytes payload = value.codes;
@@ -189,7 +192,7 @@ Result<std::vector<Bytes>> encode_payload(const Weight& weight, const EncodedWei
   return pieces;
 }
 
-/// Puts `pieces` in the place of the weight's first payload field and drops the others.
+/// Replaces the weight's first payload field by `pieces` and removes its other payload fields.
 void add_payload_edits(const WeightSlot& slot, std::vector<Bytes> pieces,
                        std::vector<ProtobufEdit>& edits) {
   for (const FileRange& range : slot.payload_fields) {
@@ -197,7 +200,7 @@ void add_payload_edits(const WeightSlot& slot, std::vector<Bytes> pieces,
   }
 }
 
-/// The least specificationVersion in which a form of weight is legal.
+/// The lowest specificationVersion that allows a form of weight.
 std::uint64_t needed_version(Encoding encoding) {
   if (encoding == Encoding::Float32) return 1;
   return encoding == Encoding::Float16 ? kVersionFloat16 : kVersionQuantized;

@@ -1,6 +1,6 @@
 #pragma once
 
-// Makes small GraphDefs, node by node, broken ones too.
+// Builds small GraphDefs node by node, including broken ones.
 
 #include <cstdint>
 #include <initializer_list>

@@ -1,6 +1,6 @@
 #pragma once
 
-// What the codes of a Dequantize node are worth; the reader decodes and the writer encodes by it.
+// The values of a Dequantize node's codes. The reader decodes and the writer encodes with it.
 
 #include <algorithm>
 #include <cmath>
@@ -23,15 +23,15 @@ enum class DequantizeMode : std::uint8_t { MinCombined, MinFirst, Scaled };
   return std::nullopt;
 }
 
-/// How the codes of one Dequantize node are typed.
+/// The code type of one Dequantize node.
 struct DequantizeType {
   DequantizeMode mode = DequantizeMode::MinCombined;
   bool is_signed = false;     ///< qint8, else quint8
-  bool narrow_range = false;  ///< SCALED, qint8: codes reach down to -127 only
+  bool narrow_range = false;  ///< SCALED with qint8 only: the lowest code is -127
 };
 
-/// Appends the scale (and offset, zero point) of one channel whose range is [min, max]: the same
-/// float32 operations as TensorFlow's kernel, so that values agree to its rounding.
+/// Appends the scale (and offset, zero point) of one channel whose range is [min, max]. Uses the
+/// same float32 operations as TensorFlow's kernel, so that decoded values have the same rounding.
 /// source: tensorflow/core/kernels/dequantize_op.cc, quantization_utils.h.
 inline void append_range(const DequantizeType& type, float min, float max, WeightCode& code) {
   if (type.mode == DequantizeMode::Scaled) {
@@ -42,7 +42,7 @@ inline void append_range(const DequantizeType& type, float min, float max, Weigh
   }
   const float scale = (max - min) / 255.0F;
   float offset = min;
-  // MIN_FIRST moves the range so that zero is a code.
+  // MIN_FIRST shifts the range so that a code decodes to exactly zero.
   if (type.mode == DequantizeMode::MinFirst && max != min) {
     offset = std::round(min / scale) * scale;
   }
@@ -52,7 +52,7 @@ inline void append_range(const DequantizeType& type, float min, float max, Weigh
 }
 
 /// The code of a weight behind a Dequantize node.
-/// mins, maxs: of equal length; one entry, or one for each place along `axis`.
+/// mins, maxs: equally long; one entry, or one per position along `axis`.
 [[nodiscard]] inline WeightCode make_range_code(const DequantizeType& type,
                                                 std::span<const float> mins,
                                                 std::span<const float> maxs, int axis) {

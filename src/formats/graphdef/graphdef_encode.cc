@@ -41,7 +41,7 @@ ByteBuffer make_value_attr(const NewTensor& tensor) {
     append_integer(dim, shape_field::kDimSize, static_cast<std::uint64_t>(size));
     append_message(shape, shape_field::kDim, dim);
   }
-  // From the inside out: each level knows its length only when what it holds is known.
+  // Encodes from the inside out, because the length of each message depends on its content.
   ByteBuffer content;
   append_integer(content, tensor_field::kDType, static_cast<std::uint64_t>(tensor.dtype));
   append_message(content, tensor_field::kShape, shape);

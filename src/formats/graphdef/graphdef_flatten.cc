@@ -13,10 +13,11 @@ namespace visionpress::graphdef {
 namespace {
 
 constexpr std::size_t kMostNodes = 1'000'000;
-/// Room for nodes, 256 MiB: calls multiply what a file says. Ten thousand nodes take about 10 MiB.
+/// The limit for the memory of all nodes, 256 MiB, because nested calls multiply a file's nodes.
+/// Ten thousand nodes take about 10 MiB.
 constexpr std::size_t kMostBytes = std::size_t{1} << 28U;
 constexpr int kDeepestCall = 32;
-constexpr std::size_t kMostCalls = 100'000;  ///< of functions, empty ones too
+constexpr std::size_t kMostCalls = 100'000;  ///< of functions, including empty ones
 constexpr std::size_t kMostSteps = 1'000'000;
 
 namespace function_field {
@@ -30,7 +31,7 @@ constexpr std::uint32_t kOutputArg = 3;
 constexpr std::uint32_t kAttrFunction = 10;
 }  // namespace function_field
 
-/// Operators with several named outputs; those of all others are one output, or one list.
+/// Operators with several named outputs; every other operator has one output or one list.
 /// source: tensorflow/core/ops/{nn_ops,image_ops,array_ops}.cc.
 struct OutputNames {
   std::string_view op;
@@ -54,7 +55,7 @@ constexpr std::array<OutputNames, 11> kOutputNames = {{
     {"Merge", {"output", "value_index"}},
 }};
 
-/// Place of an output among all of its node's; `index`: within the named one.
+/// Index of an output among all outputs of its node. index: position within the named output.
 std::optional<int> flat_output(std::string_view op, std::string_view name, int index) {
   for (const OutputNames& row : kOutputNames) {
     if (row.op != op) continue;
@@ -72,7 +73,7 @@ std::optional<int> parse_index(std::string_view text) {
   return value;
 }
 
-/// "a:b:c" at its colons.
+/// Splits "a:b:c" at its colons.
 std::vector<std::string_view> split(std::string_view text) {
   std::vector<std::string_view> parts;
   while (true) {
@@ -83,13 +84,14 @@ std::vector<std::string_view> split(std::string_view text) {
   }
 }
 
-/// A FunctionDef, read once however often it is called.
+/// A FunctionDef; it is read once, however often it is called.
 struct Function {
-  std::map<std::string, std::size_t, std::less<>> arguments = {};  ///< their places, by name
+  /// Index of each argument, by name.
+  std::map<std::string, std::size_t, std::less<>> arguments = {};
   std::size_t argument_count = 0;
-  std::vector<std::string> returns = {};  ///< one a result, as the function spells it
-  std::vector<FlatNode> nodes = {};       ///< inputs as the function spells them
-  std::map<std::string, std::string, std::less<>> ops = {};  ///< by node
+  std::vector<std::string> returns = {};  ///< one tensor per result, as named in the function
+  std::vector<FlatNode> nodes = {};       ///< with inputs as named in the function
+  std::map<std::string, std::string, std::less<>> ops = {};  ///< the operator of each node, by name
 };
 
 Result<FlatNode> read_node(const ProtobufMessage& message) {
@@ -104,7 +106,7 @@ Result<FlatNode> read_node(const ProtobufMessage& message) {
   return node;
 }
 
-/// About the room that a node takes.
+/// The approximate memory of a node.
 std::size_t bytes_of(const FlatNode& node) {
   std::size_t bytes = sizeof(FlatNode) + node.name.size();
   for (const std::string& input : node.inputs) bytes += sizeof(std::string) + input.size();
@@ -147,7 +149,8 @@ Result<Function> read_function(const ProtobufMessage& message, const ProtobufMes
   return function;
 }
 
-/// The function that a node calls: attr "f" of a call, else an operator that is a function's name.
+/// The function that a node calls: attribute "f" of a call, else the function that the node's
+/// operator names.
 Result<std::string> called_function(const FlatNode& node) {
   if (node.op != "PartitionedCall" && node.op != "StatefulPartitionedCall") return node.op;
   VP_ASSIGN_OR_RETURN(const auto attrs, node.message.read_messages(node_field::kAttr));
@@ -163,7 +166,7 @@ Result<std::string> called_function(const FlatNode& node) {
   return fail(ErrorKind::Malformed, "node \"{}\" calls no function", node.name);
 }
 
-/// A function's spelling of a tensor as a GraphDef's. prefix: "call/".
+/// Converts a tensor's name in a function to its name in a GraphDef. prefix: "call/".
 Result<std::string> translate(const Function& function, const std::string& prefix,
                               const std::vector<std::string>& arguments, std::string_view input) {
   const std::vector<std::string_view> parts = split(input);
@@ -186,7 +189,7 @@ Result<std::string> translate(const Function& function, const std::string& prefi
 
 }  // namespace
 
-/// Fills a FlatGraph, call by call.
+/// Fills a FlatGraph, one call at a time.
 class FlatGraph::Reader {
  public:
   explicit Reader(FlatGraph& graph) : graph_(graph) {}
@@ -290,7 +293,8 @@ const FlatNode* FlatGraph::find(std::string_view name) const {
 
 Result<TensorName> FlatGraph::resolve(std::string_view input) const {
   std::string_view at = input;
-  // A call gives back its own argument at most once a level.
+  // A call can return its own argument at most once per nesting level, so calls_.size() steps
+  // suffice.
   for (std::size_t step = 0; step <= calls_.size(); ++step) {
     const std::size_t colon = at.rfind(':');
     const std::string_view node = at.substr(0, colon);

@@ -1,4 +1,5 @@
-// Blocks of an image as images of a batch, and back: how TensorFlow 1 wrote dilated convolutions.
+// SpaceToBatch and BatchToSpace: split an image into blocks along the batch, and back. TensorFlow 1
+// wrote dilated convolutions with them.
 
 #include <algorithm>
 #include <array>
@@ -9,7 +10,7 @@
 namespace visionpress::graphdef {
 namespace {
 
-/// The operator that the node's constants describe; nothing where they are computed.
+/// Reads the operator from the node's constants; nothing if they are computed.
 Result<std::optional<SpaceBatch>> read_blocks(NodeLowering& node, const Shape& x) {
   std::optional<SpaceBatch> nothing;
   VP_ASSIGN_OR_RETURN(const auto sizes, node.find_integers(1));

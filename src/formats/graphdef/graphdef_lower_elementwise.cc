@@ -67,7 +67,7 @@ constexpr std::array kBinary = std::to_array<BinaryRow>({
     {"LogicalOr", BinaryKind::LogicalOr, true},
 });
 
-/// Types whose values travel as floats.
+/// Whether a run holds values of this type as floats.
 bool is_number(DataType type) {
   return is_real(type) || type == DataType::Bool || type == DataType::UInt8 ||
          type == DataType::Int8 || type == DataType::Int16 || type == DataType::UInt16 ||
@@ -88,7 +88,7 @@ Result<void> lower_unary(NodeLowering& node, UnaryKind kind) {
   return node.finish(unary, {&x}, x.dtype);
 }
 
-/// A vector added to the result of a convolution or a matrix product becomes its bias.
+/// Turns a vector that is added to the result of a convolution or matrix product into its bias.
 Result<bool> add_bias(NodeLowering& node, std::size_t x, std::size_t bias) {
   Graph& graph = node.lowering().graph;
   const NodeInput& source = node.node().inputs[x];
@@ -155,8 +155,8 @@ Result<void> lower_binary(NodeLowering& node, const BinaryRow& row) {
   return {};
 }
 
-/// TensorFlow floors the quotient that it has rounded to a float; LiteRT's FLOOR_DIV, which
-/// FloorDivide stands for, divides in double. Of integers both are the same.
+/// TensorFlow rounds the quotient to a float before it floors; FloorDivide means LiteRT's
+/// FLOOR_DIV, which divides in double. For integers both give the same result.
 Result<void> lower_floor_div(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
   VP_RETURN_IF_ERROR(node.expect_types(0, 2));
@@ -179,7 +179,7 @@ Result<void> lower_add_n(NodeLowering& node) {
   return node.finish(Binary{}, operands, operands[0]->dtype);
 }
 
-/// A constant of halves behind its cast to float32 is a float16 weight under the cast's name.
+/// Makes a float16 constant that is cast to float32 a float16 weight with the cast's name.
 Result<void> forward_halves(NodeLowering& node, const Value& x) {
   Value value = x;
   StoredConstant constant = node.lowering().constants[*x.stored];
@@ -194,7 +194,7 @@ Result<void> forward_halves(NodeLowering& node, const Value& x) {
   return node.forward(value);
 }
 
-/// The values of an integer type of 8 or 16 bits.
+/// The range of an integer type of 8 or 16 bits.
 struct WholeRange {
   double low = 0.0;
   double count = 0.0;
@@ -215,7 +215,7 @@ std::optional<WholeRange> find_range(DataType type) {
   }
 }
 
-/// The range that a cast between integers keeps only the last bits for; nothing where all fit.
+/// The target range, if a cast between integers can drop high bits; nothing if all values fit.
 std::optional<WholeRange> find_wrap(DataType from, DataType to) {
   if (from == to || from == DataType::Bool || from == DataType::Invalid) return std::nullopt;
   const auto wanted = find_range(to);
@@ -225,8 +225,8 @@ std::optional<WholeRange> find_wrap(DataType from, DataType to) {
   return fits ? std::nullopt : wanted;
 }
 
-/// False for a cast to an unsigned type that the graph has no tensors of, unless its values are
-/// known and all fit.
+/// Whether the graph can hold the result of a cast. False for an unsigned type that the graph does
+/// not have, unless all values are known and fit.
 bool can_count(DataType from, DataType to, const std::vector<double>* known) {
   const bool is_unsigned =
       to == DataType::UInt16 || to == DataType::UInt32 || to == DataType::UInt64;
@@ -240,7 +240,7 @@ bool can_count(DataType from, DataType to, const std::vector<double>* known) {
          });
 }
 
-/// A cast that keeps the last 8 or 16 bits: (x - low) modulo their count, from low on.
+/// Adds nodes for a cast that keeps the low 8 or 16 bits: (x - low) modulo 2^bits, plus low.
 Result<void> wrap(NodeLowering& node, Value& x, const WholeRange& range, DataType wanted) {
   Value count = make_known({}, {range.count}, DataType::Int32);
   const Binary modulo = {BinaryKind::FloorModulo, FusedActivation::None};
@@ -252,7 +252,7 @@ Result<void> wrap(NodeLowering& node, Value& x, const WholeRange& range, DataTyp
   return node.finish(Binary{BinaryKind::Add, FusedActivation::None}, {&rest, &low}, wanted);
 }
 
-/// Integers and truth values travel as floats, so most casts change nothing.
+/// A run holds integers and truth values as floats, so most casts change nothing.
 Result<void> lower_cast(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
   Value& x = node.input(0);
@@ -275,7 +275,7 @@ Result<void> lower_cast(NodeLowering& node) {
   if (!is_number(wanted)) return node.refuse("its result is " + name_of(wanted));
   VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(node.lowering(), x));
   if (!can_count(x.dtype, wanted, known)) return node.refuse("its result is " + name_of(wanted));
-  // What lies beyond the type is undefined for floats and found out in the run.
+  // Casting a float outside the integer type's range is undefined; the run detects it.
   if (is_real(x.dtype) && !is_real(wanted)) {
     return node.finish(Unary{UnaryKind::Truncate, 0, 0}, {&x}, wanted);
   }
@@ -308,7 +308,7 @@ Result<void> lower_clip(NodeLowering& node) {
   VP_ASSIGN_OR_RETURN(const auto high, node.find_number(2));
   if (!low || !high) return node.refuse("its bounds are computed");
   Value& x = node.input(0);
-  // Where the bounds cross, TensorFlow gives the lower one: it takes the minimum first.
+  // If the bounds cross, TensorFlow returns the lower one, because it applies the minimum first.
   const double top = *high < *low ? *low : *high;
   return node.finish(Unary{UnaryKind::Clip, static_cast<float>(*low), static_cast<float>(top)},
                      {&x}, x.dtype);
@@ -321,7 +321,7 @@ Result<void> lower_softmax(NodeLowering& node) {
   return node.finish(Softmax{}, {&x}, x.dtype);
 }
 
-/// The operators with a function of their own.
+/// Lowers the operators that need their own function.
 Result<bool> lower_by_name(NodeLowering& node) {
   struct Row {
     std::string_view op;

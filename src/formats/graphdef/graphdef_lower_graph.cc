@@ -12,7 +12,7 @@ namespace {
 
 bool is_image_type(DataType dtype) { return dtype == DataType::Float || dtype == DataType::UInt8; }
 
-/// Nodes that check or order others and give nothing to compute with.
+/// Whether a node only checks or orders others and computes no value.
 bool is_dropped(const GraphNode& node) { return node.op == "NoOp" || node.op == "Assert"; }
 
 Result<void> lower_const(NodeLowering& node) {
@@ -32,7 +32,8 @@ Result<void> lower_const(NodeLowering& node) {
   return {};
 }
 
-/// Ranges of a Dequantize, one or one a channel; nothing where they are computed.
+/// Reads one bound of a Dequantize's range: one value, or one per channel; nothing if it is
+/// computed.
 Result<std::optional<std::vector<float>>> read_range(NodeLowering& node, std::size_t i,
                                                      std::int64_t count) {
   VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(node.lowering(), node.input(i)));
@@ -47,7 +48,7 @@ Result<std::optional<std::vector<float>>> read_range(NodeLowering& node, std::si
   return range;
 }
 
-/// The least and the largest values; nothing where they are computed.
+/// Reads both bounds of the range; nothing if they are computed.
 Result<std::optional<std::pair<std::vector<float>, std::vector<float>>>> read_ranges(
     NodeLowering& node, std::int64_t count) {
   std::optional<std::pair<std::vector<float>, std::vector<float>>> ranges;
@@ -57,7 +58,7 @@ Result<std::optional<std::pair<std::vector<float>, std::vector<float>>>> read_ra
   return ranges;
 }
 
-/// -1: one range for all.
+/// Returns -1 if one range applies to all channels.
 Result<std::int64_t> read_range_axis(NodeLowering& node, const Shape& shape) {
   VP_ASSIGN_OR_RETURN(const std::int64_t axis, read_int_attr(node.node(), "axis", -1));
   if (axis >= -1 && axis < static_cast<std::int64_t>(shape.size())) return axis;
@@ -119,8 +120,9 @@ std::string unknown_reason(std::string_view op) {
   return "the operator is not known";
 }
 
-/// inputs: data, predicate. outputs: data where the predicate is false, where it is true. A known
-/// predicate (a PlaceholderWithDefault that says whether the network is trained) settles which.
+/// inputs: data, predicate. outputs: the data if the predicate is false; the data if it is true. A
+/// known predicate (such as a PlaceholderWithDefault for training or inference) decides which
+/// output is computed.
 Result<void> lower_switch(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
   VP_ASSIGN_OR_RETURN(const auto predicate, node.find_number(1));
@@ -133,7 +135,7 @@ Result<void> lower_switch(NodeLowering& node) {
   return {};
 }
 
-/// outputs: the one input that was computed, and which it was.
+/// outputs: the one input that was computed, and its index.
 Result<void> lower_merge(NodeLowering& node) {
   std::optional<std::size_t> found;
   std::size_t computed = 0;
@@ -149,7 +151,7 @@ Result<void> lower_merge(NodeLowering& node) {
   return {};
 }
 
-/// A constant is the same in each round of a loop.
+/// Enter passes a value into a loop; a constant is the same in each round.
 Result<void> lower_enter(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
   VP_ASSIGN_OR_RETURN(const bool is_same, read_bool_attr(node.node(), "is_constant"));
@@ -157,8 +159,8 @@ Result<void> lower_enter(NodeLowering& node) {
   return node.forward(node.input(0));
 }
 
-/// Whether the node reads from the branch of a condition that is not taken; so are its results
-/// then.
+/// Whether the node reads from the branch of a condition that is not taken; its results are then
+/// dead, too.
 bool is_on_dead_branch(NodeLowering& node) {
   if (node.node().op == "Merge") return false;
   bool dead = false;
@@ -184,11 +186,12 @@ Result<void> check_inputs(NodeLowering& node) {
   return {};
 }
 
-/// Outputs behind the first, of all nodes: the largest number that is read says how many a node
-/// has, and room is made for each. Real graphs split thousands of times at the most.
+/// Limit on outputs after the first, over all nodes. The largest output index that is read
+/// determines how many entries a node gets, so a tiny file could ask for any amount of memory. Real
+/// graphs have at most thousands.
 constexpr std::size_t kMostFurtherOutputs = std::size_t{1} << 18U;
 
-/// Marks what gives results: read by no node, nor waited for by one that does more than order
+/// Marks the nodes that give results: no node reads them, and none waits for them except to order
 /// others (the branches of a condition order their constants by an Identity that nothing reads).
 void find_outputs(Lowering& lowering) {
   const std::vector<GraphNode>& nodes = lowering.nodes.nodes;
@@ -213,11 +216,12 @@ void find_outputs(Lowering& lowering) {
   }
 }
 
-/// Counts a reader of each of a live node's inputs. further: outputs behind the first so far.
+/// Counts a live node as a reader of each of its inputs. further: the number of outputs after the
+/// first so far.
 Result<void> count_reader(Lowering& lowering, const GraphNode& node, std::size_t& further) {
   for (const NodeInput& input : node.inputs) {
     std::vector<std::size_t>& counts = lowering.reader_counts[input.node];
-    // A node has few outputs; a number beyond that is refused where it is read.
+    // A node has few outputs; a larger index is refused when its node is lowered.
     constexpr int kMostOutputs = 1 << 12;
     const auto output = static_cast<std::size_t>(std::min(input.output, kMostOutputs));
     if (counts.size() <= output) {
@@ -234,7 +238,7 @@ Result<void> count_reader(Lowering& lowering, const GraphNode& node, std::size_t
   return {};
 }
 
-/// Which nodes the outputs need, and how often each of their outputs is read by one of those.
+/// Finds the nodes that the outputs need, and counts how often those nodes read each output.
 /// errors: Malformed beyond kMostFurtherOutputs.
 Result<std::vector<bool>> find_live(Lowering& lowering) {
   const std::vector<GraphNode>& nodes = lowering.nodes.nodes;
@@ -259,13 +263,13 @@ Result<std::vector<bool>> find_live(Lowering& lowering) {
   return live;
 }
 
-/// The Const that a kernel comes from, through what keeps its shape: copies, and what a compressed
-/// weight is decoded by.
+/// The Const that a kernel comes from. Follows nodes that keep the shape: copies and the decoding
+/// of compressed weights.
 const GraphNode& find_kernel_source(const Lowering& lowering, std::size_t at) {
   constexpr std::array kKeepShape =
       std::to_array<std::string_view>({"Identity", "Cast", "Dequantize", "StopGradient"});
   const GraphNode* node = &lowering.nodes.nodes[at];
-  // Nodes are sorted, so that this ends.
+  // Inputs come before their readers, so the loop ends.
   while (!node->inputs.empty() &&
          std::find(kKeepShape.begin(), kKeepShape.end(), node->op) != kKeepShape.end()) {
     node = &lowering.nodes.nodes[node->inputs[0].node];
@@ -273,7 +277,7 @@ const GraphNode& find_kernel_source(const Lowering& lowering, std::size_t at) {
   return *node;
 }
 
-/// Channels of an image input whose rank is open: those of the first kernel; nothing where no
+/// The channels of an image input whose rank is open: those of the first kernel. Nothing if no
 /// convolution reads a constant kernel.
 Result<std::optional<std::int64_t>> guess_channels(const Lowering& lowering) {
   for (const std::size_t at : lowering.nodes.order) {
@@ -289,7 +293,7 @@ Result<std::optional<std::int64_t>> guess_channels(const Lowering& lowering) {
   return std::optional<std::int64_t>();
 }
 
-/// Height and width that the file leaves open become the ones asked for.
+/// Sets a height and width that the file leaves open to the requested ones.
 Result<void> set_input_size(Lowering& lowering, const GraphNode& node, Shape& shape) {
   if (!lowering.input_size) return {};
   constexpr std::int64_t kLargest = 1 << 16;  // pixels
@@ -324,12 +328,12 @@ void describe_input(Graph& graph, const GraphNode& node, const Shape& shape) {
   graph.input_info.channels = pixels(shape[3]);
 }
 
-/// The shape that a Placeholder says; of an image whose rank it leaves open, four axes.
+/// The shape that a Placeholder states; four axes if it is an image of open rank.
 Result<std::optional<Shape>> placeholder_shape(const NodeLowering& node, DataType dtype,
                                                const Lowering& lowering) {
   VP_ASSIGN_OR_RETURN(auto shape, read_shape_attr(node.node(), "shape"));
   if (!is_image_type(dtype)) return shape;
-  // TensorFlow 1 wrote an unknown shape as one without axes.
+  // TensorFlow 1 wrote an unknown shape as a shape without axes.
   if (shape && !shape->empty()) return shape;
   shape.reset();
   VP_ASSIGN_OR_RETURN(const auto channels, guess_channels(lowering));
@@ -361,8 +365,8 @@ Result<void> lower_placeholder(NodeLowering& node) {
   return node.refuse_input();
 }
 
-/// The input that pixels go into: of the Placeholders that the outputs depend on the first of four
-/// axes or of an open rank, else the first of floats, else the first.
+/// Chooses the input that receives the pixels among the Placeholders that the outputs depend on:
+/// the first with four axes or open rank, else the first of floats, else the first.
 Result<void> choose_image_input(Lowering& lowering, const std::vector<bool>& live) {
   std::size_t best = 0;
   for (const std::size_t at : lowering.nodes.order) {
@@ -379,7 +383,7 @@ Result<void> choose_image_input(Lowering& lowering, const std::vector<bool>& liv
   return {};
 }
 
-/// What nobody reads, each under its node's own name.
+/// Collects the tensors that no node reads as outputs, each with its node's name.
 Result<void> collect_outputs(Lowering& lowering) {
   Graph& graph = lowering.graph;
   for (const std::size_t at : lowering.nodes.order) {
@@ -406,13 +410,13 @@ Result<void> collect_outputs(Lowering& lowering) {
   return {};
 }
 
-/// Drops nodes whose results became constants of what read them.
+/// Drops nodes whose results have become constants of their readers.
 void drop_unread(Graph& graph) {
   std::vector<bool> is_read(graph.tensors.size(), false);
   for (const TensorId id : graph.outputs) is_read[static_cast<std::size_t>(id)] = true;
   std::vector<Node> kept;
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-    // What a loop hands to its next round is read by a node in front of it.
+    // In a loop, a value for the next round is read by an earlier node.
     const bool is_needed =
         node->source_type == "NextIteration" || node->source_type == "RefNextIteration" ||
         std::any_of(node->outputs.begin(), node->outputs.end(),
@@ -464,7 +468,8 @@ Result<void> lower_node(NodeLowering& node) {
 
 namespace {
 
-/// Nodes from `first` on that compute with float64 values: a run has them in float32.
+/// Refuses nodes from `first` on that compute float64 values, because a run would compute them in
+/// float32.
 void refuse_doubles(Graph& graph, std::size_t first) {
   const auto is_double = [&graph](TensorId id) {
     return id != kNoTensor && graph.tensor(id).dtype == DType::Float64;
@@ -489,7 +494,7 @@ Result<void> lower_graph(Lowering& lowering) {
     VP_RETURN_IF_ERROR(lower_node(node));
     refuse_doubles(lowering.graph, first);
     std::int64_t known = 0;
-    // What a node only passes on is shared with what it came from.
+    // A value that a node only passes on is shared with its source.
     for (const Value& value : lowering.values[at])
       known += value.known.use_count() == 1 ? std::ssize(*value.known) : 0;
     VP_RETURN_IF_ERROR(node.count_made(known));

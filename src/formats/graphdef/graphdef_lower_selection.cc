@@ -64,7 +64,7 @@ Result<void> lower_select(NodeLowering& node) {
   return node.finish(Select{}, {&rows, &a, &b}, a.dtype);
 }
 
-/// The thresholds that the versions of the operator take: inputs 2 to 5, or an attribute.
+/// Reads the thresholds of the operator's version: inputs 2 to 5, or an attribute.
 Result<std::optional<NonMaxSuppression>> read_suppression(NodeLowering& node, int version) {
   std::optional<NonMaxSuppression> nothing;
   NonMaxSuppression op;
@@ -84,7 +84,7 @@ Result<std::optional<NonMaxSuppression>> read_suppression(NodeLowering& node, in
   if (thresholds[2] != 0.0F) return nothing;
   op.iou_threshold = thresholds[0];
   op.score_threshold = thresholds[1];
-  // The default of the versions that have one lets every score pass.
+  // The default score threshold, -infinity, lets every score pass and so counts as none.
   op.has_score_threshold = version >= 3 && std::isfinite(thresholds[1]);
   VP_ASSIGN_OR_RETURN(op.pad, read_bool_attr(node.node(), "pad_to_max_output_size"));
   return std::optional<NonMaxSuppression>(op);
@@ -114,7 +114,7 @@ Result<void> lower_suppression(NodeLowering& node) {
   return {};
 }
 
-/// inputs: x, in version 2 k.
+/// inputs: x and, in version 2, k.
 Result<void> lower_top_k(NodeLowering& node) {
   const bool has_input = node.node().op == "TopKV2";
   VP_RETURN_IF_ERROR(node.expect_inputs(has_input ? 2 : 1, has_input ? 2 : 1));

@@ -8,11 +8,11 @@
 namespace visionpress::graphdef {
 namespace {
 
-/// Values of one constant that Fill, OnesLike, ZerosLike or Range gives: more than the grid of
-/// boxes of any detector, 32 MiB.
+/// The most values of a constant made by Fill, OnesLike, ZerosLike or Range: 32 MiB, more than the
+/// grid of boxes of any detector.
 constexpr std::int64_t kMostFilled = std::int64_t{1} << 22;
 
-/// Another shape of the same elements; a constant of the file stays one.
+/// Gives the same elements another shape; a constant of the file stays a constant.
 Result<void> finish_view(NodeLowering& node, Op op, Value& x) {
   VP_ASSIGN_OR_RETURN(auto shapes, node.infer(op, {&x}));
   if (!x.stored || !shapes[0] || !element_count(*shapes[0]))
@@ -35,7 +35,7 @@ Result<void> lower_reshape(NodeLowering& node) {
     }
     target.push_back(std::isnan(v) ? -1 : static_cast<std::int64_t>(v));
   }
-  // Two sizes that are not known cannot both be worked out.
+  // Only one unknown size can be inferred.
   const bool has_unknown =
       std::any_of(known->begin(), known->end(), [](double v) { return std::isnan(v); });
   if (has_unknown && std::count(target.begin(), target.end(), -1) > 1) {
@@ -93,7 +93,7 @@ Result<void> lower_transpose(NodeLowering& node) {
   return node.finish(std::move(transpose), {&x}, x.dtype);
 }
 
-/// Joins operands along an axis. errors: Malformed when their other sizes differ.
+/// Concatenates operands along an axis. errors: Malformed when their other sizes differ.
 Result<Value> join(NodeLowering& node, const std::vector<Value*>& operands, int axis) {
   Concat concat;
   concat.axis = axis;
@@ -112,7 +112,7 @@ Result<void> lower_concat(NodeLowering& node) {
   for (std::size_t i = first; i < first + node.input_count() - 1; ++i) {
     Value& value = node.input(i);
     if (!value.shape) return node.refuse_computed(i, kUnknownRank);
-    // Nothing is joined: an empty constant.
+    // An empty constant adds nothing.
     if (node.is_constant(i) && element_count(*value.shape) == 0) continue;
     operands.push_back(&value);
   }
@@ -131,7 +131,7 @@ std::vector<Value*> point_at(std::vector<Value>& values) {
   return pointers;
 }
 
-/// ExpandDims of each operand, then a join.
+/// Lowers to ExpandDims of each operand and a Concat.
 Result<void> lower_pack(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1U << 16));
   VP_RETURN_IF_ERROR(node.expect_types(0, node.input_count()));
@@ -196,7 +196,7 @@ Result<void> lower_size(NodeLowering& node) {
   return node.forward(make_known({}, {static_cast<double>(*count)}, dtype));
 }
 
-/// A constant of one value. errors: Malformed beyond kMostFilled elements.
+/// Makes a constant whose elements are all `value`. errors: Malformed beyond kMostFilled elements.
 Result<void> finish_filled(NodeLowering& node, const Shape& shape, double value, DataType dtype) {
   const auto count = element_count(shape);
   if (!count || *count > kMostFilled) {

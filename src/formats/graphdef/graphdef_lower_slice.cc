@@ -12,10 +12,10 @@ namespace visionpress::graphdef {
 namespace {
 
 using Sizes = std::vector<std::int64_t>;
-constexpr std::size_t kMostParts = 4096;  // of a split: beyond what a network has
+constexpr std::size_t kMostParts = 4096;  // of a split; no real network has more
 constexpr std::int64_t kOpenEnd = std::numeric_limits<std::int64_t>::max();
 
-/// Cuts the bounds to the sizes that are known.
+/// Clamps the bounds to the known sizes.
 void settle_slice(Slice& slice, const Shape& from) {
   for (std::size_t axis = 0; axis < from.size(); ++axis) {
     const std::int64_t size = from[axis];
@@ -60,7 +60,7 @@ Result<void> lower_slice(NodeLowering& node) {
   return node.finish(std::move(slice), {&x}, x.dtype);
 }
 
-/// Bits of StridedSlice, one an entry of its index.
+/// The bit masks of StridedSlice, one bit per index entry.
 struct SliceMasks {
   std::int64_t begin = 0;
   std::int64_t end = 0;
@@ -73,7 +73,7 @@ bool has_bit(std::int64_t mask, std::size_t bit) {
   return bit < 63 && (static_cast<std::uint64_t>(mask) >> bit & 1U) != 0;
 }
 
-/// A dense slice of every axis, and the axes that are put in afterwards.
+/// A dense slice over every axis, and the axes of size 1 to insert afterwards.
 struct StridedPlan {
   Slice slice = {};
   std::vector<int> new_axes = {};  ///< of the final result
@@ -91,7 +91,7 @@ Result<StridedPlan> plan_strided(NodeLowering& node, const SliceMasks& masks, co
                                  const Sizes& end, const Sizes& stride) {
   const std::size_t rank = node.input(0).shape->size();
   StridedPlan plan;
-  std::size_t named = 0;  // entries that stand for an axis of the input
+  std::size_t named = 0;  // the number of entries that refer to an axis of the input
   for (std::size_t i = 0; i < begin.size(); ++i) {
     if (!has_bit(masks.ellipsis, i) && !has_bit(masks.new_axis, i)) ++named;
   }
@@ -153,7 +153,7 @@ Result<void> check_shrunk(NodeLowering& node, const Slice& slice, const Shape& f
   return {};
 }
 
-/// The result, with the axes of size 1 that were asked for.
+/// Finishes with the result, after inserting the new axes of size 1.
 Result<void> finish_slice(NodeLowering& node, Value sliced, const std::vector<int>& new_axes) {
   if (new_axes.empty()) {
     node.set_output(0, std::move(sliced));
@@ -186,7 +186,7 @@ Result<void> lower_strided_slice(NodeLowering& node) {
   return finish_slice(node, std::move(sliced), plan.new_axes);
 }
 
-/// Parts of x along an axis, one an output.
+/// Splits x along an axis, one part per output.
 Result<void> take_parts(NodeLowering& node, Value& x, std::size_t axis, const Sizes& sizes) {
   std::int64_t at = 0;
   for (std::size_t k = 0; k < sizes.size(); ++k) {
@@ -203,7 +203,7 @@ Result<void> take_parts(NodeLowering& node, Value& x, std::size_t axis, const Si
   return {};
 }
 
-/// Sizes of the parts that the operator's rule gives along its axis.
+/// The sizes of the parts along the axis, from the operator's shape rule.
 Result<Sizes> part_sizes(const NodeLowering& node, const Split& op, Value& x, std::size_t count) {
   VP_ASSIGN_OR_RETURN(const auto parts, node.infer(op, {&x}, count));
   Sizes sizes;
@@ -211,7 +211,7 @@ Result<Sizes> part_sizes(const NodeLowering& node, const Split& op, Value& x, st
   return sizes;
 }
 
-/// Number of outputs. errors: Malformed beyond what a network has.
+/// Reads the number of outputs. errors: Malformed above kMostParts.
 Result<std::size_t> read_count(NodeLowering& node, const char* name) {
   VP_ASSIGN_OR_RETURN(const std::int64_t count, read_int_attr(node.node(), name));
   if (count >= 1 && count <= static_cast<std::int64_t>(kMostParts))
@@ -256,7 +256,8 @@ Result<void> lower_split_v(NodeLowering& node) {
   Split op = {checked, *wanted_sizes};
   VP_ASSIGN_OR_RETURN(const Sizes sizes, part_sizes(node, op, x, wanted_sizes->size()));
   if (sizes.size() == 1) return node.forward(x);
-  // A part that is empty has no readers; it would be a result of the one node.
+  // Nothing reads an empty part, but a Split node would have to write it, so take the parts one by
+  // one.
   const bool has_empty = std::ranges::find(sizes, 0) != sizes.end();
   if (has_empty || node.is_constant(0)) return take_parts(node, x, axis, sizes);
   const bool is_even = std::ranges::adjacent_find(sizes, std::not_equal_to<>()) == sizes.end();
@@ -268,7 +269,7 @@ Result<void> lower_split_v(NodeLowering& node) {
   return {};
 }
 
-/// Split, then each part without the axis.
+/// Lowers to a Split and, for each part, the removal of the axis.
 Result<void> lower_unpack(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
   VP_ASSIGN_OR_RETURN(const std::size_t count, read_count(node, "num"));

@@ -9,7 +9,8 @@ namespace {
 
 constexpr std::size_t kHeight = 1;  // of N, H, W, C
 constexpr std::size_t kChannels = 3;
-constexpr std::int64_t kLargest = 1 << 24;  // pixels along an axis; keeps sums far from overflow
+// Pixels along an axis; the limit keeps sums far from overflow.
+constexpr std::int64_t kLargest = 1 << 24;
 
 /// Attributes that convolutions and pools share.
 struct Window {
@@ -17,10 +18,10 @@ struct Window {
   std::array<std::int64_t, 2> dilation = {1, 1};
   std::array<std::int64_t, 2> kernel = {1, 1};
   SpatialPadding padding = {};
-  std::string refused = {};  ///< why the node cannot be run
+  std::string refused = {};  ///< the reason why the node cannot be run
 };
 
-/// A list [1, H, W, 1]. errors: Malformed for other lengths and for sizes below 1.
+/// Reads a list [1, H, W, 1]. errors: Malformed for other lengths and for sizes below 1.
 Result<void> read_pair(NodeLowering& node, const char* name, std::array<std::int64_t, 2>& pair,
                        Window& window) {
   VP_ASSIGN_OR_RETURN(const auto list, read_ints_attr(node.node(), name));
@@ -72,7 +73,7 @@ Result<Window> read_window(NodeLowering& node) {
   return window;
 }
 
-/// The kernel's four sizes. errors: Malformed for others.
+/// Reads the kernel's four sizes. errors: Malformed for another rank or invalid sizes.
 Result<Shape> kernel_shape(NodeLowering& node, std::size_t i) {
   const Value& kernel = node.input(i);
   if (kernel.shape && kernel.shape->size() == 4) {
@@ -98,7 +99,7 @@ Result<void> lower_convolution(NodeLowering& node, bool is_depthwise) {
   conv.kernel_layout = is_depthwise ? KernelLayout::Hwim : KernelLayout::Hwio;
   conv.groups = is_depthwise ? 0 : 1;
   const std::int64_t channels = x.shape && x.shape->size() == 4 ? (*x.shape)[kChannels] : -1;
-  // Of an input of several times the kernel's channels each group has its own.
+  // If the input has a multiple of the kernel's channels, the convolution is grouped.
   const bool divides = channels > 0 && channels % kernel[2] == 0;
   if (!is_depthwise && divides) conv.groups = channels / kernel[2];
   VP_ASSIGN_OR_RETURN(
@@ -159,7 +160,7 @@ Result<void> lower_pool(NodeLowering& node, PoolKind kind) {
 Result<void> lower_max_pool(NodeLowering& node) { return lower_pool(node, PoolKind::Max); }
 Result<void> lower_average_pool(NodeLowering& node) { return lower_pool(node, PoolKind::Average); }
 
-/// A product of two values of which either may be computed.
+/// Lowers a matrix product in which either operand may be computed.
 Result<void> lower_product(NodeLowering& node, const BatchMatMul& op) {
   Value& a = node.input(0);
   Value& b = node.input(1);
@@ -199,7 +200,8 @@ Result<void> lower_matmul(NodeLowering& node) {
   }
   FullyConnected op;
   op.kernel_is_in_out = !turn_kernel;
-  if (x.shape) x.shape->back() = kernel[in];  // the product says what the file may leave open
+  if (x.shape)
+    x.shape->back() = kernel[in];  // the kernel gives the size that the file may leave open
   VP_ASSIGN_OR_RETURN(
       Value result,
       node.apply_with(op, x, {{&node.input(1), {WeightRole::Kernel, static_cast<int>(1 - in)}}}));
@@ -268,7 +270,7 @@ Result<void> lower_resize(NodeLowering& node) {
   VP_ASSIGN_OR_RETURN(const auto size, node.find_integers(1));
   if (!size) {
     VP_RETURN_IF_ERROR(node.refuse_computed(1, "its size is computed"));
-    // An image all the same, so that what follows is not refused with it.
+    // The result is still an image, so nodes that read it are not refused as well.
     Value& result = node.lowering().values[node.index()].front();
     result.dtype = DataType::Float;
     result.shape = node.input(0).shape;

@@ -15,7 +15,7 @@ Encoding float_encoding(DataType type) {
   return type == DataType::Half ? Encoding::Float16 : Encoding::Float32;
 }
 
-/// A stored constant whose bytes the graph can borrow as a weight.
+/// Whether the graph can borrow a stored constant's bytes as a weight.
 bool is_weight(const StoredConstant& constant) {
   if (constant.tensor.payload.empty()) return false;
   return constant.code || constant.tensor.dtype == DataType::Float ||
@@ -44,7 +44,7 @@ Result<std::vector<double>> load_constant_values(const StoredConstant& constant)
   return values;
 }
 
-/// Values of all constants that are made while reading.
+/// The limit for the values of all constants that are made while reading.
 constexpr std::int64_t kMostMade = std::int64_t{1} << 25;
 
 bool has_unknown(const std::vector<double>& values) {
@@ -114,7 +114,7 @@ Result<void> NodeLowering::expect_types(std::size_t first, std::size_t last) {
 Result<std::optional<std::vector<std::int64_t>>> NodeLowering::find_integers(std::size_t i) {
   VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(lowering_, input(i)));
   std::optional<std::vector<std::int64_t>> integers;
-  // Larger ones are no sizes, and their cast might be undefined.
+  // Larger numbers are not sizes, and their cast could be undefined.
   constexpr double kLargest = 9007199254740992.0;
   const auto is_size = [](double v) { return std::fabs(v) <= kLargest && v == std::trunc(v); };
   if (known == nullptr || !std::all_of(known->begin(), known->end(), is_size)) return integers;
@@ -168,7 +168,8 @@ TensorId NodeLowering::add_tensor(const std::optional<Shape>& shape, DataType dt
 }
 
 Result<void> NodeLowering::count_made(std::int64_t values) {
-  // Each count is of one constant, far below 2^62, and the first one beyond is the last.
+  // The sum cannot overflow: each count is far below 2^62, and the first sum above the limit ends
+  // the reading.
   lowering_.made_values += values;
   if (lowering_.made_values <= kMostMade) return {};
   return malformed(*this, fmt::format("{} values of constants that the file does not spell out, at "
@@ -184,7 +185,8 @@ Result<TensorId> NodeLowering::literal_of(Value& value) {
   } else if (value.stored) {
     const StoredTensor& stored = lowering_.constants[*value.stored].tensor;
     VP_ASSIGN_OR_RETURN(values, load_constant_values(lowering_.constants[*value.stored]));
-    // Values of which each has a byte of the file are no more than the file.
+    // Only count values that take less than a byte each in the file; the file's size limits the
+    // others.
     if (stored.count > std::ssize(stored.content)) VP_RETURN_IF_ERROR(count_made(stored.count));
   }
   if (values.empty()) {
@@ -260,8 +262,8 @@ Result<TensorId> NodeLowering::tensor_of(Value& value, const Use& use) {
 
 namespace {
 
-/// What the rule is told of an operand whose rank is open, where the result's shape does not depend
-/// on it; nothing: the result's rank is open, too.
+/// A shape to pass to the shape rule for an operand of open rank, if the result's shape does not
+/// depend on it. Nothing if it does; the result's rank is then open, too.
 std::optional<Shape> stand_in(const Op& op, std::size_t operand) {
   if (std::holds_alternative<Reshape>(op)) return Shape{-1};
   if (std::holds_alternative<NonMaxSuppression>(op)) return operand == 0 ? Shape{-1, 4} : Shape{-1};
@@ -275,8 +277,9 @@ bool any_needs_size(const std::vector<Value*>& operands) {
                      [](const Value* v) { return v->needs_input_size; });
 }
 
-/// Whether the operand's values can be had, without reading them. At most half of what count_made
-/// allows is spent on constants that are computed because they are there.
+/// Whether the operand's values are available, without reading them. Optional folding may use at
+/// most half of the limit of count_made, so that the other half remains for constants that must be
+/// computed.
 bool is_foldable(const Lowering& lowering, const Value& operand) {
   if (!operand.shape) return false;
   if (operand.known) return true;
@@ -293,7 +296,7 @@ FoldType type_of_fold(DataType dtype) {
   return fold_type_of(dtype_of(dtype));
 }
 
-/// The values of an operator on constants, where all are known and not too many.
+/// Computes an operator on constants, if all values are known and there are not too many.
 Result<KnownValues> try_fold(Lowering& lowering, const Op& op, const std::vector<Value*>& operands,
                              const std::optional<Shape>& shape, DataType dtype) {
   const KnownValues nothing;
@@ -322,7 +325,7 @@ Result<KnownValues> try_fold(Lowering& lowering, const Op& op, const std::vector
   return std::make_shared<const std::vector<double>>(std::move(*result));
 }
 
-/// Where the elements of a folded result lie in the stored weight that they come from.
+/// Records which axes of the stored weight a folded result's axes come from.
 void trace_origin(const Lowering& lowering, const Op& op, const Value& operand, Value& result) {
   std::vector<int> order = operand.order;
   if (operand.stored && is_weight(lowering.constants[*operand.stored])) {
@@ -352,7 +355,7 @@ Result<std::vector<std::optional<Shape>>> NodeLowering::infer(const Op& op,
     const bool is_constant = operand.stored || (operand.known && operand.id == kNoTensor);
     inputs.push_back({*shape, is_constant, std::nullopt});
   }
-  // Slices of constants may leave nothing, which a Concat then passes over.
+  // Empty results are allowed: a slice of a constant may be empty, and a Concat ignores it.
   auto shapes = infer_results(op, {inputs, results, Layout::ChannelsLast, true});
   if (!shapes) {
     return fail_at(shapes.error().kind, node_.message.offset(), "{}: {}", node_.path,
@@ -437,7 +440,7 @@ Result<void> NodeLowering::forward(const Value& value) {
 
 namespace {
 
-/// What a constant is to an operator that is not run: by its name, which says what it multiplies.
+/// The role of a constant in an operator that is not run, guessed from the operator's name.
 Use use_of_unknown(const std::string& op, const Value& value) {
   const bool multiplies = op.find("Conv") != std::string::npos ||
                           op.find("MatMul") != std::string::npos || op == "Einsum";
@@ -446,9 +449,9 @@ Use use_of_unknown(const std::string& op, const Value& value) {
   return {WeightRole::Kernel, rank - 1};
 }
 
-/// A weight that `compress` can make smaller, though its reader is not run.
+/// Whether `compress` can make the weight smaller, even though its reader cannot be run.
 bool is_worth_carrying(const Lowering& lowering, const Value& value) {
-  constexpr std::int64_t kLeastElements = 128;  // graphdef_writer replaces no fewer
+  constexpr std::int64_t kLeastElements = 128;  // graphdef_writer replaces no smaller weight
   return value.stored && is_weight(lowering.constants[*value.stored]) &&
          lowering.constants[*value.stored].tensor.count >= kLeastElements;
 }

@@ -1,7 +1,7 @@
 #pragma once
 
-// The graph under construction: the values that TensorFlow nodes exchange, constants that are
-// computed on the way, and one node while it is lowered.
+// The graph under construction: the values that TensorFlow nodes exchange, the constants that
+// lowering computes, and the node that is being lowered.
 
 #include <array>
 #include <functional>
@@ -21,14 +21,16 @@
 
 namespace visionpress::graphdef {
 
-/// Sizes and other numbers that lowerings ask for are among fewer elements than these.
+/// The most elements of a constant whose values a lowering may read: sizes and other parameters are
+/// shorter.
 inline constexpr std::int64_t kMostKnown = 4096;
-/// Constants of more elements are not computed with: 32 MiB as they are held here, twice the
-/// largest kernel of networks that run on phones.
+/// The most elements of a constant that is folded: 32 MiB as doubles, twice the largest kernel of
+/// networks that run on phones.
 inline constexpr std::int64_t kMostFolded = std::int64_t{1} << 22;
-/// Sizes beyond this are no image's; it keeps sums and products of a few of them inside 63 bits.
+/// The largest size of an axis. No image has a larger one, and sums and small products of such
+/// sizes fit into 63 bits.
 inline constexpr std::int64_t kLargestSize = std::int64_t{1} << 31;
-/// Why a node is refused whose result's shape cannot be said.
+/// The reason for refusing a node whose result shape cannot be inferred.
 inline constexpr const char* kUnknownRank = "the rank of its input is not known";
 
 using KnownValues = std::shared_ptr<const std::vector<double>>;
@@ -36,40 +38,41 @@ using KnownValues = std::shared_ptr<const std::vector<double>>;
 /// One output of a node. A constant has no tensor until a node of the graph reads it.
 struct Value {
   DataType dtype = DataType::Float;
-  std::optional<Shape> shape = std::nullopt;  ///< nothing: the rank is open; -1: a size is
+  std::optional<Shape> shape = std::nullopt;  ///< nothing: the rank is open; -1: the size is open
   TensorId id = kNoTensor;
-  /// Index of the stored constant it is, maybe in another shape.
+  /// Index of the stored constant whose elements it has, maybe in another shape.
   std::optional<std::size_t> stored = std::nullopt;
-  /// Values, row-major, where they are known; of integers NaN stands for one that is not. Copies of
-  /// a value share them.
+  /// The values, row-major, if they are known; among integers, NaN marks an unknown one. Copies of
+  /// a Value share them.
   KnownValues known = nullptr;
-  /// The stored weight whose elements these are in another order, so that it is known for what
-  /// reads them; `order`: which of its axes each axis is, empty where that cannot be said.
+  /// The stored weight whose elements these are in another order, so that its readers can still
+  /// determine its role. `order`: the weight's axis for each axis of this value; empty if unknown.
   std::optional<std::size_t> origin = std::nullopt;
   std::vector<int> order = {};
-  /// Computed from sizes that depend on the input's, which the file leaves open.
+  /// Whether it is computed from sizes that depend on the input's size, which the file leaves open.
   bool needs_input_size = false;
-  bool is_dead = false;  ///< of the branch of a condition that is not taken: never computed
+  /// Belongs to the branch of a condition that is not taken, so it is never computed.
+  bool is_dead = false;
 };
 
-/// What a constant does in the node that reads it.
+/// The role of a constant in the node that reads it.
 struct Use {
   WeightRole role = WeightRole::Constant;
   int channel_axis = 0;
 };
 
-/// A constant of the file, and what decodes it.
+/// A constant of the file and how to decode it.
 struct StoredConstant {
   StoredTensor tensor = {};
   std::size_t node = 0;  ///< the Const, Cast or Dequantize whose output it is
-  std::optional<WeightCode> code = std::nullopt;  ///< behind a Dequantize
+  std::optional<WeightCode> code = std::nullopt;  ///< set if a Dequantize decodes it
   std::string name = {};                          ///< of that node
   std::string path = {};                          ///< of the Const
   std::optional<std::size_t> weight = std::nullopt;
-  std::vector<std::pair<Shape, TensorId>> tensors = {};  ///< made so far, by shape
+  std::vector<std::pair<Shape, TensorId>> tensors = {};  ///< the tensors made so far, by shape
 };
 
-/// Everything that grows while nodes are lowered.
+/// The state that grows while nodes are lowered.
 struct Lowering {
   explicit Lowering(const NodeList& list) : nodes(list), values(list.nodes.size()) {}
 
@@ -77,18 +80,18 @@ struct Lowering {
   Graph graph = {};
   std::vector<std::vector<Value>> values;  ///< by node and output
   std::vector<StoredConstant> constants = {};
-  std::vector<std::size_t> weight_nodes = {};  ///< one a weight of the graph
-  /// How many inputs of live nodes read each output, and which outputs the graph gives away.
+  std::vector<std::size_t> weight_nodes = {};  ///< one per weight of the graph
+  /// The number of live nodes' inputs that read each output, by node and output.
   std::vector<std::vector<std::size_t>> reader_counts = {};
-  std::vector<bool> is_output = {};                                      ///< by node
+  std::vector<bool> is_output = {};  ///< by node: whether its output is one of the graph
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;  ///< height, width
-  std::map<std::size_t, Value> settings = {};  ///< by node: inputs that are given a value
-  std::size_t image_input = 0;                 ///< the node whose value pixels are
-  std::int64_t made_values = 0;  ///< of constants, without those that the file spells out
+  std::map<std::size_t, Value> settings = {};  ///< by node: inputs that the user gave a value
+  std::size_t image_input = 0;                 ///< the node that receives the pixels
+  std::int64_t made_values = 0;  ///< values of constants made here, not of those stored in the file
 };
 
-/// Values of a constant, computed or read from the file; null where they are not known or are more
-/// than kMostKnown. errors: of the file's payload.
+/// The values of a constant, computed or read from the file; null if they are not known or are more
+/// than kMostKnown. errors: those of the file's payload.
 [[nodiscard]] Result<const std::vector<double>*> load_known(Lowering& lowering, Value& value);
 
 /// One node while it is lowered.
@@ -104,59 +107,63 @@ class NodeLowering {
   [[nodiscard]] Value& input(std::size_t i);
   /// errors: Malformed when the node has fewer than `least` or more than `most` inputs.
   [[nodiscard]] Result<void> expect_inputs(std::size_t least, std::size_t most) const;
-  /// errors: Malformed when an input in [first, last) is not of the type that attr "T" says.
+  /// errors: Malformed if an input in [first, last) does not have the type that attr "T" names.
   [[nodiscard]] Result<void> expect_types(std::size_t first, std::size_t last);
 
-  /// All values of input i as integers; nothing where one is not known.
+  /// All values of input i as integers; nothing if any is not known.
   [[nodiscard]] Result<std::optional<std::vector<std::int64_t>>> find_integers(std::size_t i);
   [[nodiscard]] Result<std::optional<std::int64_t>> find_integer(std::size_t i);
   [[nodiscard]] Result<std::optional<double>> find_number(std::size_t i);
   [[nodiscard]] bool is_constant(std::size_t i);
-  /// An axis (negative: from the end) of a tensor of `rank` axes. errors: Malformed.
+  /// Converts an axis (negative: from the end) of a tensor of `rank` axes to a count from 0.
+  /// errors: Malformed if it is out of range.
   [[nodiscard]] Result<int> check_axis(std::int64_t axis, std::size_t rank) const;
 
-  /// Shapes of an operator's results by its rule (lower/shape_rules.h); nothing where the rank of
-  /// an operand, and so theirs, is open. errors: the rule's, at this node.
+  /// Shapes of an operator's results by its rule (lower/shape_rules.h); nothing if the rank of an
+  /// operand is open, because then the results' ranks are too. errors: the rule's, at this node.
   [[nodiscard]] Result<std::vector<std::optional<Shape>>> infer(const Op& op,
                                                                 const std::vector<Value*>& operands,
                                                                 std::size_t results = 1) const;
-  /// The result of an operator on these values: computed here where all of them are known, else a
-  /// node of the graph is added. errors: of infer.
+  /// The result of an operator on these values. Computes it here if all values are known, else adds
+  /// a node to the graph. errors: those of infer.
   [[nodiscard]] Result<Value> apply(Op op, const std::vector<Value*>& operands, DataType dtype);
-  /// The same for an operator of several results, one per type.
+  /// The same for an operator with several results, one per type.
   [[nodiscard]] Result<std::vector<Value>> apply_many(Op op, const std::vector<Value*>& operands,
                                                       const std::vector<DataType>& dtypes);
-  /// Adds to the values made here. errors: Malformed at this node beyond 2^25 of the whole graph:
-  /// a few bytes may stand for any number of them.
+  /// Counts values made here. errors: Malformed at this node when the whole graph has made more
+  /// than 2^25, because a few bytes of a file can ask for any number of them.
   [[nodiscard]] Result<void> count_made(std::int64_t values);
-  /// The tensor of a value that a node reads. errors: of the payload; of count_made; Unsupported
-  /// when it is empty.
+  /// The tensor of a value that a node reads. errors: those of the payload and of count_made;
+  /// Unsupported if the value is empty.
   [[nodiscard]] Result<TensorId> tensor_of(Value& value, const Use& use = {});
-  /// A node with parameters that are constants, used as `uses` says, after operand 0.
+  /// Adds a node whose operand 0 is x and whose further operands are constants in the roles of
+  /// `uses`.
   [[nodiscard]] Result<Value> apply_with(Op op, Value& x,
                                          const std::vector<std::pair<Value*, Use>>& parameters);
 
   void set_output(std::size_t k, Value value);
-  /// apply, and its result as output 0 under the node's own name.
+  /// Calls apply and makes its result output 0 under the node's name.
   Result<void> finish(Op op, const std::vector<Value*>& operands, DataType dtype);
-  /// Output 0 is the same as `value`.
+  /// Makes `value` output 0.
   Result<void> forward(const Value& value);
-  /// The node as one that cannot be run; it still opens and is carried by every rewrite.
+  /// Adds the node as one that cannot be run. The file still opens, and every rewrite carries the
+  /// node.
   Result<void> refuse(std::string why);
-  /// Output 0, an input of the graph of a type that is not run, as a node that cannot be run.
+  /// Adds an input of the graph as a node that cannot be run, because its type cannot.
   Result<void> refuse_input();
-  /// The same because input i has to be a constant: `why`, or that it depends on the input's size.
+  /// Calls refuse because input i must be a constant. The reason is `why`, or that the input
+  /// depends on the image size.
   Result<void> refuse_computed(std::size_t i, std::string why);
 
  private:
   [[nodiscard]] Node make_node(Op op, std::vector<TensorId> inputs) const;
   [[nodiscard]] TensorId add_tensor(const std::optional<Shape>& shape, DataType dtype,
                                     std::size_t output);
-  /// The index of the stored constant's weight, which is added where the graph has none yet.
+  /// The index of the stored constant's weight; adds the weight if the graph does not have it yet.
   [[nodiscard]] std::size_t weight_of(std::size_t stored);
-  /// A weight is what its most important reader makes of it.
+  /// Records a use of a weight, whose role is that in its most important reader.
   void note_use(std::size_t weight, const Use& use, int channel_axis);
-  /// tensor_of where the value is no weight of the file: its numbers lie in the graph.
+  /// tensor_of for a value that is not a weight of the file: stores its numbers in the graph.
   [[nodiscard]] Result<TensorId> literal_of(Value& value);
 
   Lowering& lowering_;
@@ -164,23 +171,24 @@ class NodeLowering {
   const GraphNode& node_;
 };
 
-/// Malformed at the node's place, after its path: `return malformed(node, "it joins nothing");`
+/// Makes a Malformed error at the node's place, with its path in front: `return malformed(node, "it
+/// joins nothing");`
 [[nodiscard]] tl::unexpected<Error> malformed(const NodeLowering& node, const std::string& what);
-/// True when each is 0 to kLargestSize.
+/// Whether each is 0..kLargestSize.
 [[nodiscard]] bool are_sizes(const std::vector<std::int64_t>& sizes);
 
-/// A constant made here.
+/// Makes a constant that is not in the file.
 [[nodiscard]] Value make_known(Shape shape, std::vector<double> values, DataType dtype);
 
-/// Lowers one node. Types without a lowering become Unsupported nodes. errors: Malformed.
+/// Lowers one node. A type without a lowering becomes an Unsupported node. errors: Malformed.
 [[nodiscard]] Result<void> lower_node(NodeLowering& node);
 
-/// Has inputs be constants when the nodes are lowered. errors: Usage: no such input, no scalar, a
-/// value that its type does not have.
+/// Replaces inputs by constants when the nodes are lowered. errors: Usage if there is no such
+/// input, if it is not a scalar, or if its type does not have the value.
 [[nodiscard]] Result<void> set_inputs(const std::vector<InputSetting>& settings,
                                       Lowering& lowering);
 
-/// Lowers every node that the outputs need, in order, and drops what is not read.
+/// Lowers every node that the outputs need, in order, and drops nodes whose results are not read.
 /// errors: Malformed, Unsupported with the node's path.
 [[nodiscard]] Result<void> lower_graph(Lowering& lowering);
 
@@ -194,7 +202,8 @@ struct OperatorRow {
 [[nodiscard]] std::span<const OperatorRow> slice_rows();
 [[nodiscard]] std::span<const OperatorRow> selection_rows();
 [[nodiscard]] std::span<const OperatorRow> batch_rows();
-/// Elementwise operators and those that only pass values on; false: the node is none of them.
+/// Lowers elementwise operators and those that only pass values on. returns: false if the node is
+/// of another kind.
 [[nodiscard]] Result<bool> lower_elementwise(NodeLowering& node);
 
 }  // namespace visionpress::graphdef

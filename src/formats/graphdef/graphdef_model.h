@@ -8,7 +8,7 @@
 
 namespace visionpress::graphdef {
 
-/// An opened GraphDef: the graph, and for each of its weights the node that makes it.
+/// An opened GraphDef: the graph, and the node that makes each of its weights.
 class GraphDefModel : public SourceModel {
  public:
   /// weight_nodes: for each weight of `graph` the Const, Cast or Dequantize whose output it is.

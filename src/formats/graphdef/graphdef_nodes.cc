@@ -58,7 +58,8 @@ Result<GraphNode> read_node(const ProtobufMessage& graph, const ProtobufField& f
   return node;
 }
 
-/// "name", "name:2"; control inputs ("^name") are none.
+/// Resolves inputs "name" and "name:2"; control inputs ("^name") are stored separately, because
+/// they carry no value.
 Result<void> link_inputs(NodeList& list, GraphNode& node) {
   auto texts = node.message.read_texts(node_field::kInput);
   if (!texts) return in_node(texts.error(), node.path);
@@ -92,7 +93,8 @@ Result<void> link_inputs(NodeList& list, GraphNode& node) {
   return {};
 }
 
-/// Follows inputs that never became ready until one comes again, and names that round.
+/// Follows the inputs of nodes that never became ready until a node repeats, and reports that
+/// cycle.
 tl::unexpected<Error> fail_cycle(const NodeList& list, const std::vector<std::size_t>& waiting) {
   std::vector<std::size_t> trail;
   std::vector<bool> seen(waiting.size(), false);
@@ -146,19 +148,19 @@ Result<void> sort_nodes(NodeList& list) {
   return {};
 }
 
-/// The attribute of that name when it holds a value of that kind, null when there is none.
+/// The attribute of that name if it holds a value of that kind; null if it is absent.
 Result<const ProtobufMessage*> find_attr(const GraphNode& node, std::string_view name,
                                          std::uint32_t kind, const char* wanted) {
   const auto found = node.attrs.find(name);
   if (found == node.attrs.end()) return nullptr;
   if (found->second.has(kind)) return &found->second;
-  // An attribute at its default is written as an empty AttrValue by some writers.
+  // Some writers write an attribute with its default value as an empty AttrValue.
   if (found->second.fields().empty()) return nullptr;
   return fail_at(ErrorKind::Malformed, found->second.offset(), "{}: attribute \"{}\" is no {}",
                  node.path, name, wanted);
 }
 
-/// A value out of a protobuf message, its error placed in the node.
+/// Reads a value from a protobuf message and adds the node's path to an error.
 template <typename T>
 Result<T> placed(Result<T> value, const GraphNode& node) {
   if (!value) return in_node(std::move(value).error(), node.path);

@@ -1,7 +1,7 @@
 #pragma once
 
-// The nodes of a GraphDef as they lie in the file: what they read, their attributes, and the byte
-// ranges that a writer edits. Nothing here knows what an operator does.
+// The nodes of a GraphDef as stored in the file: their inputs, their attributes, and the byte
+// ranges that a writer edits. This file does not interpret operators.
 //
 // The layout accepted (field numbers in graphdef_schema.h):
 //   GraphDef { NodeDef node 1 ..., versions 4 }
@@ -20,7 +20,7 @@
 
 namespace visionpress::graphdef {
 
-/// Where a node's input comes from.
+/// The source of a node's input.
 struct NodeInput {
   std::size_t node = 0;  ///< index into NodeList::nodes
   int output = 0;        ///< "name:2" reads output 2
@@ -32,8 +32,9 @@ struct GraphNode {
   std::string op = {};    ///< "Conv2D"
   std::string path = {};  ///< `node[12] "Conv2D_3"`, the index in the file
   std::vector<NodeInput> inputs = {};
-  std::vector<std::size_t> controls = {};  ///< nodes of "^name" inputs, which only order nodes
-  /// The NodeDef with its fields; frames().back() is its own place in the file.
+  /// Nodes named by "^name" inputs, which only order execution.
+  std::vector<std::size_t> controls = {};
+  /// The NodeDef with its fields; frames().back() is its place in the file.
   ProtobufMessage message = {};
   /// AttrValue by key.
   std::map<std::string, ProtobufMessage, std::less<>> attrs = {};
@@ -43,18 +44,18 @@ struct GraphNode {
 struct NodeList {
   std::vector<GraphNode> nodes = {};
   std::map<std::string, std::size_t, std::less<>> by_name = {};
-  /// Indices into `nodes`, each after everything it reads but for loop edges; the file's order
-  /// where that is one.
+  /// Indices into `nodes`, each after all nodes it reads, except along loop edges. This is the
+  /// file's order if that order qualifies.
   std::vector<std::size_t> order = {};
   std::int64_t producer = 0;  ///< versions.producer; 0 where absent
 };
 
-/// Whether the input closes a loop of TensorFlow 1: a Merge that reads what NextIteration hands to
-/// the next round. Such an input orders nothing.
+/// Whether the input closes a loop of TensorFlow 1: a Merge reads the value that NextIteration
+/// passes to the next round. The sort ignores such an input, because it would be a cycle.
 [[nodiscard]] bool is_loop_edge(const NodeList& list, const GraphNode& reader,
                                 const NodeInput& input);
 
-/// Whether the node is an input of the graph that has no value of its own.
+/// Whether the node is an input of the graph without a default value.
 [[nodiscard]] bool is_placeholder(const GraphNode& node);
 
 /// Reads the nodes of one GraphDef message and sorts them.
@@ -62,8 +63,8 @@ struct NodeList {
 /// a broken message.
 [[nodiscard]] Result<NodeList> read_nodes(const ProtobufMessage& graph);
 
-/// Attributes; `fallback` where the node has none of that name.
-/// errors: Malformed with the node's path when the attribute is of another kind.
+/// Reads an attribute; `fallback` if the node does not have it.
+/// errors: Malformed with the node's path if the attribute has another kind.
 [[nodiscard]] Result<std::string> read_text_attr(const GraphNode& node, std::string_view name,
                                                  std::string_view fallback = "");
 [[nodiscard]] Result<std::int64_t> read_int_attr(const GraphNode& node, std::string_view name,
@@ -76,12 +77,12 @@ struct NodeList {
                                               DataType fallback = DataType::Invalid);
 [[nodiscard]] Result<std::vector<std::int64_t>> read_ints_attr(const GraphNode& node,
                                                                std::string_view name);
-/// Nothing where the rank is open; -1 for an open size.
+/// Reads a shape: nothing if the rank is open; -1 for an open size.
 [[nodiscard]] Result<std::optional<Shape>> read_shape_attr(const GraphNode& node,
                                                            std::string_view name);
 
-/// The value of a Const node. errors: Malformed with the node's path: no "value", sizes that do not
-/// fit the payload, an element type that differs from attr "dtype".
+/// Reads the value of a Const node. errors: Malformed with the node's path if "value" is missing,
+/// the sizes do not fit the payload, or the element type differs from attr "dtype".
 [[nodiscard]] Result<StoredTensor> read_const(const GraphNode& node);
 
 }  // namespace visionpress::graphdef

@@ -12,7 +12,7 @@ namespace visionpress {
 namespace graphdef {
 namespace {
 
-/// Whether a GraphDef as text (pbtxt) begins here.
+/// Whether the text begins like a GraphDef in text form (pbtxt).
 bool is_text(std::string_view text) {
   const std::size_t start = text.find_first_not_of(" \t\r\n");
   if (start == std::string_view::npos) return false;
@@ -25,8 +25,8 @@ bool is_text(std::string_view text) {
   return false;
 }
 
-/// What a copy in text mode does to a binary file; empty where it shows no sign of one. In an
-/// intact file of this kind line feeds without a carriage return are common: a node's tag is one.
+/// Describes the damage that a copy in text mode did; empty if there is no sign of it. An intact
+/// GraphDef has many line feeds without a carriage return, because a node's tag is that byte.
 std::string describe_damage(Bytes file) {
   const std::string_view text = view_text(file);
   std::size_t pairs = 0;

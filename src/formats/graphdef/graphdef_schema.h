@@ -38,7 +38,7 @@ constexpr std::uint32_t kBool = 5;
 constexpr std::uint32_t kType = 6;
 constexpr std::uint32_t kShape = 7;
 constexpr std::uint32_t kTensor = 8;
-/// In AttrValue.ListValue the lists have the numbers of their single values.
+/// In AttrValue.ListValue each list has the field number of its single value.
 constexpr std::uint32_t kListInts = 3;
 }  // namespace attr_field
 
@@ -63,7 +63,7 @@ constexpr std::uint32_t kUInt32 = 16;
 constexpr std::uint32_t kUInt64 = 17;
 }  // namespace tensor_field
 
-/// types.proto, enum DataType; the ones that are read or named.
+/// types.proto, enum DataType: the types that are read or named in messages.
 enum class DataType : std::uint8_t {
   Invalid = 0,
   Float = 1,

@@ -1,4 +1,4 @@
-// Inputs that are given a value: "is_training=false".
+// Replaces inputs by values that the user gives: "is_training=false".
 
 #include <charconv>
 #include <cmath>
@@ -37,7 +37,7 @@ struct Range {
   double most = 0.0;
 };
 
-/// Of whole numbers that a double holds; nothing for other types.
+/// The range of an integer type, as far as a double holds it exactly; nothing for other types.
 std::optional<Range> range_of(DataType dtype) {
   constexpr double kExact = 9007199254740992.0;  // 2^53
   switch (dtype) {
@@ -56,7 +56,7 @@ std::optional<Range> range_of(DataType dtype) {
   }
 }
 
-/// Nothing where the type has no such value.
+/// Parses a value; nothing if the type does not have it.
 std::optional<double> parse_value(std::string_view text, DataType dtype) {
   if (dtype == DataType::Bool) {
     if (text == "true" || text == "True" || text == "1") return 1.0;

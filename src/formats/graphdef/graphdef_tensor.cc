@@ -10,7 +10,7 @@
 namespace visionpress::graphdef {
 namespace {
 
-/// The field of TensorProto that holds one value after another of a type.
+/// The field of TensorProto that holds single values of a type.
 std::uint32_t values_field(DataType type) {
   switch (type) {
     case DataType::Float:
@@ -63,7 +63,7 @@ void load_elements(Bytes payload, std::vector<double>& values) {
   }
 }
 
-/// The numbers of a packed field.
+/// Reads the numbers of a packed field.
 Result<std::vector<std::uint64_t>> read_varints(const ProtobufField& field) {
   std::vector<std::uint64_t> values;
   std::uint64_t value = 0;
@@ -83,7 +83,7 @@ Result<std::vector<std::uint64_t>> read_varints(const ProtobufField& field) {
                  "field {}: a packed number is cut short or too long", field.number);
 }
 
-/// The upper half of a float32.
+/// Converts a bfloat16, which is the upper half of a float32.
 float bfloat16_to_float(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16U);
 }
@@ -142,8 +142,8 @@ Result<void> load_payload(const StoredTensor& tensor, std::vector<double>& value
   }
 }
 
-/// The values of one field, whatever its wire type. Tensors of many unpacked values come here, so
-/// nothing is listed before it is read.
+/// Reads the values of one field of any wire type. A tensor may have very many unpacked values, so
+/// they are read one by one, without a list of them in between.
 Result<void> load_field(const ProtobufField& field, DataType type, std::vector<double>& values) {
   const auto add_varint = [&](std::uint64_t bits) {
     if (type == DataType::Half) {
@@ -206,11 +206,11 @@ Result<std::optional<Shape>> read_shape(const ProtobufMessage& message) {
 
 namespace {
 
-/// Where a TensorProto's values may lie.
+/// The fields of a TensorProto that may hold its values.
 struct ValueFields {
   std::vector<ProtobufField> contents = {};  ///< tensor_content and packed float_val
-  std::size_t packed = 0;                    ///< of them
-  std::size_t others = 0;                    ///< other fields, values of other forms among them
+  std::size_t packed = 0;                    ///< how many of `contents` are packed
+  std::size_t others = 0;  ///< number of other fields, including values in other forms
 };
 
 Result<void> read_tensor_field(const ProtobufField& field, StoredTensor& tensor,
@@ -234,9 +234,9 @@ Result<void> read_tensor_field(const ProtobufField& field, StoredTensor& tensor,
   return {};
 }
 
-/// The one payload that can be borrowed, if there is one.
+/// Chooses the payload that can be borrowed, if there is exactly one.
 Result<void> choose_payload(ValueFields found, StoredTensor& tensor) {
-  // An empty tensor_content is the same as none (proto3).
+  // In proto3, an empty tensor_content equals an absent one.
   std::erase_if(found.contents, [](const ProtobufField& field) { return field.content.empty(); });
   if (found.contents.size() > 1 && found.packed < found.contents.size()) {
     return fail_at(ErrorKind::Malformed, found.contents.back().tag_offset,
@@ -245,7 +245,7 @@ Result<void> choose_payload(ValueFields found, StoredTensor& tensor) {
   if (found.contents.size() != 1) return {};
   const ProtobufField& content = found.contents.front();
   if (found.packed == 0) {
-    if (element_bytes(tensor.dtype) == 0) return {};  // elements of a type that is not read
+    if (element_bytes(tensor.dtype) == 0) return {};  // elements of this type are not read
     VP_RETURN_IF_ERROR(check_content(tensor, content));
     tensor.payload = content.content;
   } else if (found.others == 0 && tensor.dtype == DataType::Float &&

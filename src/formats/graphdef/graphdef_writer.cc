@@ -19,14 +19,15 @@ namespace {
 
 using OwnedBytes = ByteBuffer;
 
-/// The names of a float16 weight's nodes and attributes take about 200 bytes, those of codes 400.
+/// Smaller weights would not shrink: the added nodes and attributes take about 200 bytes for a
+/// float16 weight and 400 for codes.
 constexpr std::int64_t kLeastElements = 128;
 
-/// Attributes that say how a node makes its value; all others stay.
+/// Attributes that describe how a node makes its value; a rewrite keeps all others.
 constexpr std::array<std::string_view, 9> kValueAttrs = {
     "dtype", "value", "T", "SrcT", "DstT", "Truncate", "mode", "narrow_range", "axis"};
 
-/// Nodes one after the other, in pieces: what is made here, and payloads that stay where they are.
+/// A sequence of nodes in pieces: owned bytes that are made here, and borrowed payloads.
 class NodePieces {
  public:
   explicit NodePieces(std::vector<OwnedBytes>& owned) : owned_(owned) {}
@@ -40,7 +41,7 @@ class NodePieces {
     if (!tail.empty()) pieces_.push_back(tail);
   }
 
-  /// Storage that lives as long as the result.
+  /// Copies bytes to storage that lives as long as the result.
   Bytes keep_payload(Bytes bytes) {
     owned_.emplace_back(bytes.begin(), bytes.end());
     return owned_.back();
@@ -58,7 +59,7 @@ class NodePieces {
   std::vector<Bytes> pieces_ = {};
 };
 
-/// The opened file, as GraphDefModel has it.
+/// The opened file, as GraphDefModel holds it.
 struct RewriteSource {
   Bytes file = {};
   const Graph& graph;
@@ -74,7 +75,7 @@ bool is_control_input(const ProtobufField& field) {
   return view_text(field.content).starts_with('^');
 }
 
-/// "name:2" and "^name" as "name".
+/// Reduces "name:2" and "^name" to "name".
 std::string_view strip_input(std::string_view input) {
   if (input.starts_with('^')) return input.substr(1);
   return input.substr(0, input.find(':'));
@@ -89,15 +90,15 @@ bool is_value_attr(const ProtobufField& field) {
   return std::find(kValueAttrs.begin(), kValueAttrs.end(), key) != kValueAttrs.end();
 }
 
-/// The fields of `node` with another operator, other data inputs and without what said how its
-/// value is made.
+/// Copies the fields of `node` with another operator and other data inputs, and without
+/// kValueAttrs.
 OwnedBytes remake_node(const RewriteSource& source, const GraphNode& node, std::string_view op,
                        const std::vector<std::string>& inputs) {
   OwnedBytes made;
   for (const ProtobufField& field : node.message.fields()) {
     if (field.number == node_field::kOp) {
       append_text(made, node_field::kOp, op);
-      // Control inputs stand behind the others.
+      // Control inputs must follow the data inputs.
       for (const std::string& input : inputs) append_text(made, node_field::kInput, input);
       continue;
     }
@@ -108,10 +109,10 @@ OwnedBytes remake_node(const RewriteSource& source, const GraphNode& node, std::
   return made;
 }
 
-/// What one rewrite knows of all nodes.
+/// The state of one rewrite.
 struct RewriteState {
   const RewriteSource& source;
-  std::set<std::string, std::less<>> names = {};      ///< taken ones, new ones among them
+  std::set<std::string, std::less<>> names = {};      ///< all names in use, including new ones
   std::map<std::string, int, std::less<>> uses = {};  ///< how often a name is read
   FilePieces result = {};
   std::vector<ProtobufEdit> patches = {};
@@ -123,7 +124,7 @@ std::string make_name(RewriteState& state, const std::string& base) {
   return name;
 }
 
-/// A Const beside `near`, on its device. returns: its name.
+/// Adds a Const on the device of `near`. returns: its name.
 std::string add_const(RewriteState& state, const GraphNode& near, std::string_view suffix,
                       const NewTensor& tensor, NodePieces& pieces) {
   std::string name = make_name(state, fmt::format("{}/{}", near.name, suffix));
@@ -158,7 +159,7 @@ void add_cast(RewriteState& state, const GraphNode& node, const EncodedWeight& v
   pieces.add_node(made);
 }
 
-/// The range of a code's channels: what codes 0 and 255 are worth.
+/// The ranges of a code's channels: the values of codes 0 and 255.
 struct Ranges {
   std::vector<float> mins = {};
   std::vector<float> maxs = {};
@@ -175,7 +176,7 @@ Ranges make_ranges(const WeightCode& code) {
   return ranges;
 }
 
-/// errors: InvalidArgument for a range that ends beyond the largest float32.
+/// errors: InvalidArgument if a range exceeds the largest float32.
 Result<void> check_finite(const Weight& weight, const Ranges& ranges) {
   for (std::size_t i = 0; i < ranges.mins.size(); ++i) {
     if (std::isfinite(ranges.mins[i]) && std::isfinite(ranges.maxs[i])) continue;
@@ -205,7 +206,7 @@ Result<void> add_dequantize(RewriteState& state, const Weight& weight, const Gra
   OwnedBytes mode;
   append_text(mode, attr_field::kText, "MIN_COMBINED");
   append_attr(made, "mode", mode);
-  // Left out where it says nothing: TensorFlow 1.x does not know it.
+  // Written only if needed, because TensorFlow 1.x does not know the attribute.
   if (per_channel) {
     OwnedBytes axis;
     append_integer(axis, attr_field::kInt, static_cast<std::uint64_t>(value.code.axis));
@@ -288,7 +289,7 @@ ProtobufEdit replace_node(const GraphNode& node, std::vector<Bytes> pieces) {
   return {std::move(frames), own.tag_offset, own.end_offset, std::move(pieces)};
 }
 
-/// The Consts that only `node` reads go with the form it had.
+/// Removes the Consts that only `node` reads, because its new form does not need them.
 void drop_inputs(RewriteState& state, const GraphNode& node) {
   for (const NodeInput& input : node.inputs) {
     const GraphNode& from = state.source.nodes.nodes[input.node];

@@ -42,8 +42,8 @@ constexpr std::uint32_t kCheckpointKey = 3;
 constexpr const char* kBundleKey = "_CHECKPOINTABLE_OBJECT_GRAPH";
 }  // namespace object_field
 
-/// Keys by the variables' full names, as far as the objects saved with them say; a name that stands
-/// for several is left out.
+/// The keys by the variables' full names, as far as the saved objects state them; ambiguous names
+/// are left out.
 Result<std::map<std::string, std::string, std::less<>>> read_object_keys(
     const TensorBundle& bundle) {
   std::map<std::string, std::string, std::less<>> keys;
@@ -186,12 +186,12 @@ bool is_variable(const FlatNode& node) {
   return node.op == "VarHandleOp" || node.op == "VariableV2" || node.op == "Variable";
 }
 
-/// Operators whose output is their first input, for the purpose of finding values and variables.
+/// Whether the operator's output equals its first input, for finding values and variables.
 bool only_passes_on(const FlatNode& node) {
   return node.op == "ReadVariableOp" || node.op == "PlaceholderWithDefault";
 }
 
-/// The texts of a Const of strings.
+/// Reads the texts of a Const of strings.
 Result<std::vector<std::string>> read_texts(const FlatNode& node) {
   VP_ASSIGN_OR_RETURN(const auto value, find_attr(node, "value"));
   if (value) {
@@ -201,7 +201,7 @@ Result<std::vector<std::string>> read_texts(const FlatNode& node) {
   return fail(ErrorKind::Malformed, "node \"{}\" has no value", node.name);
 }
 
-/// A SavedModel on its way to a frozen graph.
+/// Converts a SavedModel to a frozen graph.
 class Freezer {
  public:
   /// model: outlives the freezer.
@@ -230,15 +230,16 @@ class Freezer {
   }
 
  private:
-  /// Long chains of nodes that pass a value on would be walked from each of their many readers.
+  /// Limits the total work: many readers may each have to walk the same long chain of nodes that
+  /// pass a value on.
   Result<void> count_step(std::string_view input) const {
-    constexpr std::size_t kMostSteps = 1'000'000;  // seconds
+    constexpr std::size_t kMostSteps = 1'000'000;  // takes seconds
     if (++steps_ <= kMostSteps) return {};
     return fail(ErrorKind::Malformed, "\"{}\" lies behind too many nodes that pass values on",
                 input);
   }
 
-  /// The tensor that holds what `input` names, behind calls and reads of variables.
+  /// The tensor that holds the value of `input`. Follows calls and reads of variables.
   Result<TensorName> find_value(std::string_view input) const {
     VP_ASSIGN_OR_RETURN(TensorName tensor, graph_.resolve(input));
     for (std::size_t step = 0; step <= graph_.nodes().size(); ++step) {
@@ -254,7 +255,7 @@ class Freezer {
     return fail(ErrorKind::Malformed, "\"{}\" reads itself", input);
   }
 
-  /// Behind copies too; null where the graph has no such node.
+  /// Like find_value, but follows copies too; null if the graph has no such node.
   Result<std::pair<const FlatNode*, int>> find_origin(std::string_view input) const {
     VP_ASSIGN_OR_RETURN(TensorName tensor, graph_.resolve(input));
     const FlatNode* node = graph_.find(tensor.node);
@@ -267,7 +268,8 @@ class Freezer {
     return std::pair(node, tensor.output);
   }
 
-  /// What TensorFlow does when it loads the model says which variable has which key in the bundle.
+  /// Finds each variable's key in the bundle from the restore operations that TensorFlow runs when
+  /// it loads the model.
   Result<void> find_keys() {
     std::map<const FlatNode*, std::vector<std::string>> names_of;
     for (const FlatNode& node : graph_.nodes()) {
@@ -312,7 +314,7 @@ class Freezer {
   }
 
   void add_output(const SignatureTensor& output, const TensorName& tensor) {
-    // A node of that name and no other reader is the output already.
+    // A node with the output's name and no other reader already is the output.
     if (tensor.node == output.key && tensor.output == 0 && !read_.contains(tensor.node)) return;
     std::string name = output.key;
     while (made_.contains(name)) name += "_output";
@@ -329,7 +331,8 @@ class Freezer {
     return tensor.output == 0 ? tensor.node : fmt::format("{}:{}", tensor.node, tensor.output);
   }
 
-  /// Adds a node behind everything that it reads. Not by recursion: files may nest as they like.
+  /// Adds a node after all nodes that it reads. Does not recurse, because a file may nest to any
+  /// depth.
   Result<void> add_needed(const std::string& name) {
     struct Visit {
       const FlatNode* node;
@@ -382,7 +385,8 @@ class Freezer {
     add_node(copy);
   }
 
-  /// What is restored says it; else the name, in the bundle or among the objects saved with it.
+  /// The key of a variable: from the restore operations, else by its name in the bundle or among
+  /// the saved objects.
   Result<std::string> find_key(const FlatNode& node) const {
     const auto restored = keys_.find(node.name);
     if (restored != keys_.end()) return restored->second;
@@ -396,7 +400,7 @@ class Freezer {
     return saved == object_keys_.end() ? node.name : saved->second;
   }
 
-  /// A variable as a constant of its own name.
+  /// Adds a variable as a constant with the same name.
   Result<void> add_variable(const FlatNode& node) {
     if (!bundle_) {
       VP_ASSIGN_OR_RETURN(bundle_, TensorBundle::open(files_, variables_));
@@ -418,7 +422,7 @@ class Freezer {
     }
     const auto count = element_count(value->shape);
     const std::size_t size = element_bytes(value->dtype);
-    // A Const may hold fewer bytes than elements, a variable not.
+    // A Const may hold fewer values than elements; a variable may not.
     if (size != 0 &&
         (!count || static_cast<std::uint64_t>(*count) != value->payload.size() / size ||
          value->payload.size() % size != 0)) {
@@ -448,7 +452,7 @@ class Freezer {
   std::set<std::string, std::less<>> entered_ = {};
   std::set<std::string, std::less<>> read_ = {};  ///< nodes that another one reads
   ByteBuffer frozen_ = {};
-  mutable std::size_t steps_ = 0;  ///< from nodes to what they pass on
+  mutable std::size_t steps_ = 0;  ///< steps from a node to the value that it passes on
 };
 
 Result<ByteBuffer> freeze(const ModelFiles& model) {
@@ -477,7 +481,7 @@ Result<std::unique_ptr<SourceModel>> read_saved_model(const ModelFiles& model,
   if (!frozen) return in_file(frozen.error(), path);
   auto inner = read_graphdef(*frozen, options, diagnostics);
   if (!inner) {
-    // Its offsets are of the graph that was put together here, which no one can look at.
+    // The offsets refer to the graph that was built here, which the user cannot inspect.
     inner.error().offset.reset();
     return in_file(inner.error(), path);
   }
@@ -486,8 +490,8 @@ Result<std::unique_ptr<SourceModel>> read_saved_model(const ModelFiles& model,
 
 bool looks_like_saved_model_graph(Bytes file) {
   // SavedModel: 1 the schema version, 2 its MetaGraphDefs. MetaGraphDef: 1 meta info, 2 the graph.
-  // source: tensorflow/core/protobuf/saved_model.proto, meta_graph.proto. A Core ML file begins
-  // alike, but its second field describes inputs and outputs, without a field 2.
+  // source: tensorflow/core/protobuf/saved_model.proto, meta_graph.proto. A Core ML file begins in
+  // the same way, but its second field, which describes inputs and outputs, has no field 2.
   ProtobufCursor cursor(file, 0);
   bool has_graph = false;
   for (auto more = cursor.next(); more && *more; more = cursor.next()) {

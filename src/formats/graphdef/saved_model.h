@@ -1,12 +1,13 @@
 #pragma once
 
-// Reads TensorFlow's SavedModels: a folder with the graph and, beside it, the variables.
+// Reads TensorFlow's SavedModels: a folder that holds the graph and, in separate files, the
+// variables.
 //
 // The layout accepted:
 //   saved_model.pb: SavedModel { version 1, MetaGraphDef 2 ... }
 //     MetaGraphDef { MetaInfoDef 1 { tags 4 }, GraphDef 2, signatures 5 { name: SignatureDef } }
 //       SignatureDef { inputs 1, outputs 2 { name: TensorInfo { name 1, dtype 2, shape 3 } } }
-//   variables/variables.index and .data-...: tensor_bundle.h; absent where nothing is variable
+// variables/variables.index and .data-...: tensor_bundle.h; absent if there are no variables
 // source: tensorflow/core/protobuf/{saved_model,meta_graph}.proto.
 
 #include <memory>
@@ -19,12 +20,14 @@
 
 namespace visionpress {
 
-/// Opens the graph of tag "serve" (else the only one) at its signature "serving_default" (else the
-/// only one): what its outputs need, with calls replaced by the functions' nodes and variables by
-/// constants. Outputs bear the signature's names. The result owns everything it needs.
-/// model: begins with saved_model.pb, whose folder holds all the rest.
+/// Opens the graph with tag "serve" (else the only graph) at its signature "serving_default" (else
+/// the only signature). Keeps the nodes that the signature's outputs need, inlines function calls
+/// and replaces variables by constants. Outputs have the signature's names. The result owns
+/// everything it needs.
+/// model: `entry` is saved_model.pb, whose folder holds the other files.
 /// errors: as read_graphdef; Unsupported for several signatures without a default; Malformed for
-/// variables that are missing or damaged. Its `rewrite` is refused: a SavedModel is no one file.
+/// variables that are missing or damaged. The result refuses `rewrite`, because a SavedModel is not
+/// a single file.
 [[nodiscard]] Result<std::unique_ptr<SourceModel>> read_saved_model(const ModelFiles& model,
                                                                     const ReadOptions& options,
                                                                     Diagnostics& diagnostics);

@@ -12,11 +12,11 @@ namespace {
 
 constexpr std::size_t kFooterBytes = 48;
 constexpr std::uint64_t kTableMagic = 0xdb4775248b80fb57U;
-/// After each block: how it is compressed, and a checksum.
+/// The trailer of each block: its compression type and a checksum.
 constexpr std::size_t kTrailerBytes = 5;
 constexpr std::uint64_t kMostShards = 10000;
-/// Of all keys together: three bytes can spell a long key again. Real ones have some 100 bytes, and
-/// a model has thousands of them.
+/// The limit for all keys together, because three bytes of a file can repeat a long key. Real keys
+/// have about 100 bytes, and a model has thousands of them.
 constexpr std::size_t kMostKeyBytes = std::size_t{1} << 26U;
 
 namespace header_field {
@@ -46,7 +46,8 @@ std::array<std::uint32_t, 256> make_crc_table() {
   return table;
 }
 
-/// CRC-32C as both kinds of file store it: a checksum of bytes that hold checksums would be weak.
+/// CRC-32C, masked as both kinds of file store it: an unmasked checksum of bytes that contain
+/// checksums would be weak.
 std::uint32_t masked_checksum(Bytes bytes) {
   static const std::array<std::uint32_t, 256> table = make_crc_table();
   std::uint32_t crc = 0xffffffffU;
@@ -57,7 +58,7 @@ std::uint32_t masked_checksum(Bytes bytes) {
   return ((crc >> 15U) | (crc << 17U)) + 0xa282ead8U;
 }
 
-/// A varint at `at`, which moves behind it; nothing where it is cut short.
+/// Reads a varint at `at` and moves `at` past it; nothing if it is truncated.
 std::optional<std::uint64_t> read_varint(Bytes bytes, std::size_t& at) {
   std::uint64_t value = 0;
   for (unsigned shift = 0; shift < 64 && at < bytes.size(); shift += 7) {
@@ -105,13 +106,13 @@ struct TableEntry {
   Bytes value = {};
 };
 
-/// Rows of a table's blocks, in order.
+/// The rows of a table's blocks, in order.
 struct Table {
   std::vector<TableEntry> entries = {};
   std::size_t key_bytes = 0;
 };
 
-/// Adds the entries of one block, which lie before its list of restart points. Keys ascend, so no
+/// Adds the entries of one block, which precede its list of restart points. Keys must ascend, so no
 /// block is read twice.
 Result<void> read_entries(Bytes file, const BlockPlace& place, Table& table) {
   VP_ASSIGN_OR_RETURN(const Bytes block, read_block(file, place));
@@ -149,7 +150,7 @@ Result<void> read_entries(Bytes file, const BlockPlace& place, Table& table) {
   return {};
 }
 
-/// All keys and values of a table file.
+/// Reads all keys and values of a table file.
 Result<std::vector<TableEntry>> read_table(Bytes file) {
   if (file.size() < kFooterBytes || load_le<std::uint64_t>(file, file.size() - 8) != kTableMagic) {
     return fail(ErrorKind::Malformed, "no table of variables: its last 8 bytes are not the mark");

@@ -21,16 +21,16 @@
 
 namespace visionpress::graphdef {
 
-/// One entry. Strings have a payload that is no row of elements.
+/// One entry. The payload of a string tensor is not an array of elements.
 struct BundleTensor {
   DataType dtype = DataType::Invalid;
   Shape shape = {};
   Bytes payload = {};          ///< borrowed from the bundle
   std::uint32_t checksum = 0;  ///< masked CRC-32C of the payload
-  bool is_in_slices = false;   ///< a partitioned variable: its parts are other entries
+  bool is_in_slices = false;   ///< a partitioned variable, whose parts are other entries
 };
 
-/// One file of values.
+/// One file that holds values.
 struct Shard {
   std::string path = {};  ///< for messages
   FileContent content = {};
@@ -38,12 +38,12 @@ struct Shard {
 
 class TensorBundle {
  public:
-  /// prefix: the name of the index in `files`, without ".index".
+  /// prefix: the name of the index file in `files`, without ".index".
   /// errors: Io; Malformed with the file's name and offset; Unsupported for compressed blocks and
   /// files of big-endian machines.
   [[nodiscard]] static Result<TensorBundle> open(const FileSet& files, const std::string& prefix);
 
-  /// Null where there is none of that key.
+  /// Returns the entry with that key, or null.
   [[nodiscard]] const BundleTensor* find(std::string_view key) const;
   [[nodiscard]] std::size_t size() const { return tensors_.size(); }
 
@@ -55,11 +55,12 @@ class TensorBundle {
   std::map<std::string, BundleTensor, std::less<>> tensors_ = {};
 };
 
-/// The one text of a scalar of strings: its length, a checksum of that length, its bytes.
+/// The text of a string scalar, whose payload is the text's length, a checksum of that length, and
+/// the text.
 /// errors: Malformed for any other payload.
 [[nodiscard]] Result<Bytes> view_text_scalar(const BundleTensor& tensor);
 
-/// errors: Malformed when the payload differs from what was written.
+/// Verifies the payload's checksum. errors: Malformed if the payload differs from what was written.
 [[nodiscard]] Result<void> check_payload(const BundleTensor& tensor);
 
 }  // namespace visionpress::graphdef

@@ -1,6 +1,6 @@
 #pragma once
 
-// Makes the two files of a bundle of variables, sound or broken, in a folder of the test's own.
+// Makes the two files of a bundle of variables, valid or broken, in a temporary folder of the test.
 
 #include <bit>
 #include <cstdint>
@@ -33,7 +33,7 @@ void append_le(ByteBuffer& out, T value) {
   store_le(MutableBytes(out), out.size() - sizeof(T), value);
 }
 
-/// One row of a block: the first `shared` letters of the row before, then `own`.
+/// Appends one row of a block: its key is the first `shared` bytes of the previous key, then `own`.
 inline void append_row(ByteBuffer& block, std::size_t shared, const std::string& own,
                        const ByteBuffer& value) {
   for (const std::size_t number : {shared, own.size(), value.size()}) append_varint(block, number);
@@ -85,7 +85,7 @@ inline Message bundle_entry(const std::vector<std::int64_t>& sizes, std::uint64_
       .real(6, std::bit_cast<float>(masked_crc(payload)));
 }
 
-/// A folder that the test fills and that goes with it.
+/// A temporary folder, which is removed after the test.
 class FolderTest : public testing::Test {
  protected:
   FolderTest() {

@@ -32,7 +32,7 @@ std::optional<std::size_t> find_end_record(Bytes file) {
   return std::nullopt;
 }
 
-/// Reads one directory record and moves `at` behind it. Its offset is left as the file gives it.
+/// Reads one directory record and moves `at` past it. Does not adjust the record's offset.
 Result<ArchiveEntry> read_record(Bytes file, std::size_t& at, std::size_t end) {
   if (end - at < kDirectoryBytes || load_le<std::uint32_t>(file, at) != kDirectorySignature) {
     return fail_at(ErrorKind::Malformed, at, "appended archive: no directory record here");
@@ -79,7 +79,7 @@ Result<std::optional<AppendedArchive>> find_archive(Bytes file) {
   }
   archive.directory_begin = *end - size;
   const std::size_t shift =
-      archive.directory_begin - offset;  // 0: offsets count from the file's start
+      archive.directory_begin - offset;  // 0: offsets count from the start of the file
   archive.absolute = shift == 0;
   archive.begin = archive.directory_begin;
   std::size_t at = archive.directory_begin;
@@ -127,11 +127,11 @@ Result<std::string> load_entry(Bytes file, const ArchiveEntry& entry) {
     text = view_text(packed);
   } else if (entry.method == Z_DEFLATED) {
     z_stream stream = {};
-    // Negative: raw deflate data, without zlib's own header.
+    // A negative window size selects raw deflate data, without zlib's header.
     if (inflateInit2(&stream, -MAX_WBITS) != Z_OK) {
       return fail(ErrorKind::Internal, "zlib cannot be started");
     }
-    auto* source = const_cast<std::byte*>(packed.data());  // zlib 1.2 takes it without const
+    auto* source = const_cast<std::byte*>(packed.data());  // zlib 1.2 takes a non-const pointer
     stream.next_in = view_as<Bytef>(source);
     stream.avail_in = static_cast<uInt>(packed.size());
     stream.next_out = view_as<Bytef>(text.data());
@@ -159,7 +159,7 @@ ByteBuffer moved_archive(Bytes file, const AppendedArchive& archive, std::size_t
   const Bytes source = file.subspan(archive.begin);
   ByteBuffer moved(source.begin(), source.end());
   if (!archive.absolute) return moved;
-  // Wraps when the archive moves towards the start; the sum is right all the same.
+  // Unsigned arithmetic wraps if the archive moves towards the start, and the sums are still right.
   const auto distance = static_cast<std::uint32_t>(begin - archive.begin);
   const auto shift = [&moved, distance](std::size_t at) {
     store_le(MutableBytes(moved), at, load_le<std::uint32_t>(moved, at) + distance);

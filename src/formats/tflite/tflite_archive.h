@@ -1,6 +1,6 @@
 #pragma once
 
-// The ZIP archive that carries label files behind a TFLite flatbuffer.
+// The ZIP archive of label files that may follow a TFLite flatbuffer.
 
 #include <cstdint>
 #include <optional>
@@ -13,7 +13,7 @@
 
 namespace visionpress {
 
-/// Largest label file that is unpacked.
+/// The largest label file that is unpacked.
 inline constexpr std::uint64_t kMaxArchiveEntryBytes = 16U << 20U;
 
 struct ArchiveEntry {
@@ -30,21 +30,22 @@ struct AppendedArchive {
   std::size_t begin = 0;            ///< first byte of the first local header, in the file
   std::size_t directory_begin = 0;  ///< central directory, in the file
   std::size_t end_record = 0;       ///< end-of-central-directory record, in the file
-  bool absolute = false;  ///< its offsets count from the start of the file, not of the archive
+  /// Offsets count from the start of the file, not from the start of the archive.
+  bool absolute = false;
   std::vector<ArchiveEntry> entries = {};
 };
 
 /// Finds the archive at the end of `file`; nothing when there is none.
-/// errors: Malformed when an end record is there and what it points at is not a directory inside
-/// the file; Unsupported for the 64-bit form. source: PKWARE APPNOTE 6.3.9, 4.3.7 (local
-/// header), 4.3.12 (directory), 4.3.16 (end record).
+/// errors: Malformed if there is an end record but it does not point at a directory inside the
+/// file; Unsupported for the 64-bit form. source: PKWARE APPNOTE 6.3.9, 4.3.7 (local header),
+/// 4.3.12 (directory), 4.3.16 (end record).
 [[nodiscard]] Result<std::optional<AppendedArchive>> find_archive(Bytes file);
 
-/// Unpacks one entry. errors: Malformed for bad sizes, data or checksum; Unsupported for another
-/// method or more than kMaxArchiveEntryBytes.
+/// Unpacks one entry. errors: Malformed for wrong sizes, data or checksum; Unsupported for another
+/// method or for more than kMaxArchiveEntryBytes.
 [[nodiscard]] Result<std::string> load_entry(Bytes file, const ArchiveEntry& entry);
 
-/// The archive's bytes for a place at which it begins `begin` bytes into the new file.
+/// Copies the archive for a new file in which it begins at byte `begin`, with its offsets adjusted.
 [[nodiscard]] ByteBuffer moved_archive(Bytes file, const AppendedArchive& archive,
                                        std::size_t begin);
 

@@ -11,7 +11,7 @@
 
 namespace visionpress {
 
-/// What the tests break. Positions count as the file lists them.
+/// The parts of the file that tests break. Positions are those in the file's lists.
 struct TinyModel {
   std::vector<std::int32_t> kernel_shape = {4, 3, 3, 2};
   tfl::TensorType kernel_type = tfl::TensorType::FLOAT32;
@@ -27,10 +27,10 @@ struct TinyModel {
   std::string identifier = "TFL3";
   std::string runtime = "1.5.0";  ///< min_runtime_version
   bool has_output_shape = true;
-  bool kernel_outside = false;  ///< its bytes lie behind the flatbuffer, at kOutsideOffset
+  bool kernel_outside = false;  ///< its bytes lie after the flatbuffer, at kOutsideOffset
 };
 
-/// Behind the tiny flatbuffer, at a multiple of 16.
+/// A position after the tiny flatbuffer, at a multiple of 16.
 inline constexpr std::size_t kOutsideOffset = 16384;
 
 /// The file's bytes. std::vector's memory is aligned to 16.
@@ -38,7 +38,7 @@ inline std::vector<std::byte> build_tiny_model(const TinyModel& tiny = {}) {
   flatbuffers::FlatBufferBuilder builder;
   const auto buffer = [&builder](std::size_t size, std::uint8_t seed) {
     std::vector<std::uint8_t> bytes(size);
-    // Small finite floats: the exponent byte of each four stays 0x3e.
+    // Write small finite floats: the exponent byte of each group of four stays 0x3e.
     for (std::size_t i = 0; i < size; ++i) {
       bytes[i] = i % 4 == 3 ? std::uint8_t{0x3e} : static_cast<std::uint8_t>(seed + 7 * i);
     }
@@ -104,7 +104,7 @@ inline std::vector<std::byte> build_tiny_model(const TinyModel& tiny = {}) {
   return file;
 }
 
-/// One piece a file, as a reader wants it.
+/// Joins the pieces into one, as a reader needs them.
 inline std::vector<std::byte> joined(const std::vector<Bytes>& pieces) {
   std::vector<std::byte> bytes;
   for (const Bytes piece : pieces) bytes.insert(bytes.end(), piece.begin(), piece.end());

@@ -10,7 +10,7 @@
 namespace visionpress {
 namespace {
 
-/// Sizes are 32-bit in the file, and every one of them must be known.
+/// Checks that all sizes are known and fit into 32 bits, as the file stores them.
 Result<void> check_shape(const Tensor& tensor) {
   constexpr std::int64_t kLargest = (std::int64_t{1} << 31) - 1;
   for (std::size_t axis = 0; axis < tensor.shape.size(); ++axis) {
@@ -23,7 +23,7 @@ Result<void> check_shape(const Tensor& tensor) {
   return {};
 }
 
-/// What the passes promise of a constant.
+/// Checks that a constant has the form that the passes produce.
 Result<void> check_weight(const Tensor& tensor, const Weight& weight) {
   const auto count = element_count(weight.stored.shape);
   if (weight.stored.code.encoding != Encoding::Float32 || !count ||

@@ -1,6 +1,6 @@
 #pragma once
 
-// Makes a TFLite file out of a graph that did not come from one.
+// Makes a TFLite file from a graph that was read from another format.
 
 #include "model/graph.h"
 #include "model/source_model.h"
@@ -8,12 +8,13 @@
 
 namespace visionpress {
 
-/// A new TFLite file: schema version 3, one subgraph, one signature "serving_default". Weights go
-/// behind the flatbuffer's structure, each as a piece that borrows from the graph.
-/// graph: channels last; every tensor's shape is known, but for a batch of -1 in front of the
-/// graph's inputs and outputs, which is written as 1 with a signature of -1. Kernels are Ohwi or
+/// Makes a new TFLite file with schema version 3, one subgraph and one signature,
+/// "serving_default". Weights follow the flatbuffer's structure, each as a piece that borrows from
+/// the graph.
+/// graph: channels last, with every shape known, except that the first size of inputs and outputs
+/// may be -1 (an open batch), which is written as 1 with a signature of -1. Kernels are Ohwi or
 /// Hwo, matrices [out, in], weights float32 (transform/prepare_tflite.h).
-/// errors: Unsupported, naming every node that TFLite has no operator for in one message.
+/// errors: Unsupported, naming in one message every node for which TFLite has no operator.
 [[nodiscard]] Result<FilePieces> build_tflite(const Graph& graph);
 
 }  // namespace visionpress

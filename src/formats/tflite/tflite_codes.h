@@ -1,7 +1,7 @@
 #pragma once
 
-// Which operator of the format is which kind of ours, where one stands for the other: the reader
-// and the builder both go by these tables. Private to this folder.
+// Maps operators of the format to operator kinds of the graph, where they correspond one to one.
+// The reader and the builder share these tables. Private to this folder.
 
 #include <optional>
 
@@ -10,7 +10,8 @@
 
 namespace visionpress::tflite {
 
-/// LEAKY_RELU's alpha is in its options, ELU's is 1, RSQRT adds nothing to x.
+/// The parameters of the kinds: LEAKY_RELU's alpha is in its options, ELU's alpha is 1, and RSQRT
+/// adds no epsilon to x.
 [[nodiscard]] std::optional<UnaryKind> find_unary_kind(tfl::BuiltinOperator code);
 [[nodiscard]] std::optional<tfl::BuiltinOperator> find_unary_code(UnaryKind kind);
 
@@ -20,7 +21,7 @@ namespace visionpress::tflite {
 [[nodiscard]] std::optional<ReduceKind> find_reduce_kind(tfl::BuiltinOperator code);
 [[nodiscard]] std::optional<tfl::BuiltinOperator> find_reduce_code(ReduceKind kind);
 
-/// Whether the kind gives truth values of truth values.
+/// Whether both the operands and the result of the kind are truth values.
 [[nodiscard]] bool is_logical(BinaryKind kind);
 
 }  // namespace visionpress::tflite

@@ -21,8 +21,7 @@ Bytes view_metadata(const TfliteModel& model, const tfl::Metadata& entry) {
   return view_payload(model.file, at_index(*model.root.buffers(), entry.buffer()));
 }
 
-/// The printable text at the start of `bytes`; empty when there is something else than zeros
-/// behind.
+/// The printable text at the start of `bytes`; empty if anything but zeros follows it.
 std::string text_of(Bytes bytes) {
   if (bytes.size() > kMaxTextBytes) return {};
   std::string_view text = view_text(bytes);
@@ -36,7 +35,7 @@ void set_text(Graph& graph, const char* key, const flatbuffers::String* text) {
   if (text != nullptr && text->size() > 0) graph.metadata[key] = text->str();
 }
 
-/// The metadata's table, when its buffer holds one that passes the verifier.
+/// The metadata's table, if its buffer holds one that passes the verifier; else null.
 const tflmeta::ModelMetadata* find_description(const TfliteModel& model, Diagnostics& diagnostics) {
   if (model.root.metadata() == nullptr) return nullptr;
   for (const tfl::Metadata* entry : *model.root.metadata()) {
@@ -84,7 +83,7 @@ void read_normalization(const tflmeta::TensorMetadata& tensor, InputInfo& info) 
   }
 }
 
-/// Names of label files that the metadata gives: of the first output, then of the whole.
+/// Names of label files in the metadata: those of the outputs, then those of the subgraph.
 std::vector<std::string> label_files(const tflmeta::SubGraphMetadata& subgraph) {
   std::vector<std::string> names;
   const auto add = [&names](const auto* files) {
@@ -125,7 +124,7 @@ const ArchiveEntry* find_labels(const AppendedArchive& archive,
       if (entry.name == name) return &entry;
     }
   }
-  // Without a description the one text file in the archive can only be the labels.
+  // Without metadata, a single text file in the archive must be the labels.
   const ArchiveEntry* found = nullptr;
   for (const ArchiveEntry& entry : archive.entries) {
     if (!entry.name.ends_with(".txt")) continue;

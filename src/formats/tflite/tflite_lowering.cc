@@ -16,13 +16,13 @@ namespace {
 
 using Code = tfl::BuiltinOperator;
 
-/// Above it a float does not hold every whole number.
+/// Above this, float32 does not hold every whole number.
 constexpr std::int64_t kLargestWhole = std::int64_t{1} << 24;
 
 template <typename T, typename... Others>
 constexpr bool kIsOneOf = (std::is_same_v<T, Others> || ...);
 
-/// Who lowers an operator that does more than compute each element by itself.
+/// Maps an operator that is not elementwise to its lowering.
 struct OperatorRow {
   Code code;
   Result<LoweredOperator> (*lower)(const TfliteOperator& source);
@@ -79,7 +79,8 @@ constexpr auto kRows = std::to_array<OperatorRow>({
     {Code::NON_MAX_SUPPRESSION_V5, tflite::lower_suppression},
 });
 
-/// Operators that are there for what they do, not for a result. Custom ones may be such, too.
+/// Operators that exist for a side effect, not for a result. Custom operators may be of this kind,
+/// too.
 bool has_effect_alone(Code code) {
   return code == Code::CALL_ONCE || code == Code::ASSIGN_VARIABLE || code == Code::CUSTOM ||
          code == Code::HASHTABLE_IMPORT || code == Code::CALL || code == Code::WHILE ||
@@ -87,7 +88,7 @@ bool has_effect_alone(Code code) {
          code == Code::STABLEHLO_COMPOSITE;
 }
 
-/// The name of an operand whose number of axes the file does not say; empty where there is none.
+/// The name of an operand whose rank the file does not state; empty if there is none.
 std::string find_without_rank(const TfliteOperator& source) {
   if (source.without_rank == nullptr) return {};
   for (const TensorId id : source.inputs) {
@@ -104,7 +105,8 @@ Result<LoweredOperator> lower_known(const TfliteOperator& source) {
   return row == kRows.end() ? tflite::lower_elementwise(source) : row->lower(source);
 }
 
-/// A CAST of the network's own input of 8-bit pixels: they travel as floats from the start.
+/// Whether the operator is a CAST of the network's input of 8-bit pixels, which a run holds as
+/// floats from the start.
 bool is_cast_input(const TfliteOperator& source) {
   if (source.code != Code::CAST || source.inputs.size() != 1 || source.outputs.size() != 1)
     return false;
@@ -115,7 +117,7 @@ bool is_cast_input(const TfliteOperator& source) {
          std::find(inputs->begin(), inputs->end(), source.inputs[0]) != inputs->end();
 }
 
-/// Why the numbers this operator works on are not ours to compute; empty when they are floats.
+/// The reason why the operator's number types cannot be run; empty if they are floats.
 std::string integer_reason(const TfliteOperator& source) {
   if (is_cast_input(source)) return {};
   for (const std::vector<TensorId>* ids : {&source.inputs, &source.outputs}) {
@@ -131,7 +133,8 @@ std::string integer_reason(const TfliteOperator& source) {
   return {};
 }
 
-/// Whether the format's kernels take whole numbers and truth values here; they travel as floats.
+/// Whether the runtime's kernels accept whole numbers and truth values for this operator; a run
+/// holds them as floats.
 bool takes_whole_numbers(const Op& op) {
   if (const auto* unary = std::get_if<Unary>(&op)) {
     return unary->kind == UnaryKind::Abs || unary->kind == UnaryKind::Negate ||
@@ -148,7 +151,7 @@ bool takes_whole_numbers(const Op& op) {
       op);
 }
 
-/// A whole number of the constant that is no float, so cannot travel as one.
+/// A whole number of the constant that float32 cannot hold; nothing if there is none.
 std::optional<std::int64_t> find_inexact(const Tensor& tensor) {
   const std::size_t width = element_bytes(tensor.dtype);
   if (!tflite::is_whole(tensor.dtype)) return std::nullopt;
@@ -160,15 +163,16 @@ std::optional<std::int64_t> find_inexact(const Tensor& tensor) {
   return std::nullopt;
 }
 
-/// Every operand must be float32, but for whole numbers where they are taken and for a kernel that
-/// the runtime takes in 8 bits.
+/// The reason why an operand's type cannot be run; empty if there is none. Operands must be
+/// float32, except whole numbers where the kernels accept them and kernels that the runtime accepts
+/// in 8 bits.
 std::string operand_reason(const TfliteOperator& source, const Op& op,
                            const std::vector<TensorId>& inputs) {
   const bool hybrid = is_dynamic_range(op);
   const bool takes_whole = takes_whole_numbers(op);
   for (std::size_t slot = 0; slot < inputs.size(); ++slot) {
     if (static_cast<std::size_t>(inputs[slot]) >= source.graph.tensors.size())
-      continue;  // made here
+      continue;  // made by this lowering, so its type is right
     const Tensor& tensor = source.graph.tensor(inputs[slot]);
     if (tensor.dtype == DType::Float32 || (hybrid && slot == 1)) continue;
     const bool travels = tflite::is_whole(tensor.dtype) || tensor.dtype == DType::Bool;

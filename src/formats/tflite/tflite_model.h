@@ -1,6 +1,7 @@
 #pragma once
 
-// One opened TFLite file: what its reader found and its writer needs. Private to this folder.
+// One opened TFLite file, with the information that its reader passes to its writer. Private to
+// this folder.
 
 #include <cstddef>
 #include <cstdint>
@@ -21,17 +22,16 @@ struct TfliteUse {
   std::size_t slot = 0;
 };
 
-/// Where a weight of the Graph lies in the file.
+/// The place of a weight of the Graph in the file.
 struct TflitePlace {
-  std::size_t tensor_index = 0;  ///< of the stored tensor, in subgraph 0
-  std::vector<TfliteUse> direct =
-      {};  ///< operators that read the stored tensor, DEQUANTIZE left out
+  std::size_t tensor_index = 0;        ///< index of the stored tensor in subgraph 0
+  std::vector<TfliteUse> direct = {};  ///< operators that read the stored tensor, except DEQUANTIZE
   /// A DEQUANTIZE that reads the stored tensor, and the users of its output.
   struct Dequantize {
     std::size_t operator_index = 0;
     std::size_t output_tensor = 0;
     std::vector<TfliteUse> uses = {};
-    bool is_output = false;  ///< the model gives the decoded tensor out
+    bool is_output = false;  ///< the decoded tensor is an output of the model
   };
   std::vector<Dequantize> dequantizes = {};
 };
@@ -55,35 +55,35 @@ class TfliteModel final : public SourceModel {
   Bytes file;              ///< the whole file, borrowed
   const tfl::Model& root;  ///< verified, inside `file`
   Graph graph_ = {};
-  std::vector<TflitePlace> places = {};  ///< one an entry of graph_.weights
+  std::vector<TflitePlace> places = {};  ///< one per entry of graph_.weights
   std::optional<AppendedArchive> archive = std::nullopt;
 };
 
-/// A buffer's bytes, in the flatbuffer or, for models above 2 GB, outside of it. The reader has
-/// checked that they lie inside the file.
+/// A buffer's bytes, which lie in the flatbuffer or, for models above 2 GB, after it. The reader
+/// has checked that they lie inside the file.
 [[nodiscard]] Bytes view_payload(Bytes file, const tfl::Buffer& buffer);
 
-/// A custom operator's options, likewise.
+/// The bytes of a custom operator's options, found in the same way.
 [[nodiscard]] Bytes view_options(Bytes file, const tfl::Operator& operation);
 
-/// The operator's number: the larger of the byte that old files have and the field that new ones
-/// have.
+/// The operator's code: old files store it in a byte, new files in a wider field; the larger value
+/// is the code.
 [[nodiscard]] tfl::BuiltinOperator builtin_code(const tfl::OperatorCode& code);
 
-/// Elements of a flatbuffers vector that may be absent.
+/// Number of elements in a flatbuffers vector; 0 if it is absent.
 template <typename T>
 [[nodiscard]] std::size_t size_of(const flatbuffers::Vector<T>* vector) {
   return vector == nullptr ? 0 : vector->size();
 }
 
-/// Element `index` of a vector of tables. The caller has checked that it is inside.
+/// Element `index` of a vector of tables. The caller must have checked the index.
 template <typename T>
 [[nodiscard]] const T& at_index(const flatbuffers::Vector<flatbuffers::Offset<T>>& vector,
                                 std::size_t index) {
   return *vector.Get(static_cast<flatbuffers::uoffset_t>(index));
 }
 
-/// What a flatbuffers vector of bytes or numbers holds; empty when it is absent.
+/// The contents of a flatbuffers vector of bytes or numbers; empty if it is absent.
 template <typename T>
 [[nodiscard]] Bytes view_vector(const flatbuffers::Vector<T>* vector) {
   if (vector == nullptr) return {};

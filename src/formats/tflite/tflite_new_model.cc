@@ -38,7 +38,7 @@ tfl::TensorType tensor_type(DType dtype) {
   }
 }
 
-/// Values that a reader made, in the type of their tensor.
+/// Encodes values that a reader made in the type of their tensor.
 ByteBuffer literal_bytes(const std::vector<float>& values, tfl::TensorType type) {
   if (type == tfl::TensorType::FLOAT32) return copy_bytes(std::as_bytes(std::span(values)));
   std::vector<std::int64_t> whole;
@@ -56,7 +56,7 @@ ByteBuffer literal_bytes(const std::vector<float>& values, tfl::TensorType type)
   return truths;
 }
 
-/// Where the 32-bit offset of a table's field lies, counted from `begin`.
+/// The position of the 32-bit offset of a table's field, counted from `begin`.
 std::size_t position_of_field(const tfl::Buffer& table, flatbuffers::voffset_t field,
                               const std::uint8_t* begin) {
   const auto* generic = view_as<const flatbuffers::Table>(&table);
@@ -161,7 +161,7 @@ void NewModel::add_operator(tfl::BuiltinOperator code, int version,
                                            options.type, options.table));
 }
 
-/// The newest runtime that any operator needs, as converters write it.
+/// Writes the newest runtime that any operator needs, as converters do.
 void NewModel::build_runtime_version() {
   std::string_view needed;
   for (const auto& [code, version] : codes_) {
@@ -227,11 +227,11 @@ Result<FilePieces> NewModel::finish() {
   const auto runtime_buffer = static_cast<std::uint32_t>(buffers_.size() - 1);
   std::vector<flatbuffers::Offset<tfl::OperatorCode>> codes;
   for (const auto& [code, version] : codes_) {
-    // Old runtimes read the byte; it holds 127 for operators that are numbered beyond it.
+    // Old runtimes read the byte; for operators with a larger code it holds 127.
     const auto byte = static_cast<std::int8_t>(std::min(static_cast<int>(code), 127));
     codes.push_back(tfl::CreateOperatorCode(builder_, byte, 0, version, code));
   }
-  // Every table points at one empty vector until lay_out knows where the payloads are.
+  // Every table refers to one empty vector until lay_out knows the places of the payloads.
   const auto nothing = builder_.CreateVector(std::vector<std::uint8_t>());
   std::vector<flatbuffers::Offset<tfl::Buffer>> buffers;
   for (const Bytes payload : buffers_) {
@@ -253,14 +253,16 @@ Result<FilePieces> NewModel::finish() {
   return lay_out();
 }
 
-/// The structure, then each payload behind its length. Offsets in a flatbuffer lead forward, so
-/// payloads may follow all tables and need not be copied into the builder.
+/// Lays out the structure, followed by each payload with its length in front. Offsets in a
+/// flatbuffer lead forward, so payloads may follow all tables and need not be copied into the
+/// builder.
 Result<FilePieces> NewModel::lay_out() {
   const std::uint8_t* begin = builder_.GetBufferPointer();
   const auto* structure = view_as<const std::byte>(begin);
   FilePieces file;
   ByteBuffer head(structure, structure + builder_.GetSize());
-  // Padding and length in front of each payload; reserved whole, since pieces borrow from it.
+  // The padding and length in front of each payload. Reserved at full size, because pieces borrow
+  // from it and it must not move.
   ByteBuffer gaps;
   constexpr std::size_t kLengthBytes = sizeof(flatbuffers::uoffset_t);
   gaps.reserve(buffers_.size() * (kPayloadAlignment + kLengthBytes));

@@ -1,6 +1,6 @@
 #pragma once
 
-// A TFLite model that is being put together: tensors, buffers, operators. Private to this folder.
+// A TFLite model under construction: tensors, buffers, operators. Private to this folder.
 
 #include <cstddef>
 #include <cstdint>
@@ -39,25 +39,26 @@ class NewModel {
   [[nodiscard]] const Graph& graph() const { return graph_; }
   [[nodiscard]] flatbuffers::FlatBufferBuilder& builder() { return builder_; }
 
-  /// The tensor of the file that stands for one of the graph's; made at its first mention.
+  /// The file's tensor for a tensor of the graph; made at the first call.
   FileTensor file_tensor(TensorId id);
-  /// The sizes of a graph tensor, an open batch as 1.
+  /// The sizes of a graph tensor, with an open batch as 1.
   [[nodiscard]] Shape sizes_of(TensorId id) const;
   [[nodiscard]] tfl::TensorType type_of(TensorId id) const;
 
-  /// int32 constants; equal ones are one tensor.
+  /// Adds an int32 constant; equal constants share one tensor.
   FileTensor add_integers(const std::vector<std::int64_t>& values, const Shape& shape);
-  /// A float32 constant without axes; equal ones are one tensor.
+  /// Adds a float32 scalar; equal scalars share one tensor.
   FileTensor add_scalar(float value);
-  /// float32 constants of shape [values.size()].
+  /// Adds a float32 constant of zeros with shape [count].
   FileTensor add_zeros(std::size_t count);
-  /// A value between two operators that stand for one node.
+  /// Adds a tensor for a value between two operators that implement one node.
   FileTensor add_value(const std::string& name, const Shape& shape, tfl::TensorType type);
 
   void add_operator(tfl::BuiltinOperator code, int version, const std::vector<FileTensor>& inputs,
                     const std::vector<FileTensor>& outputs, const NewOptions& options = {});
 
-  /// Everything as pieces; weights are borrowed from the graph. The last call.
+  /// Returns the file as pieces, in which weights are borrowed from the graph. Must be the last
+  /// call.
   [[nodiscard]] Result<FilePieces> finish();
 
  private:
@@ -81,7 +82,7 @@ class NewModel {
   flatbuffers::FlatBufferBuilder builder_{1U << 16U};
   std::vector<FileTensor> file_tensors_;  ///< by TensorId
   std::vector<BuiltTensor> tensors_ = {};
-  std::vector<Bytes> buffers_ = {Bytes{}};  ///< the first must be empty
+  std::vector<Bytes> buffers_ = {Bytes{}};  ///< the format requires an empty first buffer
   std::deque<ByteBuffer> own_bytes_ = {};
   std::map<std::pair<std::string, ByteBuffer>, FileTensor> constants_ = {};
   std::vector<flatbuffers::Offset<tfl::Operator>> operators_ = {};

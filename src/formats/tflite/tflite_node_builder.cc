@@ -31,8 +31,8 @@ Result<void> NodeBuilder::check_inputs(std::size_t count) const {
   return {};
 }
 
-/// Graphs let truth values and integers travel as floats; TFLite's operators take operands of one
-/// type.
+/// The type that an operand must be cast to: a graph may mix floats with truth values and integers,
+/// but TFLite's operators need operands of one type.
 tfl::TensorType NodeBuilder::wanted_type(std::size_t slot) const {
   const tfl::TensorType own = input_type(slot);
   const tfl::TensorType result = model_.type_of(node_.outputs[0]);
@@ -86,7 +86,8 @@ Result<void> NodeBuilder::operator()(const Unsupported& op) {
   return fail(ErrorKind::Unsupported, "{}", op.why);
 }
 
-/// TFLite has no copy: a change of type is a CAST, anything else a RESHAPE to the same shape.
+/// TFLite has no copy operator. A change of type becomes a CAST, a plain copy a RESHAPE to the same
+/// shape.
 Result<void> NodeBuilder::operator()(const Identity& /*op*/) {
   if (model_.type_of(node_.inputs[0]) != model_.type_of(node_.outputs[0])) {
     model_.add_operator(Code::CAST, 1, {input(0)}, {output()});

@@ -1,6 +1,6 @@
 #pragma once
 
-// Operators of a new TFLite file from one node of a graph. Private to this folder.
+// Makes the operators of a new TFLite file for one node of a graph. Private to this folder.
 
 #include <string>
 #include <vector>
@@ -9,8 +9,8 @@
 
 namespace visionpress::tflite {
 
-/// Appends the operators that stand for one node; one call a builder.
-/// errors of all: Unsupported with the reason alone; the caller names the node.
+/// Appends the operators that implement one node; each builder takes one call. All errors are
+/// Unsupported with only the reason; the caller adds the node's name.
 class NodeBuilder {
  public:
   NodeBuilder(const Node& node, NewModel& model) : node_(node), model_(model) {}
@@ -55,7 +55,7 @@ class NodeBuilder {
   using Code = tfl::BuiltinOperator;
 
   [[nodiscard]] flatbuffers::FlatBufferBuilder& builder() { return model_.builder(); }
-  /// Input `slot`, behind a CAST where the operator wants another type than it has.
+  /// Input `slot`, after a CAST if the operator needs another type.
   [[nodiscard]] FileTensor input(std::size_t slot);
   [[nodiscard]] tfl::TensorType input_type(std::size_t slot) const {
     return model_.type_of(node_.inputs[slot]);
@@ -73,7 +73,7 @@ class NodeBuilder {
   [[nodiscard]] bool has_input(std::size_t slot) const {
     return slot < node_.inputs.size() && node_.inputs[slot] != kNoTensor;
   }
-  /// A value of the output's shape and type between two operators.
+  /// A value between two operators, with the output's shape and type.
   [[nodiscard]] FileTensor intermediate(const char* suffix);
   [[nodiscard]] FileTensor intermediate(const char* suffix, const Shape& shape);
   template <typename Table>
@@ -83,9 +83,10 @@ class NodeBuilder {
   }
   [[nodiscard]] Result<void> check_inputs(std::size_t count) const;
   [[nodiscard]] Result<void> check_kernel(KernelLayout layout, KernelLayout wanted) const;
-  /// The bias, or zeros: runtimes before 2.3 know no convolution without one.
+  /// The bias, or zeros if there is none, because runtimes before 2.3 require a bias.
   [[nodiscard]] FileTensor bias(std::int64_t channels);
-  /// SAME or VALID for `padding` over inputs of `in`; where neither is equal, pads `x` first.
+  /// Returns SAME or VALID if it equals `padding` over inputs of size `in`; else pads `x` first and
+  /// returns VALID.
   [[nodiscard]] Result<tfl::Padding> apply_padding(const SpatialPadding& padding,
                                                    const std::array<std::int64_t, 2>& extent,
                                                    const std::array<std::int64_t, 2>& stride,
@@ -109,7 +110,7 @@ class NodeBuilder {
 
 [[nodiscard]] tfl::Activation activation_of(FusedActivation activation);
 
-/// A size or an axis as the file has it; readers and build_tflite have bounded it.
+/// Converts a size or an axis to the file's int32; readers and build_tflite have checked the range.
 [[nodiscard]] inline std::int32_t narrow(std::int64_t value) {
   return static_cast<std::int32_t>(value);
 }

@@ -14,7 +14,8 @@ bool has_activation_option(BinaryKind kind) {
          kind == BinaryKind::Divide;
 }
 
-/// Versions of operands of more axes than the first kernels took, and of float FLOOR_DIV.
+/// Higher versions are needed for operands with more axes than the first kernels took, and for
+/// float FLOOR_DIV.
 int binary_version(Code code, std::size_t rank) {
   if (code == Code::FLOOR_DIV) return 2;
   const bool bounds = code == Code::MAXIMUM || code == Code::MINIMUM;
@@ -25,7 +26,7 @@ int binary_version(Code code, std::size_t rank) {
 
 void NodeBuilder::add_binary(BinaryKind kind, FileTensor a, FileTensor b, FileTensor y,
                              std::size_t rank, tfl::Activation activation) {
-  const Code code = find_binary_code(kind).value_or(Code::ADD);  // an average is a sum first
+  const Code code = find_binary_code(kind).value_or(Code::ADD);  // an average starts as a sum
   NewOptions table;
   switch (code) {
     case Code::ADD:
@@ -50,7 +51,7 @@ void NodeBuilder::add_binary(BinaryKind kind, FileTensor a, FileTensor b, FileTe
                       tfl::CreateMaximumMinimumOptions(builder()));
       break;
     default:
-      break;  // the others' tables are empty, and their kernels read none
+      break;  // the other operators have empty tables, which their kernels do not read
   }
   model_.add_operator(code, binary_version(code, rank), {a, b}, {y}, table);
 }
@@ -101,7 +102,8 @@ Result<void> NodeBuilder::build_plain_unary(const Unary& op, Code code) {
   return {};
 }
 
-/// max(x, 0) + log(1 + exp(-|x|)), no step of which overflows, or x / (1 + |x|).
+/// Builds softplus as max(x, 0) + log(1 + exp(-|x|)), in which no step overflows, or softsign as x
+/// / (1 + |x|).
 void NodeBuilder::build_soft_unary(UnaryKind kind) {
   const std::size_t rank = output_shape().size();
   const FileTensor one = model_.add_scalar(1.0F);
@@ -125,8 +127,8 @@ void NodeBuilder::build_soft_unary(UnaryKind kind) {
   add_binary(BinaryKind::Add, positive, rest, output(), rank);
 }
 
-/// Kinds that several operators stand for. Written so that the values are those of one rounding
-/// a step, in the order of the kind's formula.
+/// Builds kinds that need several operators. The operators follow the steps of the kind's formula,
+/// so the result has one rounding per step.
 Result<void> NodeBuilder::build_composed_unary(const Unary& op) {
   const std::size_t rank = output_shape().size();
   const auto step = [&](BinaryKind kind, FileTensor x, float value, FileTensor y) {

@@ -116,7 +116,8 @@ Result<void> NodeBuilder::operator()(const Pad& op) {
   return {};
 }
 
-/// Begin and end are made positions of this shape first: TFLite counts from the front here.
+/// Converts begin and end to positions in this shape first, because TFLite counts from the front
+/// here.
 Result<void> NodeBuilder::operator()(const Slice& op) {
   const Shape in = input_shape(0);
   const std::size_t rank = in.size();
@@ -208,7 +209,8 @@ Result<void> NodeBuilder::operator()(const Resize& op) {
   return {};
 }
 
-/// TFLite's gives whole numbers and drops the axis; what the graph wants besides follows it.
+/// TFLite's operator gives integers and drops the axis; further operators restore the type and the
+/// axis if the graph needs them.
 void NodeBuilder::build_arg_reduce(const Reduce& op, std::int64_t axis) {
   const tfl::TensorType type = model_.type_of(node_.outputs[0]);
   const auto index_type = type == tfl::TensorType::INT64 ? type : tfl::TensorType::INT32;
@@ -271,8 +273,8 @@ Result<void> NodeBuilder::operator()(const SpaceDepth& op) {
   return {};
 }
 
-/// TFLite wants as many blocks as there are axes between the batch and the channels: blocks of 1
-/// are none.
+/// TFLite needs one block per axis between the batch and the channels; a block of 1 leaves an axis
+/// unchanged.
 Result<void> NodeBuilder::operator()(const SpaceBatch& op) {
   const std::size_t rank = input_shape(0).size();
   if ((rank != 3 && rank != 4) || op.block.size() > rank - 2) {
@@ -350,8 +352,8 @@ Result<void> NodeBuilder::operator()(const TakeRows& /*op*/) {
   return {};
 }
 
-/// NON_MAX_SUPPRESSION always fills up to its maximum and gives the count; where the graph wants
-/// just the chosen ones, a SLICE of that count follows.
+/// NON_MAX_SUPPRESSION always pads its results to the maximum and gives the count. If the graph
+/// needs only the chosen boxes, a SLICE of that count follows.
 Result<void> NodeBuilder::operator()(const NonMaxSuppression& op) {
   VP_RETURN_IF_ERROR(check_inputs(2));
   if (op.max_outputs < 1) return fail(ErrorKind::Unsupported, "it gives {} boxes", op.max_outputs);

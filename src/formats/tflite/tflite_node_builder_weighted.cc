@@ -98,8 +98,8 @@ Result<void> NodeBuilder::operator()(const Conv2d& op) {
   return {};
 }
 
-/// TRANSPOSE_CONV is told its output's size; SAME cuts half of what is too much before, VALID
-/// nothing.
+/// TRANSPOSE_CONV takes its output's size as an input. SAME cuts half of the excess at the start of
+/// each axis, VALID cuts nothing there.
 Result<void> NodeBuilder::build_transposed(const Conv2d& op) {
   VP_RETURN_IF_ERROR(check_kernel(op.kernel_layout, KernelLayout::Ohwi));
   constexpr std::array<std::int64_t, 2> kOne = {1, 1};
@@ -180,7 +180,7 @@ Result<void> NodeBuilder::operator()(const Pool2d& op) {
   constexpr std::array<std::int64_t, 2> kNone = {0, 0};
   const bool padded = op.padding.rule != PadRule::Explicit || op.padding.before != kNone ||
                       op.padding.after != kNone;
-  // TFLite leaves padded pixels out of an average; zeros that count are a PAD of their own.
+  // TFLite excludes padded pixels from an average, so zeros that count need a separate PAD.
   const bool explicit_zeros = op.padding.rule == PadRule::Explicit && op.count_padding;
   if (padded && op.kind != PoolKind::Max && op.count_padding != explicit_zeros) {
     return fail(ErrorKind::Unsupported, "its average counts padded pixels");
@@ -207,7 +207,8 @@ Result<void> NodeBuilder::operator()(const Pool2d& op) {
 
 Result<void> NodeBuilder::operator()(const BatchMatMul& op) {
   VP_RETURN_IF_ERROR(check_inputs(2));
-  constexpr std::size_t kMostAxes = 4;  // of the kernel's first version
+  // The most axes that the first version of the runtime's kernel takes.
+  constexpr std::size_t kMostAxes = 4;
   if (std::max(input_shape(0).size(), input_shape(1).size()) > kMostAxes) {
     return fail(ErrorKind::Unsupported, "TFLite multiplies no {} and {}", to_string(input_shape(0)),
                 to_string(input_shape(1)));

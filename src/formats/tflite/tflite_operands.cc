@@ -10,7 +10,7 @@
 namespace visionpress::tflite {
 namespace {
 
-/// Axes, sizes and paddings: no operator has more than this many of them.
+/// The most numbers in a parameter such as axes, sizes or paddings; no operator needs more.
 constexpr std::size_t kMaxParameterCount = 64;
 
 }  // namespace
@@ -124,7 +124,7 @@ std::optional<FusedActivation> find_activation(tfl::Activation activation) {
       return FusedActivation::ReluN1To1;
     case tfl::Activation::TANH:
     case tfl::Activation::SIGN_BIT:
-      return FusedActivation::None;  // LiteRT's kernels know no bounds for these and apply nothing
+      return FusedActivation::None;  // LiteRT's kernels have no bounds for these and apply nothing
     default:
       return std::nullopt;
   }

@@ -1,6 +1,6 @@
 #pragma once
 
-// What every lowering asks of an operator: its inputs, constant parameters and activation, checked.
+// Checked access to an operator's inputs, constant parameters and activation, for all lowerings.
 
 #include <cstdint>
 #include <optional>
@@ -11,11 +11,11 @@
 
 namespace visionpress::tflite {
 
-/// Null when the operator lists no such input or leaves it out.
+/// Returns null if the operator does not list the input or omits it.
 [[nodiscard]] const Tensor* find_input(const TfliteOperator& source, std::size_t slot);
 /// errors: Malformed when one of the first `count` inputs is missing.
 [[nodiscard]] Result<void> check_input_count(const TfliteOperator& source, std::size_t count);
-/// errors: Malformed unless the operator has exactly so many of both.
+/// errors: Malformed unless the operator has exactly this many inputs and outputs.
 [[nodiscard]] Result<void> check_operand_counts(const TfliteOperator& source, std::size_t inputs,
                                                 std::size_t outputs);
 /// errors: Malformed, naming both, unless the inputs `first` and `second` have one type.
@@ -30,7 +30,7 @@ namespace visionpress::tflite {
 /// errors: Malformed, naming `what`, when the value is below 1.
 [[nodiscard]] Result<void> check_positive(const TfliteOperator& source, const char* what,
                                           std::int64_t value);
-/// An axis as a count from the outermost. errors: Malformed outside -rank..rank-1.
+/// Converts an axis to a count from the outermost. errors: Malformed outside -rank..rank-1.
 [[nodiscard]] Result<int> check_axis(const TfliteOperator& source, std::int64_t axis,
                                      std::size_t rank);
 [[nodiscard]] Result<std::vector<int>> check_axes(const TfliteOperator& source,
@@ -41,25 +41,25 @@ namespace visionpress::tflite {
 /// type.
 [[nodiscard]] std::optional<std::vector<std::int64_t>> find_integers(const Tensor* tensor);
 [[nodiscard]] std::optional<std::int64_t> find_integer(const Tensor* tensor);
-/// The one value of a float constant.
+/// The value of a float constant with one element.
 [[nodiscard]] std::optional<float> find_float(const TfliteOperator& source, std::size_t slot);
 
 [[nodiscard]] bool is_whole(DType dtype);  ///< int32 or int64
-/// What the file says of the sizes of output `slot`, -1 where they are known only in a run.
+/// The sizes that the file states for output `slot`; -1 if known only during a run.
 [[nodiscard]] Shape stated_shape(const TfliteOperator& source, std::size_t slot = 0);
 
-/// What LiteRT applies: nothing for TANH and SIGN_BIT. Nothing is returned for values it has no
-/// name for.
+/// The activation that LiteRT applies: FusedActivation::None for TANH and SIGN_BIT, which it
+/// ignores; nullopt for values that the schema does not name.
 [[nodiscard]] std::optional<FusedActivation> find_activation(tfl::Activation activation);
-/// Whether LiteRT's kernels read the activation and apply nothing; some operators refuse it.
+/// Whether LiteRT's kernels ignore the activation; some operators refuse it instead.
 [[nodiscard]] bool is_passed_over(tfl::Activation activation);
 [[nodiscard]] std::string activation_reason(tfl::Activation activation);
 [[nodiscard]] SpatialPadding padding_of(tfl::Padding padding);
 
 [[nodiscard]] Lowered lowered(Op op, std::vector<TensorId> inputs);
-/// A value between the steps of an operator. returns: its id once the reader has taken it over.
+/// Adds a value between the steps of an operator. returns: the id it will have in the graph.
 TensorId make_value(const TfliteOperator& source, LoweredOperator& result, Tensor value);
-/// As above, of the type of input `like`.
+/// The same, with the type of input `like`.
 TensorId make_value(const TfliteOperator& source, LoweredOperator& result, const char* suffix,
                     std::size_t like);
 [[nodiscard]] Lowered unsupported(const TfliteOperator& source, std::string why);

@@ -1,8 +1,8 @@
 #pragma once
 
-// The lowerings of operators, grouped by what they do; lower_operator chooses among them. Each
-// reads the operator's options (tflite_schema.fbs) and constant inputs. errors: Malformed when
-// options or inputs that the operator needs are missing or out of range.
+// The lowerings of operators, grouped by function; lower_operator chooses among them. Each reads
+// the operator's options (tflite_schema.fbs) and constant inputs. errors: Malformed when options or
+// inputs that the operator needs are missing or out of range.
 
 #include "formats/tflite/tflite_lowering.h"
 
@@ -16,8 +16,8 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_fully_connected(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_batch_matmul(const TfliteOperator& source);
 
-// Operators that compute each element by itself, by their code (tflite_codes.h); what no file here
-// knows is Unsupported (tflite_operators_elementwise.cc).
+// Elementwise operators, chosen by code (tflite_codes.h); an operator that no lowering knows
+// becomes Unsupported (tflite_operators_elementwise.cc).
 [[nodiscard]] Lowered lower_elementwise(const TfliteOperator& source);
 
 // Operators over the image plane (tflite_operators_spatial.cc).
@@ -45,7 +45,7 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_range(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_shape_of(const TfliteOperator& source);
 
-// Operators that choose elements by values of the run (tflite_operators_selection.cc).
+// Operators that choose elements by values computed during the run (tflite_operators_selection.cc).
 [[nodiscard]] Lowered lower_gather(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_gather_nd(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_select(const TfliteOperator& source);

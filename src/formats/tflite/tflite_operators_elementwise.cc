@@ -10,8 +10,8 @@ namespace {
 
 using Code = tfl::BuiltinOperator;
 
-/// MAXIMUM and MINIMUM have no activation; a missing table means none for the others too, as the
-/// runtime reads it.
+/// The fused activation. MAXIMUM and MINIMUM have none, and a missing options table means none, as
+/// in the runtime.
 tfl::Activation binary_activation(const TfliteOperator& source) {
   if (const auto* add = source.table.builtin_options_as_AddOptions()) return add->activation();
   if (const auto* sub = source.table.builtin_options_as_SubOptions()) return sub->activation();
@@ -20,12 +20,12 @@ tfl::Activation binary_activation(const TfliteOperator& source) {
   return tfl::Activation::NONE;
 }
 
-/// Whole numbers are divided with what is left cut off.
+/// Lowers integer division, which truncates the quotient.
 Lowered divide_whole(const TfliteOperator& source, const Binary& op) {
   LoweredOperator result;
   result.op = op;
   result.inputs = source.inputs;
-  Tensor quotient;  // a float until its fraction is cut off
+  Tensor quotient;  // a float until it is truncated
   quotient.name = fmt::format("{}/quotient", source.graph.tensor(source.outputs[0]).name);
   result.outputs = {make_value(source, result, std::move(quotient))};
   result.after = {{Unary{UnaryKind::Truncate, 0.0F, 0.0F}, result.outputs, source.outputs}};
@@ -42,7 +42,7 @@ Lowered lower_binary(const TfliteOperator& source, BinaryKind kind) {
   if (kind == BinaryKind::Divide && dtype == DType::Int64)
     return unsupported(source, "it divides int64, LiteRT divides int32 alone");
   if (is_whole(dtype) && *activation != FusedActivation::None) {
-    // The clamp would hide a result that LiteRT lets overflow.
+    // Refused, because the clamp would hide a result that overflows in LiteRT.
     return unsupported(source, fmt::format("its fused activation clamps {}", name_of(dtype)));
   }
   const Binary op = {kind, *activation};
@@ -50,7 +50,7 @@ Lowered lower_binary(const TfliteOperator& source, BinaryKind kind) {
   return lowered(op, source.inputs);
 }
 
-/// Two tensors or more: the runtime takes no fewer.
+/// Lowers a sum of two tensors or more; the runtime does not accept fewer.
 Lowered lower_add_n(const TfliteOperator& source) {
   const std::size_t count = std::max<std::size_t>(source.inputs.size(), 2);
   VP_RETURN_IF_ERROR(check_operand_counts(source, count, 1));
@@ -90,8 +90,8 @@ Lowered lower_not(const TfliteOperator& source) {
   return lowered(Unary{UnaryKind::LogicalNot, 0.0F, 0.0F}, source.inputs);
 }
 
-/// By the types of its tensors, as the runtime does; those in the options are not read. Whole
-/// numbers and truth values travel as floats, so most casts are copies.
+/// Uses the types of the tensors, as the runtime does, and ignores those in the options. A run
+/// holds whole numbers and truth values as floats, so most casts are copies.
 Lowered lower_cast(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
   const DType from = find_input(source, 0)->dtype;
@@ -101,7 +101,7 @@ Lowered lower_cast(const TfliteOperator& source) {
   if (from == DType::Float32 && is_whole(to))
     return lowered(Unary{UnaryKind::Truncate, 0.0F, 0.0F}, source.inputs);
   if (to != DType::Bool || from == DType::Bool) return lowered(Identity{}, source.inputs);
-  // What is not zero is true: that is not false.
+  // Every value other than zero becomes true, which is what LogicalNot applied twice gives.
   LoweredOperator result;
   const Unary negation = {UnaryKind::LogicalNot, 0.0F, 0.0F};
   result.op = negation;

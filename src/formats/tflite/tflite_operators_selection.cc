@@ -9,10 +9,11 @@ namespace {
 
 using Code = tfl::BuiltinOperator;
 
-/// Boxes that a suppression may ask for: more than any detector has priors.
+/// The most boxes that a suppression may request: more than any detector has priors.
 constexpr std::int64_t kMostBoxes = std::int64_t{1} << 24;
 
-/// A vector beside operands of more axes chooses whole rows of them.
+/// Whether the condition is a vector and the operands have more axes; each element then chooses a
+/// whole row.
 bool chooses_rows(const TfliteOperator& source) {
   return source.code == Code::SELECT && find_input(source, 0)->shape.size() == 1 &&
          find_input(source, 1)->shape.size() > 1;
@@ -68,7 +69,7 @@ Lowered lower_top_k(const TfliteOperator& source) {
 }
 
 /// inputs: boxes, scores, most results, overlap, score; V5: softness. outputs: indices, V5: scores,
-/// count. Both always fill up to the most.
+/// count. Both versions always pad their results to the most.
 Lowered lower_suppression(const TfliteOperator& source) {
   const bool gives_scores = source.code == Code::NON_MAX_SUPPRESSION_V5;
   VP_RETURN_IF_ERROR(check_operand_counts(source, gives_scores ? 6 : 5, gives_scores ? 3 : 2));

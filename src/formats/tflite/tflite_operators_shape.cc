@@ -15,16 +15,17 @@ bool has_bit(std::int32_t mask, std::size_t bit) {
   return bit < 32 && (static_cast<std::uint32_t>(mask) >> bit & 1U) != 0;
 }
 
-/// The most values of a RANGE: more than the grid of boxes of any detector, 16 MiB.
+/// The most values of a RANGE: 16 MiB, more than the grid of boxes of any detector.
 constexpr double kMostCounted = 4194304.0;
 
-/// The one number of a constant of any type.
+/// The value of a one-element constant of any type.
 std::optional<double> find_number(const TfliteOperator& source, std::size_t slot) {
   if (const auto whole = find_integer(find_input(source, slot))) return static_cast<double>(*whole);
   return find_float(source, slot);
 }
 
-/// Computed sizes from the first element on: all that is left open is how many rows there are.
+/// Lowers a slice with computed sizes that begins at the first element, so that only the number of
+/// rows is open.
 Lowered lower_computed_slice(const TfliteOperator& source) {
   const auto begin = find_integers(find_input(source, 1));
   const Tensor& size = *find_input(source, 2);
@@ -51,7 +52,8 @@ bool follows_from_sizes(const Graph& graph, TensorId id, int depth = 0) {
   });
 }
 
-/// The target that RESHAPE computes, as far as the file states the result's sizes.
+/// Lowers a RESHAPE with a computed target. If the file states all but one of the result's sizes,
+/// they replace the target.
 Lowered lower_computed_reshape(const TfliteOperator& source) {
   const Shape target = stated_shape(source);
   const Shape length = {static_cast<std::int64_t>(target.size())};
@@ -76,7 +78,7 @@ Lowered lower_concatenation(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, std::max<std::size_t>(source.inputs.size(), 1)));
   const auto* options = source.table.builtin_options_as_ConcatenationOptions();
   if (options == nullptr) return missing_options(source);
-  // LiteRT's builtin kernel refuses any activation here, its default one passes over it.
+  // LiteRT's builtin kernel refuses any activation here; its default kernel ignores it.
   if (options->activation() != tfl::Activation::NONE)
     return unsupported(source, activation_reason(options->activation()));
   VP_ASSIGN_OR_RETURN(const int axis,
@@ -84,7 +86,8 @@ Lowered lower_concatenation(const TfliteOperator& source) {
   return lowered(Concat{axis, FusedActivation::None}, source.inputs);
 }
 
-/// The shape comes from the second input, else from the options, else it is the result's own.
+/// Takes the target shape from the second input, else from the options, else from the result's
+/// tensor.
 Lowered lower_reshape(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, 1));
   Reshape reshape;
@@ -96,7 +99,7 @@ Lowered lower_reshape(const TfliteOperator& source) {
     reshape.target = *sizes;
   } else if (options != nullptr && options->new_shape() != nullptr) {
     for (const std::int32_t size : *options->new_shape()) reshape.target.push_back(size);
-    // Early converters wrote a scalar's shape as the one number 0.
+    // Early converters wrote a scalar's shape as the single number 0.
     if (reshape.target == Shape{0}) reshape.target.clear();
   } else if (wanted != nullptr && element_count(wanted->shape).value_or(1) != 0) {
     return lower_computed_reshape(source);
@@ -197,8 +200,9 @@ Lowered lower_strided_slice(const TfliteOperator& source) {
                 "{}: STRIDED_SLICE has {} begins, {} ends and {} strides, its input has {} axes",
                 source.path, begin->size(), end->size(), stride->size(), shape.size());
   }
-  // Negative positions count from the end and what is outside is cut off, in Slice as here: the
-  // sizes that the file states need not be those of a run.
+  // Positions are passed on unchanged: Slice, too, counts negative ones from the end and clamps
+  // those outside. They cannot be resolved here, because a run may have other sizes than the file
+  // states.
   constexpr std::int64_t kOpenEnd = std::numeric_limits<std::int64_t>::max();
   Slice slice;
   for (std::size_t axis = 0; axis < shape.size(); ++axis) {
@@ -256,14 +260,14 @@ Lowered lower_reduce(const TfliteOperator& source) {
     return fail(ErrorKind::Malformed, "{}: {} has no axis, expected one", source.path,
                 tfl::EnumNameBuiltinOperator(source.code));
   }
-  // Nothing is reduced over no axis; Reduce takes that for all axes.
+  // An empty list of axes reduces nothing here, but Reduce would take it as all axes.
   if (reduce.axes.empty()) return lowered(Identity{}, {source.inputs[0]});
   const auto* options = source.table.builtin_options_as_ReducerOptions();
   reduce.keep_dims = options != nullptr && options->keep_dims();
   return lowered(reduce, {source.inputs[0]});
 }
 
-/// An axis of size 1 in each operand, along which they are joined.
+/// Inserts an axis of size 1 into each operand and concatenates along it.
 Lowered lower_pack(const TfliteOperator& source) {
   const auto* options = source.table.builtin_options_as_PackOptions();
   if (options == nullptr) return missing_options(source);
@@ -288,7 +292,7 @@ Lowered lower_pack(const TfliteOperator& source) {
   return result;
 }
 
-/// Parts of one element each, and each without that axis.
+/// Splits into parts of one element along the axis, and drops the axis from each.
 Lowered lower_unpack(const TfliteOperator& source) {
   const auto* options = source.table.builtin_options_as_UnpackOptions();
   if (options == nullptr) return missing_options(source);
@@ -321,7 +325,7 @@ Lowered lower_tile(const TfliteOperator& source) {
   return lowered(Tile{*multiples}, {source.inputs[0]});
 }
 
-/// One value of as many axes as the result has, repeated along each.
+/// Gives one value as many axes as the result has, and repeats it along each.
 Lowered lower_fill(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
   VP_RETURN_IF_ERROR(check_index_type(source, 0));
@@ -337,7 +341,7 @@ Lowered lower_fill(const TfliteOperator& source) {
   return result;
 }
 
-/// A copy of values that are known already.
+/// Lowers to a copy of values that are computed here.
 Lowered lower_range(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_operand_counts(source, 3, 1));
   VP_RETURN_IF_ERROR(check_same_type(source, 0, 1));
@@ -347,7 +351,7 @@ Lowered lower_range(const TfliteOperator& source) {
   const auto step = find_number(source, 2);
   if (!start || !limit || !step) return unsupported(source, "its bounds are computed");
   const double count = *step == 0.0 ? -1.0 : std::ceil((*limit - *start) / *step);
-  // The negated form takes NaN too.
+  // The negated comparison also rejects NaN.
   if (*step == 0.0 || !(count >= 0.0)) {
     return fail(ErrorKind::Malformed, "{}: RANGE counts from {} to {} in steps of {}", source.path,
                 *start, *limit, *step);

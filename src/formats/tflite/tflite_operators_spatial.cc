@@ -14,7 +14,8 @@ PoolKind pool_kind(Code code) {
   return code == Code::L2_POOL_2D ? PoolKind::L2 : PoolKind::Max;
 }
 
-/// Height and width that a RESIZE has, computed ones as the file states the result's.
+/// Height and width of a RESIZE; if they are computed, the sizes that the file states for the
+/// result.
 std::optional<std::array<std::int64_t, 2>> find_plane(const TfliteOperator& source) {
   const Tensor* wanted = find_input(source, 1);
   if (const auto size = find_integers(wanted)) {
@@ -126,7 +127,7 @@ Lowered lower_space_depth(const TfliteOperator& source) {
   return lowered(space, {source.inputs[0]});
 }
 
-/// As many blocks as there are axes between the batch and the channels, as the runtime has it.
+/// There must be one block per axis between the batch and the channels, as in the runtime.
 Lowered lower_space_batch(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_operand_counts(source, 3, 1));
   const auto block = find_integers(find_input(source, 1));

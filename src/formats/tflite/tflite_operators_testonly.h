@@ -1,6 +1,6 @@
 #pragma once
 
-// A TFLite file of one operator, made in memory.
+// Makes a TFLite file of one operator in memory.
 
 #include <bit>
 #include <cstdint>
@@ -12,23 +12,23 @@
 
 namespace visionpress {
 
-/// One tensor of the file; the first one is the model's input. Values make it a constant.
+/// One tensor of the file; the first is the model's input. A tensor with values is a constant.
 struct FileValue {
   tfl::TensorType type = tfl::TensorType::FLOAT32;
   std::vector<std::int32_t> shape = {};
   std::vector<double> values = {};
   std::vector<std::int32_t> signature = {};
-  bool has_shape = true;  ///< false: the file says nothing of its axes
+  bool has_shape = true;  ///< false: the file does not state its axes
 };
 
-/// inputs and outputs count in `tensors`; the outputs are those of the model.
+/// inputs and outputs are indices into `tensors`; the outputs are the model's outputs.
 struct OneOperator {
   tfl::BuiltinOperator code = tfl::BuiltinOperator::CUSTOM;
   std::vector<FileValue> tensors = {};
   std::vector<std::int32_t> inputs = {};
   std::vector<std::int32_t> outputs = {};
   tfl::BuiltinOptions options = tfl::BuiltinOptions::NONE;
-  /// Makes the options' table. Null: there is none.
+  /// Makes the table of options; null: the operator has none.
   flatbuffers::Offset<void> (*make_options)(flatbuffers::FlatBufferBuilder&) = nullptr;
 };
 

@@ -6,7 +6,7 @@
 namespace visionpress::tflite {
 namespace {
 
-/// x, kernel and the bias, which may be absent.
+/// The inputs x, kernel and, if present, bias.
 std::vector<TensorId> kernel_inputs(const TfliteOperator& source, std::size_t x, std::size_t kernel,
                                     std::size_t bias) {
   std::vector<TensorId> inputs = {source.inputs[x], source.inputs[kernel]};
@@ -14,7 +14,8 @@ std::vector<TensorId> kernel_inputs(const TfliteOperator& source, std::size_t x,
   return inputs;
 }
 
-/// The kernel is stored in 8 bits or fewer and read as such: the runtime quantizes the activations.
+/// Whether the kernel is stored in 8 bits or fewer and read in that form, so that the runtime
+/// quantizes the activations.
 bool is_hybrid(const TfliteOperator& source, std::size_t kernel) {
   const Tensor* tensor = find_input(source, kernel);
   return tensor->weight && tensor->dtype != DType::Float32 && tensor->dtype != DType::Float16 &&
@@ -54,8 +55,7 @@ Lowered lower_plane_convolution(const TfliteOperator& source, const Options* opt
   VP_RETURN_IF_ERROR(
       check_positive(source, "dilation", std::min(options->dilation_h(), options->dilation_w())));
   const auto activation = find_activation(options->activation());
-  // XNNPACK leaves a layer with such an activation to the builtin kernel, whose rounding is
-  // another.
+  // XNNPACK leaves a layer with such an activation to the builtin kernel, which rounds differently.
   const bool moves_kernel = is_hybrid(source, 1) && is_passed_over(options->activation());
   if (!activation || moves_kernel)
     return unsupported(source, activation_reason(options->activation()));
@@ -116,7 +116,7 @@ Lowered lower_transpose_conv(const TfliteOperator& source) {
 
 namespace {
 
-/// The product with a kernel that is computed, then the bias and the activation.
+/// Lowers a product with a computed kernel, followed by the bias and the activation.
 Lowered lower_computed_kernel(const TfliteOperator& source, const FullyConnected& op) {
   const std::int64_t inner = find_input(source, 1)->shape[1];
   if (inner < 1) return unsupported(source, "its kernel is computed");

@@ -20,14 +20,15 @@ namespace {
 using Code = tfl::BuiltinOperator;
 
 constexpr std::uint32_t kSchemaVersion = 3;
-constexpr std::size_t kAlignment = 16;  ///< of buffers in the format, so of the file in memory
+/// Of buffers in the format, and so also of the file in memory.
+constexpr std::size_t kAlignment = 16;
 
-/// How the elements of a tensor lie in its bytes.
+/// The encoding of a tensor's elements.
 struct ElementType {
   DType dtype = DType::Other;
-  int bits = 0;  ///< 0: not of a fixed size
+  int bits = 0;  ///< 0: no fixed size
   bool is_signed = false;
-  bool is_code = false;  ///< an integer that scales turn into a value
+  bool is_code = false;  ///< an integer that a scale turns into a value
 };
 
 ElementType element_type(tfl::TensorType type) {
@@ -63,8 +64,8 @@ ElementType element_type(tfl::TensorType type) {
   }
 }
 
-/// Whether an operator may look at an operand before the run, where what a DEQUANTIZE gives is not
-/// there yet: kernels that we do not know, and DENSIFY, which unpacks a constant.
+/// Whether an operator may read an operand before the run, when the result of a DEQUANTIZE does not
+/// exist yet. This holds for unknown kernels and for DENSIFY, which unpacks a constant.
 bool needs_constant(Code code) {
   switch (code) {
     case Code::CUSTOM:
@@ -77,7 +78,7 @@ bool needs_constant(Code code) {
   }
 }
 
-/// Puts together a TfliteModel from a verified flatbuffer.
+/// Builds a TfliteModel from a verified flatbuffer.
 class TfliteReader {
  public:
   TfliteReader(Bytes file, const tfl::Model& root, const ReadOptions& options,
@@ -128,15 +129,16 @@ class TfliteReader {
   std::unique_ptr<TfliteModel> model_;
   Graph& graph_;
   const tfl::SubGraph* subgraph_ = nullptr;
-  std::set<TensorId> without_rank_ = {};  ///< tensors whose number of axes the file does not say
-  bool states_ranks_ = false;  ///< a tensor says has_rank, so those that do not have none
+  std::set<TensorId> without_rank_ = {};  ///< tensors whose rank the file does not state
+  /// Some tensor sets has_rank, so tensors that do not set it have no rank.
+  bool states_ranks_ = false;
   std::set<std::string> names_ = {};
-  /// The layer that works on integers and reads each weight; empty where none does.
+  /// By weight: a layer that reads it and works on integers; empty if there is none.
   std::vector<std::string> integer_users_ = {};
-  /// The operator that takes each weight as a constant alone; empty where none does.
+  /// By weight: an operator that needs it as a constant; empty if there is none.
   std::vector<std::string> custom_users_ = {};
   std::vector<std::size_t> shared_buffers_ = {};  ///< readers other than weights, by buffer
-  std::vector<bool> claimed_ = {};                ///< weights whose role came from a first consumer
+  std::vector<bool> claimed_ = {};  ///< by weight: whether its first consumer has set its role
 };
 
 std::string TfliteReader::tensor_path(std::size_t index) const {
@@ -171,7 +173,7 @@ Result<Bytes> TfliteReader::view_buffer(const tfl::Tensor& tensor, const std::st
   return view_payload(file_, at_index(*root_.buffers(), tensor.buffer()));
 }
 
-/// Some files keep their data outside of the flatbuffer, at an offset from the start of the file.
+/// Checks the buffers that lie outside of the flatbuffer, at an offset from the start of the file.
 Result<void> TfliteReader::check_buffers() const {
   for (std::size_t i = 0; i < size_of(root_.buffers()); ++i) {
     const auto& buffer = at_index(*root_.buffers(), i);
@@ -198,8 +200,8 @@ Result<void> TfliteReader::check_buffers() const {
   return {};
 }
 
-/// A scalar has the rank 0; a tensor without a shape has none that the file tells. Files of early
-/// converters state no rank of any tensor, and their scalars have an empty shape.
+/// A scalar has rank 0; the rank of a tensor without a shape is unknown. Files of early converters
+/// state no ranks, and their scalars have an empty shape.
 void TfliteReader::note_rank(const tfl::Tensor& stored, std::size_t index) {
   if (size_of(stored.shape()) > 0 || stored.has_rank() || graph_.tensors[index].is_constant())
     return;
@@ -208,8 +210,8 @@ void TfliteReader::note_rank(const tfl::Tensor& stored, std::size_t index) {
   graph_.tensors[index].has_rank = false;
 }
 
-/// An image's height or width whose signature is -1 is open: --input-size gives it. A size of 1
-/// beside it is a placeholder, any other size the one that the file proposes.
+/// An image's height or width whose signature is -1 is open: --input-size gives it. If the shape
+/// then holds 1, that is a placeholder; any other size is the file's proposal.
 void TfliteReader::open_input_size(TensorId id) {
   Tensor& tensor = graph_.tensors[static_cast<std::size_t>(id)];
   const auto* signature =
@@ -234,7 +236,7 @@ Result<void> TfliteReader::read_quantization(const tfl::Tensor& tensor, const st
     quantization.scales.assign(stored->scale()->begin(), stored->scale()->end());
   }
   if (size_of(stored->zero_point()) > 0) {
-    // The verifier does not ask for their alignment, so they are copied as bytes.
+    // The verifier does not check their alignment, so they are copied as bytes.
     quantization.zero_points.resize(stored->zero_point()->size());
     std::memcpy(quantization.zero_points.data(), stored->zero_point()->Data(),
                 quantization.zero_points.size() * sizeof(std::int64_t));
@@ -364,7 +366,8 @@ Result<std::vector<TensorId>> TfliteReader::check_ids(const flatbuffers::Vector<
   for (std::size_t i = 0; i < size_of(ids); ++i) {
     const std::int32_t id = ids->Get(static_cast<flatbuffers::uoffset_t>(i));
     const bool absent = optional && id == -1;
-    const std::size_t count = size_of(subgraph_->tensors());  // the graph has some of its own
+    const std::size_t count = size_of(
+        subgraph_->tensors());  // not the graph's count, because the graph has additional tensors
     if (!absent && (id < 0 || static_cast<std::size_t>(id) >= count)) {
       return fail(ErrorKind::Malformed, "{}[{}]: tensor {} of {}", path, i, id, count);
     }
@@ -374,7 +377,7 @@ Result<std::vector<TensorId>> TfliteReader::check_ids(const flatbuffers::Vector<
 }
 
 /// Early converters (TensorFlow 1.12) stored hybrid kernels as signed bytes and called them UINT8;
-/// the runtime reads every kernel beside a float input as signed.
+/// the runtime reads every kernel of a layer with float input as signed.
 void TfliteReader::mark_signed_bytes(const TfliteOperator& source) {
   if (source.code != Code::CONV_2D && source.code != Code::DEPTHWISE_CONV_2D &&
       source.code != Code::FULLY_CONNECTED) {
@@ -392,7 +395,7 @@ void TfliteReader::mark_signed_bytes(const TfliteOperator& source) {
   }
 }
 
-/// Returns true when the operator only decodes a constant and so is no node of the graph.
+/// returns: true if the operator only decodes a constant and so does not become a node.
 Result<bool> TfliteReader::read_dequantize(std::size_t index, const TfliteOperator& source) {
   if (source.code != Code::DEQUANTIZE || source.inputs.size() != 1 || source.outputs.size() != 1 ||
       source.inputs[0] == kNoTensor) {
@@ -456,7 +459,8 @@ void TfliteReader::note_uses(std::size_t index, const TfliteOperator& source, co
   }
 }
 
-/// Variables and empty tensors are written by no operator: to the graph they are absent.
+/// Removes variables and empty tensors from the inputs: no operator writes them, so to the graph
+/// they are absent.
 void TfliteReader::drop_unwritten(std::vector<TensorId>& ids) const {
   for (TensorId& id : ids) {
     if (id == kNoTensor || graph_.tensor(id).is_constant()) continue;
@@ -492,7 +496,7 @@ Result<void> TfliteReader::read_operator(std::size_t index) {
   return {};
 }
 
-/// The operator's own node, between those that it needs besides.
+/// Adds the operator's node, and the additional nodes before and after it.
 void TfliteReader::add_nodes(std::size_t index, const TfliteOperator& source,
                              LoweredOperator lowered) {
   Node node;
@@ -512,7 +516,7 @@ void TfliteReader::add_nodes(std::size_t index, const TfliteOperator& source,
   for (LoweredStep& step : lowered.after) add_step(whole, std::move(step));
 }
 
-/// A part of the operator that `whole` is the node of, under its name.
+/// Adds one additional node of the operator whose main node is `whole`, under the same name.
 void TfliteReader::add_step(const Node& whole, LoweredStep step) {
   Node node;
   node.name = whole.name;
@@ -535,8 +539,9 @@ Result<void> TfliteReader::read_operators() {
   return {};
 }
 
-/// Buffers that something else than weights of this graph reads: tensors of other types, other
-/// subgraphs, metadata. New bytes for such a weight would only come on top of the old.
+/// Finds buffers that are read by more than the weights of this graph: by tensors of other types,
+/// other subgraphs, metadata. Replacing such a weight would only enlarge the file, because the old
+/// bytes must stay.
 void TfliteReader::find_shared_buffers() {
   std::vector<std::size_t> readers(size_of(root_.buffers()), 0);
   const auto count = [&readers](std::size_t buffer) {
@@ -559,7 +564,8 @@ bool TfliteReader::is_shared_with_others(std::size_t tensor) const {
 
 void TfliteReader::note_fixed_weights() {
   find_shared_buffers();
-  // XNNPACK, LiteRT's default, takes an 8-bit kernel as such only beside a constant float bias.
+  // XNNPACK, LiteRT's default, accepts an undecoded 8-bit kernel only if the bias is a float
+  // constant.
   for (const Node& node : graph_.nodes) {
     if (!is_dynamic_range(node.op) || node.inputs.size() < 3 ||
         !graph_.tensor(node.inputs[2]).weight)
@@ -608,7 +614,7 @@ Result<std::unique_ptr<SourceModel>> TfliteReader::read() {
 }  // namespace
 
 Bytes view_payload(Bytes file, const tfl::Buffer& buffer) {
-  // 0 and 1 mean that its data lies in the flatbuffer.
+  // Offsets 0 and 1 mean that the data lies in the flatbuffer.
   if (buffer.offset() > 1) return file.subspan(buffer.offset(), buffer.size());
   return view_vector(buffer.data());
 }
@@ -640,14 +646,15 @@ Result<std::unique_ptr<SourceModel>> read_tflite(Bytes file, const ReadOptions& 
     return fail(ErrorKind::Malformed,
                 "not a TFLite file: bytes 4 to 7 are not the identifier \"TFL3\"");
   }
-  void* start = const_cast<std::byte*>(file.data());  // std::align wants it; nothing is written
+  void* start = const_cast<std::byte*>(
+      file.data());  // std::align needs a non-const pointer; nothing is written
   std::size_t room = file.size();
   if (std::align(kAlignment, 1, start, room) != file.data()) {
     return fail(ErrorKind::InvalidArgument, "the bytes of the file are not aligned to {}",
                 kAlignment);
   }
-  // Offsets inside a flatbuffer have 31 bits; what lies behind (an archive, data of models above
-  // 2 GB) is reached by offsets of its own and checked there.
+  // Offsets inside a flatbuffer have 31 bits. Data after it (an archive, weights of models above 2
+  // GB) is reached by other offsets, which are checked where they are read.
   const std::size_t inside = std::min(file.size(), std::size_t{FLATBUFFERS_MAX_BUFFER_SIZE} - 1);
   const auto* bytes = view_as<const std::uint8_t>(file.data());
   flatbuffers::Verifier verifier(bytes, inside);

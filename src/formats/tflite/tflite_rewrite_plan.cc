@@ -20,7 +20,7 @@ class RewritePlanner {
         subgraph_(at_index(*model.root.subgraphs(), 0)) {}
 
   Result<RewritePlan> plan(std::span<const WeightEdit> edits);
-  /// Whether TensorFlow 1.12 runs these codes where the weight is read.
+  /// Whether TensorFlow 1.12 can run these codes in the operators that read the weight.
   bool is_legacy_kernel(std::size_t index, const Form& form);
 
  private:
@@ -59,7 +59,8 @@ class RewritePlanner {
   const tfl::Model& root_;
   const RewriteOptions& options_;
   const tfl::SubGraph& subgraph_;
-  std::map<std::size_t, const EncodedWeight*> wishes_ = {};  ///< edits by weight, ours included
+  /// Edits by weight, including those that the plan adds.
+  std::map<std::size_t, const EncodedWeight*> wishes_ = {};
   RewritePlan plan_ = {};
 };
 
@@ -149,7 +150,7 @@ std::vector<TfliteUse> RewritePlanner::all_uses(const TflitePlace& place) const 
   return uses;
 }
 
-/// Whether the runtime has a kernel for float activations and this 8-bit kernel at this place.
+/// Whether the runtime can run the operator of `use` on float activations with this 8-bit kernel.
 bool RewritePlanner::is_hybrid_use(const TfliteUse& use, const WeightCode& code) const {
   const Code reader = code_of(use.operator_index);
   if (reader != Code::CONV_2D && reader != Code::DEPTHWISE_CONV_2D &&
@@ -169,8 +170,8 @@ bool RewritePlanner::is_hybrid_use(const TfliteUse& use, const WeightCode& code)
   return code.scales.size() == 1 || code.axis == (reader == Code::DEPTHWISE_CONV_2D ? 3 : 0);
 }
 
-/// Whether the bias beside a kernel will be a float32 constant. A half bias that nobody asked to
-/// replace is added to `halves`: it can become one.
+/// Whether the bias of the kernel's layer will be a float32 constant. A float16 bias without an
+/// edit is added to `halves`, because it can become one.
 bool RewritePlanner::is_bias_float(const TfliteUse& use, std::set<std::size_t>& halves) const {
   const auto& inputs = *source_operator(use.operator_index).inputs();
   if (inputs.size() < 3 || inputs.Get(2) < 0) return true;
@@ -191,8 +192,9 @@ bool RewritePlanner::is_bias_float(const TfliteUse& use, std::set<std::size_t>& 
   return true;
 }
 
-/// XNNPACK, LiteRT's default, refuses a file in which an 8-bit kernel read as such has a bias that
-/// comes out of a DEQUANTIZE (LiteRT 2.3). Half biases become float32, which loses nothing.
+/// XNNPACK, LiteRT's default, refuses a file in which the layer of an undecoded 8-bit kernel has a
+/// bias from a DEQUANTIZE (LiteRT 2.3). Float16 biases therefore become float32, which loses
+/// nothing.
 bool RewritePlanner::keep_bias_float(const PlannedEdit& edit) {
   std::set<std::size_t> halves;
   for (const TfliteUse& use : all_uses(*edit.place)) {
@@ -285,7 +287,8 @@ Result<void> RewritePlanner::check_legacy(const PlannedEdit& edit) const {
       edit.weight->name);
 }
 
-/// A convolution whose kernel sees only a part of the input's channels.
+/// Whether a convolution is grouped, that is, whether its kernel reads only a part of the input's
+/// channels.
 bool RewritePlanner::is_grouped(const TfliteUse& use, const Shape& kernel) const {
   if (code_of(use.operator_index) != Code::CONV_2D || kernel.size() != 4) return false;
   const auto x = static_cast<std::size_t>(source_operator(use.operator_index).inputs()->Get(0));
@@ -293,7 +296,7 @@ bool RewritePlanner::is_grouped(const TfliteUse& use, const Shape& kernel) const
   return input.size() == 4 && input[3] != kernel[3];
 }
 
-/// The kernels of depthwise and grouped convolutions want a scale a channel, equal ones if need be.
+/// Depthwise and grouped convolutions need one scale per channel, so a single scale is repeated.
 void RewritePlanner::spread_scale(PlannedEdit& edit) const {
   if (edit.scales.size() != 1) return;
   for (const TfliteUse& use : all_uses(*edit.place)) {
@@ -307,8 +310,7 @@ void RewritePlanner::spread_scale(PlannedEdit& edit) const {
   }
 }
 
-/// How often a buffer's table is listed: one may stand for several buffers (converters write all
-/// empty ones so).
+/// How many buffers share a buffer's table (converters write all empty buffers as one table).
 std::size_t RewritePlanner::count_listed(std::size_t buffer) const {
   const auto& table = at_index(*root_.buffers(), buffer);
   std::size_t listed = 0;
@@ -318,8 +320,8 @@ std::size_t RewritePlanner::count_listed(std::size_t buffer) const {
   return listed;
 }
 
-/// A buffer that others read too stays as it is for them; the last of its readers takes it over.
-/// Tensors that shared a buffer and still hold the same bytes share the new one.
+/// A buffer with other readers stays unchanged for them; the last of its readers to be edited takes
+/// it over. Tensors that shared a buffer and still hold the same bytes share the new one.
 void RewritePlanner::plan_buffer(PlannedEdit& edit) {
   const std::size_t buffer = source_tensor(edit.place->tensor_index).buffer();
   const std::size_t listed = count_listed(buffer);
@@ -376,7 +378,7 @@ void RewritePlanner::read_from(const TfliteUse& use, std::size_t tensor) {
   found->second[use.slot] = static_cast<std::int32_t>(tensor);
 }
 
-/// Versions: LiteRT's operator versions of hybrid kernels.
+/// LiteRT's operator versions for hybrid kernels.
 int hybrid_version(Code code, bool by_channel, bool grouped) {
   switch (code) {
     case Code::DEPTHWISE_CONV_2D:

@@ -1,7 +1,7 @@
 #pragma once
 
-// What replacing weights of a TFLite file changes in it, decided before a byte is written. Private
-// to this folder.
+// The plan of a rewrite: all changes to a TFLite file when weights are replaced, decided before a
+// byte is written. Private to this folder.
 
 #include <cstddef>
 #include <cstdint>
@@ -17,7 +17,7 @@
 
 namespace visionpress::tflite {
 
-/// Behind a weight's name: the tensor that a DEQUANTIZE of it writes.
+/// Suffix to a weight's name for the tensor that its DEQUANTIZE writes.
 inline constexpr std::string_view kDequantizeSuffix = "_dequantize";
 
 /// One edit: the new payload of a weight's stored tensor.
@@ -25,12 +25,12 @@ struct PlannedEdit {
   const EncodedWeight* value = nullptr;
   const TflitePlace* place = nullptr;
   const Weight* weight = nullptr;
-  bool direct = false;  ///< its operators read the stored tensor; else a DEQUANTIZE stands between
+  bool direct = false;  ///< operators read the stored tensor; false: through a DEQUANTIZE
   std::vector<float> scales = {};
   int axis = 0;
   tfl::TensorType type = tfl::TensorType::INT8;  ///< of Linear codes
-  std::size_t buffer = 0;      ///< that holds the payload; past the source's: a new one
-  bool shares_buffer = false;  ///< an edit before this one has written it
+  std::size_t buffer = 0;  ///< holds the payload; an index past the source's buffers is a new one
+  bool shares_buffer = false;  ///< an earlier edit writes the buffer
 };
 
 /// A DEQUANTIZE to add before operator `before` of the source.
@@ -43,7 +43,7 @@ struct NewDequantize {
 
 struct NewTensor {
   std::string name = {};
-  std::size_t shape_of = 0;  ///< the tensor whose shape it has
+  std::size_t shape_of = 0;  ///< the tensor whose shape the new one gets
 };
 
 struct NewCode {
@@ -51,13 +51,13 @@ struct NewCode {
   int version = 1;
 };
 
-/// Indices are those of subgraph 0 in the source; what is new is numbered on behind it.
+/// Indices are those of subgraph 0 in the source; new items are numbered after them.
 struct RewritePlan {
   std::vector<PlannedEdit> edits = {};
   std::vector<std::unique_ptr<EncodedWeight>> float_biases = {};  ///< made here; edits borrow them
   std::vector<std::size_t> buffer_users = {};  ///< tensors and metadata that still read each buffer
   std::size_t new_buffers = 0;
-  std::set<std::size_t> dropped_buffers = {};  ///< of the source, that nothing reads any more
+  std::set<std::size_t> dropped_buffers = {};  ///< buffers of the source that are no longer read
   std::vector<NewTensor> new_tensors = {};
   std::vector<NewDequantize> new_dequantizes = {};
   std::vector<NewCode> new_codes = {};
@@ -66,15 +66,15 @@ struct RewritePlan {
   std::set<std::size_t> dropped_operators = {};
 };
 
-/// errors: Unsupported where two tensors or operators are one table in the file: an edit of one
-/// would change the other.
+/// Checks that no two tensors or operators share one table in the file, because an edit of one
+/// would change the other. errors: Unsupported if two do.
 [[nodiscard]] Result<void> check_distinct(const TfliteModel& model);
 
-/// Why a rewrite could not store weight `index` in `form`; empty: it can.
+/// The reason why a rewrite cannot store weight `index` in `form`; empty if it can.
 [[nodiscard]] std::string why_not(const TfliteModel& model, const RewriteOptions& options,
                                   std::size_t index, const Form& form);
 
-/// Borrows from the model and from the edits' values.
+/// Plans the edits. The result borrows from the model and from the edits' values.
 /// errors: InvalidArgument for an edit that the format cannot hold, Unsupported for a file that
 /// cannot be carried over.
 [[nodiscard]] Result<RewritePlan> plan_rewrite(const TfliteModel& model,

@@ -7,7 +7,8 @@ namespace {
 
 using Code = tfl::BuiltinOperator;
 
-/// Only versions that we write. source: tensorflow/lite/tools/versioning/runtime_version.cc.
+/// Lists only versions that the writer uses. source:
+/// tensorflow/lite/tools/versioning/runtime_version.cc.
 struct RuntimeNeed {
   Code code;
   int version;
@@ -124,7 +125,8 @@ constexpr RuntimeNeed kRuntimeNeeds[] = {
     {Code::WHERE, 1, "1.14.0"},
 };
 
-/// "2.10.0" is newer than "2.9.1": the numbers count, not the letters.
+/// Splits a version into numbers, because "2.10.0" is newer than "2.9.1" although it sorts before
+/// it as text.
 std::vector<int> version_numbers(std::string_view text) {
   std::vector<int> numbers(1, 0);
   for (const char c : text) {

@@ -1,10 +1,9 @@
-// What a rewrite of a TFLite file keeps and changes.
-// Kept: every table, string, vector and stored default, the indices of tensors, buffers and
-// operator codes, an appended archive and other bytes behind the flatbuffer. Byte positions are not
-// kept. Changed by an edit: the weight's buffer, its tensor's type and quantization; the operators
-// that read it (code, inputs); what the edit adds goes behind what is there (tensors, buffers,
-// codes), but for DEQUANTIZE operators, which stand before the first operator that reads their
-// result.
+// Rewrites a TFLite file. A rewrite keeps every table, string, vector and stored default, the
+// indices of tensors, buffers and operator codes, an appended archive, and other bytes after the
+// flatbuffer. It does not keep byte positions. An edit changes the weight's buffer, its tensor's
+// type and quantization, and the code and inputs of the operators that read it. New tensors,
+// buffers and codes follow the existing ones; new DEQUANTIZE operators stand before the first
+// operator that reads their result.
 
 #include <algorithm>
 #include <cstdint>
@@ -32,11 +31,13 @@ using tflite::RewritePlan;
 
 constexpr std::size_t kBufferAlignment = 16;
 
-/// Room for what an edit adds besides its payload: a tensor, an operator, a quantization table.
+/// Space for the parts that an edit adds in addition to its payload: a tensor, an operator, a
+/// quantization table.
 constexpr std::size_t kEditOverheadBytes = 1024;
 constexpr std::size_t kSpareBytes = 65536;
 
-/// Gives the builder its memory and keeps it afterwards, so that the finished bytes are not copied.
+/// Allocates the builder's memory and keeps it afterwards, so that the finished bytes are not
+/// copied.
 class PieceAllocator final : public flatbuffers::Allocator {
  public:
   std::uint8_t* allocate(std::size_t size) override {
@@ -54,7 +55,7 @@ class PieceAllocator final : public flatbuffers::Allocator {
   std::vector<ByteBuffer> blocks_ = {};
 };
 
-/// A field's id from the slot offset that generated code names it by.
+/// Converts a slot offset, by which generated code names a field, to the field's id.
 constexpr std::size_t field_of(int slot) { return static_cast<std::size_t>((slot - 4) / 2); }
 
 class TfliteWriter {
@@ -91,8 +92,8 @@ class TfliteWriter {
   const RewritePlan& plan_;
 };
 
-/// Enough for the whole new flatbuffer, so that the builder never has to grow: growing would copy,
-/// and hold both copies at once.
+/// An upper bound of the new flatbuffer's size, so that the builder never has to grow: growing
+/// would copy the bytes and hold both copies at once.
 std::size_t TfliteWriter::expected_bytes() const {
   std::size_t payload = 0;
   for (std::size_t i = 0; i < size_of(root_.buffers()); ++i) {
@@ -120,8 +121,8 @@ FlatbufferOffset build_payload(Bytes payload, flatbuffers::FlatBufferBuilder& bu
   return builder.EndVector(payload.size());
 }
 
-/// Buffers and options outside of the flatbuffer are reached by offsets from the start of the file,
-/// which a rewrite moves: they come inside.
+/// Moves buffers and options from outside into the flatbuffer, because the file offsets that refer
+/// to them would change.
 void TfliteWriter::build_outside(FlatbufferCopier& copier,
                                  flatbuffers::FlatBufferBuilder& builder) {
   for (std::size_t i = 0; i < size_of(root_.buffers()); ++i) {
@@ -148,7 +149,7 @@ void TfliteWriter::build_outside(FlatbufferCopier& copier,
   }
 }
 
-/// One past the last byte that a buffer or options outside of the flatbuffer have.
+/// The end of the last buffer or options outside of the flatbuffer.
 std::size_t TfliteWriter::outside_end() const {
   std::size_t end = 0;
   for (std::size_t i = 0; i < size_of(root_.buffers()); ++i) {
@@ -197,8 +198,7 @@ Result<void> TfliteWriter::build_buffers(FlatbufferCopier& copier,
   return {};
 }
 
-/// Raises the runtime that the converter said the file needs, where the new operators need a newer
-/// one.
+/// Raises the minimum runtime that the converter recorded, if new operators need a newer one.
 void TfliteWriter::build_runtime_version(FlatbufferCopier& copier,
                                          flatbuffers::FlatBufferBuilder& builder) {
   std::string_view needed;
@@ -247,7 +247,7 @@ Result<void> TfliteWriter::build_tensors(FlatbufferCopier& copier,
     copier.replace_scalar(&tensor, field_of(tfl::Tensor::VT_BUFFER),
                           static_cast<std::uint32_t>(edit.buffer));
     if (encoding == Encoding::Linear) {
-      // Tensors of one payload have the same scales, and need them once.
+      // Tensors with the same payload have the same scales, so they share one table.
       const auto [made, is_new] = quantizations.try_emplace(edit.buffer, 0);
       if (is_new) made->second = build_quantization(edit, builder);
       copier.replace_offset(&tensor, field_of(tfl::Tensor::VT_QUANTIZATION), made->second);
@@ -327,7 +327,7 @@ Result<void> TfliteWriter::build_codes(FlatbufferCopier& copier,
     codes.emplace_back(offset);
   }
   for (const NewCode& added : plan_.new_codes) {
-    // All of these are below 127, so the byte that old runtimes read holds them too.
+    // All of these codes are below 127, so they also fit into the byte that old runtimes read.
     codes.push_back(tfl::CreateOperatorCode(builder, static_cast<std::int8_t>(added.code), 0,
                                             added.version, added.code));
   }
@@ -345,8 +345,7 @@ Result<void> TfliteWriter::build_edits(FlatbufferCopier& copier,
   return build_codes(copier, builder);
 }
 
-/// What lies behind the flatbuffer: bytes that we do not know, and the archive with its offsets
-/// moved.
+/// Appends the bytes after the flatbuffer: unknown bytes, and the archive with adjusted offsets.
 Result<void> TfliteWriter::append_rest(std::size_t source_end, FilePieces& file) const {
   const std::size_t end = model_.archive ? model_.archive->begin : model_.file.size();
   std::size_t written = file.pieces.front().size();
@@ -400,8 +399,8 @@ Result<FilePieces> TfliteWriter::write() {
 }  // namespace
 
 FormRules TfliteModel::rules(const Form& form) const {
-  // 128 elements save 256 bytes; the DEQUANTIZE that each needs takes 100 to 200 of them by the
-  // length of its name (estimate_overhead), and is run for every image.
+  // 128 elements save 256 bytes. The DEQUANTIZE that each weight needs costs 100 to 200 of them,
+  // depending on the length of its name (estimate_overhead), and runs for every image.
   constexpr std::size_t kLeastHalves = 128;
   return {.least_elements = form.encoding == Encoding::Float16 ? kLeastHalves : 0};
 }
@@ -423,13 +422,13 @@ std::uint64_t TfliteModel::estimate_overhead(std::size_t weight_index, const Wei
                                              const RewriteOptions& options) const {
   constexpr std::size_t kOffset = sizeof(FlatbufferOffset);
   const auto vector_bytes = [](std::size_t count, std::size_t each) {
-    return kOffset + count * each;  // behind its length
+    return kOffset + count * each;  // after its length
   };
-  // A table: where its vtable lies, which it shares, and a slot for each field.
+  // A table has the offset of its vtable, which is shared, and one slot per field.
   const auto table_bytes = [](std::size_t fields) { return kOffset * (1 + fields); };
   std::size_t bytes = 0;
   if (code.encoding == Encoding::Linear) {
-    // min and max left out; the scales themselves are counted as the code's own.
+    // min and max are absent; the scales themselves are counted with the code.
     bytes += kOffset + table_bytes(3) + vector_bytes(0, 0) +
              vector_bytes(code.scales.size(), sizeof(std::int64_t));
   }
@@ -442,7 +441,8 @@ std::uint64_t TfliteModel::estimate_overhead(std::size_t weight_index, const Wei
                              vector_bytes(weight.stored.shape.size(), sizeof(std::int32_t)) +
                              vector_bytes((name + kOffset - 1) / kOffset, kOffset);
   const std::size_t node = table_bytes(3) + 2 * vector_bytes(1, sizeof(std::int32_t));
-  return bytes + tensor + node + 2 * kOffset;  // each is listed once
+  return bytes + tensor + node +
+         2 * kOffset;  // the offset of the tensor and of the operator in their lists
 }
 
 Result<FilePieces> TfliteModel::rewrite(std::span<const WeightEdit> edits,

@@ -32,8 +32,8 @@ struct Tiling {
 // Chooses tiles whose sums fit into the second-level cache, in a number that the threads can share
 // evenly.
 Tiling choose_tiling(const ConvSpec& spec, bool pools, int threads) {
-  constexpr std::int64_t kTileBytes =
-      std::int64_t{400} << 10;  // a share of a 1 MB cache, which holds codes and kernel too
+  // A share of a 1 MB cache, which holds codes and kernel too.
+  constexpr std::int64_t kTileBytes = std::int64_t{400} << 10;
   const std::int64_t row_bytes = spec.out[1] * spec.out_channels * 4;
   const std::int64_t step = pools ? 2 : 1;
   for (std::int64_t tiles = threads; tiles <= spec.out[0] / step; tiles += threads) {

@@ -48,9 +48,10 @@ struct HybridResult {
   std::vector<float> kernel_scales = {};
   std::vector<float> bias = {};
   ActivationBounds bounds = {};
-  std::optional<Unary> after =
-      std::nullopt;         ///< an activation that slope and bounds cannot express
-  bool is_grouped = false;  ///< a convolution in groups: the builtin kernel scales in another order
+  /// An activation that slope and bounds cannot express.
+  std::optional<Unary> after = std::nullopt;
+  /// A convolution in groups, whose sums the builtin kernel scales in another order.
+  bool is_grouped = false;
 
   /// The conversion for output channels from `first_channel` on; borrows from this object.
   [[nodiscard]] Dequantization dequantization(const ActivationCode& code,

@@ -146,8 +146,8 @@ class OrderedConvOperator final : public Operator {
   std::vector<KernelTap> taps_;
   int threads_;
   std::size_t groups_ = 1;
-  std::size_t in_per_group_ =
-      0;  ///< 0: each output channel reads the input channel of the same index
+  /// 0: each output channel reads the input channel of the same index.
+  std::size_t in_per_group_ = 0;
   std::size_t out_per_group_ = 0;
   std::size_t stride_ = 0;         ///< floats per padded line of channels
   std::size_t group_weights_ = 0;  ///< floats per group of weights

@@ -9,8 +9,8 @@
 namespace visionpress {
 namespace {
 
-constexpr std::size_t kBlock =
-    1 << 14;  // values per task: enough to hide the cost of the parallel loop
+// Values per task: enough to hide the cost of the parallel loop.
+constexpr std::size_t kBlock = 1 << 14;
 
 template <typename Function>
 void map_values(const float* x, float* y, std::size_t count, Function function) {
