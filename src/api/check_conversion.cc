@@ -66,10 +66,11 @@ Result<void> check_conversion(const Graph& source, const Graph& written, const S
     return {};
   }
   if (!outcome->not_done_because.empty()) {
-    result.check.not_done_because = outcome->not_done_because;
-    result.warnings.push_back(fmt::format("not checked, since the source cannot be run here: {}",
-                                          outcome->not_done_because));
-    return {};
+    return fail(
+        ErrorKind::Unsupported,
+        "its source cannot be run here, so the two cannot be compared ({}); --no-check writes "
+        "it",
+        outcome->not_done_because);
   }
   if (!outcome->difference.agrees()) {
     return fail(ErrorKind::Internal, "run here beside its source {}; --no-check writes it",

@@ -66,9 +66,7 @@ Result<void> check_output(const OpenedModel& model, const CompressOptions& optio
     return in_file(checked.error(), options.input);
   }
   VP_RETURN_IF_ERROR(check_extension(model, output));
-  VP_RETURN_IF_ERROR(check_not_read(output, {&options.input, 1}));
-  const std::string model_path = model.files.path_of(model.entry);
-  VP_RETURN_IF_ERROR(check_not_read(output, {&model_path, 1}));
+  VP_RETURN_IF_ERROR(check_not_read(output, model.list_read_paths()));
   if (is_archive_wanted(output) && !is_archive(model)) {
     return fail(ErrorKind::Usage,
                 "{}: only the model of a ZIP archive can be written as one, and {} is none", output,

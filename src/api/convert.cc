@@ -58,7 +58,7 @@ class Converter {
   Result<ConvertResult> convert();
 
  private:
-  [[nodiscard]] Result<void> check_output() const;
+  [[nodiscard]] Result<void> check_output(const OpenedModel& model) const;
   /// The graph in the form that TFLite takes; borrows from the model.
   [[nodiscard]] Result<OwnedGraph> prepare(const OpenedModel& model);
   [[nodiscard]] PressOptions press_options(const Form& form) const;
@@ -89,7 +89,7 @@ Result<void> Converter::check(const Graph& source, const Graph& written) {
   if (auto checked = check_conversion(source, written, input_shape_, threads_,
                                       options_.check_seconds, result_);
       !checked) {
-    return fail(ErrorKind::Internal, "{}: not written, since {}", result_.output,
+    return fail(checked.error().kind, "{}: not written, since {}", result_.output,
                 checked.error().message);
   }
   return {};
@@ -149,8 +149,8 @@ Result<void> Converter::write_compressed(const Graph& source, const FilePieces& 
   return output.commit();
 }
 
-Result<void> Converter::check_output() const {
-  VP_RETURN_IF_ERROR(check_not_read(result_.output, {&options_.input, 1}));
+Result<void> Converter::check_output(const OpenedModel& model) const {
+  VP_RETURN_IF_ERROR(check_not_read(result_.output, model.list_read_paths()));
   const std::string extension = std::filesystem::path(result_.output).extension().string();
   if (extension == extension_of(Format::GraphDef) || extension == extension_of(Format::CoreMl) ||
       extension == ".zip") {
@@ -203,7 +203,7 @@ Result<ConvertResult> Converter::convert() {
       open_input(options_.input, read_options(options_.input_size, options_.settings)));
   if (auto checked = check_format(model.graph()); !checked)
     return in_file(checked.error(), options_.input);
-  VP_RETURN_IF_ERROR(check_output());
+  VP_RETURN_IF_ERROR(check_output(model));
   const auto prepared = prepare(model);
   if (!prepared) return in_file(prepared.error(), options_.input);
   const auto file = build_tflite(prepared->graph);

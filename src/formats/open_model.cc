@@ -156,4 +156,17 @@ Result<OpenedModel> open_model(const std::string& path, const ReadOptions& optio
   return model;
 }
 
+std::vector<std::string> OpenedModel::list_read_paths() const {
+  std::vector<std::string> paths = {files.path(), files.path_of(entry)};
+  for (const std::string& part : parts) {
+    if (!part.ends_with(extension_of(Format::TfLite))) paths.push_back(files.path_of(part));
+  }
+  if (package) {
+    for (const std::string* name : {&package->manifest_entry, &package->labels_entry}) {
+      if (!name->empty()) paths.push_back(files.path_of(*name));
+    }
+  }
+  return paths;
+}
+
 }  // namespace visionpress

@@ -29,6 +29,9 @@ struct OpenedModel {
   std::unique_ptr<SourceModel> source = {};
   std::vector<std::string> warnings = {};
 
+  /// Paths of the files that make up the model and its package: none of them may be an output. A
+  /// .tflite file in a SavedModel's folder is not one of them: it is an earlier conversion.
+  [[nodiscard]] std::vector<std::string> list_read_paths() const;
   [[nodiscard]] const Graph& graph() const { return source->graph(); }
   /// The unpacked bytes of the model's file; empty for a SavedModel.
   [[nodiscard]] Bytes bytes() const { return content.bytes(); }

@@ -327,10 +327,10 @@ struct Reduce {
   std::vector<int> axes = {};  ///< negative: from the innermost
   bool keep_dims = true;
   float epsilon = 0.0F;  ///< LogSum
-  /// true: Maximum and Minimum are NaN if any element is; ArgMax and ArgMin skip NaN (TensorFlow).
+  /// true: Maximum and Minimum are NaN if any element is (TensorFlow).
   /// false: LiteRT's rule, `total > x ? total : x` in order, so the next element replaces a NaN.
-  /// ArgMax and ArgMin of NaN along the innermost axis are then an error of the run, since LiteRT's
-  /// index depends on the processor's vector instructions there.
+  /// ArgMax and ArgMin of NaN are an error of the run, since the index depends on the processor's
+  /// vector instructions; only LiteRT's over an outer axis does not, and skips NaN.
   bool keeps_nan = false;
 };
 

@@ -288,14 +288,6 @@ TEST(Ops, AReductionKeepsNanOrLosesItToTheElementBehindIt) {
     for (const float y : reduce_rows(kind, true, 3, x)) EXPECT_TRUE(std::isnan(y));
 }
 
-TEST(Ops, AnIndexOfAnExtremeIsNeverThatOfNan) {
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> x = {nan, 1, 2, 2, nan, 1, nan, nan, nan};
-  using V = std::vector<float>;
-  EXPECT_EQ(reduce_rows(ReduceKind::ArgMax, true, 3, x), (V{2, 0, 0}));
-  EXPECT_EQ(reduce_rows(ReduceKind::ArgMin, true, 3, x), (V{1, 2, 0}));
-}
-
 TEST(Ops, AFlooredQuotientIsExact) {
   // 0.7F / 0.1F is 6.99999978, which float32 rounds to 7.
   const RunResult y = run_one(Binary{BinaryKind::FloorDivide, FusedActivation::None},

@@ -118,5 +118,13 @@ TEST(WholeNumbers, IndicesAreNotRoundedToHalf) {
   EXPECT_EQ(run_graph(test, values, Arithmetic::Float16).values, std::vector<float>{2049});
 }
 
+TEST(WholeNumbers, AnIndexOfAnExtremeAmongNanEndsTheRun) {
+  Reduce reduce = {.kind = ReduceKind::ArgMin, .axes = {0}};
+  reduce.keeps_nan = true;  // TensorFlow's
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  EXPECT_EQ(error_of(OneNode{reduce}, {3, 1, 2}), "");
+  EXPECT_NE(error_of(OneNode{reduce}, {3, nan, 2}).find("its input holds NaN"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace visionpress

@@ -22,7 +22,8 @@ class ReduceOperator final : public Operator {
     output_dims = {std::move(out)};
     out_count_ = count_of(output_dims[0]);
     const bool finds = op_.kind == ReduceKind::ArgMax || op_.kind == ReduceKind::ArgMin;
-    rejects_nan_ = finds && !op_.keeps_nan && !out_strides_.empty() && out_strides_.back() == 0;
+    const bool is_innermost = !out_strides_.empty() && out_strides_.back() == 0;
+    rejects_nan_ = finds && (op_.keeps_nan || is_innermost);
     reduced_count_ = out_count_ == 0 ? 0 : count_of(in_) / out_count_;
     scratch_bytes = out_count_ * (sizeof(double) + sizeof(std::int64_t));
   }
@@ -36,9 +37,9 @@ class ReduceOperator final : public Operator {
     if (op_.kind == ReduceKind::ArgMax || op_.kind == ReduceKind::ArgMin) {
       if (rejects_nan_ && std::any_of(context.inputs[0], context.inputs[0] + count_of(in_),
                                       [](float x) { return std::isnan(x); })) {
-        context.report->status =
-            fail(ErrorKind::Unsupported,
-                 "its input holds NaN; which index LiteRT gives then depends on the processor");
+        context.report->status = fail(
+            ErrorKind::Unsupported,
+            "its input holds NaN; which index its runtime gives then depends on the processor");
         return;
       }
       std::fill(context.outputs[0], context.outputs[0] + out_count_, 0.0F);
