@@ -252,6 +252,22 @@ Result<void> wrap(NodeLowering& node, Value& x, const WholeRange& range, DataTyp
   return node.finish(Binary{BinaryKind::Add, FusedActivation::None}, {&rest, &low}, wanted);
 }
 
+/// The value as another type that holds the same numbers; a float32 rounds those of a float64.
+/// known: the numbers; null where they are not known.
+Value retype(const Value& x, const std::vector<double>* known, DataType wanted) {
+  Value value = x;
+  value.dtype = wanted;
+  if (known == nullptr) return value;
+  value.stored.reset();
+  if (x.stored) value.id = kNoTensor;
+  std::vector<double> values = *known;
+  if (wanted == DataType::Float) {
+    for (double& v : values) v = static_cast<double>(static_cast<float>(v));
+  }
+  value.known = std::make_shared<const std::vector<double>>(std::move(values));
+  return value;
+}
+
 /// A run holds integers and truth values as floats, so most casts change nothing.
 Result<void> lower_cast(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
@@ -280,18 +296,7 @@ Result<void> lower_cast(NodeLowering& node) {
     return node.finish(Unary{UnaryKind::Truncate, 0, 0}, {&x}, wanted);
   }
   if (const auto range = find_wrap(x.dtype, wanted)) return wrap(node, x, *range, wanted);
-  Value value = x;
-  if (known != nullptr) {
-    value.stored.reset();
-    if (x.stored) value.id = kNoTensor;
-    std::vector<double> values = *known;
-    if (wanted == DataType::Float) {
-      for (double& v : values) v = static_cast<double>(static_cast<float>(v));
-    }
-    value.known = std::make_shared<const std::vector<double>>(std::move(values));
-  }
-  value.dtype = wanted;
-  return node.forward(value);
+  return node.forward(retype(x, known, wanted));
 }
 
 bool is_passed_on(std::string_view op) {

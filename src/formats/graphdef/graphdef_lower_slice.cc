@@ -239,6 +239,17 @@ Result<void> lower_split(NodeLowering& node) {
   return {};
 }
 
+/// A Split node with parts of these sizes along the axis. Equal parts need no list of sizes.
+Result<void> add_split(NodeLowering& node, Value& x, std::size_t axis, const Sizes& sizes) {
+  const bool is_even = std::ranges::adjacent_find(sizes, std::not_equal_to<>()) == sizes.end();
+  Split op = {static_cast<int>(axis), is_even && (*x.shape)[axis] >= 0 ? Sizes() : sizes};
+  VP_ASSIGN_OR_RETURN(
+      std::vector<Value> parts,
+      node.apply_many(std::move(op), {&x}, std::vector<DataType>(sizes.size(), x.dtype)));
+  for (std::size_t k = 0; k < parts.size(); ++k) node.set_output(k, std::move(parts[k]));
+  return {};
+}
+
 Result<void> lower_split_v(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
   VP_ASSIGN_OR_RETURN(const auto wanted_sizes, node.find_integers(1));
@@ -253,20 +264,14 @@ Result<void> lower_split_v(NodeLowering& node) {
     return malformed(node, fmt::format("parts of {} along axis {} of {}", to_string(*wanted_sizes),
                                        axis, to_string(*x.shape)));
   }
-  Split op = {checked, *wanted_sizes};
+  const Split op = {checked, *wanted_sizes};
   VP_ASSIGN_OR_RETURN(const Sizes sizes, part_sizes(node, op, x, wanted_sizes->size()));
   if (sizes.size() == 1) return node.forward(x);
   // Nothing reads an empty part, but a Split node would have to write it, so take the parts one by
   // one.
   const bool has_empty = std::ranges::find(sizes, 0) != sizes.end();
   if (has_empty || node.is_constant(0)) return take_parts(node, x, axis, sizes);
-  const bool is_even = std::ranges::adjacent_find(sizes, std::not_equal_to<>()) == sizes.end();
-  op.sizes = is_even && (*x.shape)[axis] >= 0 ? Sizes() : sizes;
-  VP_ASSIGN_OR_RETURN(
-      std::vector<Value> parts,
-      node.apply_many(std::move(op), {&x}, std::vector<DataType>(sizes.size(), x.dtype)));
-  for (std::size_t k = 0; k < parts.size(); ++k) node.set_output(k, std::move(parts[k]));
-  return {};
+  return add_split(node, x, axis, sizes);
 }
 
 /// Lowers to a Split and, for each part, the removal of the axis.

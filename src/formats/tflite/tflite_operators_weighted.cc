@@ -43,6 +43,19 @@ Result<void> check_depthwise(const TfliteOperator& source) {
   return {};
 }
 
+/// Sets the groups and the layout of the kernel.
+Result<void> read_groups(const TfliteOperator& source, Conv2d& conv) {
+  if (source.code == tfl::BuiltinOperator::DEPTHWISE_CONV_2D) {
+    VP_RETURN_IF_ERROR(check_depthwise(source));
+    conv.groups = 0;
+    conv.kernel_layout = KernelLayout::Hwo;
+    return {};
+  }
+  VP_ASSIGN_OR_RETURN(conv.groups, count_groups(source));
+  conv.kernel_layout = KernelLayout::Ohwi;
+  return {};
+}
+
 /// CONV_2D and DEPTHWISE_CONV_2D have the same options, in tables of two types.
 template <typename Options>
 Lowered lower_plane_convolution(const TfliteOperator& source, const Options* options) {
@@ -60,14 +73,7 @@ Lowered lower_plane_convolution(const TfliteOperator& source, const Options* opt
   if (!activation || moves_kernel)
     return unsupported(source, activation_reason(options->activation()));
   Conv2d conv;
-  if (source.code == tfl::BuiltinOperator::DEPTHWISE_CONV_2D) {
-    VP_RETURN_IF_ERROR(check_depthwise(source));
-    conv.groups = 0;
-    conv.kernel_layout = KernelLayout::Hwo;
-  } else {
-    VP_ASSIGN_OR_RETURN(conv.groups, count_groups(source));
-    conv.kernel_layout = KernelLayout::Ohwi;
-  }
+  VP_RETURN_IF_ERROR(read_groups(source, conv));
   conv.stride = {options->stride_h(), options->stride_w()};
   conv.dilation = {options->dilation_h(), options->dilation_w()};
   conv.padding = padding_of(options->padding());
