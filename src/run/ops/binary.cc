@@ -11,9 +11,23 @@
 namespace visionpress {
 namespace {
 
+/// One line of values to combine: y[i] = f(a[i], b[i * step_b]). y may be a.
+struct OperandLine {
+  const float* a = nullptr;
+  const float* b = nullptr;
+  float* y = nullptr;
+  std::int64_t count = 0;
+  std::int64_t step_b = 0;
+};
+
 template <typename Function>
-void combine_line(const float* a, const float* b, float* y, std::int64_t count, std::int64_t step_b,
-                  Function function) {
+void combine_line(const OperandLine& line, Function function) {
+  // Copies, since a store to y might change the fields of `line` as far as the compiler knows.
+  const float* const a = line.a;
+  const float* const b = line.b;
+  float* const y = line.y;
+  const std::int64_t count = line.count;
+  const std::int64_t step_b = line.step_b;
   if (step_b == 0) {
     const float value = *b;
     for (std::int64_t i = 0; i < count; ++i) y[i] = function(a[i], value);
@@ -23,11 +37,9 @@ void combine_line(const float* a, const float* b, float* y, std::int64_t count, 
 }
 
 /// Computes the kinds that give 1 or 0.
-void compare(BinaryKind kind, const float* a, const float* b, float* y, std::int64_t count,
-             std::int64_t step_b) {
+void compare(BinaryKind kind, const OperandLine& line) {
   const auto truth = [&](auto holds) {
-    combine_line(a, b, y, count, step_b,
-                 [holds](float p, float q) { return holds(p, q) ? 1.0F : 0.0F; });
+    combine_line(line, [holds](float p, float q) { return holds(p, q) ? 1.0F : 0.0F; });
   };
   switch (kind) {
     case BinaryKind::Greater:
@@ -51,14 +63,11 @@ void compare(BinaryKind kind, const float* a, const float* b, float* y, std::int
   }
 }
 
-void combine_keeping_nan(BinaryKind kind, const float* a, const float* b, float* y,
-                         std::int64_t count, std::int64_t step_b) {
+void combine_keeping_nan(BinaryKind kind, const OperandLine& line) {
   if (kind == BinaryKind::Maximum) {
-    combine_line(a, b, y, count, step_b,
-                 [](float p, float q) { return p > q || std::isnan(p) ? p : q; });
+    combine_line(line, [](float p, float q) { return p > q || std::isnan(p) ? p : q; });
   } else {
-    combine_line(a, b, y, count, step_b,
-                 [](float p, float q) { return p < q || std::isnan(p) ? p : q; });
+    combine_line(line, [](float p, float q) { return p < q || std::isnan(p) ? p : q; });
   }
 }
 
@@ -77,49 +86,43 @@ NanRule nan_rule_of(const Binary& op, const BuildContext& context) {
   return clamps && context.arithmetic != Arithmetic::Builtin ? NanRule::First : NanRule::Second;
 }
 
-void combine_extremes(BinaryKind kind, NanRule rule, const float* a, const float* b, float* y,
-                      std::int64_t count, std::int64_t step_b) {
-  if (rule == NanRule::Nan) return combine_keeping_nan(kind, a, b, y, count, step_b);
+void combine_extremes(BinaryKind kind, NanRule rule, const OperandLine& line) {
+  if (rule == NanRule::Nan) return combine_keeping_nan(kind, line);
   const bool is_first = rule == NanRule::First;
   if (kind == BinaryKind::Maximum) {
-    return is_first ? combine_line(a, b, y, count, step_b,
-                                   [](float p, float q) { return q > p ? q : p; })
-                    : combine_line(a, b, y, count, step_b,
-                                   [](float p, float q) { return p > q ? p : q; });
+    return is_first ? combine_line(line, [](float p, float q) { return q > p ? q : p; })
+                    : combine_line(line, [](float p, float q) { return p > q ? p : q; });
   }
-  return is_first
-             ? combine_line(a, b, y, count, step_b, [](float p, float q) { return q < p ? q : p; })
-             : combine_line(a, b, y, count, step_b, [](float p, float q) { return p < q ? p : q; });
+  return is_first ? combine_line(line, [](float p, float q) { return q < p ? q : p; })
+                  : combine_line(line, [](float p, float q) { return p < q ? p : q; });
 }
 
-void combine(const Binary& op, NanRule rule, const float* a, const float* b, float* y,
-             std::int64_t count, std::int64_t step_b) {
+void combine(const Binary& op, NanRule rule, const OperandLine& line) {
   switch (op.kind) {
     case BinaryKind::Add:
     case BinaryKind::Average:
-      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p + q; });
+      return combine_line(line, [](float p, float q) { return p + q; });
     case BinaryKind::Subtract:
-      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p - q; });
+      return combine_line(line, [](float p, float q) { return p - q; });
     case BinaryKind::Multiply:
-      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p * q; });
+      return combine_line(line, [](float p, float q) { return p * q; });
     case BinaryKind::Divide:
-      return combine_line(a, b, y, count, step_b, [](float p, float q) { return p / q; });
+      return combine_line(line, [](float p, float q) { return p / q; });
     case BinaryKind::Maximum:
     case BinaryKind::Minimum:
-      return combine_extremes(op.kind, rule, a, b, y, count, step_b);
+      return combine_extremes(op.kind, rule, line);
     case BinaryKind::FloorDivide:
-      return combine_line(a, b, y, count, step_b, [](float p, float q) {
+      return combine_line(line, [](float p, float q) {
         return static_cast<float>(std::floor(static_cast<double>(p) / static_cast<double>(q)));
       });
     case BinaryKind::FloorModulo:
-      return combine_line(a, b, y, count, step_b, floor_modulo<float>);
+      return combine_line(line, floor_modulo<float>);
     case BinaryKind::Power:
-      return combine_line(a, b, y, count, step_b, [](float p, float q) { return std::pow(p, q); });
+      return combine_line(line, [](float p, float q) { return std::pow(p, q); });
     case BinaryKind::SquaredDifference:
-      return combine_line(a, b, y, count, step_b,
-                          [](float p, float q) { return (p - q) * (p - q); });
+      return combine_line(line, [](float p, float q) { return (p - q) * (p - q); });
     default:
-      return compare(op.kind, a, b, y, count, step_b);
+      return compare(op.kind, line);
   }
 }
 
@@ -175,12 +178,12 @@ class BinaryOperator final : public Operator {
           const float* a = context.inputs[0];
           float* y = context.outputs[0];
           if (is_whole) {
-            combine(op_, rule_, a + begin, context.inputs[1] + begin, y + begin, end - begin, 1);
+            combine(op_, rule_, {a + begin, context.inputs[1] + begin, y + begin, end - begin, 1});
           } else if (other == 1) {
-            combine(op_, rule_, a + begin, context.inputs[1], y + begin, end - begin, 0);
+            combine(op_, rule_, {a + begin, context.inputs[1], y + begin, end - begin, 0});
           } else {
             for (std::int64_t at = begin; at < end; at += line)
-              combine(op_, rule_, a + at, context.inputs[1], y + at, line, 1);
+              combine(op_, rule_, {a + at, context.inputs[1], y + at, line, 1});
           }
           finish(y + begin, end - begin);
         });
@@ -203,9 +206,11 @@ class BinaryOperator final : public Operator {
   }
 
   void fold(const float* x, const Strides& strides, float* y) const {
-    walk_lines(output_dims[0], strides, dense_strides(output_dims[0]),
-               [&](std::int64_t at, std::int64_t to, std::int64_t count, std::int64_t step,
-                   std::int64_t) { combine(op_, rule_, y + to, x + at, y + to, count, step); });
+    walk_lines(
+        output_dims[0], strides, dense_strides(output_dims[0]),
+        [&](std::int64_t at, std::int64_t to, std::int64_t count, std::int64_t step, std::int64_t) {
+          combine(op_, rule_, {y + to, x + at, y + to, count, step});
+        });
   }
 
   Binary op_;
