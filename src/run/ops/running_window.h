@@ -40,6 +40,9 @@ struct FoldBy {
   T nothing;
   Fold fold;
 };
+/// clang 14 deduces no arguments of an aggregate by itself.
+template <typename T, typename Fold>
+FoldBy(T, Fold) -> FoldBy<T, Fold>;
 
 /// Folds each window of one line whose elements have `lanes` values each. load(i, c) reads one
 /// value; store(o, c, value) takes a result of window o.
