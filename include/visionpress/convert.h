@@ -43,8 +43,7 @@ struct ConvertOptions {
 /// counts.
 struct ConversionCheck {
   bool done = false;
-  /// Why there is no result: the source cannot be run here, or the time was up. Empty if the check
-  /// was not requested.
+  /// Why there is no result: the time was up. Empty if the check was not requested.
   std::string not_done_because = {};
   double difference = 0.0;  ///< of the float32 form; at most 0.001, else no file is written
   /// The difference with weights in fewer bits and the runtime's own arithmetic. Empty without a

@@ -9,10 +9,11 @@
 
 namespace visionpress {
 
-/// Runs both graphs, fills in result.check and adds warnings. The check stops after check_seconds,
-/// which include the time that result.check has already taken.
-/// errors: Internal, saying what runs wrong and how, where the source runs but the written graph
-/// does not, or differs from it by more than kMostConvertedDifference.
+/// The check of `convert`: fills in result.check, and warns of anything odd in the run. After
+/// check_seconds, counted with the time result.check has taken already, it is given up.
+/// errors: Unsupported where the source cannot be run, so that nothing can be compared; Internal
+/// where the written graph does not run, or differs from its source by more than
+/// kMostConvertedDifference.
 [[nodiscard]] Result<void> check_conversion(const Graph& source, const Graph& written,
                                             const Shape& input_shape, int threads,
                                             double check_seconds, ConvertResult& result);

@@ -162,8 +162,13 @@ std::vector<std::string> OpenedModel::list_read_paths() const {
     if (!part.ends_with(extension_of(Format::TfLite))) paths.push_back(files.path_of(part));
   }
   if (package) {
-    for (const std::string* name : {&package->manifest_entry, &package->labels_entry}) {
-      if (!name->empty()) paths.push_back(files.path_of(*name));
+    for (const std::string& name : {package->manifest_entry, package->labels_entry}) {
+      if (!name.empty()) paths.push_back(files.path_of(name));
+    }
+    // The manifest names its metadata by a file next to it.
+    if (const std::string& metadata = package->manifest.metadata_file; !metadata.empty()) {
+      paths.push_back(
+          files.path_of(std::string(folder_of(package->manifest_entry)).append(metadata)));
     }
   }
   return paths;

@@ -1,7 +1,7 @@
 #pragma once
 
 // Which axes of a kernel are its rows (output channels) and which its columns (the inputs of one
-// channel). This is the only place that knows the kernel layouts of ops.h.
+// channel), for every kernel layout of ops.h.
 
 #include <array>
 #include <cstdint>

@@ -13,6 +13,7 @@
 
 #include "base/error.h"
 #include "model/source_model.h"
+#include "press/press_options.h"
 
 namespace visionpress {
 
@@ -98,6 +99,13 @@ Graph read_back(const SourceModel& source, const Pressed& pressed) {
     if (pressed[i].codes) graph.weights[i].stored = pressed[i].codes->view();
   }
   return graph;
+}
+
+/// The options of a press that asks for the form of this name.
+inline PressOptions wish(const char* name) {
+  PressOptions options;
+  options.form = *parse_form(name);
+  return options;
 }
 
 }  // namespace visionpress

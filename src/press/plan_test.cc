@@ -13,12 +13,6 @@
 namespace visionpress {
 namespace {
 
-PressOptions wish(const char* name) {
-  PressOptions options;
-  options.form = *parse_form(name);
-  return options;
-}
-
 Plan plan_of(const SourceModel& model, const PressOptions& options) {
   auto plan = make_plan(model, options);
   EXPECT_TRUE(plan) << plan.error().message;

@@ -8,12 +8,6 @@
 namespace visionpress {
 namespace {
 
-PressOptions wish(const char* name) {
-  PressOptions options;
-  options.form = *parse_form(name);
-  return options;
-}
-
 std::vector<PressedWeight> press(const FakeModel& model, const Plan& plan) {
   CodeStore store(model.graph(), {});
   auto pressed = encode_plan(plan, store);

@@ -1,5 +1,7 @@
 #include "formats/graphdef/saved_model.h"
 
+#include <algorithm>
+
 #include "base/error.h"
 #include "formats/graphdef/graphdef_encode.h"
 #include "formats/graphdef/tensor_bundle_build_testonly.h"
@@ -113,6 +115,23 @@ TEST_F(SavedModels, IsAllFilesOfItsFolder) {
   EXPECT_EQ(model->size_bytes(), bytes);
   EXPECT_TRUE(model->is_folder);
   EXPECT_FALSE(model->source->check_rewritable());
+}
+
+TEST_F(SavedModels, ItsFilesAreReadAndAnEarlierConversionIsNot) {
+  write_kernel("kernel");
+  write("saved_model.pb",
+        saved_model(conv_graph(), {signature("serving_default", "image_in:0", "conv:0")}));
+  write("small.tflite", ByteBuffer(8));
+  const auto model = open_model(folder_);
+  ASSERT_TRUE(model) << model.error().to_string();
+  const std::vector<std::string> paths = model->list_read_paths();
+  const auto is_read = [&](const std::string& name) {
+    return std::ranges::find(paths, (folder_ / name).string()) != paths.end();
+  };
+  EXPECT_TRUE(is_read("saved_model.pb"));
+  EXPECT_TRUE(is_read("variables/variables.index"));
+  EXPECT_TRUE(is_read("variables/variables.data-00000-of-00001"));
+  EXPECT_FALSE(is_read("small.tflite"));
 }
 
 TEST_F(SavedModels, AVariableIsReadOutOfTheBundle) {
