@@ -13,6 +13,15 @@ Result<int> resolve_axis(int axis, std::size_t rank) {
   return fail(ErrorKind::Malformed, "axis {} of a tensor with {} axes", axis, count);
 }
 
+SliceSpan slice_span(std::int64_t begin, std::int64_t end, std::int64_t stride, std::int64_t size) {
+  const auto place = [size](std::int64_t at) {
+    return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
+  };
+  const std::int64_t first = place(begin);
+  const std::int64_t last = place(end);
+  return {.begin = first, .count = first >= last ? 0 : (last - first - 1) / stride + 1};
+}
+
 Shape physical_shape(const Shape& logical, Layout layout) {
   if (layout == Layout::ChannelsLast || logical.size() != 4) return logical;
   return {logical[0], logical[2], logical[3], logical[1]};

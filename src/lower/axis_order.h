@@ -13,6 +13,16 @@ namespace visionpress {
 /// errors: Malformed when it lies outside `rank` axes.
 [[nodiscard]] Result<int> resolve_axis(int axis, std::size_t rank);
 
+/// The elements that a slice takes from one axis.
+struct SliceSpan {
+  std::int64_t begin = 0;
+  std::int64_t count = 0;
+};
+/// begin, end: negative ones count from the end; both are clamped to the axis.  stride: positive.
+/// size: of the axis, known.
+[[nodiscard]] SliceSpan slice_span(std::int64_t begin, std::int64_t end, std::int64_t stride,
+                                   std::int64_t size);
+
 /// The sizes of a tensor of four axes in the order N,H,W,C; other ranks stay as they are. The
 /// runner keeps values in this order, whatever the graph's layout.
 [[nodiscard]] Shape physical_shape(const Shape& logical, Layout layout);

@@ -5,6 +5,8 @@
 #include <limits>
 #include <numeric>
 
+#include "lower/axis_order.h"
+
 namespace visionpress {
 namespace {
 
@@ -160,13 +162,9 @@ Values fold_slice(const Slice& op, const FoldOperand& x, const Shape& shape) {
   Shape whole = x.shape;  // of the result before axes are dropped
   std::vector<std::int64_t> begin(whole.size(), 0);
   for (std::size_t axis = 0; axis < whole.size(); ++axis) {
-    const std::int64_t size = x.shape[axis];
-    const auto place = [size](std::int64_t at) {
-      return std::clamp<std::int64_t>(at < 0 ? at + size : at, 0, size);
-    };
-    begin[axis] = place(op.begin[axis]);
-    const std::int64_t length = std::max<std::int64_t>(place(op.end[axis]) - begin[axis], 0);
-    whole[axis] = (length + op.stride[axis] - 1) / op.stride[axis];
+    const SliceSpan span = slice_span(op.begin[axis], op.end[axis], op.stride[axis], x.shape[axis]);
+    begin[axis] = span.begin;
+    whole[axis] = span.count;
   }
   Values result(static_cast<std::size_t>(element_count(shape).value_or(0)));
   for_each_index(whole, [&](std::size_t at, const std::vector<std::int64_t>& index) {

@@ -86,10 +86,7 @@ Result<std::vector<std::int64_t>> part_sizes(const Split& op, std::int64_t whole
 /// Elements that a slice takes from an axis of `size`; -1 where `size` is open.
 std::int64_t slice_length(const Slice& op, std::size_t axis, std::int64_t size) {
   if (size < 0) return -1;
-  const auto place = [size](std::int64_t at) { return at < 0 ? at + size : std::min(at, size); };
-  const std::int64_t begin = std::max<std::int64_t>(place(op.begin[axis]), 0);
-  const std::int64_t end = place(op.end[axis]);
-  return begin >= end ? 0 : (end - begin - 1) / op.stride[axis] + 1;
+  return slice_span(op.begin[axis], op.end[axis], op.stride[axis], size).count;
 }
 
 /// errors: Malformed unless there is one amount per axis.

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "lower/axis_order.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/strided.h"
@@ -227,9 +228,9 @@ OperatorResult make_slice(const Slice& op, const BuildContext& context) {
   Strides begin = physical_amounts(op.begin, context.layout);
   Shape box(rank, 0);  // sizes of the result before axes are dropped
   for (std::size_t a = 0; a < rank; ++a) {
-    begin[a] = std::clamp<std::int64_t>(begin[a] < 0 ? begin[a] + in[a] : begin[a], 0, in[a]);
-    const std::int64_t stop = end[a] < 0 ? end[a] + in[a] : std::min(end[a], in[a]);
-    if (begin[a] < stop) box[a] = (stop - begin[a] - 1) / stride[a] + 1;
+    const SliceSpan span = slice_span(begin[a], end[a], stride[a], in[a]);
+    begin[a] = span.begin;
+    box[a] = span.count;
   }
   const Shape& out = context.results[0];
   const bool mixes = context.layout == Layout::ChannelsFirst && rank == 4 && out.size() < rank &&
