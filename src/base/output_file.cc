@@ -44,8 +44,7 @@ bool name_file(int fd, const std::string& name) {
 /// Opens a temporary file and gives its name; -1 with errno where that fails.
 int open_temporary(const std::string& folder, std::string& name) {
   for (;;) {
-    name = folder + "/" + std::string(kTemporaryPattern);
-    const int fd = ::mkostemp(name.data(), O_CLOEXEC);
+    const int fd = make_temporary_file(folder, name);
     if (fd < 0) return fd;
     // Where files cannot be locked, no other run can lock this one and take it for stale.
     const bool locked = lock_temporary(fd) || errno != EWOULDBLOCK;
@@ -108,10 +107,6 @@ Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwri
       file.temporary_.clear();
       return fail_output(path, "cannot create", reason);
     }
-    // mkostemp makes private files; a result should have the permissions any new file gets.
-    const mode_t mask = ::umask(0);
-    ::umask(mask);
-    ::fchmod(file.fd_, 0666 & ~mask);
     file.readable_ = file.temporary_;
   }
   if (exists) take_over_mode(file.fd_, replaced);

@@ -47,8 +47,7 @@ Result<OutputFolder> OutputFolder::create(const std::string& path, Overwrite ove
   remove_stale(parent);
   std::string name;
   for (struct stat info = {}; info.st_nlink == 0;) {
-    name = parent + "/" + std::string(kTemporaryPattern);
-    if (::mkdtemp(name.data()) == nullptr) return fail_output(path, "cannot create", errno);
+    if (!make_temporary_folder(parent, name)) return fail_output(path, "cannot create", errno);
     folder.lock_ = Descriptor(::open(name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
     // Where folders cannot be locked, no other run can lock this one and take it for stale.
     static_cast<void>(lock_temporary(folder.lock_.get()));
@@ -56,10 +55,6 @@ Result<OutputFolder> OutputFolder::create(const std::string& path, Overwrite ove
     if (::fstat(folder.lock_.get(), &info) != 0) info.st_nlink = 0;
   }
   folder.temporary_ = name;
-  // mkdtemp makes private folders; a result should have the permissions any new folder gets.
-  const mode_t mask = ::umask(0);
-  ::umask(mask);
-  ::chmod(name.c_str(), 0777 & ~mask);
   return folder;
 }
 

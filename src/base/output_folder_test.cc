@@ -1,8 +1,10 @@
 #include "base/output_folder.h"
 
+#include <atomic>
 #include <filesystem>
 #include <fstream>
 #include <sstream>
+#include <thread>
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -57,6 +59,32 @@ TEST_F(OutputFolderTest, ACommitGivesAllFilesTheirNamesAtOnce) {
   const mode_t mask = ::umask(0);
   ::umask(mask);
   EXPECT_EQ(static_cast<mode_t>(fs::status(path("m")).permissions()), 0777 & ~mask);
+}
+
+// A file that another thread makes at the same time must not become writable for everybody: the
+// umask belongs to the whole process.
+TEST_F(OutputFolderTest, OtherThreadsNeverSeeAnotherUmask) {
+  constexpr int kFolders = 1000;
+  constexpr mode_t kOthers = 022;
+  const mode_t mask = ::umask(kOthers);
+  std::atomic<bool> done = false;
+  mode_t seen = 0;
+  std::jthread other([&] {
+    while (!done) {
+      const std::string name = path("other");
+      const Descriptor file(::open(name.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0666));
+      struct stat info = {};
+      if (::fstat(file.get(), &info) == 0) seen |= info.st_mode;
+      ::unlink(name.c_str());
+    }
+  });
+  for (int i = 0; i < kFolders; ++i) {
+    EXPECT_TRUE(OutputFolder::create(path("m"), Overwrite::Refuse));
+  }
+  done = true;
+  other.join();
+  ::umask(mask);
+  EXPECT_EQ(seen & kOthers, 0U);
 }
 
 TEST_F(OutputFolderTest, NothingIsLeftWhenAPieceFails) {

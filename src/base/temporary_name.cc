@@ -16,7 +16,8 @@
 namespace visionpress {
 namespace {
 
-constexpr std::size_t kRandomLetters = 6;  // mkostemp's
+constexpr std::size_t kRandomLetters = 6;  // the Xs of the pattern
+constexpr int kMostTries = 100;            // two billion names: even a second try is rare
 constexpr std::string_view kTemporary =
     kTemporaryPattern.substr(0, kTemporaryPattern.size() - kRandomLetters);
 
@@ -45,6 +46,25 @@ std::string make_temporary_name(const std::string& folder) {
   std::string name = folder + "/" + std::string(kTemporary);
   for (std::size_t i = 0; i < kRandomLetters; ++i) name += kLetters[random() % kLetters.size()];
   return name;
+}
+
+int make_temporary_file(const std::string& folder, std::string& name) {
+  int fd = -1;
+  for (int i = 0; i < kMostTries; ++i) {
+    name = make_temporary_name(folder);
+    fd = ::open(name.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
+    if (fd >= 0 || errno != EEXIST) break;
+  }
+  return fd;
+}
+
+bool make_temporary_folder(const std::string& folder, std::string& name) {
+  for (int i = 0; i < kMostTries; ++i) {
+    name = make_temporary_name(folder);
+    if (::mkdir(name.c_str(), 0777) == 0) return true;
+    if (errno != EEXIST) return false;
+  }
+  return false;
 }
 
 bool lock_temporary(int fd) { return ::flock(fd, LOCK_EX | LOCK_NB) == 0; }

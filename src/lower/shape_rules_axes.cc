@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "lower/axis_order.h"
 #include "lower/shape_rules_parts.h"
+#include "lower/window.h"
 
 namespace visionpress::shape_rules {
 namespace {
@@ -211,13 +212,12 @@ Shapes infer(const Pad& op, const RuleContext& context) {
   VP_RETURN_IF_ERROR(check_amounts(op.before, out.size(), "padding"));
   VP_RETURN_IF_ERROR(check_amounts(op.after, out.size(), "padding"));
   for (std::size_t a = 0; a < out.size(); ++a) {
-    constexpr std::int64_t kLargest = 1 << 24;
     const std::int64_t size = out[a];
     const bool is_known = size >= 0;
     const std::int64_t reach = op.mode == PadMode::Reflect ? size - 1 : size;
     const bool mirrors = op.mode == PadMode::Reflect || op.mode == PadMode::Symmetric;
-    const bool fits = op.before[a] >= 0 && op.after[a] >= 0 && op.before[a] <= kLargest &&
-                      op.after[a] <= kLargest &&
+    const bool fits = op.before[a] >= 0 && op.after[a] >= 0 && op.before[a] <= kMostPixels &&
+                      op.after[a] <= kMostPixels &&
                       (!mirrors || !is_known || std::max(op.before[a], op.after[a]) <= reach) &&
                       (size != 0 || context.may_be_empty);
     if (!fits) {

@@ -167,9 +167,7 @@ Shapes infer(const SpaceDepth& op, const RuleContext& context) {
 
 Shapes infer(const SpaceBatch& op, const RuleContext& context) {
   const Shape& in = context.inputs[0].shape;
-  constexpr std::int64_t kLargest =
-      1 << 24;  // the limit of paddings: an image's sizes stay far below it
-  const auto is_size = [](std::int64_t size) { return size >= 0 && size <= kLargest; };
+  const auto is_size = [](std::int64_t size) { return size >= 0 && size <= kMostPixels; };
   const bool is_whole =
       !op.block.empty() && op.block.size() < in.size() && op.before.size() == op.block.size() &&
       op.after.size() == op.block.size() && std::ranges::all_of(op.before, is_size) &&

@@ -9,17 +9,13 @@
 namespace visionpress {
 namespace {
 
-/// Limit in pixels along one axis of an image, a window, a stride or a padding; it keeps every sum
-/// far from overflow.
-constexpr std::int64_t kLargest = 1 << 24;
-
 tl::unexpected<Error> no_window(std::int64_t extent, std::int64_t stride, std::int64_t in) {
   return fail(ErrorKind::Malformed, "window {} with stride {} over {} pixels", extent, stride, in);
 }
 
-/// errors: Malformed for amounts below 0 or beyond kLargest.
+/// errors: Malformed for amounts below 0 or beyond kMostPixels.
 Result<void> check_padding(std::int64_t before, std::int64_t after) {
-  if (before >= 0 && after >= 0 && before <= kLargest && after <= kLargest) return {};
+  if (before >= 0 && after >= 0 && before <= kMostPixels && after <= kMostPixels) return {};
   return fail(ErrorKind::Malformed, "padding of {} and {} pixels", before, after);
 }
 
@@ -48,7 +44,7 @@ Result<void> set_transposed(const Conv2d& op, const Shape& x, ConvGeometry& geom
       continue;
     }
     const std::int64_t extent = (geometry.kernel[a] - 1) * op.dilation[a] + 1;
-    if (in > kLargest || op.stride[a] > kLargest) return no_window(extent, op.stride[a], in);
+    if (in > kMostPixels || op.stride[a] > kMostPixels) return no_window(extent, op.stride[a], in);
     if (op.padding.rule == PadRule::Explicit)
       VP_RETURN_IF_ERROR(check_padding(op.padding.before[a], op.padding.after[a]));
     const std::int64_t full = (in - 1) * op.stride[a] + extent;
@@ -82,8 +78,8 @@ SamePadding same_padding(std::int64_t in, std::int64_t extent, std::int64_t stri
 
 Result<WindowGeometry> window_geometry(std::int64_t in, std::int64_t extent, std::int64_t stride,
                                        const SpatialPadding& padding, std::size_t axis) {
-  if (in == 0 || extent <= 0 || stride <= 0 || in > kLargest || extent > kLargest ||
-      stride > kLargest) {
+  if (in == 0 || extent <= 0 || stride <= 0 || in > kMostPixels || extent > kMostPixels ||
+      stride > kMostPixels) {
     return no_window(extent, stride, in);
   }
   WindowGeometry geometry = {padding.before[axis], padding.after[axis], -1};

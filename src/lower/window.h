@@ -11,6 +11,10 @@
 
 namespace visionpress {
 
+/// Limit in pixels along one axis of an image, a window, a stride or a padding; it keeps every sum
+/// far from overflow.
+constexpr std::int64_t kMostPixels = 1 << 24;
+
 /// TensorFlow's padding rule SAME along one axis: pixels added before and after the input.
 struct SamePadding {
   std::int64_t out = 0;  ///< ceil(in / stride)

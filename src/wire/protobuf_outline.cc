@@ -3,35 +3,28 @@
 #include <cstddef>
 #include <optional>
 
+#include "wire/varint.h"
+
 namespace visionpress {
 
 std::vector<std::uint64_t> list_top_fields(Bytes bytes) {
   std::vector<std::uint64_t> fields;
   std::size_t at = 0;
-  const auto read_varint = [&]() -> std::optional<std::uint64_t> {
-    std::uint64_t value = 0;
-    for (int shift = 0; shift < 64 && at < bytes.size(); shift += 7) {
-      const auto byte = std::to_integer<std::uint64_t>(bytes[at++]);
-      value |= (byte & 0x7fU) << static_cast<unsigned>(shift);
-      if ((byte & 0x80U) == 0) return value;
-    }
-    return std::nullopt;
-  };
   while (at < bytes.size() && fields.size() < 64) {
-    const auto tag = read_varint();
+    const auto tag = read_varint(bytes, at);
     if (!tag || (*tag >> 3U) == 0) break;
     fields.push_back(*tag >> 3U);
     std::optional<std::uint64_t> skip;
     // The low three bits are the wire type: varint, 64-bit, length-delimited, 32-bit.
     switch (*tag & 7U) {
       case 0:
-        skip = read_varint() ? std::optional<std::uint64_t>(0) : std::nullopt;
+        skip = read_varint(bytes, at) ? std::optional<std::uint64_t>(0) : std::nullopt;
         break;
       case 1:
         skip = 8;
         break;
       case 2:
-        skip = read_varint();
+        skip = read_varint(bytes, at);
         break;
       case 5:
         skip = 4;

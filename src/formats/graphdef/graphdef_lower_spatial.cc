@@ -3,14 +3,13 @@
 
 #include "base/error.h"
 #include "formats/graphdef/graphdef_lowering.h"
+#include "lower/window.h"
 
 namespace visionpress::graphdef {
 namespace {
 
 constexpr std::size_t kHeight = 1;  // of N, H, W, C
 constexpr std::size_t kChannels = 3;
-// Pixels along an axis; the limit keeps sums far from overflow.
-constexpr std::int64_t kLargest = 1 << 24;
 
 /// Attributes that convolutions and pools share.
 struct Window {
@@ -27,11 +26,11 @@ Result<void> read_pair(NodeLowering& node, const char* name, std::array<std::int
   VP_ASSIGN_OR_RETURN(const auto list, read_ints_attr(node.node(), name));
   if (list.empty()) return {};
   const bool fits = list.size() == 4 && std::all_of(list.begin(), list.end(), [](std::int64_t v) {
-                      return v >= 1 && v <= kLargest;
+                      return v >= 1 && v <= kMostPixels;
                     });
   if (!fits) {
     return malformed(node, fmt::format("attribute \"{}\" is {}, expected four sizes of 1..{}", name,
-                                       to_string(list), kLargest));
+                                       to_string(list), kMostPixels));
   }
   if (list[0] != 1 || list[kChannels] != 1) {
     window.refused = fmt::format("its {} are {} along batch and channels, 1 is run", name,
@@ -57,7 +56,7 @@ Result<Window> read_window(NodeLowering& node) {
   } else if (padding == "EXPLICIT") {
     VP_ASSIGN_OR_RETURN(const auto sizes, read_ints_attr(node.node(), "explicit_paddings"));
     const bool fits = sizes.size() == 8 && std::all_of(sizes.begin(), sizes.end(), [](auto v) {
-                        return v >= 0 && v <= kLargest;
+                        return v >= 0 && v <= kMostPixels;
                       });
     if (!fits) {
       return malformed(node, "explicit_paddings is " + to_string(sizes) + ", expected eight sizes");
@@ -280,7 +279,7 @@ Result<void> lower_resize(NodeLowering& node) {
     return {};
   }
   if (size->size() != 2 || std::min((*size)[0], (*size)[1]) < 1 ||
-      std::max((*size)[0], (*size)[1]) > kLargest) {
+      std::max((*size)[0], (*size)[1]) > kMostPixels) {
     return malformed(node, "it resizes to " + to_string(*size) + ", expected height and width");
   }
   VP_ASSIGN_OR_RETURN(const bool align_corners, read_bool_attr(node.node(), "align_corners"));

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "base/half.h"
+#include "wire/varint.h"
 
 namespace visionpress::graphdef {
 namespace {
@@ -66,21 +67,15 @@ void load_elements(Bytes payload, std::vector<double>& values) {
 /// Reads the numbers of a packed field.
 Result<std::vector<std::uint64_t>> read_varints(const ProtobufField& field) {
   std::vector<std::uint64_t> values;
-  std::uint64_t value = 0;
-  unsigned shift = 0;
-  for (const std::byte byte : field.content) {
-    const auto bits = std::to_integer<std::uint64_t>(byte);
-    if (shift > 63) break;
-    value |= (bits & 0x7fU) << shift;
-    shift += 7;
-    if ((bits & 0x80U) != 0) continue;
-    values.push_back(value);
-    value = 0;
-    shift = 0;
+  for (std::size_t at = 0; at < field.content.size();) {
+    const auto value = read_varint(field.content, at);
+    if (!value) {
+      return fail_at(ErrorKind::Malformed, field.content_offset,
+                     "field {}: a packed number is cut short or too long", field.number);
+    }
+    values.push_back(*value);
   }
-  if (shift == 0) return values;
-  return fail_at(ErrorKind::Malformed, field.content_offset,
-                 "field {}: a packed number is cut short or too long", field.number);
+  return values;
 }
 
 /// Converts a bfloat16, which is the upper half of a float32.

@@ -6,6 +6,7 @@
 
 #include "base/error.h"
 #include "wire/protobuf_cursor.h"
+#include "wire/varint.h"
 
 namespace visionpress::graphdef {
 namespace {
@@ -56,17 +57,6 @@ std::uint32_t masked_checksum(Bytes bytes) {
   }
   crc = ~crc;
   return ((crc >> 15U) | (crc << 17U)) + 0xa282ead8U;
-}
-
-/// Reads a varint at `at` and moves `at` past it; nothing if it is truncated.
-std::optional<std::uint64_t> read_varint(Bytes bytes, std::size_t& at) {
-  std::uint64_t value = 0;
-  for (unsigned shift = 0; shift < 64 && at < bytes.size(); shift += 7) {
-    const auto byte = std::to_integer<std::uint64_t>(bytes[at++]);
-    value |= (byte & 0x7fU) << shift;
-    if ((byte & 0x80U) == 0) return value;
-  }
-  return std::nullopt;
 }
 
 struct BlockPlace {
