@@ -4,16 +4,17 @@
 #include <filesystem>
 #include <memory>
 
-#include "api/check_conversion.h"
-#include "api/open_input.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
 #include "formats/format_table.h"
 #include "formats/tflite/tflite_builder.h"
 #include "formats/tflite/tflite_reader.h"
+#include "infer/open_input.h"
 #include "press/press.h"
 #include "press/verify.h"
+#include "press/write_verified.h"
+#include "transform/check_conversion.h"
 #include "transform/convertible.h"
 #include "transform/prepare_tflite.h"
 
@@ -67,15 +68,9 @@ class Converter {
   /// Runs the float32 form and the source on the same picture. errors: Internal where they
   /// disagree.
   Result<void> check(const Graph& source, const Graph& written);
-  Result<OutputFile> create_output() const {
-    return OutputFile::create(result_.output,
-                              options_.overwrite ? Overwrite::Allow : Overwrite::Refuse);
-  }
-  /// A file that we wrote and cannot read back is our fault, whatever kind of error the reader
-  /// gives.
-  tl::unexpected<Error> not_written(const Error& error) const {
-    return fail(ErrorKind::Internal, "{}: not written, since reading it back failed: {}",
-                result_.output, error.message);
+  [[nodiscard]] WriteTarget target() const {
+    return {.path = result_.output,
+            .overwrite = options_.overwrite ? Overwrite::Allow : Overwrite::Refuse};
   }
 
   const ConvertOptions& options_;
@@ -96,17 +91,17 @@ Result<void> Converter::check(const Graph& source, const Graph& written) {
 }
 
 Result<void> Converter::write_float(const Graph& source, const FilePieces& file) {
-  VP_ASSIGN_OR_RETURN(OutputFile output, create_output());
-  VP_RETURN_IF_ERROR(output.write(file.pieces));
-  // The written file must be the intended one, and our own reader must accept it.
-  const auto written = open_model(output.temporary_path());
-  if (!written) return not_written(written.error());
-  if (auto same = verify_bytes(written->bytes(), file, threads_); !same)
-    return not_written(same.error());
-  result_.layers_after = written->graph().nodes.size();
-  VP_RETURN_IF_ERROR(check(source, written->graph()));
+  VP_RETURN_IF_ERROR(write_verified(
+      target(),
+      {.write = [&](OutputSet& output) { return output.write_file(file.pieces); },
+       .verify =
+           [&](const OpenedModel& written) {
+             result_.layers_after = written.graph().nodes.size();
+             return verify_bytes(written.bytes(), file, threads_);
+           },
+       .accept = [&](const OpenedModel& written) { return check(source, written.graph()); }}));
   result_.bytes_after = count_bytes(file);
-  return output.commit();
+  return {};
 }
 
 PressOptions Converter::press_options(const Form& form) const {
@@ -131,22 +126,17 @@ Result<void> Converter::write_compressed(const Graph& source, const FilePieces& 
   VP_ASSIGN_OR_RETURN(std::vector<PressedWeight> pressed, encode_plan(plan, store));
   VP_ASSIGN_OR_RETURN(const FilePieces pieces,
                       model.source->rewrite(list_edits(pressed), press.rewrite));
-  VP_ASSIGN_OR_RETURN(OutputFile output, create_output());
-  VP_RETURN_IF_ERROR(output.write(pieces.pieces));
-  {
-    const auto written = open_model(output.temporary_path());
-    if (!written) return not_written(written.error());
-    if (auto same = verify_written(*model.source, pressed, written->graph()); !same)
-      return not_written(same.error());
-    if (auto measured = measure_scheme(source, written->graph(), input_shape_, threads_,
-                                       options_.check_seconds, result_);
-        !measured)
-      return not_written(measured.error());
-  }
+  VP_RETURN_IF_ERROR(write_verified(
+      target(), {.write = [&](OutputSet& output) { return output.write_file(pieces.pieces); },
+                 .verify = [&](const OpenedModel& written) -> Result<void> {
+                   VP_RETURN_IF_ERROR(verify_written(*model.source, pressed, written.graph()));
+                   return measure_scheme(source, written.graph(), input_shape_, threads_,
+                                         options_.check_seconds, result_);
+                 }}));
   result_.layers_after = graph.nodes.size();
   result_.bytes_after = count_bytes(pieces);
   for (PressedWeight& weight : pressed) result_.weights.push_back(std::move(weight.row));
-  return output.commit();
+  return {};
 }
 
 Result<void> Converter::check_output(const OpenedModel& model) const {
@@ -160,7 +150,7 @@ Result<void> Converter::check_output(const OpenedModel& model) const {
   // Refused before the work, not after it.
   std::error_code ignored;
   if (!options_.overwrite && std::filesystem::exists(result_.output, ignored)) {
-    VP_RETURN_IF_ERROR(create_output());
+    VP_RETURN_IF_ERROR(OutputFile::create(result_.output, Overwrite::Refuse));
   }
   return {};
 }

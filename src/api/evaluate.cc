@@ -4,10 +4,10 @@
 #include <array>
 #include <filesystem>
 
-#include "api/evaluation.h"
 #include "base/ascii.h"
 #include "base/error.h"
 #include "base/output_file.h"
+#include "infer/evaluation.h"
 
 namespace visionpress {
 namespace {
@@ -73,12 +73,8 @@ Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
                       ? evaluation.read_predictions(file, PredictionSource::Elsewhere)
                       : evaluation.run_model(std::move(*next_model++));
     if (!column) return in_file(column.error(), file);
-    if (!columns.empty() && column->predictions.task != columns.front().predictions.task) {
-      return fail(ErrorKind::Usage,
-                  "{} and {} do different things: one finds boxes, the other names classes",
-                  files.front(), file);
-    }
     columns.push_back(std::move(*column));
+    VP_RETURN_IF_ERROR(check_same_task(files.front(), columns.front(), file, columns.back()));
   }
   VP_ASSIGN_OR_RETURN(ComparableColumns comparable, evaluation.make_comparable(std::move(columns)));
   if (!options.save_predictions.empty()) {

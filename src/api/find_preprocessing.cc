@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "api/evaluation.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "eval/bootstrap.h"
 #include "eval/classification.h"
+#include "infer/evaluation.h"
 
 namespace visionpress {
 namespace {

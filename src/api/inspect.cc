@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <filesystem>
 
-#include "api/model_runner.h"
-#include "api/open_input.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "codecs/family.h"
 #include "formats/format_table.h"
+#include "infer/model_runner.h"
+#include "infer/open_input.h"
 #include "press/estimate.h"
 #include "visionpress/model.h"
 

@@ -1,62 +1,24 @@
 #include "visionpress/predict.h"
 
-#include <algorithm>
 #include <array>
-#include <cmath>
 #include <filesystem>
-#include <mutex>
 #include <set>
 
-#include "api/model_runner.h"
-#include "api/npy_file.h"
-#include "api/read_output.h"
-#include "api/run_images.h"
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
 #include "eval/draw.h"
+#include "eval/picture_files.h"
+#include "infer/class_values.h"
+#include "infer/model_runner.h"
+#include "infer/npy_file.h"
+#include "infer/read_output.h"
+#include "infer/run_images.h"
 
 namespace visionpress {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// macOS leaves "._x.jpg" next to x.jpg.
-bool is_hidden(const fs::path& path) { return path.filename().native().starts_with("."); }
-
-/// The pictures in a folder, sorted by name.
-Result<std::vector<std::string>> list_pictures(const std::string& folder) {
-  std::error_code code;
-  std::vector<std::string> pictures;
-  fs::directory_iterator at(folder, code);
-  for (; !code && at != fs::directory_iterator(); at.increment(code)) {
-    std::error_code ignored;
-    if (!at->is_directory(ignored) && has_image_name(at->path().string()) &&
-        !is_hidden(at->path())) {
-      pictures.push_back(at->path().string());
-    }
-  }
-  if (code) return fail_in(folder, ErrorKind::Io, "{}", code.message());
-  if (pictures.empty()) {
-    return fail_in(folder, ErrorKind::Io, "no JPEG, PNG, BMP or WebP file in this folder");
-  }
-  std::ranges::sort(pictures);
-  return pictures;
-}
-
-Result<std::vector<std::string>> expand_folders(const std::vector<std::string>& given) {
-  std::vector<std::string> images;
-  for (const std::string& path : given) {
-    std::error_code ignored;
-    if (!fs::is_directory(path, ignored)) {
-      images.push_back(path);
-      continue;
-    }
-    VP_ASSIGN_OR_RETURN(const std::vector<std::string> pictures, list_pictures(path));
-    images.insert(images.end(), pictures.begin(), pictures.end());
-  }
-  return images;
-}
 
 /// The path of an image's copy.
 std::string name_copy(const std::string& image, const PredictOptions& options) {
@@ -131,29 +93,6 @@ Result<void> check(const std::vector<std::string>& images, const PredictOptions&
   return {};
 }
 
-std::vector<RawOutput> summarize(const std::vector<OutputView>& outputs) {
-  std::vector<RawOutput> raw;
-  for (const OutputView& output : outputs) {
-    RawOutput summary;
-    summary.name = output.name;
-    summary.shape = output.shape;
-    summary.not_finite = count_not_finite(output.values);
-    const std::size_t finite = output.values.size() - summary.not_finite;
-    double sum = 0.0;
-    bool first = true;
-    for (const float value : output.values) {
-      if (!std::isfinite(value)) continue;
-      summary.minimum = first ? value : std::min<double>(summary.minimum, value);
-      summary.maximum = first ? value : std::max<double>(summary.maximum, value);
-      sum += value;
-      first = false;
-    }
-    if (finite > 0) summary.mean = sum / static_cast<double>(finite);
-    raw.push_back(std::move(summary));
-  }
-  return raw;
-}
-
 Result<void> save_tensors(const ModelRunner& runner, const SeenPart& part,
                           const PredictOptions& options) {
   const Overwrite overwrite = options.overwrite ? Overwrite::Allow : Overwrite::Refuse;
@@ -162,16 +101,7 @@ Result<void> save_tensors(const ModelRunner& runner, const SeenPart& part,
         write_npy(options.save_input, runner.executor->input_shape(), part.input, overwrite));
   }
   if (options.save_raw.empty()) return {};
-  const std::filesystem::path path(options.save_raw);
-  for (std::size_t i = 0; i < part.outputs->size(); ++i) {
-    const OutputView& output = (*part.outputs)[i];
-    const std::string numbered =
-        fmt::format("{}.{}{}", path.stem().string(), i, path.extension().string());
-    const std::string file =
-        part.outputs->size() == 1 ? options.save_raw : (path.parent_path() / numbered).string();
-    VP_RETURN_IF_ERROR(write_npy(file, output.shape, output.values, overwrite));
-  }
-  return {};
+  return write_npy_files(options.save_raw, *part.outputs, overwrite);
 }
 
 Result<void> draw_copy(const Image& image, ImagePrediction& prediction,
@@ -239,30 +169,15 @@ class Seeing {
       not_finite_[part.image] += count_not_finite(output.values);
     }
     if (runner_.task == ModelTask::Classification) {
-      note_values((*part.outputs)[runner_.class_output].values);
+      class_values_.add((*part.outputs)[runner_.class_output].values);
     }
     if (runner_.task == ModelTask::Raw) {
-      image.outputs = summarize(*part.outputs);
+      image.outputs = summarize_outputs(*part.outputs);
     } else {
       image.predictions = find_things(runner_, part, options_);
     }
     VP_RETURN_IF_ERROR(save_tensors(runner_, part, options_));
     return options_.draw.empty() ? Result<void>() : draw_copy(*part.pixels, image, options_);
-  }
-
-  /// Warns if a classifier's values are not shares of 1, since reports call them probabilities
-  /// ("probability" in JSON and CSV, --probability).
-  void warn_of_values() {
-    if (!is_seen_) return;
-    if (lowest_ < 0.0 || highest_ > 1.0) {
-      result_.warnings.push_back(
-          fmt::format("the classes' values are not probabilities: they go from {:.3g} to {:.3g}; "
-                      "the network does not end with a softmax",
-                      lowest_, highest_));
-    } else if (std::fabs(farthest_sum_ - 1.0) > kSumTolerance) {
-      result_.warnings.push_back(fmt::format(
-          "the classes' values sum to {:.3g}, not to 1: each stands for itself", farthest_sum_));
-    }
   }
 
   /// This and the functions below are called from one thread at a time.
@@ -278,33 +193,19 @@ class Seeing {
     }
   }
 
-  /// Warns of images for which the network gave NaN or infinity.
-  void warn_of_not_finite() {
+  void warn_of_values() {
     for (std::size_t i = 0; i < not_finite_.size(); ++i) {
       if (not_finite_[i] == 0) continue;
       result_.warnings.push_back(
           fmt::format("{}: {} of the network's output values are NaN or infinite",
                       result_.images[i].file, not_finite_[i]));
     }
+    if (std::string odd = class_values_.describe_oddity(); !odd.empty()) {
+      result_.warnings.push_back(std::move(odd));
+    }
   }
 
  private:
-  /// A softmax of float16 or of 8-bit codes sums to 1 within 1/256 for each of a few large classes.
-  static constexpr double kSumTolerance = 0.02;
-
-  void note_values(std::span<const float> values) {
-    if (values.empty() || count_not_finite(values) > 0) return;
-    const auto [low, high] = std::ranges::minmax(values);
-    double sum = 0.0;
-    for (const float value : values) sum += static_cast<double>(value);
-    const std::scoped_lock lock(mutex_);
-    lowest_ = is_seen_ ? std::min<double>(lowest_, low) : low;
-    highest_ = is_seen_ ? std::max<double>(highest_, high) : high;
-    const bool is_farther = std::fabs(sum - 1.0) > std::fabs(farthest_sum_ - 1.0);
-    if (!is_seen_ || is_farther) farthest_sum_ = sum;
-    is_seen_ = true;
-  }
-
   const ModelRunner& runner_;
   const PredictOptions& options_;
   const OnPrediction& on_prediction_;
@@ -312,11 +213,7 @@ class Seeing {
   std::vector<bool> done_;
   std::vector<std::size_t> not_finite_;  ///< per image: NaN or infinite values of all outputs
   std::size_t next_ = 0;
-  std::mutex mutex_ = {};  ///< of what follows: a classifier's values of all images
-  bool is_seen_ = false;
-  double lowest_ = 0.0;
-  double highest_ = 0.0;
-  double farthest_sum_ = 1.0;  ///< the sum of one image's values that is farthest from 1
+  ClassValues class_values_ = {};  ///< of all images
 };
 
 }  // namespace
@@ -343,7 +240,6 @@ Result<PredictResult> predict(const std::string& model, const std::vector<std::s
        .what = model,
        .on_bad = [&](std::size_t image, const Error& error) { seeing.note_bad(image, error); },
        .on_done = [&](std::size_t image) { seeing.finish(image); }}));
-  seeing.warn_of_not_finite();
   seeing.warn_of_values();
   return result;
 }

@@ -6,13 +6,13 @@
 #include <filesystem>
 #include <unordered_map>
 
-#include "api/model_runner.h"
-#include "api/read_output.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "base/thread_probe.h"
 #include "cloud/prediction_endpoint.h"
 #include "eval/image.h"
+#include "infer/model_runner.h"
+#include "infer/read_output.h"
 
 namespace visionpress {
 namespace {

@@ -98,7 +98,7 @@ bool make_region(const TruthBox& box, int width, int height, UploadRegion& regio
 
 Result<UploadPlan> plan_upload(const Dataset& dataset, std::span<const std::string> only,
                                ProjectKind kind, const UploadLimits& limits) {
-  if (kind == ProjectKind::Detection && dataset.kind == DatasetKind::Folder) {
+  if (kind == ProjectKind::Detection && !dataset.has_boxes) {
     return fail(ErrorKind::Usage,
                 "{}: a detection project needs boxes: COCO or VoTT annotations, not a folder",
                 dataset.source);
@@ -109,7 +109,7 @@ Result<UploadPlan> plan_upload(const Dataset& dataset, std::span<const std::stri
   for (const DatasetImage& from : dataset.images) {
     UploadImage image;
     image.path = from.path;
-    if (dataset.kind == DatasetKind::Folder) {
+    if (!dataset.has_boxes) {
       if (chosen.contains(from.class_tag)) image.tags = {from.class_tag};
     } else {
       add_boxes(from, chosen, kind, plan, image);

@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "eval/coco_elements.h"
+#include "eval/dataset_table.h"
 #include "eval/image.h"
 #include "eval/image_frame.h"
 #include "eval/json_fields.h"
@@ -78,9 +79,7 @@ bool sort_by_id(Items& items) {
 class CocoBuilder {
  public:
   CocoBuilder(RawCoco coco, const DatasetOptions& options)
-      : coco_(std::move(coco)), options_(options) {
-    dataset_.kind = DatasetKind::Coco;
-  }
+      : coco_(std::move(coco)), options_(options) {}
 
   Result<Dataset> build(Diagnostics& diagnostics) {
     add_tags();
@@ -285,11 +284,15 @@ class CocoBuilder {
   IndexById name_index_ = {};
 };
 
-}  // namespace
-
 Result<Dataset> read_coco(JsonFile& json, const DatasetOptions& options, Diagnostics& diagnostics) {
   VP_ASSIGN_OR_RETURN(RawCoco coco, read_raw(json));
-  return CocoBuilder(std::move(coco), options).build(diagnostics);
+  VP_ASSIGN_OR_RETURN(Dataset dataset, CocoBuilder(std::move(coco), options).build(diagnostics));
+  count_listings(dataset);
+  return dataset;
 }
+
+}  // namespace
+
+const DatasetForm coco_form = {.keys = {"images", "annotations", "categories"}, .read = read_coco};
 
 }  // namespace visionpress

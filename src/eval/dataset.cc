@@ -10,18 +10,13 @@
 
 #include "base/mapped_file.h"
 #include "eval/dataset_parts.h"
+#include "eval/dataset_table.h"
 #include "eval/image.h"
 
 namespace visionpress {
 namespace {
 
 namespace fs = std::filesystem;
-
-enum class JsonKind : std::uint8_t { Coco, VottV1, VottV2, Other };
-
-constexpr std::string_view kJsonForms =
-    "COCO (\"images\", \"annotations\", \"categories\") and VoTT (\"frames\", or \"assets\" of an "
-    "export of version 2) are read";
 
 /// Bytes that tell what a foreign file is. A choice: the longest head is a JSON file's, whose first
 /// keys may stand behind a description.
@@ -34,43 +29,39 @@ tl::unexpected<Error> fail_other_json(const JsonFile& json) {
   return fail(ErrorKind::Malformed, "the root: found no key of COCO or VoTT; {}", kJsonForms);
 }
 
-/// Which tool wrote it, by the first key of the root that tells.
-Result<JsonKind> find_json_kind(JsonFile& json) {
+/// The form of which a key is given; null for any other key.
+const DatasetForm* find_form(std::string_view key) {
+  for (const DatasetForm* form : kDatasetForms) {
+    if (!key.empty() && std::ranges::find(form->keys, key) != form->keys.end()) return form;
+  }
+  return nullptr;
+}
+
+/// Which tool wrote it, by the first key of the root that tells. errors: Malformed where none does.
+Result<const DatasetForm*> identify_form(JsonFile& json) {
   simdjson::ondemand::object root;
   if (const auto code = json.document.get_object().get(root); code != simdjson::SUCCESS) {
     if (code == simdjson::INCORRECT_TYPE) return fail_other_json(json);
     return fail_json("the root", "an object, as in COCO and VoTT", code);
   }
-  JsonKind kind = JsonKind::Other;
   for (auto field : root) {
     std::string_view key;
     if (const auto code = field.unescaped_key().get(key); code != simdjson::SUCCESS) {
       return fail_json("the root", "a key", code);
     }
-    if (key == "images" || key == "annotations" || key == "categories") kind = JsonKind::Coco;
-    if (key == "frames") kind = JsonKind::VottV1;
-    if (key == "assets") kind = JsonKind::VottV2;
-    if (kind != JsonKind::Other) break;
+    const DatasetForm* form = find_form(key);
+    if (form == nullptr) continue;
+    json.document.rewind();
+    return form;
   }
-  json.document.rewind();
-  return kind;
+  return fail_other_json(json);
 }
 
 Result<Dataset> read_json(const DatasetOptions& options, Diagnostics& diagnostics) {
   JsonFile json;
   VP_RETURN_IF_ERROR(open_json(options.data, json));
-  VP_ASSIGN_OR_RETURN(const JsonKind kind, find_json_kind(json));
-  switch (kind) {
-    case JsonKind::Coco:
-      return read_coco(json, options, diagnostics);
-    case JsonKind::VottV1:
-      return read_vott(json, options, diagnostics);
-    case JsonKind::VottV2:
-      return read_vott2(json, options, diagnostics);
-    case JsonKind::Other:
-      break;
-  }
-  return fail_other_json(json);
+  VP_ASSIGN_OR_RETURN(const DatasetForm* form, identify_form(json));
+  return form->read(json, options, diagnostics);
 }
 
 }  // namespace
@@ -149,7 +140,6 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
     dataset->images.resize(options.max_images);
   }
   dataset->source = options.data;
-  if (dataset->kind == DatasetKind::Coco) count_listings(*dataset);
   drop_small_boxes(*dataset, options.min_box);
   return dataset;
 }

@@ -10,12 +10,6 @@
 
 namespace visionpress {
 
-enum class DatasetKind : std::uint8_t {
-  Coco,    ///< COCO JSON: images, annotations, categories
-  Vott,    ///< VoTT JSON. Version 1: frames, inputTags; version 2 (an export): assets, tags
-  Folder,  ///< a folder with one folder for each tag; no boxes
-};
-
 /// One true box, as the file has it: pixels of its image's frame, top-left corner and size. It may
 /// reach beyond the frame, lie outside of it, or have no area; pycocotools counts those too.
 struct TruthBox {
@@ -49,7 +43,7 @@ struct DatasetImage {
 };
 
 struct Dataset {
-  DatasetKind kind = DatasetKind::Coco;
+  bool has_boxes = true;                         ///< false: a folder with one folder for each tag
   std::string source = {};                       ///< the file or folder, as given
   std::vector<std::string> tags = {};            ///< COCO: by ascending category id
   std::vector<std::int64_t> category_ids = {};   ///< one a tag; VoTT and folders: 1, 2, ...

@@ -96,13 +96,6 @@ void note_odd_boxes(Dataset& dataset, Oddities& oddities);
 /// The same for JSON whose root is an array, and for an object without any key of a known form.
 [[nodiscard]] std::string name_foreign_json(std::string_view text);
 
-[[nodiscard]] Result<Dataset> read_coco(JsonFile& json, const DatasetOptions& options,
-                                        Diagnostics& diagnostics);
-[[nodiscard]] Result<Dataset> read_vott(JsonFile& json, const DatasetOptions& options,
-                                        Diagnostics& diagnostics);
-/// An export of version 2, or its project file, whose boxes are in files beside it.
-[[nodiscard]] Result<Dataset> read_vott2(JsonFile& json, const DatasetOptions& options,
-                                         Diagnostics& diagnostics);
 [[nodiscard]] Result<Dataset> read_folder(const DatasetOptions& options, Diagnostics& diagnostics);
 
 }  // namespace visionpress

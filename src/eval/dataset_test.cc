@@ -319,7 +319,7 @@ TEST_F(DatasetTest, VottKeepsEmptyFramesAndScalesToTheRealPicture) {
           "a.png":[]},"framerate":"1","inputTags":"cat,dog","scd":false})");
   EXPECT_EQ(diagnostics_.warnings().size(), 1U);  // another size than the picture's
   ASSERT_TRUE(data) << data.error().to_string();
-  EXPECT_EQ(data->kind, DatasetKind::Vott);
+  EXPECT_TRUE(data->has_boxes);
   EXPECT_EQ(data->tags, (std::vector<std::string>{"cat", "dog"}));
   ASSERT_EQ(data->images.size(), 2U);
   EXPECT_EQ(data->images[0].file_name, "a.png");
@@ -415,7 +415,7 @@ TEST_F(DatasetTest, AnExportOfVottTwoIsRead) {
                          "regions":[{"type":"RECTANGLE","tags":["dog"],
                                      "boundingBox":{"left":20,"top":10,"width":40,"height":20}}]}}})");
   ASSERT_TRUE(data) << data.error().to_string();
-  EXPECT_EQ(data->kind, DatasetKind::Vott);
+  EXPECT_TRUE(data->has_boxes);
   EXPECT_EQ(data->tags, (std::vector<std::string>{"cat", "dog"}));
   ASSERT_EQ(data->images.size(), 1U);
   const TruthBox& box = data->images[0].truths.at(0);

@@ -101,7 +101,7 @@ Result<Dataset> read_folder(const DatasetOptions& options, Diagnostics& diagnost
   VP_RETURN_IF_ERROR(check_foreign(options.data));
   Dataset dataset;
   Oddities oddities;
-  dataset.kind = DatasetKind::Folder;
+  dataset.has_boxes = false;
   VP_ASSIGN_OR_RETURN(const std::vector<fs::path> folders,
                       list_folder(options.data, Wanted::Folders, oddities));
   for (const fs::path& folder : folders) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <iterator>
 #include <unordered_map>
 #include <unordered_set>
@@ -233,14 +234,13 @@ void add_class(const PredictionRow& row, const Dataset& dataset,
 Result<Predictions> collect(std::vector<PredictionRow>& rows, const Dataset& dataset,
                             PredictionSource source, Diagnostics& diagnostics) {
   Predictions predictions;
-  const bool boxes =
-      rows.empty() ? dataset.kind != DatasetKind::Folder : rows.front().box.has_value();
+  const bool boxes = rows.empty() ? dataset.has_boxes : rows.front().box.has_value();
   predictions.task = boxes ? Task::Detection : Task::Classification;
   predictions.detections.resize(dataset.images.size());
   VP_RETURN_IF_ERROR(ImageMatcher(dataset).match(rows, diagnostics));
   const std::size_t unknown = match_tags(rows, dataset);
   // A data set without boxes cannot be a judge of boxes; the caller refuses it.
-  if (source == PredictionSource::Elsewhere && boxes == (dataset.kind != DatasetKind::Folder)) {
+  if (source == PredictionSource::Elsewhere && boxes == dataset.has_boxes) {
     VP_ASSIGN_OR_RETURN(const std::vector<std::string> doubts, judge_rows(rows, dataset));
     for (const std::string& doubt : doubts) diagnostics.warn(doubt);
   }
@@ -327,6 +327,22 @@ Result<void> save_predictions(const Predictions& predictions, const Dataset& dat
   }
   text += "\n]\n";
   return write_file(path, overwrite, std::as_bytes(std::span(text)));
+}
+
+bool is_same_answer(const Predictions& before, const Predictions& now) {
+  constexpr double kNoise = 0.002;  // of a probability
+  const auto is_near = [](double a, double b) { return std::abs(a - b) <= kNoise; };
+  if (before.task != now.task) return false;
+  if (before.task == Task::Classification) {
+    return !before.classes.empty() && !now.classes.empty() &&
+           before.classes.front().predicted == now.classes.front().predicted &&
+           is_near(before.classes.front().score, now.classes.front().score);
+  }
+  if (before.detections.empty() || now.detections.empty()) return false;
+  return std::ranges::equal(before.detections.front(), now.detections.front(),
+                            [&](const Detection& a, const Detection& b) {
+                              return a.tag == b.tag && is_near(a.score, b.score);
+                            });
 }
 
 }  // namespace visionpress

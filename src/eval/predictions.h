@@ -46,4 +46,8 @@ enum class PredictionSource : std::uint8_t {
 [[nodiscard]] Result<void> save_predictions(const Predictions& predictions, const Dataset& dataset,
                                             const std::string& path, Overwrite overwrite);
 
+/// Whether a service repeats its answers for the first image, apart from the noise of its
+/// arithmetic.
+[[nodiscard]] bool is_same_answer(const Predictions& before, const Predictions& now);
+
 }  // namespace visionpress

@@ -14,6 +14,7 @@
 #include <utility>
 
 #include "eval/dataset_parts.h"
+#include "eval/dataset_table.h"
 #include "eval/image.h"
 #include "eval/image_frame.h"
 #include "eval/json_fields.h"
@@ -193,7 +194,6 @@ class VottBuilder {
  public:
   VottBuilder(RawVott vott, const DatasetOptions& options)
       : vott_(std::move(vott)), options_(options) {
-    dataset_.kind = DatasetKind::Vott;
     oddities_ = std::move(vott_.oddities);
   }
 
@@ -553,13 +553,12 @@ Result<void> read_project(const std::string& project, RawVott& vott) {
       listed.size(), first->to_string());
 }
 
-}  // namespace
-
 Result<Dataset> read_vott(JsonFile& json, const DatasetOptions& options, Diagnostics& diagnostics) {
   VP_ASSIGN_OR_RETURN(RawVott vott, read_raw(json));
   return VottBuilder(std::move(vott), options).build(diagnostics);
 }
 
+/// An export of version 2, or its project file, whose boxes are in files beside it.
 Result<Dataset> read_vott2(JsonFile& json, const DatasetOptions& options,
                            Diagnostics& diagnostics) {
   RawVott vott;
@@ -575,5 +574,10 @@ Result<Dataset> read_vott2(JsonFile& json, const DatasetOptions& options,
   if (!vott.has_regions) VP_RETURN_IF_ERROR(read_project(options.data, vott));
   return VottBuilder(std::move(vott), options).build(diagnostics);
 }
+
+}  // namespace
+
+const DatasetForm vott_form = {.keys = {"frames"}, .read = read_vott};
+const DatasetForm vott2_form = {.keys = {"assets"}, .read = read_vott2};
 
 }  // namespace visionpress

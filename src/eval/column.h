@@ -1,0 +1,34 @@
+#pragma once
+
+// One column of an evaluation's table: the answers of a model or of a file of predictions, and
+// their score.
+
+#include <cstdint>
+#include <optional>
+#include <span>
+
+#include "eval/coco_ap.h"
+#include "eval/predictions.h"
+#include "model/input_info.h"
+#include "visionpress/evaluate.h"
+
+namespace visionpress {
+
+/// A column in progress: its score, and the data from which differences to it are computed.
+struct Column {
+  ModelScore score = {};
+  Predictions predictions = {};
+  ApMatches matches = {};
+  bool ends_at_frame = false;                      ///< the column's source cuts boxes to the image
+  std::optional<ColorOrder> color = std::nullopt;  ///< of the pixels that the network was given
+  bool color_is_guess = false;  ///< neither the file nor an option says the colour order
+};
+
+/// The figure from which drops are computed: COCO's mAP, or top-1.
+[[nodiscard]] std::optional<double> main_score(const ModelScore& model);
+
+/// The same for a draw of images. column: scored. weights: how often each image counts.
+[[nodiscard]] std::optional<double> resample_score(const Column& column,
+                                                   std::span<const std::uint32_t> weights);
+
+}  // namespace visionpress

@@ -1,0 +1,15 @@
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// Replaces each folder in a list of paths by the pictures in it, sorted by name, without hidden
+/// files. errors: Io for a folder that cannot be read or has no picture.
+[[nodiscard]] Result<std::vector<std::string>> expand_folders(
+    const std::vector<std::string>& given);
+
+}  // namespace visionpress

@@ -1,0 +1,170 @@
+#include "eval/score_columns.h"
+
+#include <algorithm>
+
+#include "base/error.h"
+#include "base/parallel.h"
+#include "eval/bootstrap.h"
+#include "eval/classification.h"
+#include "eval/threshold_metrics.h"
+
+namespace visionpress {
+namespace {
+
+/// Whether its figure is 0 in the table's digits, so that no file can fall below it.
+bool finds_nothing(const ModelScore& model) {
+  constexpr double kShownAsZero = 0.00005;
+  return main_score(model).value_or(1.0) < kShownAsZero;
+}
+
+void score_column(const Dataset& dataset, const EvaluateOptions& options, Metric metric,
+                  std::optional<float> ap_limit, Column& column) {
+  if (column.predictions.task == Task::Classification) {
+    column.score.tags = score_classes(dataset, column.predictions.classes);
+    column.score.top1 = score_top1(column.predictions.classes);
+    return;
+  }
+  std::vector<Detections>& detections = column.predictions.detections;
+  column.score.tags = score_at_threshold(
+      dataset, detections,
+      {.metric = metric, .probability = options.probability, .iou = options.iou});
+  // Detections may be kept for precision that are too weak for AP; leave them out here.
+  for (Detections& of_image : detections) {
+    if (!ap_limit) break;
+    std::erase_if(of_image, [&](const Detection& d) { return !(d.score > *ap_limit); });
+  }
+  column.matches = match_for_ap(dataset, detections, options.max_detections);
+  for (std::size_t i = 0; i < column.score.tags.size() && i < column.matches.size(); ++i) {
+    const ApScore ap = score_ap(column.matches[i]);
+    column.score.tags[i].ap = ap.ap;
+    column.score.tags[i].ap50 = ap.ap50;
+  }
+  const ApScore mean = score_mean_ap(column.matches);
+  column.score.ap = mean.ap;
+  column.score.ap50 = mean.ap50;
+}
+
+std::optional<Difference> measure_difference(const Column& column, const Column& baseline,
+                                             std::size_t images, const EvaluateOptions& options) {
+  return bootstrap_difference(images, {options.bootstrap_rounds, options.seed},
+                              [&](std::span<const std::uint32_t> weights) -> std::optional<double> {
+                                const std::optional<double> ours = resample_score(column, weights);
+                                const std::optional<double> theirs =
+                                    resample_score(baseline, weights);
+                                if (!ours || !theirs) return std::nullopt;
+                                return *theirs - *ours;
+                              });
+}
+
+/// Columns are independent, so they are resampled in parallel.
+void fill_differences(std::size_t images, const EvaluateOptions& options, const CompareOptions& run,
+                      std::vector<Column>& columns) {
+  parallel_for(columns.size() - 1, run.threads, [&](std::size_t i) {
+    const std::size_t index = i + 1;
+    Column& column = columns[index];
+    const auto difference = measure_difference(column, columns.front(), images, options);
+    const bool detection = column.predictions.task == Task::Detection;
+    (detection ? column.score.ap_drop : column.score.top1_drop) = difference;
+    if (!run.exported.empty() && run.exported[index] != index) {
+      const std::size_t baseline = run.exported[index];
+      column.score.export_drop =
+          baseline == 0 ? difference
+                        : measure_difference(column, columns[baseline], images, options);
+    }
+    constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit passes
+    if (options.max_drop) {
+      column.score.within_max_drop = !finds_nothing(columns.front().score) && difference &&
+                                     difference->points <= *options.max_drop + kRounding;
+    }
+  });
+}
+
+/// Predictions for only some of the images look like those of a poor model.
+void warn_of_silence(const Column& column, EvaluateResult& result) {
+  if (column.score.format != "predictions" || column.predictions.task != Task::Detection) return;
+  const auto silent = static_cast<std::size_t>(
+      std::ranges::count_if(column.predictions.detections, &Detections::empty));
+  if (silent * 2 <= result.images) return;
+  result.warnings.push_back(fmt::format(
+      "{}: no prediction for {} of {} images, which count as missed (--max-images takes fewer)",
+      column.score.file, silent, result.images));
+}
+
+/// A baseline at 0 is probably run wrongly, and the drops against it would look perfect.
+void warn_of_baseline(EvaluateResult& result) {
+  if (result.models.size() < 2 || !finds_nothing(result.models.front())) return;
+  const ModelScore& first = result.models.front();
+  const char* const check = first.format == "predictions"
+                                ? "its image and category ids"
+                                : "its preprocessing and labels (--find-preprocessing, --labels)";
+  result.warnings.push_back(fmt::format("{}: the first file finds nothing: {} {:.4f}; check {}",
+                                        first.file, first.ap ? "mAP" : "top-1", *main_score(first),
+                                        check));
+}
+
+/// Red and blue exchanged costs a classifier points that look like those of its compression.
+void warn_of_colors(const std::vector<Column>& columns, EvaluateResult& result) {
+  const Column* guessed = nullptr;
+  for (const Column& column : columns) {
+    if (column.color && column.color_is_guess) guessed = &column;
+  }
+  if (guessed == nullptr) return;
+  const auto other = std::ranges::find_if(columns, [&](const Column& column) {
+    return column.color && *column.color != *guessed->color;
+  });
+  if (other == columns.end()) return;
+  result.warnings.push_back(
+      fmt::format("{} does not say its order of colours and is given another than {}: part of the "
+                  "difference may be that (--color sets it for all)",
+                  guessed->score.file, other->score.file));
+}
+
+/// A limit that nothing was measured against is not met.
+void warn_of_no_drop(EvaluateResult& result) {
+  for (std::size_t i = 1; i < result.models.size(); ++i) {
+    const ModelScore& model = result.models[i];
+    if (result.options.max_drop && !model.ap_drop && !model.top1_drop) {
+      result.warnings.push_back(
+          fmt::format("{}: no drop can be measured, so max-drop counts as missed", model.file));
+    }
+  }
+}
+
+}  // namespace
+
+ScoredColumns score_columns(ComparableColumns comparable, const Dataset& dataset,
+                            const EvaluateOptions& options, Metric metric) {
+  const std::optional<float> ap_limit = comparable.ap_limit();
+  std::vector<Column> columns = std::move(comparable).take();
+  for (Column& column : columns) score_column(dataset, options, metric, ap_limit, column);
+  return {std::move(columns), ap_limit};
+}
+
+EvaluateResult compare_columns(ScoredColumns scored, const Dataset& dataset,
+                               const EvaluateOptions& options, const CompareOptions& run) {
+  EvaluateResult result;
+  result.options = options;
+  if (const auto ap_limit = scored.ap_limit()) result.options.ap_probability = *ap_limit;
+  std::vector<Column> columns = std::move(scored).take();
+  fill_differences(dataset.images.size(), options, run, columns);
+  result.task = columns.front().predictions.task;
+  result.images = dataset.images.size();
+  result.images_of = result.images + run.bad_images + dataset.not_taken;
+  result.boxes = dataset.box_count();
+  result.clamped_boxes = dataset.clamped_boxes;
+  result.exceeding_boxes = dataset.exceeding_boxes;
+  result.bad_images = run.bad_images;
+  result.data = options.data;
+  const Column* clipping = find_clipping(columns);
+  if (clipping != nullptr) result.clipped_like = clipping->score.file;
+  result.threads = run.threads;
+  result.warnings = run.warnings;
+  warn_of_colors(columns, result);
+  for (const Column& column : columns) warn_of_silence(column, result);
+  for (Column& column : columns) result.models.push_back(std::move(column.score));
+  warn_of_baseline(result);
+  warn_of_no_drop(result);
+  return result;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,235 @@
+#include "infer/evaluation.h"
+
+#include <filesystem>
+
+#include "base/ascii.h"
+#include "base/parallel.h"
+#include "eval/classification.h"
+#include "eval/crop_boxes.h"
+#include "eval/image.h"
+#include "formats/format_table.h"
+#include "infer/open_input.h"
+#include "infer/run_dataset.h"
+#include "infer/run_time.h"
+
+namespace visionpress {
+namespace {
+
+Result<void> check_share(const char* name, double value) {
+  if (value >= 0.0 && value <= 1.0) return {};
+  return fail(ErrorKind::InvalidArgument, "{} is {:g}, expected 0 to 1", name, value);
+}
+
+}  // namespace
+
+Result<void> check_numbers(const EvaluateOptions& options) {
+  VP_RETURN_IF_ERROR(check_share("probability", options.probability));
+  VP_RETURN_IF_ERROR(check_share("iou", options.iou));
+  VP_RETURN_IF_ERROR(check_share("ap-probability", options.ap_probability.value_or(0.0F)));
+  VP_RETURN_IF_ERROR(check_share("nms-iou", options.nms_iou));
+  VP_RETURN_IF_ERROR(check_share("min-box", options.min_box));
+  if (options.threads < 0) {
+    return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
+  }
+  return {};
+}
+
+bool is_predictions(const std::string& file) {
+  return ascii_lower(std::filesystem::path(file).extension().native()) == ".json";
+}
+
+Evaluation::Evaluation(const EvaluateOptions& options, const Progress& progress)
+    : options_(options),
+      progress_(progress),
+      threads_(options.threads > 0 ? options.threads : default_thread_count()) {}
+
+Result<void> Evaluation::load_data(ImageNeed need) {
+  need_ = need;
+  if (need == ImageNeed::Required && options_.skip_missing) need = ImageNeed::SkipMissing;
+  Result<Dataset> dataset = load_dataset({.data = options_.data,
+                                          .images = options_.images,
+                                          .min_box = options_.min_box,
+                                          .max_images = options_.max_images,
+                                          .image_need = need,
+                                          .skip_bad = options_.skip_bad},
+                                         diagnostics_);
+  if (!dataset) {
+    Error error = std::move(dataset).error();
+    if (has_image_name(error.file)) error.message += kBadHint;
+    return tl::unexpected<Error>(std::move(error));
+  }
+  dataset_ = *std::move(dataset);
+  if (options_.crops && !dataset_.has_boxes) {
+    return fail_in(options_.data, ErrorKind::Usage,
+                   "a folder of tags has no boxes; leave out --crops");
+  }
+  if (options_.crops) drop_empty_crops(dataset_, diagnostics_);
+  return {};
+}
+
+void Evaluation::adopt(std::vector<std::string> labels, PackageHint hint, std::string source) {
+  labels_ = std::move(labels);
+  hint_ = std::move(hint);
+  labels_file_ = std::move(source);
+}
+
+Result<Column> Evaluation::read_predictions(const std::string& file, PredictionSource source) {
+  VP_ASSIGN_OR_RETURN(Column column, read_column(file, dataset_, source, diagnostics_));
+  if (choose_ap_limit(options_, need_)) drop_weak(options_, column.predictions);
+  return column;
+}
+
+Result<OpenedModel> Evaluation::open(const std::string& file) const {
+  return open_input(file, read_options(options_.preprocess));
+}
+
+Result<Evaluation::Fitted> Evaluation::fit_model(OpenedModel model) {
+  Fitted fitted;
+  ModelRunner& runner = fitted.runner;
+  const std::string file = model.files.path();
+  VP_ASSIGN_OR_RETURN(runner,
+                      ModelRunner::create(std::move(model), {.labels = options_.labels,
+                                                             .arithmetic = options_.arithmetic,
+                                                             .preprocess = options_.preprocess,
+                                                             .crops = options_.crops,
+                                                             .threads = threads_,
+                                                             .package = hint_}));
+  for (const std::string& warning : runner.model.warnings) {
+    diagnostics_.warn(fmt::format("{}: {}", file, warning));
+  }
+  share_labels(runner, file);
+  VP_RETURN_IF_ERROR(check_fits(runner));
+  VP_ASSIGN_OR_RETURN(fitted.tags, map_labels(runner.labels, dataset_, diagnostics_));
+  return fitted;
+}
+
+Result<DatasetRun> Evaluation::run_over_data(const Fitted& fitted, const std::string& what) {
+  VP_ASSIGN_OR_RETURN(DatasetRun run,
+                      run_dataset(fitted.runner, fitted.tags, dataset_, options_,
+                                  {.threads = threads_,
+                                   .progress = progress_,
+                                   .what = what,
+                                   .collects_bad = options_.skip_bad && !bad_is_settled_}));
+  bad_.merge(run.bad);
+  if (run.broken_count > 0) {
+    diagnostics_.warn(fmt::format("{}: its output holds NaN or infinity for {} of {} images", what,
+                                  run.broken_count, dataset_.images.size()));
+  }
+  return run;
+}
+
+Result<Column> Evaluation::run_model(OpenedModel model) {
+  const std::string file = model.files.path();
+  VP_ASSIGN_OR_RETURN(const Fitted fitted, fit_model(std::move(model)));
+  const ModelRunner& runner = fitted.runner;
+  Column column;
+  column.score.file = file;
+  column.score.bytes = runner.model.size_bytes();
+  column.score.format = name_of(runner.model.graph().format);
+  column.score.arithmetic = runner.executor->arithmetic_name();
+  column.score.preprocessing = describe(runner.preprocess);
+  column.color = runner.preprocess.color;
+  column.color_is_guess = runner.preprocess.color_is_guess;
+  VP_ASSIGN_OR_RETURN(DatasetRun run, run_over_data(fitted, file));
+  column.predictions = std::move(run.predictions);
+  column.score.images_per_second = run.images_per_second;
+  if (run.first_input.size() == runner.preprocess.value_count()) {
+    if (progress_) progress_(0, 0, "timing " + file);
+    VP_ASSIGN_OR_RETURN(column.score.run_time,
+                        measure_run(*runner.executor, run.first_input, threads_));
+  }
+  return column;
+}
+
+Result<TriedWays> Evaluation::run_ways(const std::string& file) {
+  VP_ASSIGN_OR_RETURN(OpenedModel model, open(file));
+  VP_ASSIGN_OR_RETURN(Fitted fitted, fit_model(std::move(model)));
+  const Preprocess chosen = fitted.runner.preprocess;
+  TriedWays tried;
+  tried.chosen = describe(chosen);
+  for (PixelWay& way : list_pixel_ways(chosen)) {
+    fitted.runner.preprocess = with_way(chosen, way);
+    Column column;
+    column.score.file = name_of(way);
+    VP_ASSIGN_OR_RETURN(DatasetRun run, run_over_data(fitted, column.score.file));
+    column.predictions = std::move(run.predictions);
+    tried.ways.push_back({std::move(column), std::move(way)});
+  }
+  return tried;
+}
+
+/// A compressed copy often lies in another folder than its label file. It then gets the labels of
+/// the first file that has labels for as many classes.
+void Evaluation::share_labels(ModelRunner& runner, const std::string& file) {
+  if (runner.labels.empty() && runner.task != ModelTask::Raw &&
+      labels_.size() == runner.class_count) {
+    runner.labels = labels_;
+    if (labels_file_.empty()) return;
+    diagnostics_.warn(
+        fmt::format("{}: no labels of its own, those of {} are used", file, labels_file_));
+  } else if (labels_.empty()) {
+    labels_ = runner.labels;
+    labels_file_ = file;
+  }
+}
+
+Result<void> Evaluation::check_fits(const ModelRunner& runner) const {
+  if (runner.task == ModelTask::Raw) {
+    return fail(ErrorKind::Unsupported,
+                "its outputs are {}, so there is nothing to score; `predict` runs it",
+                runner.raw_because);
+  }
+  if (runner.labels.empty()) {
+    return fail(ErrorKind::Usage,
+                "no labels for its {} classes: none in the model, no labels.txt or "
+                "NAME_labels.txt beside it; give --labels FILE",
+                runner.class_count);
+  }
+  const bool folder = !dataset_.has_boxes;
+  if (runner.task == ModelTask::Detection && (folder || options_.crops)) {
+    return fail(ErrorKind::Usage,
+                "a detector needs boxes: COCO or VoTT annotations, without --crops");
+  }
+  if (runner.task == ModelTask::Classification && !folder && !options_.crops) {
+    return fail(
+        ErrorKind::Usage,
+        "a classifier needs a folder for each tag; `evaluate --crops` scores the boxes of a "
+        "detection data set");
+  }
+  if (runner.task == ModelTask::Classification && !options_.save_predictions.empty()) {
+    return fail(ErrorKind::Usage,
+                "save-predictions writes boxes, and this is a classifier; predict --json gives its "
+                "answers");
+  }
+  return {};
+}
+
+Result<ComparableColumns> Evaluation::make_comparable(std::vector<Column> columns) {
+  VP_RETURN_IF_ERROR(leave_out(bad_, dataset_, columns, diagnostics_));
+  bad_count_ += bad_.size();
+  bad_.clear();
+  return visionpress::make_comparable(std::move(columns), dataset_, options_, need_);
+}
+
+Result<void> Evaluation::leave_out_undecodable() {
+  const BadImages bad = find_bad_images(dataset_, threads_, progress_);
+  bad_is_settled_ = true;
+  bad_count_ = bad.size();
+  std::vector<Column> none;
+  return leave_out(bad, dataset_, none, diagnostics_);
+}
+
+ScoredColumns Evaluation::score(ComparableColumns comparable, Metric metric) const {
+  return score_columns(std::move(comparable), dataset_, options_, metric);
+}
+
+EvaluateResult Evaluation::compare(ScoredColumns scored,
+                                   std::span<const std::size_t> exported) const {
+  return compare_columns(std::move(scored), dataset_, options_,
+                         {.threads = threads_,
+                          .bad_images = bad_count_,
+                          .warnings = diagnostics_.warnings(),
+                          .exported = exported});
+}
+
+}  // namespace visionpress

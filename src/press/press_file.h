@@ -1,0 +1,38 @@
+#pragma once
+
+// From an open model to a smaller file of the same format: checks the target, plans, encodes,
+// writes and verifies.
+//
+//   VP_ASSIGN_OR_RETURN(const OpenedModel model, open_model("model.tflite"));
+//   VP_ASSIGN_OR_RETURN(PressedFile file, press_file(model, press, "small.tflite",
+//                                                    Overwrite::Refuse));
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/output_file.h"
+#include "formats/open_model.h"
+#include "press/press.h"
+#include "press/press_options.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+struct PressedFile {
+  std::uint64_t bytes = 0;                  ///< of the model's file, unpacked
+  std::vector<PressedWeight> weights = {};  ///< one entry per weight of the graph
+  std::size_t small_already = 0;            ///< weights that were kept because they are small
+};
+
+/// Whether an output's name asks for an archive with the new model in it.
+[[nodiscard]] bool is_archive_name(const std::string& output);
+
+/// Writes the model in the planned form, alone, or for an archive's name with the other files of
+/// its archive. errors: Usage for an output that is an input or has another format's name; Output;
+/// those of make_plan and of the format, naming the input; Internal where reading back fails.
+[[nodiscard]] Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& press,
+                                             const std::string& output, Overwrite overwrite);
+
+}  // namespace visionpress

@@ -1,0 +1,3 @@
+#pragma once
+
+// Belongs to a layer below.
