@@ -1,7 +1,6 @@
 #include "visionpress/experiment.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <iterator>
 #include <optional>
 #include <utility>
@@ -111,9 +110,7 @@ class Experiment {
     VP_ASSIGN_OR_RETURN(const Json key, make_column_key(planned, options_, version(), data_));
     const std::string made = planned.column.scheme.empty() ? "" : planned.column.source;
     VP_ASSIGN_OR_RETURN(std::optional<Column> kept, load(planned, key, made));
-    if (kept && planned.source == nullptr && options_.online) {
-      VP_RETURN_IF_ERROR(ask_again(planned, kept));
-    }
+    if (kept && planned.source == nullptr && options_.online) ask_again(planned, kept);
     if (kept) {
       planned.column.was_kept = true;
       return with_source(planned, std::move(*kept));
@@ -160,26 +157,17 @@ class Experiment {
     return evaluation_.run_model(std::move(model));
   }
 
-  /// Another model may have been published under the same name since, so one image is sent again.
-  /// Empties `kept` if the answer differs.
-  [[nodiscard]] Result<void> ask_again(const PlannedColumn& planned, std::optional<Column>& kept) {
-    const std::string file = store_.predictions_path(planned.name + "-again");
-    const auto answers = ask_about_first(*options_.online, evaluation_.dataset(), options_.evaluate,
-                                         file, progress_);
-    if (!answers) {
-      warnings_.push_back(fmt::format("{}: kept as it was answered before: {}",
-                                      planned.column.source, answers.error().message));
-      return {};
-    }
-    const auto now = evaluation_.read_predictions(file, PredictionSource::Ours);
-    std::error_code ignored;
-    std::filesystem::remove(file, ignored);
-    if (!now) return tl::unexpected(now.error());
-    if (is_same_answer(kept->predictions, now->predictions)) return {};
-    warnings_.push_back(fmt::format("{}: it answers otherwise than before, so all is asked again",
-                                    planned.column.source));
-    kept.reset();
-    return {};
+  /// Empties `kept` if the service answers otherwise than before.
+  void ask_again(const PlannedColumn& planned, std::optional<Column>& kept) {
+    const auto same = answers_as_before(
+        *options_.online, evaluation_.dataset(), options_.evaluate, kept->predictions,
+        store_.predictions_path(planned.name + "-again"), progress_);
+    if (same && *same) return;
+    warnings_.push_back(fmt::format(
+        "{}: {}", planned.column.source,
+        same ? "it answers otherwise than before, so all is asked again"
+             : fmt::format("kept as it was answered before: {}", same.error().message)));
+    if (same) kept.reset();
   }
 
   [[nodiscard]] Result<Column> ask_online(const PlannedColumn& planned) {

@@ -2,12 +2,12 @@
 
 #include <array>
 #include <filesystem>
-#include <set>
 
 #include "base/error.h"
 #include "base/output_file.h"
 #include "base/parallel.h"
 #include "eval/draw.h"
+#include "eval/drawn_copies.h"
 #include "eval/picture_files.h"
 #include "infer/class_values.h"
 #include "infer/model_runner.h"
@@ -17,32 +17,6 @@
 
 namespace visionpress {
 namespace {
-
-namespace fs = std::filesystem;
-
-/// The path of an image's copy.
-std::string name_copy(const std::string& image, const PredictOptions& options) {
-  return std::filesystem::path(options.draw) /
-         (std::filesystem::path(image).stem().string() + ".png");
-}
-
-/// Checks all names before the first copy is drawn, so that an existing file does not leave half of
-/// the copies behind.
-Result<void> check_copies_are_new(const std::vector<std::string>& images,
-                                  const PredictOptions& options) {
-  std::size_t count = 0;
-  std::string first;
-  for (const std::string& image : images) {
-    const std::string copy = name_copy(image, options);
-    std::error_code ignored;
-    if (!fs::exists(fs::symlink_status(copy, ignored))) continue;
-    if (count++ == 0) first = copy;
-  }
-  if (count == 0) return {};
-  const std::string others =
-      count == 1 ? "" : fmt::format(" (as do {} of {} copies)", count, images.size());
-  return fail_in(first, ErrorKind::Output, "exists already{}; --force overwrites it", others);
-}
 
 Result<void> check_outputs(const std::string& model, const std::vector<std::string>& images,
                            const PredictOptions& options) {
@@ -55,9 +29,9 @@ Result<void> check_outputs(const std::string& model, const std::vector<std::stri
   }
   if (options.draw.empty()) return {};
   for (const std::string& image : images) {
-    VP_RETURN_IF_ERROR(check_not_read(name_copy(image, options), {&image, 1}));
+    VP_RETURN_IF_ERROR(check_not_read(name_copy(image, options.draw), {&image, 1}));
   }
-  return options.overwrite ? Result<void>() : check_copies_are_new(images, options);
+  return options.overwrite ? Result<void>() : check_copies_are_new(images, options.draw);
 }
 
 Result<void> make_folder(const std::string& path) {
@@ -82,15 +56,7 @@ Result<void> check(const std::vector<std::string>& images, const PredictOptions&
     return fail(ErrorKind::Usage, "raw tensors can be saved of one image, not of {}",
                 images.size());
   }
-  if (options.draw.empty()) return {};
-  std::set<std::string> stems;
-  for (const std::string& image : images) {
-    if (!stems.insert(std::filesystem::path(image).stem().string()).second) {
-      return fail(ErrorKind::Usage, "two images are named {}: their copies would be one file",
-                  std::filesystem::path(image).stem().string());
-    }
-  }
-  return {};
+  return options.draw.empty() ? Result<void>() : check_copies_differ(images);
 }
 
 Result<void> save_tensors(const ModelRunner& runner, const SeenPart& part,
@@ -106,7 +72,7 @@ Result<void> save_tensors(const ModelRunner& runner, const SeenPart& part,
 
 Result<void> draw_copy(const Image& image, ImagePrediction& prediction,
                        const PredictOptions& options) {
-  prediction.drawn = name_copy(prediction.file, options);
+  prediction.drawn = name_copy(prediction.file, options.draw);
   Image copy = image;
   draw_boxes(copy, prediction.predictions);
   return save_image(copy, prediction.drawn,

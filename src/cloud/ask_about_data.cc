@@ -1,9 +1,12 @@
 #include "cloud/ask_about_data.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <vector>
 
+#include "base/error.h"
 #include "cloud/ask_service.h"
+#include "eval/comparable_columns.h"
 
 namespace visionpress {
 namespace {
@@ -42,12 +45,19 @@ Result<PredictResult> ask_about_data(const OnlineService& service, const Dataset
                      progress);
 }
 
-Result<PredictResult> ask_about_first(const OnlineService& service, const Dataset& dataset,
-                                      const EvaluateOptions& options,
-                                      const std::string& predictions, const Progress& progress) {
+Result<bool> answers_as_before(const OnlineService& service, const Dataset& dataset,
+                               const EvaluateOptions& options, const Predictions& before,
+                               const std::string& scratch, const Progress& progress) {
   OnlineService hasty = service;
   hasty.access.retries = std::min(hasty.access.retries, 1);
-  return ask_about_data(hasty, dataset, options, 1, predictions, progress);
+  VP_RETURN_IF_ERROR(ask_about_data(hasty, dataset, options, 1, scratch, progress));
+  Diagnostics known;  // the same warnings as for all answers
+  auto now = load_predictions(scratch, dataset, known, PredictionSource::Ours);
+  std::error_code ignored;
+  std::filesystem::remove(scratch, ignored);
+  if (!now) return tl::unexpected<Error>(now.error());
+  drop_weak(options, *now);
+  return is_same_answer(before, *now);
 }
 
 }  // namespace visionpress

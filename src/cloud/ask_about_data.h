@@ -1,9 +1,12 @@
 #pragma once
 
+// The online column of an experiment: a service's answers for the images of a data set.
+
 #include <cstddef>
 #include <string>
 
 #include "eval/dataset.h"
+#include "eval/predictions.h"
 #include "visionpress/experiment.h"
 #include "visionpress/result.h"
 #include "visionpress/vocabulary.h"
@@ -17,12 +20,13 @@ namespace visionpress {
     const OnlineService& service, const Dataset& dataset, const EvaluateOptions& options,
     std::size_t count, const std::string& predictions, const Progress& progress);
 
-/// Sends the first image alone, with at most one retry: asks whether the service still answers as
-/// it did. The rest as for ask_about_data.
-[[nodiscard]] Result<PredictResult> ask_about_first(const OnlineService& service,
-                                                    const Dataset& dataset,
-                                                    const EvaluateOptions& options,
-                                                    const std::string& predictions,
-                                                    const Progress& progress);
+/// Sends the first image again, with at most one retry: another model may have been published under
+/// the same name since.
+/// before: the answers of an earlier call. scratch: a file for the new answer, removed at the end.
+/// returns: whether it is the same, apart from the noise of arithmetic. errors: as ask_service.
+[[nodiscard]] Result<bool> answers_as_before(const OnlineService& service, const Dataset& dataset,
+                                             const EvaluateOptions& options,
+                                             const Predictions& before, const std::string& scratch,
+                                             const Progress& progress);
 
 }  // namespace visionpress

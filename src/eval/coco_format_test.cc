@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include "base/temporary_folder_testonly.h"
-#include "eval/picture_files.h"
 
 namespace visionpress {
 namespace {
@@ -51,25 +50,6 @@ TEST(CocoFormat, FileNamesStayInTheirFolder) {
     EXPECT_EQ(checked.error().message,
               "image 2: file_name \"" + std::string(name) + "\" leaves its folder");
   }
-}
-
-TEST(PictureFiles, OfAFolderAreSortedAndWithoutHiddenOnes) {
-  TemporaryFolder folder;
-  for (const char* name : {"b.PNG", "a.jpg", "._a.jpg", "notes.txt", "sub.jpg/c.jpg"}) {
-    folder.write(name, "");
-  }
-  const auto files = expand_folders({"given.txt", folder.path()});
-  ASSERT_TRUE(files) << files.error().to_string();
-  EXPECT_EQ(*files,
-            (std::vector<std::string>{"given.txt", folder.path("a.jpg"), folder.path("b.PNG")}));
-}
-
-TEST(PictureFiles, OfAFolderWithoutPicturesAreAnError) {
-  TemporaryFolder folder;
-  folder.write("notes.txt", "");
-  const auto files = expand_folders({folder.path()});
-  ASSERT_FALSE(files);
-  EXPECT_EQ(files.error().message, "no JPEG, PNG, BMP or WebP file in this folder");
 }
 
 }  // namespace

@@ -23,6 +23,7 @@ std::string name_file(const std::string& title) {
 
 std::vector<std::string> list_families(const std::vector<ExportFacts>& exports) {
   std::vector<std::string> families;
+  families.reserve(exports.size());
   for (const ExportFacts& found : exports) families.push_back(found.family);
   return families;
 }

@@ -11,6 +11,8 @@
 
 #include <locale.h>  // uselocale is POSIX's: not in <clocale>
 
+#include "visionpress/process.h"
+
 namespace visionpress {
 namespace {
 
