@@ -409,11 +409,21 @@ struct Unsupported {
   std::string why = {};
 };
 
-using Op =
-    std::variant<Unsupported, Identity, Conv2d, FullyConnected, BatchMatMul, Pool2d, Unary, Binary,
-                 Prelu, BatchNorm, InstanceNorm, Softmax, Concat, Reshape, Squeeze, ExpandDims,
-                 Transpose, Pad, Slice, Split, Resize, Reduce, SpaceDepth, SpaceBatch, Gather,
-                 GatherNd, Select, Where, Tile, ShapeOf, NonMaxSuppression, TopK, TakeRows>;
+/// The table of operators: X(Name) for each. The type below, the shape rules (lower) and the
+/// runner's builders (run) are declared from it, so that an operator without one of them does not
+/// link.
+// clang-format off
+#define VP_EACH_OPERATOR(X) \
+  X(Identity) X(Conv2d) X(FullyConnected) X(BatchMatMul) X(Pool2d) X(Unary) X(Binary) \
+  X(Prelu) X(BatchNorm) X(InstanceNorm) X(Softmax) X(Concat) X(Reshape) X(Squeeze) \
+  X(ExpandDims) X(Transpose) X(Pad) X(Slice) X(Split) X(Resize) X(Reduce) X(SpaceDepth) \
+  X(SpaceBatch) X(Gather) X(GatherNd) X(Select) X(Where) X(Tile) X(ShapeOf) \
+  X(NonMaxSuppression) X(TopK) X(TakeRows)
+// clang-format on
+
+#define VP_AFTER_COMMA(Name) , Name
+using Op = std::variant<Unsupported VP_EACH_OPERATOR(VP_AFTER_COMMA)>;
+#undef VP_AFTER_COMMA
 
 /// Whether every element of the result is an element of an input, or a size. Such operators compute
 /// nothing, so a float may stand for any type whose values it holds.

@@ -130,9 +130,16 @@ using OperatorResult = Result<std::unique_ptr<Operator>>;
 /// element_count for sizes that the executor has already checked, so it cannot fail.
 [[nodiscard]] std::size_t count_of(const Shape& dims);
 
-/// Builders, one operator per file in ops/. The operator's shape rule (lower/shape_rules.h) has
+/// The builder of each operator, in ops/. The operator's shape rule (lower/shape_rules.h) has
 /// checked the shapes and given `context.results`. errors: Unsupported for a form that cannot be
 /// run, Malformed for parameters that do not fit.
+#define VP_DECLARE_BUILDER(Name) \
+  [[nodiscard]] OperatorResult build_operator(const Name& op, const BuildContext& context);
+VP_DECLARE_BUILDER(Unsupported)
+VP_EACH_OPERATOR(VP_DECLARE_BUILDER)
+#undef VP_DECLARE_BUILDER
+
+/// Convolutions with what they compute in their last pass.
 [[nodiscard]] OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
                                          const BuildContext& context);
 [[nodiscard]] OperatorResult make_hybrid_conv2d(const Conv2d& op, const Epilogue& epilogue,
@@ -140,38 +147,5 @@ using OperatorResult = Result<std::unique_ptr<Operator>>;
 /// Whether make_conv2d can compute Epilogue::max_pool_2x2 for this convolution.
 [[nodiscard]] bool can_pool_in_conv2d(const Conv2d& op, const BuildContext& context);
 [[nodiscard]] bool can_pool_in_hybrid_conv2d(const Conv2d& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_fully_connected(const FullyConnected& op,
-                                                  const BuildContext& context);
-[[nodiscard]] OperatorResult make_batch_matmul(const BatchMatMul& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_pool2d(const Pool2d& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_unary(const Unary& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_binary(const Binary& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_prelu(const BuildContext& context);
-[[nodiscard]] OperatorResult make_batch_norm(const BatchNorm& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_instance_norm(const InstanceNorm& op,
-                                                const BuildContext& context);
-[[nodiscard]] OperatorResult make_softmax(const Softmax& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_concat(const Concat& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_reshape(const BuildContext& context);
-[[nodiscard]] OperatorResult make_squeeze(const BuildContext& context);
-[[nodiscard]] OperatorResult make_expand_dims(const BuildContext& context);
-[[nodiscard]] OperatorResult make_transpose(const Transpose& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_pad(const Pad& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_slice(const Slice& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_split(const Split& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_resize(const Resize& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_reduce(const Reduce& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_space_depth(const SpaceDepth& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_space_batch(const SpaceBatch& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_gather(const Gather& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_gather_nd(const BuildContext& context);
-[[nodiscard]] OperatorResult make_select(const BuildContext& context);
-[[nodiscard]] OperatorResult make_where(const BuildContext& context);
-[[nodiscard]] OperatorResult make_tile(const Tile& op, const BuildContext& context);
-[[nodiscard]] OperatorResult make_shape_of(const BuildContext& context);
-[[nodiscard]] OperatorResult make_non_max_suppression(const NonMaxSuppression& op,
-                                                      const BuildContext& context);
-[[nodiscard]] OperatorResult make_take_rows(const BuildContext& context);
-[[nodiscard]] OperatorResult make_top_k(const TopK& op, const BuildContext& context);
 
 }  // namespace visionpress

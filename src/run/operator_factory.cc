@@ -12,57 +12,6 @@
 namespace visionpress {
 namespace {
 
-struct OperatorMaker {
-  const BuildContext& context;
-
-  OperatorResult operator()(const Unsupported& op) const {
-    return fail(ErrorKind::Unsupported, "{}", op.why);
-  }
-  OperatorResult operator()(const Conv2d& op) const {
-    const bool is_hybrid = op.dynamic_range && context.follows_runtime();
-    return is_hybrid ? make_hybrid_conv2d(op, {}, context) : make_conv2d(op, {}, context);
-  }
-  OperatorResult operator()(const Identity&) const {
-    return make_unary({UnaryKind::Linear, 1.0F, 0.0F}, context);
-  }
-  OperatorResult operator()(const Prelu&) const { return make_prelu(context); }
-  OperatorResult operator()(const FullyConnected& op) const {
-    return make_fully_connected(op, context);
-  }
-  OperatorResult operator()(const BatchMatMul& op) const { return make_batch_matmul(op, context); }
-  OperatorResult operator()(const Pool2d& op) const { return make_pool2d(op, context); }
-  OperatorResult operator()(const Unary& op) const { return make_unary(op, context); }
-  OperatorResult operator()(const Binary& op) const { return make_binary(op, context); }
-  OperatorResult operator()(const BatchNorm& op) const { return make_batch_norm(op, context); }
-  OperatorResult operator()(const InstanceNorm& op) const {
-    return make_instance_norm(op, context);
-  }
-  OperatorResult operator()(const Softmax& op) const { return make_softmax(op, context); }
-  OperatorResult operator()(const Concat& op) const { return make_concat(op, context); }
-  OperatorResult operator()(const Reshape&) const { return make_reshape(context); }
-  OperatorResult operator()(const Squeeze&) const { return make_squeeze(context); }
-  OperatorResult operator()(const ExpandDims&) const { return make_expand_dims(context); }
-  OperatorResult operator()(const Transpose& op) const { return make_transpose(op, context); }
-  OperatorResult operator()(const Pad& op) const { return make_pad(op, context); }
-  OperatorResult operator()(const Slice& op) const { return make_slice(op, context); }
-  OperatorResult operator()(const Split& op) const { return make_split(op, context); }
-  OperatorResult operator()(const Resize& op) const { return make_resize(op, context); }
-  OperatorResult operator()(const Reduce& op) const { return make_reduce(op, context); }
-  OperatorResult operator()(const SpaceDepth& op) const { return make_space_depth(op, context); }
-  OperatorResult operator()(const SpaceBatch& op) const { return make_space_batch(op, context); }
-  OperatorResult operator()(const Gather& op) const { return make_gather(op, context); }
-  OperatorResult operator()(const GatherNd&) const { return make_gather_nd(context); }
-  OperatorResult operator()(const Select&) const { return make_select(context); }
-  OperatorResult operator()(const Where&) const { return make_where(context); }
-  OperatorResult operator()(const Tile& op) const { return make_tile(op, context); }
-  OperatorResult operator()(const ShapeOf&) const { return make_shape_of(context); }
-  OperatorResult operator()(const NonMaxSuppression& op) const {
-    return make_non_max_suppression(op, context);
-  }
-  OperatorResult operator()(const TopK& op) const { return make_top_k(op, context); }
-  OperatorResult operator()(const TakeRows&) const { return make_take_rows(context); }
-};
-
 // The target shape that Reshape reads from an input, if it is known before the run.
 // errors: Malformed for a value that is not a size.
 Result<std::optional<std::vector<std::int64_t>>> find_target(const InputDesc& input) {
@@ -89,6 +38,10 @@ Result<std::optional<std::vector<std::int64_t>>> find_target(const InputDesc& in
 
 }  // namespace
 
+OperatorResult build_operator(const Unsupported& op, const BuildContext& /*context*/) {
+  return fail(ErrorKind::Unsupported, "{}", op.why);
+}
+
 bool has_kernel(const Op& op) {
   return std::holds_alternative<Conv2d>(op) || std::holds_alternative<FullyConnected>(op);
 }
@@ -97,7 +50,9 @@ OperatorResult make_operator(const Op& op, const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(const std::vector<Shape> results, operator_dims(op, context));
   BuildContext with_results = context;
   with_results.results = results;
-  VP_ASSIGN_OR_RETURN(auto built, std::visit(OperatorMaker{with_results}, op));
+  VP_ASSIGN_OR_RETURN(
+      auto built,
+      std::visit([&](const auto& known) { return build_operator(known, with_results); }, op));
   assert(has_shapes_of(*built, results));
   return built;
 }

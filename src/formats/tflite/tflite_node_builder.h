@@ -17,39 +17,11 @@ class NodeBuilder {
 
   [[nodiscard]] Result<void> build();
 
-  [[nodiscard]] Result<void> operator()(const Unsupported& op);
-  [[nodiscard]] Result<void> operator()(const Identity& op);
-  [[nodiscard]] Result<void> operator()(const Conv2d& op);
-  [[nodiscard]] Result<void> operator()(const FullyConnected& op);
-  [[nodiscard]] Result<void> operator()(const BatchMatMul& op);
-  [[nodiscard]] Result<void> operator()(const Pool2d& op);
-  [[nodiscard]] Result<void> operator()(const Unary& op);
-  [[nodiscard]] Result<void> operator()(const Binary& op);
-  [[nodiscard]] Result<void> operator()(const Prelu& op);
-  [[nodiscard]] Result<void> operator()(const BatchNorm& op);
-  [[nodiscard]] Result<void> operator()(const InstanceNorm& op);
-  [[nodiscard]] Result<void> operator()(const Softmax& op);
-  [[nodiscard]] Result<void> operator()(const Concat& op);
-  [[nodiscard]] Result<void> operator()(const Reshape& op);
-  [[nodiscard]] Result<void> operator()(const Squeeze& op);
-  [[nodiscard]] Result<void> operator()(const ExpandDims& op);
-  [[nodiscard]] Result<void> operator()(const Transpose& op);
-  [[nodiscard]] Result<void> operator()(const Pad& op);
-  [[nodiscard]] Result<void> operator()(const Slice& op);
-  [[nodiscard]] Result<void> operator()(const Split& op);
-  [[nodiscard]] Result<void> operator()(const Resize& op);
-  [[nodiscard]] Result<void> operator()(const Reduce& op);
-  [[nodiscard]] Result<void> operator()(const SpaceDepth& op);
-  [[nodiscard]] Result<void> operator()(const SpaceBatch& op);
-  [[nodiscard]] Result<void> operator()(const Gather& op);
-  [[nodiscard]] Result<void> operator()(const GatherNd& op);
-  [[nodiscard]] Result<void> operator()(const Select& op);
-  [[nodiscard]] Result<void> operator()(const Where& op);
-  [[nodiscard]] Result<void> operator()(const Tile& op);
-  [[nodiscard]] Result<void> operator()(const ShapeOf& op);
-  [[nodiscard]] Result<void> operator()(const NonMaxSuppression& op);
-  [[nodiscard]] Result<void> operator()(const TopK& op);
-  [[nodiscard]] Result<void> operator()(const TakeRows& op);
+  // One for each operator, in tflite_node_builder_KIND.cc; those that TFLite lacks refuse.
+#define VP_DECLARE_WRITER(Name) [[nodiscard]] Result<void> operator()(const Name& op);
+  VP_DECLARE_WRITER(Unsupported)
+  VP_EACH_OPERATOR(VP_DECLARE_WRITER)
+#undef VP_DECLARE_WRITER
 
  private:
   using Code = tfl::BuiltinOperator;

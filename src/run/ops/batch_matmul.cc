@@ -76,7 +76,7 @@ class BatchMatMulOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_batch_matmul(const BatchMatMul& op, const BuildContext& context) {
+OperatorResult build_operator(const BatchMatMul& op, const BuildContext& context) {
   for (const Shape& dims : {context.inputs[0].dims, context.inputs[1].dims, context.results[0]}) {
     if (orders_differ(dims, context.layout))
       return fail(ErrorKind::Unsupported, "a product of planes of {}", to_string(dims));

@@ -222,7 +222,7 @@ class BinaryOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_binary(const Binary& op, const BuildContext& context) {
+OperatorResult build_operator(const Binary& op, const BuildContext& context) {
   std::vector<Shape> inputs;
   for (const InputDesc& input : context.inputs) inputs.push_back(input.dims);
   return std::make_unique<BinaryOperator>(op, std::move(inputs), context.results[0], context);

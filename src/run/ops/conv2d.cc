@@ -144,6 +144,11 @@ bool onednn_can_fuse(const std::optional<Unary>& activation) {
 
 }  // namespace
 
+OperatorResult build_operator(const Conv2d& op, const BuildContext& context) {
+  const bool is_hybrid = op.dynamic_range && context.follows_runtime();
+  return is_hybrid ? make_hybrid_conv2d(op, {}, context) : make_conv2d(op, {}, context);
+}
+
 OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
                            const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(ConvSpec spec, conv_spec(op, context));

@@ -78,7 +78,7 @@ OperatorResult make_float_rows(const FullyConnected& op, const HybridRows& rows,
 
 }  // namespace
 
-OperatorResult make_fully_connected(const FullyConnected& op, const BuildContext& context) {
+OperatorResult build_operator(const FullyConnected& op, const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(const HybridRows rows, rows_of(op, context));
   if (!op.dynamic_range || op.kernel_is_in_out || !context.follows_runtime())
     return make_float_rows(op, rows, context);

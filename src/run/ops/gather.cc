@@ -96,7 +96,7 @@ class GatherNdOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_gather(const Gather& op, const BuildContext& context) {
+OperatorResult build_operator(const Gather& op, const BuildContext& context) {
   for (const Shape& dims : {context.inputs[0].dims, context.inputs[1].dims, context.results[0]})
     VP_RETURN_IF_ERROR(check_order(dims, context.layout));
   const Shape x = logical_shape(context.inputs[0].dims, context.layout);
@@ -105,7 +105,7 @@ OperatorResult make_gather(const Gather& op, const BuildContext& context) {
                                           context.results[0]);
 }
 
-OperatorResult make_gather_nd(const BuildContext& context) {
+OperatorResult build_operator(const GatherNd& /*op*/, const BuildContext& context) {
   for (const Shape& dims : {context.inputs[0].dims, context.inputs[1].dims, context.results[0]})
     VP_RETURN_IF_ERROR(check_order(dims, context.layout));
   const Shape x = logical_shape(context.inputs[0].dims, context.layout);

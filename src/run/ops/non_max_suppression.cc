@@ -79,7 +79,7 @@ class NonMaxSuppressionOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_non_max_suppression(const NonMaxSuppression& op, const BuildContext& context) {
+OperatorResult build_operator(const NonMaxSuppression& op, const BuildContext& context) {
   return std::make_unique<NonMaxSuppressionOperator>(
       op, static_cast<std::size_t>(context.inputs[0].dims[0]), context.output_count);
 }

@@ -130,7 +130,7 @@ class PreluOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_batch_norm(const BatchNorm& op, const BuildContext& context) {
+OperatorResult build_operator(const BatchNorm& op, const BuildContext& context) {
   const Shape& dims = context.inputs[0].dims;
   const Channels channels = channels_of(dims);
   auto result = std::make_unique<AffineOperator>(dims, channels, context.threads);
@@ -150,7 +150,7 @@ OperatorResult make_batch_norm(const BatchNorm& op, const BuildContext& context)
   return result;
 }
 
-OperatorResult make_instance_norm(const InstanceNorm& op, const BuildContext& context) {
+OperatorResult build_operator(const InstanceNorm& op, const BuildContext& context) {
   const Shape& dims = context.inputs[0].dims;
   const Channels channels = channels_of(dims);
   auto result = std::make_unique<InstanceNormOperator>(dims, channels, op.epsilon);
@@ -159,7 +159,7 @@ OperatorResult make_instance_norm(const InstanceNorm& op, const BuildContext& co
   return result;
 }
 
-OperatorResult make_prelu(const BuildContext& context) {
+OperatorResult build_operator(const Prelu& /*op*/, const BuildContext& context) {
   const Shape& dims = context.inputs[0].dims;
   const Channels channels = channels_of(dims);
   auto result = std::make_unique<PreluOperator>(dims, channels);

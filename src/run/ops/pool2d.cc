@@ -246,7 +246,7 @@ class PoolOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_pool2d(const Pool2d& op, const BuildContext& context) {
+OperatorResult build_operator(const Pool2d& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   Pool2d pool = op;
   if (pool.global) {

@@ -149,7 +149,7 @@ std::vector<std::size_t> find_left_axes(const Reduce& op, const std::vector<bool
 
 }  // namespace
 
-OperatorResult make_reduce(const Reduce& op, const BuildContext& context) {
+OperatorResult build_operator(const Reduce& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   const std::size_t rank = in.size();
   std::vector<bool> reduced(rank, op.axes.empty());  // one flag per physical axis

@@ -78,11 +78,17 @@ OperatorResult make_view(const BuildContext& context) {
 
 }  // namespace
 
-OperatorResult make_reshape(const BuildContext& context) { return make_view(context); }
-OperatorResult make_squeeze(const BuildContext& context) { return make_view(context); }
-OperatorResult make_expand_dims(const BuildContext& context) { return make_view(context); }
+OperatorResult build_operator(const Reshape& /*op*/, const BuildContext& context) {
+  return make_view(context);
+}
+OperatorResult build_operator(const Squeeze& /*op*/, const BuildContext& context) {
+  return make_view(context);
+}
+OperatorResult build_operator(const ExpandDims& /*op*/, const BuildContext& context) {
+  return make_view(context);
+}
 
-OperatorResult make_transpose(const Transpose& op, const BuildContext& context) {
+OperatorResult build_operator(const Transpose& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   std::vector<int> physical(in.size(), 0);
   for (std::size_t a = 0; a < in.size(); ++a) {

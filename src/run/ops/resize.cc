@@ -166,7 +166,7 @@ class ResizeOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_resize(const Resize& op, const BuildContext& context) {
+OperatorResult build_operator(const Resize& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   if (count_of(in) == 0) return fail(ErrorKind::Malformed, "resize of {}", to_string(in));
   return std::make_unique<ResizeOperator>(op, in, context.results[0], context);

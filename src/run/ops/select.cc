@@ -43,7 +43,7 @@ class SelectOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_select(const BuildContext& context) {
+OperatorResult build_operator(const Select& /*op*/, const BuildContext& context) {
   return std::make_unique<SelectOperator>(context, context.results[0]);
 }
 

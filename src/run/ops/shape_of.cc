@@ -21,7 +21,7 @@ class ShapeOfOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_shape_of(const BuildContext& context) {
+OperatorResult build_operator(const ShapeOf& /*op*/, const BuildContext& context) {
   return std::make_unique<ShapeOfOperator>(logical_shape(context.inputs[0].dims, context.layout));
 }
 

@@ -208,19 +208,19 @@ Strides physical_amounts(const std::vector<std::int64_t>& logical, Layout layout
 
 }  // namespace
 
-OperatorResult make_concat(const Concat& op, const BuildContext& context) {
+OperatorResult build_operator(const Concat& op, const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(const int axis,
                       physical_axis(op.axis, context.results[0].size(), context.layout));
   return std::make_unique<ConcatOperator>(context, static_cast<std::size_t>(axis), op.activation);
 }
 
-OperatorResult make_split(const Split& op, const BuildContext& context) {
+OperatorResult build_operator(const Split& op, const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(const int axis,
                       physical_axis(op.axis, context.inputs[0].dims.size(), context.layout));
   return std::make_unique<SplitOperator>(context.results, static_cast<std::size_t>(axis));
 }
 
-OperatorResult make_slice(const Slice& op, const BuildContext& context) {
+OperatorResult build_operator(const Slice& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   const std::size_t rank = in.size();
   const Strides end = physical_amounts(op.end, context.layout);
@@ -242,14 +242,14 @@ OperatorResult make_slice(const Slice& op, const BuildContext& context) {
   return std::make_unique<SliceOperator>(in, begin, stride, std::move(box), out);
 }
 
-OperatorResult make_pad(const Pad& op, const BuildContext& context) {
+OperatorResult build_operator(const Pad& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   if (count_of(in) == 0) return fail(ErrorKind::Malformed, "padding of {}", to_string(in));
   return std::make_unique<PadOperator>(op, in, physical_amounts(op.before, context.layout),
                                        context.results[0]);
 }
 
-OperatorResult make_space_depth(const SpaceDepth& op, const BuildContext& context) {
+OperatorResult build_operator(const SpaceDepth& op, const BuildContext& context) {
   const Shape& out = context.results[0];
   if (op.kind == SpaceDepthKind::PixelShuffle)
     return std::make_unique<PixelShuffleOperator>(out, op.block);

@@ -63,7 +63,7 @@ class SoftmaxOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_softmax(const Softmax& op, const BuildContext& context) {
+OperatorResult build_operator(const Softmax& op, const BuildContext& context) {
   const Shape& dims = context.inputs[0].dims;
   VP_ASSIGN_OR_RETURN(const int axis, physical_axis(op.axis, dims.size(), context.layout));
   if (count_of(dims) == 0 && !context.may_be_empty)

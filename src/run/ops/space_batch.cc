@@ -96,7 +96,7 @@ Result<BlockedAxes> place_blocks(const SpaceBatch& op, std::size_t rank, Layout 
 
 }  // namespace
 
-OperatorResult make_space_batch(const SpaceBatch& op, const BuildContext& context) {
+OperatorResult build_operator(const SpaceBatch& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   VP_ASSIGN_OR_RETURN(BlockedAxes axes, place_blocks(op, in.size(), context.layout));
   const bool to_batch = op.kind == SpaceBatchKind::SpaceToBatch;

@@ -40,7 +40,7 @@ class TakeRowsOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_take_rows(const BuildContext& context) {
+OperatorResult build_operator(const TakeRows& /*op*/, const BuildContext& context) {
   const Shape& x = context.inputs[0].dims;
   if (orders_differ(x, context.layout)) {
     return fail(ErrorKind::Unsupported, "it takes rows of {}, an image of a channels-first graph",

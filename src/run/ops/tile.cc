@@ -37,7 +37,7 @@ class TileOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_tile(const Tile& op, const BuildContext& context) {
+OperatorResult build_operator(const Tile& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   // Multiples are permuted like the sizes of a shape with the same rank.
   return std::make_unique<TileOperator>(in, physical_shape(op.multiples, context.layout),

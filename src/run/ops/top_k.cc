@@ -47,7 +47,7 @@ class TopKOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_top_k(const TopK& op, const BuildContext& context) {
+OperatorResult build_operator(const TopK& op, const BuildContext& context) {
   const Shape x = logical_shape(context.inputs[0].dims, context.layout);
   if (x.back() > std::numeric_limits<std::uint32_t>::max()) {
     return fail(ErrorKind::Malformed, "the {} largest of {}", op.k, to_string(x));

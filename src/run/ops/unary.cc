@@ -202,7 +202,11 @@ bool is_monotone(const Unary& op) {
   }
 }
 
-OperatorResult make_unary(const Unary& op, const BuildContext& context) {
+OperatorResult build_operator(const Identity& /*op*/, const BuildContext& context) {
+  return build_operator(Unary{UnaryKind::Linear, 1.0F, 0.0F}, context);
+}
+
+OperatorResult build_operator(const Unary& op, const BuildContext& context) {
   return std::make_unique<UnaryOperator>(op, context);
 }
 

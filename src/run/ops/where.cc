@@ -38,7 +38,7 @@ class WhereOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult make_where(const BuildContext& context) {
+OperatorResult build_operator(const Where& /*op*/, const BuildContext& context) {
   const Shape& x = context.inputs[0].dims;
   if (orders_differ(x, context.layout)) {
     return fail(ErrorKind::Unsupported,
