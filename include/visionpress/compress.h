@@ -30,7 +30,7 @@ enum class IntegerStorage : std::uint8_t {
 
 struct CompressOptions {
   std::string input = {};
-  std::string output = {};  ///< empty: INPUT with the scheme before the extension
+  std::string output = {};  ///< empty: INPUT with the scheme before the extension; or a folder
   std::string scheme = {};  ///< a name of `schemes()`
   /// Layers that stay as they are: names or globs (* and ?) of layers or weights. Each must match.
   std::vector<std::string> keep = {};

@@ -23,7 +23,7 @@ enum class Compatibility : std::uint8_t {
 
 struct ConvertOptions {
   std::string input = {};
-  std::string output = {};   ///< empty: INPUT with the extension .tflite
+  std::string output = {};   ///< empty: INPUT with the extension .tflite; or a folder
   std::string weights = {};  ///< a name of `schemes()`; empty: float32
   Compatibility compatibility = Compatibility::Current;
   /// Width and height of the image input, in pixels, where the file leaves them open.

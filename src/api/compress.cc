@@ -4,11 +4,13 @@
 #include <filesystem>
 #include <map>
 
+#include "base/ascii.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "codecs/family.h"
 #include "formats/format_table.h"
 #include "infer/open_input.h"
+#include "infer/output_path.h"
 #include "press/press_file.h"
 
 namespace visionpress {
@@ -18,7 +20,14 @@ namespace fs = std::filesystem;
 
 bool is_folder(const OpenedModel& model) { return model.files.kind() == FileSet::Kind::Folder; }
 
-/// NAME.SCHEME.EXT next to the input; a folder's NAME gets the EXT of its model.
+bool is_extension_of_another(const std::string& extension, Format format) {
+  return std::ranges::any_of(all_formats(), [&](const ModelFormat& other) {
+    return extension == other.extension && other.format != format;
+  });
+}
+
+/// NAME.SCHEME.EXT next to the input; a folder's NAME gets the EXT of its model. A file whose EXT
+/// is that of another format gets the one of its own.
 std::string default_output(const OpenedModel& model, const CompressOptions& options) {
   fs::path path(options.input);
   fs::path extension = path.extension();
@@ -28,7 +37,16 @@ std::string default_output(const OpenedModel& model, const CompressOptions& opti
     stem = path.filename();
     extension = fs::path(model.entry).extension();
   }
+  if (is_extension_of_another(ascii_lower(extension.native()), model.graph().format))
+    extension = extension_of(model.graph().format);
   return path.parent_path() / (stem.string() + "." + options.scheme + extension.string());
+}
+
+/// The file to write; inside an existing folder the name is that of the default.
+Result<std::string> choose_output(const OpenedModel& model, const CompressOptions& options) {
+  const std::string by_default = default_output(model, options);
+  if (options.output.empty()) return by_default;
+  return choose_output_path(options.output, fs::path(by_default).filename().string());
 }
 
 void add_notes(std::size_t small_already, CompressResult& result) {
@@ -96,12 +114,14 @@ Result<CompressResult> compress(const CompressOptions& options) {
   VP_ASSIGN_OR_RETURN(const OpenedModel model, open_input(options.input));
   CompressResult result;
   result.input = options.input;
-  result.output = options.output.empty() ? default_output(model, options) : options.output;
+  VP_ASSIGN_OR_RETURN(result.output, choose_output(model, options));
   result.format = name_of(model.graph().format);
   result.scheme = options.scheme;
   result.bytes_before = model.bytes().size();
   result.warnings = model.warnings;
   if (!is_archive_name(result.output)) warn_of_package(model, result.warnings);
+  warn_of_extension(result.output, model.graph().format, result.warnings);
+  VP_RETURN_IF_ERROR(check_replaces_no_part(result.output, model, options.input));
   VP_ASSIGN_OR_RETURN(PressedFile file,
                       press_file(model, press, result.output,
                                  options.overwrite ? Overwrite::Allow : Overwrite::Refuse));

@@ -11,6 +11,7 @@
 #include "formats/tflite/tflite_builder.h"
 #include "formats/tflite/tflite_reader.h"
 #include "infer/open_input.h"
+#include "infer/output_path.h"
 #include "press/press.h"
 #include "press/verify.h"
 #include "press/write_verified.h"
@@ -59,6 +60,7 @@ class Converter {
   Result<ConvertResult> convert();
 
  private:
+  [[nodiscard]] Result<std::string> choose_output() const;
   [[nodiscard]] Result<void> check_output(const OpenedModel& model) const;
   /// The graph in the form that TFLite takes; borrows from the model.
   [[nodiscard]] Result<OwnedGraph> prepare(const OpenedModel& model);
@@ -140,7 +142,7 @@ Result<void> Converter::write_compressed(const Graph& source, const FilePieces& 
 }
 
 Result<void> Converter::check_output(const OpenedModel& model) const {
-  VP_RETURN_IF_ERROR(check_not_read(result_.output, model.list_read_paths()));
+  VP_RETURN_IF_ERROR(check_replaces_no_part(result_.output, model, options_.input));
   const std::string extension = std::filesystem::path(result_.output).extension().string();
   if (extension == extension_of(Format::GraphDef) || extension == extension_of(Format::CoreMl) ||
       extension == ".zip") {
@@ -153,6 +155,15 @@ Result<void> Converter::check_output(const OpenedModel& model) const {
     VP_RETURN_IF_ERROR(OutputFile::create(result_.output, Overwrite::Refuse));
   }
   return {};
+}
+
+Result<std::string> Converter::choose_output() const {
+  namespace fs = std::filesystem;
+  fs::path path(options_.input);
+  if (!path.has_filename()) path = path.parent_path();  // "saved/"
+  path.replace_extension(extension_of(Format::TfLite));
+  if (options_.output.empty()) return path.string();
+  return choose_output_path(options_.output, path.filename().string());
 }
 
 Result<OwnedGraph> Converter::prepare(const OpenedModel& model) {
@@ -184,10 +195,7 @@ Result<std::optional<Form>> choose_weights(const ConvertOptions& options) {
 Result<ConvertResult> Converter::convert() {
   VP_ASSIGN_OR_RETURN(const std::optional<Form> form, choose_weights(options_));
   result_.input = options_.input;
-  result_.output = options_.output;
-  if (result_.output.empty()) {
-    result_.output = std::filesystem::path(options_.input).replace_extension(".tflite").string();
-  }
+  VP_ASSIGN_OR_RETURN(result_.output, choose_output());
   VP_ASSIGN_OR_RETURN(
       const OpenedModel model,
       open_input(options_.input, read_options(options_.input_size, options_.settings)));
@@ -205,6 +213,7 @@ Result<ConvertResult> Converter::convert() {
   result_.layers_before = model.graph().nodes.size();
   result_.warnings = model.warnings;
   warn_of_package(model, result_.warnings);
+  warn_of_extension(result_.output, Format::TfLite, result_.warnings);
   if (form) {
     VP_RETURN_IF_ERROR(write_compressed(model.graph(), *file, *form));
   } else {
@@ -222,15 +231,6 @@ Result<ConvertResult> convert(const ConvertOptions& options) {
   if (!(options.check_seconds > 0.0)) {
     return fail(ErrorKind::InvalidArgument, "check-seconds is {:g}, expected more than 0",
                 options.check_seconds);
-  }
-  if (options.input_size) {
-    for (const std::int64_t size : *options.input_size) {
-      constexpr std::int64_t kLargest = 1 << 16;
-      if (size < 1 || size > kLargest) {
-        return fail(ErrorKind::InvalidArgument, "an input of {} x {} pixels, expected 1 to {}",
-                    (*options.input_size)[0], (*options.input_size)[1], kLargest);
-      }
-    }
   }
   const int threads = options.threads > 0 ? options.threads : default_thread_count();
   return Converter(options, threads).convert();

@@ -40,12 +40,13 @@ Result<void> check(const std::vector<std::string>& files, const EvaluateOptions&
   if (files.empty()) return fail(ErrorKind::Usage, "no file to evaluate");
   if (options.data.empty()) return fail(ErrorKind::Usage, "no data set to evaluate on");
   VP_RETURN_IF_ERROR(check_numbers(options));
-  if (options.max_drop && !(*options.max_drop >= 0.0)) {
-    return fail(ErrorKind::InvalidArgument, "max-drop is {:g} points, expected 0 or more",
+  // A drop has at most 100 points, so that NaN and infinity could never be missed.
+  if (options.max_drop && !(*options.max_drop >= 0.0 && *options.max_drop <= 100.0)) {
+    return fail(ErrorKind::InvalidArgument, "--max-drop is {:g} points, expected 0 to 100",
                 *options.max_drop);
   }
   if (options.max_drop && files.size() < 2) {
-    return fail(ErrorKind::Usage, "max-drop is measured from the first file; give another one");
+    return fail(ErrorKind::Usage, "--max-drop is measured from the first file; give another one");
   }
   return options.save_predictions.empty() ? Result<void>() : check_save(files, options);
 }

@@ -117,7 +117,8 @@ Result<ModelInfo> inspect(const std::string& file,
   info.labels = graph.labels;
   info.labels_source = graph.labels_source;
   // A label file that cannot be read is an error only for commands that need labels.
-  if (const auto found = find_labels(model, file, {}); found && !found->file.empty()) {
+  const auto found = find_labels(model, file, {});
+  if (found && !found->file.empty()) {
     info.labels = found->labels;
     info.labels_source = fs::path(found->file).filename().string() + " beside it";
   }
@@ -125,6 +126,7 @@ Result<ModelInfo> inspect(const std::string& file,
   if (model.package) add_package(*model.package, info);
   info.schemes = estimate_forms(model);
   info.warnings = model.warnings;
+  if (!found) info.warnings.push_back(found.error().to_string());
   info.range_is_guess = guesses_range(model, info.labels.size());
   if (info.range_is_guess) info.warnings.emplace_back(kRangeGuess);
   return info;

@@ -35,6 +35,7 @@ bool has_content(const std::string& path, std::string_view text) {
 
 Result<void> prepare(const CocoSubsetOptions& options, const CocoSubset& subset,
                      const std::string& annotations) {
+  VP_RETURN_IF_ERROR(check_not_stdout(options.output));
   if (auto safe = check_file_names(subset); !safe) {
     return in_file(safe.error(), options.annotations);
   }

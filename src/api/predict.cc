@@ -12,6 +12,7 @@
 #include "infer/class_values.h"
 #include "infer/model_runner.h"
 #include "infer/npy_file.h"
+#include "infer/output_path.h"
 #include "infer/read_output.h"
 #include "infer/run_images.h"
 
@@ -21,13 +22,14 @@ namespace {
 Result<void> check_outputs(const std::string& model, const std::vector<std::string>& images,
                            const PredictOptions& options) {
   std::vector<std::string> inputs = {model, options.labels, images.front()};
-  VP_RETURN_IF_ERROR(check_not_read(options.save_input, inputs));
-  VP_RETURN_IF_ERROR(check_not_read(options.save_raw, inputs));
+  VP_RETURN_IF_ERROR(check_array_output(options.save_input, inputs));
+  VP_RETURN_IF_ERROR(check_array_output(options.save_raw, inputs));
   if (!options.save_raw.empty() && options.save_raw == options.save_input) {
     return fail(ErrorKind::Usage, "{}: the input and the raw outputs would be one file",
                 options.save_raw);
   }
   if (options.draw.empty()) return {};
+  VP_RETURN_IF_ERROR(check_not_stdout(options.draw));
   for (const std::string& image : images) {
     VP_RETURN_IF_ERROR(check_not_read(name_copy(image, options.draw), {&image, 1}));
   }

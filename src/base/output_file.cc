@@ -75,7 +75,14 @@ void take_over_mode(int fd, const struct stat& old) {
 
 }  // namespace
 
+Result<void> check_not_stdout(const std::string& path) {
+  if (path != "-") return {};
+  return fail_in(path, ErrorKind::Usage,
+                 "files are not written to stdout; name the output (./- for one of this name)");
+}
+
 Result<OutputFile> OutputFile::create(const std::string& path, Overwrite overwrite) {
+  VP_RETURN_IF_ERROR(check_not_stdout(path));
   struct stat info = {};
   const bool exists = ::stat(path.c_str(), &info) == 0;
   if (exists) {
@@ -204,6 +211,7 @@ Result<void> OutputFile::commit() {
 }
 
 Result<void> check_not_read(const std::string& output, std::span<const std::string> inputs) {
+  VP_RETURN_IF_ERROR(check_not_stdout(output));
   for (const std::string& input : inputs) {
     std::error_code ignored;
     if (std::filesystem::equivalent(input, output, ignored)) {

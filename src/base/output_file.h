@@ -48,8 +48,12 @@ class OutputFile {
   Overwrite overwrite_ = Overwrite::Refuse;
 };
 
+/// errors: Usage for "-", which stands for stdout in other programs: no file or folder of that name
+/// is meant.
+[[nodiscard]] Result<void> check_not_stdout(const std::string& path);
+
 /// Checks that `output` is not an input. errors: Usage when it is one of `inputs`, even under
-/// another name.
+/// another name; those of check_not_stdout.
 [[nodiscard]] Result<void> check_not_read(const std::string& output,
                                           std::span<const std::string> inputs);
 

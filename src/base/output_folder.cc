@@ -11,6 +11,7 @@
 #include <sys/stat.h>
 
 #include "base/error.h"
+#include "base/output_file.h"
 #include "base/temporary_name.h"
 
 namespace visionpress {
@@ -19,6 +20,7 @@ namespace {
 namespace fs = std::filesystem;
 
 Result<void> check_target(const std::string& path, Overwrite overwrite) {
+  VP_RETURN_IF_ERROR(check_not_stdout(path));
   struct stat info = {};
   if (::lstat(path.c_str(), &info) != 0) return {};
   if (S_ISLNK(info.st_mode)) {

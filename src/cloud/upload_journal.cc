@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "base/json_text.h"
+#include "base/output_file.h"
 #include "cloud/custom_vision_rules.h"
 
 namespace visionpress {
@@ -21,6 +22,7 @@ constexpr const char* kContent = "content";
 Result<UploadJournal> UploadJournal::open(const std::string& folder, const std::string& project) {
   UploadJournal journal;
   if (folder.empty()) return journal;
+  VP_RETURN_IF_ERROR(check_not_stdout(folder));
   VP_RETURN_IF_ERROR(check_id("the project", project));
   std::error_code code;
   std::filesystem::create_directories(folder, code);

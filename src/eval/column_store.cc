@@ -126,6 +126,7 @@ Result<ColumnStore> ColumnStore::open(const std::string& folder, const std::stri
                    "the folder holds other things than an experiment's results; name an empty "
                    "or a new one");
   }
+  VP_RETURN_IF_ERROR(check_not_stdout(folder));
   VP_RETURN_IF_ERROR(make_folder(folder));
   if (!fs::exists(marker, ignored)) {
     VP_RETURN_IF_ERROR(store.write(kMarker, dump({{"visionpress", program}})));

@@ -125,7 +125,8 @@ void warn_of_no_drop(EvaluateResult& result) {
     const ModelScore& model = result.models[i];
     if (result.options.max_drop && !model.ap_drop && !model.top1_drop) {
       result.warnings.push_back(
-          fmt::format("{}: no drop can be measured, so max-drop counts as missed", model.file));
+          fmt::format("{}: no drop can be measured, so --max-drop {:g} counts as missed",
+                      model.file, *result.options.max_drop));
     }
   }
 }

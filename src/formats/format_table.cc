@@ -10,6 +10,7 @@
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
 #include "formats/graphdef/saved_model.h"
+#include "formats/tflite/tflite_extent.h"
 #include "formats/tflite/tflite_reader.h"
 #include "package/file_damage.h"
 #include "package/foreign_file.h"
@@ -83,6 +84,7 @@ constexpr auto kFormats = std::to_array<ModelFormat>({
      .has_signature = false,
      .has_scalar_inputs = false,
      .looks_like = looks_like_core_ml,
+     .needed_bytes = find_needed_bytes,
      .read = read_coreml_file},
     {.format = Format::GraphDef,
      .title = "TensorFlow",
@@ -91,6 +93,7 @@ constexpr auto kFormats = std::to_array<ModelFormat>({
      .has_signature = false,
      .has_scalar_inputs = true,
      .looks_like = looks_like_graphdef,
+     .needed_bytes = find_needed_bytes,
      .read = read_graphdef_file},
     {.format = Format::TfLite,
      .title = "TFLite",
@@ -99,6 +102,7 @@ constexpr auto kFormats = std::to_array<ModelFormat>({
      .has_signature = true,
      .has_scalar_inputs = false,
      .looks_like = looks_like_tflite,
+     .needed_bytes = find_tflite_bytes,
      .read = read_tflite_file},
 });
 

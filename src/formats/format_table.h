@@ -6,7 +6,9 @@
 //   VP_ASSIGN_OR_RETURN(const ModelFormat* format, identify_format(bytes));
 //   format->read({files, "model.pb", bytes}, options, diagnostics);
 
+#include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string_view>
 
@@ -28,6 +30,8 @@ struct ModelFormat {
   bool has_scalar_inputs = false;  ///< its reader uses ReadOptions::settings
   /// Recognises a file by its first bytes and top-level fields; does not check the rest.
   bool (*looks_like)(Bytes file) = nullptr;
+  /// The bytes that the file must have by the lengths in it, if they are more than it has.
+  std::optional<std::uint64_t> (*needed_bytes)(Bytes file) = nullptr;
   /// errors: those of the format's reader.
   Result<std::unique_ptr<SourceModel>> (*read)(const ModelFiles& model, const ReadOptions& options,
                                                Diagnostics& diagnostics) = nullptr;

@@ -104,6 +104,11 @@ Result<std::unique_ptr<SourceModel>> read_one_file(const ModelFiles& model,
   // If the damage can be recognised, report its cause instead of the place where reading failed.
   if (const std::string damage = describe_damage(model.bytes); !damage.empty()) {
     source.error().message += "; " + damage;
+    return source;
+  }
+  if (const auto needed = format->needed_bytes(model.bytes)) {
+    return fail(ErrorKind::Malformed, "the file is cut short: {} bytes, expected at least {}",
+                model.bytes.size(), *needed);
   }
   return source;
 }

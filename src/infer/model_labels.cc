@@ -53,6 +53,8 @@ Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& pat
 
 Result<std::vector<std::string>> load_labels(const std::string& path) {
   VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  if (const std::string why = describe_not_text(view_text(file.bytes())); !why.empty())
+    return fail_in(path, ErrorKind::Malformed, "no label file: {}", why);
   std::vector<std::string> labels = split_labels(view_text(file.bytes()));
   if (labels.empty()) return fail_in(path, ErrorKind::Malformed, "no labels: the file is empty");
   return labels;

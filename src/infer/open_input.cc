@@ -1,5 +1,6 @@
 #include "infer/open_input.h"
 
+#include <algorithm>
 #include <utility>
 
 #include <fmt/format.h>
@@ -9,7 +10,23 @@
 
 namespace visionpress {
 
+namespace {
+
+/// Checks a size that the user asked for.
+Result<void> check_input_size(const ReadOptions& options) {
+  if (!options.input_size) return {};
+  constexpr std::int64_t kLargest = 1 << 16;  // pixels; JPEG pictures are no larger
+  const auto [height, width] = *options.input_size;
+  const bool fits = std::min(height, width) >= 1 && std::max(height, width) <= kLargest;
+  if (fits) return {};
+  return fail(ErrorKind::InvalidArgument, "--input-size is {}x{} pixels, expected 1 to {} each way",
+              width, height, kLargest);
+}
+
+}  // namespace
+
 Result<OpenedModel> open_input(const std::string& path, const ReadOptions& options) {
+  VP_RETURN_IF_ERROR(check_input_size(options));
   VP_ASSIGN_OR_RETURN(OpenedModel model, open_model(path, options));
   if (std::string odd = describe_not_finite(model.graph()); !odd.empty()) {
     model.warnings.push_back(std::move(odd));

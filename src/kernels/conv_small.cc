@@ -131,6 +131,13 @@ void plain_pixels(const RowJob& job, std::size_t x, std::size_t count) {
 
 constexpr std::size_t kPooled = kPixels / 4;
 
+// The larger of both, or NaN if either is NaN. hn::Max alone is the second operand on x86 where one
+// is NaN.
+template <typename V>
+V larger(V a, V b) {
+  return hn::IfThenElse(hn::IsNaN(a), a, hn::IfThenElse(hn::IsNaN(b), b, hn::Max(a, b)));
+}
+
 // Computes `count` pooled pixels from pooled pixel `x`, each from two pixels of one row and two of
 // the next.
 void pooled_pixels(const RowJob& job, std::size_t x, std::size_t count) {
@@ -147,9 +154,9 @@ void pooled_pixels(const RowJob& job, std::size_t x, std::size_t count) {
     }
     const Sums sums = sum_in_order(block, job.options->order);
     for (std::size_t p = 0; p < count; ++p) {
-      const auto upper = hn::Max(sums[2 * p], sums[2 * p + 1]);
-      const auto lower = hn::Max(sums[2 * kPooled + 2 * p], sums[2 * kPooled + 2 * p + 1]);
-      store(activate(hn::Max(upper, lower), job.options->activation), s.out_channels - channel,
+      const auto upper = larger(sums[2 * p], sums[2 * p + 1]);
+      const auto lower = larger(sums[2 * kPooled + 2 * p], sums[2 * kPooled + 2 * p + 1]);
+      store(activate(larger(upper, lower), job.options->activation), s.out_channels - channel,
             job.out + (x + p) * s.out_channels + channel);
     }
   }
@@ -245,7 +252,10 @@ void convolve_rows_ref(const SmallConvShape& s, const SmallConvOptions& options,
                                 {row * pool + down, x * pool + right, channel});
         };
         float y = sum_at(0, 0);
-        if (pool == 2) y = std::max({y, sum_at(0, 1), sum_at(1, 0), sum_at(1, 1)});
+        if (pool == 2) {
+          for (const float sum : {sum_at(0, 1), sum_at(1, 0), sum_at(1, 1)})
+            y = std::isnan(y) || y > sum ? y : sum;
+        }
         *out++ = activate_ref(y, options.activation);
       }
     }

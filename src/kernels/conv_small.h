@@ -45,8 +45,8 @@ struct SmallConvActivation {
 struct SmallConvOptions {
   SumOrder order = SumOrder::FusedBiasFirst;
   SmallConvActivation activation = {};
-  bool max_pool_2x2 =
-      false;  ///< write the maximum of each 2x2 block; an odd last row or column is dropped
+  bool max_pool_2x2 = false;  ///< write the maximum of each 2x2 block, NaN where it holds NaN; an
+                              ///< odd last row or column is dropped
 };
 
 /// Length of the padded bias in floats: the output channels, rounded up to whole vectors.

@@ -1,5 +1,6 @@
 #include "kernels/conv_small.h"
 
+#include <cmath>
 #include <limits>
 
 #include "kernels/each_isa_testonly.h"
@@ -50,6 +51,37 @@ TEST(ConvSmall, IsTheReferencesOnEachInstructionSet) {
         }
       }
     }
+  }
+}
+
+// hn::Max alone loses NaN on x86 where it is the first operand, and keeps it where it is the
+// second.
+TEST(ConvSmall, AMaximumKeepsNanWhereverItLies) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  const float infinity = std::numeric_limits<float>::infinity();
+  SmallConvShape shape;
+  shape.in_height = 2;
+  shape.in_width = 2;
+  shape.in_channels = 1;
+  shape.out_width = 2;
+  shape.out_channels = 1;
+  shape.kernel_height = shape.kernel_width = 1;
+  shape.stride_height = shape.stride_width = 1;
+  const SmallConvOptions options = {SumOrder::FusedBiasFirst, {1.0F, -infinity, infinity}, true};
+  for (std::size_t at = 0; at < 4; ++at) {
+    expect_the_reference_on_each_isa([&] {
+      std::vector<float> x = {1, 2, 3, 4};
+      x[at] = nan;
+      std::vector<float> packed(small_conv_packed_size(shape));
+      pack_small_conv(shape, std::vector<float>{1.0F}, packed);
+      const std::vector<float> bias(small_conv_padded_channels(shape), 0.0F);
+      std::vector<float> scratch(small_conv_scratch_size(shape, options, 1));
+      std::vector<float> y(1);
+      conv_small(shape, options, {x.data(), packed.data(), bias.data(), scratch.data(), y.data()},
+                 0, 1);
+      EXPECT_TRUE(std::isnan(y[0])) << at;
+      return y;
+    });
   }
 }
 

@@ -14,7 +14,8 @@ using Values = std::vector<double>;
 
 /// Applies the function; nothing for functions that no graph computes sizes with.
 std::optional<double> unary(const Unary& op, double x) {
-  const auto epsilon = static_cast<double>(op.beta);  // of Rsqrt and Inverse
+  const auto epsilon = static_cast<double>(op.beta);        // of Rsqrt and Inverse
+  const double shifted = epsilon == 0.0 ? x : x + epsilon;  // -0 keeps its sign
   switch (op.kind) {
     case UnaryKind::Relu:
       return std::max(x, 0.0);
@@ -23,9 +24,9 @@ std::optional<double> unary(const Unary& op, double x) {
     case UnaryKind::Sqrt:
       return std::sqrt(x);
     case UnaryKind::Rsqrt:
-      return 1.0 / std::sqrt(x + epsilon);
+      return 1.0 / std::sqrt(shifted);
     case UnaryKind::Inverse:
-      return 1.0 / (x + epsilon);
+      return 1.0 / shifted;
     case UnaryKind::Exp:
       return std::exp(x);
     case UnaryKind::Log:

@@ -66,6 +66,14 @@ Shapes infer(const InstanceNorm& /*op*/, const RuleContext& context) {
   return infer_per_channel(context);
 }
 
+Shapes infer(const LocalResponseNorm& op, const RuleContext& context) {
+  const Shape& x = context.inputs[0].shape;
+  VP_RETURN_IF_ERROR(resolve_axis(op.axis, x.size()));
+  if (op.radius < 0)
+    return fail(ErrorKind::Malformed, "a radius of {} channels, expected 0 or more", op.radius);
+  return std::vector<Shape>{x};
+}
+
 Shapes infer(const Softmax& op, const RuleContext& context) {
   const Shape& x = context.inputs[0].shape;
   VP_RETURN_IF_ERROR(resolve_axis(op.axis, x.size()));

@@ -160,9 +160,12 @@ TEST(ShapeRules, OperatorsPerChannelNeedChannels) {
   const Shape x = {1, -1, 5, 3};
   expect_shapes({BatchNorm{}, {x, {3}, {3}, {3}, {3}}}, {x});
   expect_shapes({InstanceNorm{}, {x, {3}, {3}}}, {x});
+  expect_shapes({LocalResponseNorm{}, {x}}, {x});
   expect_shapes({Prelu{}, {x, {3}}}, {x});
   expect_refused({BatchNorm{}, {x, {3}}}, "batch norm needs four vectors");
   expect_refused({InstanceNorm{}, {x}}, "instance norm needs gamma and beta");
+  expect_refused({LocalResponseNorm{.radius = -1}, {x}},
+                 "a radius of -1 channels, expected 0 or more");
   expect_refused({Prelu{}, {x}}, "PReLU needs its slopes");
   expect_refused({Prelu{}, {{1, 0, 5, 3}, {3}}, kFirst}, "input [1,0,5,3] has no channels");
 }

@@ -6,6 +6,8 @@
 #include <set>
 #include <utility>
 
+#include <fmt/format.h>
+
 namespace visionpress {
 namespace {
 
@@ -57,6 +59,20 @@ std::optional<std::vector<std::string>> place_numbered(const std::vector<std::st
 }
 
 }  // namespace
+
+std::string describe_not_text(std::string_view content) {
+  if (content.starts_with("\xff\xfe") || content.starts_with("\xfe\xff"))
+    return "it is text in UTF-16; save it as UTF-8";
+  const auto is_control = [](char c) {
+    constexpr std::string_view kSpace = "\t\n\v\f\r";
+    return static_cast<unsigned char>(c) < 0x20 && kSpace.find(c) == std::string_view::npos;
+  };
+  const auto found = std::ranges::find_if(content, is_control);
+  if (found == content.end()) return {};
+  return fmt::format("byte {} is {:#04x}, expected text with one label per line",
+                     found - content.begin(),
+                     static_cast<unsigned>(static_cast<unsigned char>(*found)));
+}
 
 std::vector<std::string> split_labels(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark

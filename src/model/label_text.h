@@ -14,4 +14,8 @@ namespace visionpress {
 /// without their numbers ("1 euro", "2 euro") keep them.
 [[nodiscard]] std::vector<std::string> split_labels(std::string_view text);
 
+/// Why a label file's content is not text: it holds control characters. Empty where it is. Letters
+/// of any encoding pass.
+[[nodiscard]] std::string describe_not_text(std::string_view content);
+
 }  // namespace visionpress

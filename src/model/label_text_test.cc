@@ -32,6 +32,18 @@ TEST(LabelText, NumbersThatGoUpInStepsArePlaces) {
   EXPECT_EQ(split_labels("0  person\n2  car\n"), (Labels{"person", "", "car"}));
 }
 
+TEST(LabelText, BinaryDataIsNotText) {
+  EXPECT_EQ(describe_not_text("boat\r\nhouse\t\n"), "");
+  EXPECT_EQ(describe_not_text("caf\xe9\n"), "") << "Latin-1";
+  EXPECT_EQ(describe_not_text(std::string_view("\x89PNG\r\n\x1a\n", 8)),
+            "byte 6 is 0x1a, expected text with one label per line");
+  EXPECT_EQ(describe_not_text(std::string_view("b\0o\0", 4)),
+            "byte 1 is 0x00, expected text with one label per line");
+  EXPECT_EQ(describe_not_text("\xff\xfe"
+                              "b"),
+            "it is text in UTF-16; save it as UTF-8");
+}
+
 TEST(LabelText, OtherNumbersArePartOfTheNames) {
   EXPECT_EQ(split_labels("1 euro\n2 euro\n"), (Labels{"1 euro", "2 euro"}));
   EXPECT_EQ(split_labels("3 doors\n5 doors"), (Labels{"3 doors", "5 doors"}));

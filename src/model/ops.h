@@ -81,7 +81,8 @@ struct BatchMatMul {
   bool transpose_b = false;  ///< b is [.., columns, inner]
 };
 
-/// inputs: x.
+/// inputs: x. A maximum passes NaN on, so that it is seen; the runtimes lose it, each in its own
+/// way (TensorFlow and LiteRT's builtin kernels skip it, XNNPACK's result depends on its place).
 struct Pool2d {
   PoolKind kind = PoolKind::Max;
   std::array<std::int64_t, 2> kernel = {1, 1};
@@ -174,7 +175,9 @@ enum class BinaryKind : std::uint8_t {
   Maximum,
   Minimum,
   Average,
-  FloorDivide,  ///< floor(a / b) with the quotient in double, so exact for floats (LiteRT, NumPy)
+  /// floor(a / b) with the quotient in double, so exact for floats (LiteRT, NumPy). A zero in b is
+  /// an error of the run, as in LiteRT.
+  FloorDivide,
   FloorModulo,  ///< the rest of a / b with the sign of b
   Power,
   SquaredDifference,
@@ -221,6 +224,16 @@ struct BatchNorm {
 /// image.
 struct InstanceNorm {
   float epsilon = 1e-5F;
+};
+
+/// inputs: x. x / (bias + alpha * sum) ^ beta; the sum is that of the squares of x at its own place
+/// along `axis` and the `radius` places on either side.
+struct LocalResponseNorm {
+  int axis = -1;  ///< negative: from the innermost
+  std::int64_t radius = 5;
+  float bias = 1.0F;
+  float alpha = 1.0F;
+  float beta = 0.5F;
 };
 
 /// inputs: x.
@@ -415,7 +428,7 @@ struct Unsupported {
 // clang-format off
 #define VP_EACH_OPERATOR(X) \
   X(Identity) X(Conv2d) X(FullyConnected) X(BatchMatMul) X(Pool2d) X(Unary) X(Binary) \
-  X(Prelu) X(BatchNorm) X(InstanceNorm) X(Softmax) X(Concat) X(Reshape) X(Squeeze) \
+  X(Prelu) X(BatchNorm) X(InstanceNorm) X(LocalResponseNorm) X(Softmax) X(Concat) X(Reshape) X(Squeeze) \
   X(ExpandDims) X(Transpose) X(Pad) X(Slice) X(Split) X(Resize) X(Reduce) X(SpaceDepth) \
   X(SpaceBatch) X(Gather) X(GatherNd) X(Select) X(Where) X(Tile) X(ShapeOf) \
   X(NonMaxSuppression) X(TopK) X(TakeRows)
@@ -430,6 +443,9 @@ using Op = std::variant<Unsupported VP_EACH_OPERATOR(VP_AFTER_COMMA)>;
 [[nodiscard]] inline bool moves_values(const Op& op) {
   if (const auto* concat = std::get_if<Concat>(&op))
     return concat->activation == FusedActivation::None;
+  if (const auto* resize = std::get_if<Resize>(&op)) return resize->kind == ResizeKind::Nearest;
+  if (const auto* pool = std::get_if<Pool2d>(&op))
+    return pool->kind == PoolKind::Max && pool->activation == FusedActivation::None;
   return std::visit(
       []<typename T>(const T& /*op*/) {
         const auto is_one_of = []<typename... Movers>(std::variant<Movers...>* /*list*/) {

@@ -68,7 +68,7 @@ inline constexpr TensorId kNoTensor = -1;  ///< an optional input that is absent
 struct Tensor {
   std::string name = {};
   Shape shape = {};
-  bool has_rank = true;  ///< false: the file does not say how many axes there are; shape is empty
+  bool has_rank = true;  ///< false: the file has no shape; `shape` is inferred, or empty
   DType dtype = DType::Float32;
   std::optional<QuantParams> quantization = std::nullopt;  ///< of activations; weights carry theirs
   std::optional<std::size_t> weight = std::nullopt;        ///< index into Graph::weights

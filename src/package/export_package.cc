@@ -100,6 +100,16 @@ Result<void> find_manifest(const FileSet& files, const std::vector<std::string>&
   return check_version(manifest, package.manifest_entry);
 }
 
+/// What is wrong with the manifest's ModelFileName; empty without a manifest.
+std::string describe_missing(const ExportPackage& package) {
+  if (package.manifest_entry.empty()) return {};
+  const std::string& named = package.manifest.model_file;
+  if (named.empty()) return fmt::format("{} has no ModelFileName; ", package.manifest_entry);
+  return fmt::format("{} names {:.200}, which is not there; ", package.manifest_entry, named);
+}
+
+bool is_archive_name(const std::string& name) { return ascii_lower(name).ends_with(".zip"); }
+
 Result<void> find_model(const std::vector<std::string>& names, ExportPackage& package,
                         Diagnostics& diagnostics) {
   const std::string& named = package.manifest.model_file;
@@ -119,16 +129,17 @@ Result<void> find_model(const std::vector<std::string>& names, ExportPackage& pa
   // A SavedModel has other .pb files next to it, which are not models.
   const auto saved = std::ranges::find(found, kSavedModelFile, base_name_of);
   if (saved != found.end()) found = {*saved};
-  const std::string missing = named.empty() ? ""
-                                            : fmt::format("{} names {:.200}, which is not there; ",
-                                                          package.manifest_entry, named);
+  const std::string missing = describe_missing(package);
   if (found.size() != 1) {
-    return fail(ErrorKind::Malformed,
-                "no Custom Vision export: {}{}; expected {} or one .mlmodel, .tflite or .pb file",
-                missing,
-                found.empty() ? "no model in it"
-                              : fmt::format("several models: {}", fmt::join(found, ", ")),
-                kManifest);
+    const auto inner = std::ranges::find_if(names, is_archive_name);
+    std::string what = found.empty() ? std::string("no model in it")
+                                     : fmt::format("several models: {}", fmt::join(found, ", "));
+    if (found.empty() && inner != names.end())
+      what += fmt::format(" but another archive, {:.200}; unpack that", *inner);
+    return fail(ErrorKind::Malformed, "no Custom Vision export: {}{}; expected {}", missing, what,
+                package.manifest_entry.empty()
+                    ? fmt::format("{} or one .mlmodel, .tflite or .pb file", kManifest)
+                    : std::string("one .mlmodel, .tflite or .pb file"));
   }
   if (!named.empty()) diagnostics.warn(fmt::format("{}{} is read", missing, found.front()));
   package.model_entry = found.front();
@@ -136,7 +147,7 @@ Result<void> find_model(const std::vector<std::string>& names, ExportPackage& pa
 }
 
 Result<void> find_labels(const FileSet& files, const std::vector<std::string>& names,
-                         ExportPackage& package) {
+                         ExportPackage& package, Diagnostics& diagnostics) {
   const std::string& named = package.manifest.label_file;
   if (!named.empty()) {
     VP_ASSIGN_OR_RETURN(package.labels_entry, find_named(names, package, "LabelFileName", named));
@@ -147,6 +158,10 @@ Result<void> find_labels(const FileSet& files, const std::vector<std::string>& n
     package.labels_entry = beside;
   }
   VP_ASSIGN_OR_RETURN(const FileContent text, read_text(files, package.labels_entry));
+  if (const std::string why = describe_not_text(view_text(text.bytes())); !why.empty()) {
+    diagnostics.warn(fmt::format("{} is not read as labels: {}", package.labels_entry, why));
+    return {};
+  }
   package.labels = split_labels(view_text(text.bytes()));
   return {};
 }
@@ -213,7 +228,7 @@ Result<ExportPackage> read_package(const FileSet& files, Diagnostics& diagnostic
   const std::vector<std::string> names = list_names(files);
   VP_RETURN_IF_ERROR(find_manifest(files, names, package));
   VP_RETURN_IF_ERROR(find_model(names, package, diagnostics));
-  VP_RETURN_IF_ERROR(find_labels(files, names, package));
+  VP_RETURN_IF_ERROR(find_labels(files, names, package, diagnostics));
   VP_RETURN_IF_ERROR(find_properties(files, names, package));
   return package;
 }

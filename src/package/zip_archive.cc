@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <set>
 #include <utility>
 
@@ -21,6 +22,40 @@ std::string take_message(zip_error_t& error) {
 }
 
 std::string take_message(zip_t* archive) { return zip_strerror(archive); }
+
+constexpr std::size_t kEndBytes = 22;
+constexpr std::size_t kDirectoryBytes = 46;
+constexpr std::size_t kLocalBytes = 30;
+
+/// The bytes that an archive must have by the heads of its entries, if its end is missing: the
+/// entries, a directory record for each, and the end record. source: PKWARE's APPNOTE.TXT, 4.3.
+std::optional<std::uint64_t> find_cut_archive_bytes(Bytes bytes) {
+  constexpr std::uint32_t kLocalSignature = 0x04034b50;
+  constexpr std::uint32_t kIn64BitForm = 0xffffffff;
+  constexpr unsigned kSizesFollow = 1U << 3U;  // this head does not have the sizes
+  std::uint64_t at = 0;
+  std::uint64_t directory = kEndBytes;
+  while (at <= bytes.size() && bytes.size() - at >= kLocalBytes &&
+         load_le<std::uint32_t>(bytes, at) == kLocalSignature) {
+    const auto packed = load_le<std::uint32_t>(bytes, at + 18);
+    const std::uint64_t name = load_le<std::uint16_t>(bytes, at + 26);
+    const unsigned flags = load_le<std::uint16_t>(bytes, at + 6);
+    directory += kDirectoryBytes + name;
+    at += kLocalBytes + name + load_le<std::uint16_t>(bytes, at + 28);
+    if ((flags & kSizesFollow) != 0 || packed == kIn64BitForm) break;
+    at += packed;
+  }
+  if (at == 0) return std::nullopt;
+  return std::max<std::uint64_t>(at + directory, bytes.size() + 1);
+}
+
+bool has_end_record(Bytes bytes) {
+  constexpr std::size_t kMostComment = 65535;
+  const std::string_view text = view_text(bytes);
+  const std::size_t tail = std::min(text.size(), kEndBytes + kMostComment);
+  const std::size_t at = text.substr(text.size() - tail).rfind("PK\x05\x06");
+  return at != std::string_view::npos && tail - at >= kEndBytes;
+}
 
 Result<zip_t*> open_source(zip_source_t* source, int flags, zip_error_t& error) {
   zip_t* archive = source == nullptr ? nullptr : zip_open_from_source(source, flags, &error);
@@ -93,9 +128,16 @@ Result<ZipArchive> ZipArchive::open(Bytes bytes, const ZipLimits& limits) {
   zip_error_init(&error);
   ZipArchive opened;
   opened.bytes_ = bytes;
-  VP_ASSIGN_OR_RETURN(zip_t* const archive,
-                      open_source(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error),
-                                  ZIP_RDONLY, error));
+  auto source = open_source(zip_source_buffer_create(bytes.data(), bytes.size(), 0, &error),
+                            ZIP_RDONLY, error);
+  if (!source && !has_end_record(bytes)) {
+    if (const auto needed = find_cut_archive_bytes(bytes)) {
+      return fail(ErrorKind::Malformed,
+                  "the ZIP archive is cut short: {} bytes, expected at least {}", bytes.size(),
+                  *needed);
+    }
+  }
+  VP_ASSIGN_OR_RETURN(zip_t* const archive, std::move(source));
   opened.archive_.reset(archive);
   const auto count = static_cast<std::uint64_t>(zip_get_num_entries(archive, 0));
   if (count > limits.entries) {

@@ -265,7 +265,7 @@ std::string format_notes(const EvaluateResult& result) {
       const auto& drop = model.ap_drop ? model.ap_drop : model.top1_drop;
       if (model.within_max_drop && !drop) continue;  // the first, which all are measured from
       if (model.within_max_drop) {
-        text += fmt::format("{}: passes, {:.2f} points {} the first, {:g} are allowed\n",
+        text += fmt::format("{}: passes, {:.2f} points {} the first, --max-drop {:g} allows it\n",
                             shown(base_name(model.file)), std::fabs(drop->points),
                             drop->points < 0.0 ? "above" : "below", *options.max_drop);
         continue;
@@ -273,8 +273,8 @@ std::string format_notes(const EvaluateResult& result) {
       text += shown(base_name(model.file)) + ": ";
       // A warning says why none can be measured.
       text += drop && drop->points > *options.max_drop
-                  ? fmt::format("falls short of the first by more than {:g} points\n",
-                                *options.max_drop)
+                  ? fmt::format("misses --max-drop {:g}: {:.2f} points below the first\n",
+                                *options.max_drop, drop->points)
                   : "not passed, since no drop from the first file can be measured\n";
     }
   }

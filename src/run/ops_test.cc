@@ -318,6 +318,68 @@ TEST(Ops, NormalizationsFollowTheirFormulas) {
   EXPECT_EQ(prelu.values, (std::vector<float>{-0.5F, 1, -2, 1}));
 }
 
+// y = x / (bias + alpha * sum of x^2 over the places within the radius) ^ beta, each window by
+// itself.
+TEST(Ops, ALocalResponseNormFollowsItsFormula) {
+  for (const std::int64_t channels : {1, 2, 7, 17}) {
+    for (const std::int64_t radius : {0, 1, 5, 40}) {
+      for (const float beta : {0.5F, 0.75F, 1.0F, 0.3F}) {
+        LocalResponseNorm norm;
+        norm.radius = radius;
+        norm.bias = 2.0F;
+        norm.alpha = 0.25F;
+        norm.beta = beta;
+        const std::vector<float> x =
+            random_values(static_cast<std::size_t>(2 * 3 * 5 * channels), 7);
+        const RunResult result = run_one(norm, Layout::ChannelsLast, {2, 3, 5, channels}, x);
+        ASSERT_EQ(result.values.size(), x.size());
+        for (std::int64_t i = 0; i < std::ssize(x); ++i) {
+          double sum = 0.0;
+          for (std::int64_t k = -radius; k <= radius; ++k) {
+            const std::int64_t c = i % channels + k;
+            if (c < 0 || c >= channels) continue;
+            const auto value = static_cast<double>(x[static_cast<std::size_t>(i + k)]);
+            sum += value * value;
+          }
+          const auto at = static_cast<std::size_t>(i);
+          const double expected =
+              static_cast<double>(x[at]) / std::pow(2.0 + 0.25 * sum, static_cast<double>(beta));
+          // Computed in double; only the result is rounded, by half an ulp of a value below 1.
+          ASSERT_NEAR(static_cast<double>(result.values[at]), expected, 6e-8) << channels;
+        }
+      }
+    }
+  }
+}
+
+TEST(Ops, ALocalResponseNormRunsAlongTheChannelsOfEitherLayout) {
+  const LocalResponseNorm norm = {-3, 1, 0.0F, 1.0F, 0.5F};
+  const RunResult result = run_one(norm, Layout::ChannelsFirst, {1, 2, 1, 2}, {3, 0, 4, 2});
+  EXPECT_EQ(result.values, (std::vector<float>{0.6F, 0, 0.8F, 1}));
+}
+
+TEST(Ops, TheInverseOfMinusZeroIsNegative) {
+  const float infinity = std::numeric_limits<float>::infinity();
+  for (const UnaryKind kind : {UnaryKind::Rsqrt, UnaryKind::Inverse}) {
+    const RunResult result =
+        run_one(Unary{kind, 0.0F, 0.0F}, Layout::ChannelsLast, {2}, {0, -0.0F});
+    EXPECT_EQ(result.values, (std::vector<float>{infinity, -infinity}));
+  }
+}
+
+TEST(Ops, AFloorDivisionByZeroEndsTheRunAsInLiteRt) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({2});
+  test.add_node(Binary{BinaryKind::FloorDivide}, {test.add_literal({2}, {1, 2}), x});
+  const auto executor = Executor::create(test.graph, {});
+  ASSERT_TRUE(executor);
+  auto session = executor->make_session();
+  EXPECT_TRUE(session->run(std::vector<float>{1, 2}));
+  const auto ran = session->run(std::vector<float>{1, -0.0F});
+  ASSERT_FALSE(ran);
+  EXPECT_NE(ran.error().message.find("it divides by zero"), std::string::npos);
+}
+
 TEST(Ops, SoftmaxRunsAlongTheChannelsOfEitherLayout) {
   Softmax softmax;
   softmax.axis = -3;

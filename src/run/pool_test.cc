@@ -122,5 +122,46 @@ TEST(Pool, ALargeWindowKeepsInfinitiesWhereTheyAre) {
   EXPECT_EQ(result.values[1], 1.0F);
 }
 
+// TensorFlow and LiteRT's builtin kernels skip NaN, and of NaN alone they give the lowest float;
+// XNNPACK's result depends on where in the window NaN lies. A number would hide that the network is
+// broken.
+TEST(Pool, AMaximumPassesNanOn) {
+  const float nan = std::numeric_limits<float>::quiet_NaN();
+  for (const std::int64_t kernel : {2, 16}) {  // by windows; in two passes
+    for (const PoolKind kind : {PoolKind::Max, PoolKind::Average}) {
+      PoolCase each = {{1, 40, 40, 1}, {}};
+      each.pool.kind = kind;
+      each.pool.kernel = {kernel, kernel};
+      std::vector<float> x(1600, 1.0F);
+      x[20 * 40 + 20] = nan;
+      const RunResult result = run_pool(each, x);
+      const std::int64_t side = 41 - kernel;
+      for (std::int64_t i = 0; i < side * side; ++i) {
+        const auto holds = [&](std::int64_t at) { return at <= 20 && at + kernel > 20; };
+        const bool is_nan = holds(i / side) && holds(i % side);
+        ASSERT_EQ(std::isnan(result.values[static_cast<std::size_t>(i)]), is_nan) << i;
+      }
+    }
+  }
+}
+
+// A small convolution and the 2x2 pool behind it are one step.
+TEST(Pool, AMaximumThatAConvolutionTakesPassesNanOnToo) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId kernel = test.add_weight({1, 1, 1, 1}, {2.0F});
+  Conv2d conv;
+  conv.kernel_layout = KernelLayout::Ohwi;
+  Pool2d pool;
+  pool.kernel = pool.stride = {2, 2};
+  test.add_node(pool, {test.add_node(conv, {test.add_input({1, 4, 4, 1}), kernel})});
+  for (const std::size_t at : {0U, 1U, 4U, 5U}) {
+    std::vector<float> x(16, 1.0F);
+    x[at] = std::numeric_limits<float>::quiet_NaN();
+    const RunResult result = run_graph(test, x);
+    EXPECT_TRUE(std::isnan(result.values[0])) << at;
+    EXPECT_EQ(result.values[3], 2.0F);
+  }
+}
+
 }  // namespace
 }  // namespace visionpress

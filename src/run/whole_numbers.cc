@@ -3,13 +3,15 @@
 #include <algorithm>
 #include <cmath>
 #include <optional>
+#include <string>
 
 #include "base/error.h"
+#include "lower/whole_limit.h"
 
 namespace visionpress {
 namespace {
 
-constexpr float kLimit = 16777216.0F;  // 2^24; float32 holds every whole number below it
+constexpr auto kLimit = static_cast<float>(kWholeLimit);
 
 struct WholeRange {
   float low = -kLimit;
@@ -31,6 +33,12 @@ std::optional<WholeRange> find_range(DType dtype) {
     default:
       return std::nullopt;
   }
+}
+
+/// A float of the limit's size stands for its neighbours, too, so its digits are not exact.
+std::string describe(float x) {
+  const bool is_rounded = std::isfinite(x) && std::fabs(x) >= kLimit;
+  return fmt::format("{}{}", is_rounded ? "about " : "", static_cast<double>(x));
 }
 
 bool is_inside(const WholeRange& range, float x) {
@@ -61,10 +69,8 @@ Result<void> check_whole_values(const Tensor& tensor, std::span<const float> val
   if (!range) return {};
   const auto beyond = std::ranges::find_if(values, [&](float x) { return !is_inside(*range, x); });
   if (beyond == values.end()) return {};
-  return fail(ErrorKind::Unsupported,
-              "its result \"{}\" of {} holds {}: whole numbers are run inside their type and below "
-              "16777216, where float32 holds each of them",
-              tensor.name, name_of(tensor.dtype), static_cast<double>(*beyond));
+  return fail(ErrorKind::Unsupported, "its result \"{}\" of {} holds {}: {}, and inside their type",
+              tensor.name, name_of(tensor.dtype), describe(*beyond), kWholeLimitRule);
 }
 
 Result<void> check_whole_sum(std::span<const std::span<const float>> operands) {
@@ -75,9 +81,8 @@ Result<void> check_whole_sum(std::span<const std::span<const float>> operands) {
     largest += static_cast<double>(most);
   }
   if (largest < static_cast<double>(kLimit)) return {};
-  return fail(ErrorKind::Unsupported,
-              "it adds {} tensors of whole numbers up to {} in all, they are run below 16777216",
-              operands.size(), largest);
+  return fail(ErrorKind::Unsupported, "it adds {} tensors of whole numbers up to {} in all: {}",
+              operands.size(), largest, kWholeLimitRule);
 }
 
 Result<void> check_whole_literal(const Tensor& tensor) {
@@ -86,10 +91,8 @@ Result<void> check_whole_literal(const Tensor& tensor) {
   const auto beyond =
       std::ranges::find_if(tensor.literal, [](float x) { return !(std::fabs(x) < kLimit); });
   if (beyond == tensor.literal.end()) return {};
-  return fail(ErrorKind::Unsupported,
-              "constant \"{}\" of {} holds {}: whole numbers are run below 16777216, where float32 "
-              "holds each of them",
-              tensor.name, name_of(tensor.dtype), static_cast<double>(*beyond));
+  return fail(ErrorKind::Unsupported, "constant \"{}\" of {} holds {}: {}", tensor.name,
+              name_of(tensor.dtype), describe(*beyond), kWholeLimitRule);
 }
 
 }  // namespace visionpress

@@ -28,6 +28,20 @@ TEST(ProtobufOutline, AFieldThatTheEndCutsOffCounts) {
   EXPECT_EQ(fields_of("\x08\x01\xa2"s), (Fields{1}));
 }
 
+TEST(ProtobufOutline, AFieldBeyondTheEndSaysHowManyBytesAreNeeded) {
+  const auto needed = [](const std::string& text) {
+    return find_needed_bytes(std::as_bytes(std::span(text)));
+  };
+  EXPECT_EQ(needed("\x08\x01\x12\x03xyz"s), std::nullopt);
+  EXPECT_EQ(needed("\x08\x01\x12\x03x"s), 7U);
+  EXPECT_EQ(needed("\x08\x01\x15xy"s), 7U) << "four bytes";
+  EXPECT_EQ(needed("\x08\x01"s), std::nullopt);
+  EXPECT_EQ(needed("\x12\xff\xff\xff\xff\xff\xff\x7f"s), std::nullopt) << "no such file";
+  std::string many;
+  for (int i = 0; i < 1000; ++i) many += "\x08\x01";
+  EXPECT_EQ(needed(many + "\x12\x05"), 2007U) << "behind many fields";
+}
+
 TEST(ProtobufOutline, EndsWhereItMakesNoSense) {
   EXPECT_EQ(fields_of("\x08\x01\x00\x00\x08\x01"s), Fields{1}) << "field 0";
   EXPECT_EQ(fields_of("\x08\x01\x13\x08\x01"s), (Fields{1, 2})) << "a group";

@@ -206,6 +206,30 @@ def constant_forms(make):
     tf1.matmul(tf1.reduce_mean(x, [1, 2]), tf1.squeeze(tf1.expand_dims(doubled, 0), [0]), name="out")
 
 
+def local_response(make):
+    x = make.image(None, 6, 7, 20)
+    tf1.nn.lrn(x, depth_radius=3, bias=1.5, alpha=0.3, beta=0.75, name="out")
+    tf1.nn.lrn(x, depth_radius=40, bias=2.0, alpha=0.1, beta=0.4, name="wide")
+    tf1.nn.lrn(x, name="plain")
+
+
+def whole_pixels(make):
+    """What only moves whole numbers keeps their type."""
+    x = make.image(1, 6, 8, 3)
+    whole = tf1.cast(x * 100.0, tf.int32)
+    nearest = tf1.image.resize_nearest_neighbor(whole, [9, 4])
+    tf1.cast(nearest + 1, tf.float32, name="nearest")
+    tf1.cast(tf.raw_ops.MaxPool(input=whole, ksize=[1, 2, 2, 1], strides=[1, 2, 2, 1], padding="SAME") * 2, tf.float32, name="most")
+    tf1.image.resize_bilinear(whole, [9, 4], name="bilinear")
+
+
+def broadcasts(make):
+    x = make.image(1, 4, 5, 3)
+    tf1.broadcast_to(tf1.reduce_mean(x, [1, 2]), [4, 3], name="rows")
+    tf1.broadcast_to(tf1.reduce_mean(x, 3, keepdims=True), [2, 4, 5, 6], name="image")
+    tf1.multiply(x, tf1.broadcast_to(tf1.constant([1.0, 2.0, 3.0]), [4, 5, 3]), name="factor")
+
+
 def slopes(make):
     """max(x, a * x) is a leaky ReLU for a of 0 to 1 alone."""
     x = make.conv(make.image(1, 6, 6, 3), 5)
@@ -275,9 +299,12 @@ PIECES = [("later detector", later_detector, (1, 32, 32, 3), ()), ("SqueezeNet",
           ("ShuffleNet", shuffle_net, (1, 24, 24, 3), ()), ("style", style, (1, 20, 26, 3), (20, 26)),
           ("elementwise", elementwise, (1, 6, 5, 4), ()), ("shapes", shapes, (1, 8, 8, 4), ()),
           ("constant forms", constant_forms, (1, 8, 8, 4), ()), ("slopes", slopes, (1, 6, 6, 3), ()),
+          ("local response", local_response, (1, 6, 7, 20), ()), ("broadcasts", broadcasts, (1, 4, 5, 3), ()),
           ("group normalization", group_norm, (1, 8, 6, 3), ()), ("conv1d", conv1d, (1, 8, 8, 3), ()),
           ("attention", attention, (1, 6, 5, 3), ()), ("dilated", dilated, (1, 9, 10, 3), ()), ("dropout", dropout, (1, 6, 6, 3), ()),
           ("stored types", stored_types, (1, 9, 9, 3), ()), ("SSD", ssd, (1, 16, 16, 3), ())]
+# TFLite has no kernels of int32 for these.
+NOT_CONVERTED = [("whole pixels", whole_pixels, (1, 6, 8, 3), ())]
 
 
 def judge_piece(judge, name, build, shape, size):
@@ -322,7 +349,7 @@ REAL += [(f"case {name}", f"../cases/tf-{name}.pb", (1, 32, 32, 3), ())
 
 def main():
     judge = Judge(__doc__)
-    for name, build, shape, size in PIECES:
+    for name, build, shape, size in PIECES + NOT_CONVERTED:
         if judge.wants(name):
             judge_piece(judge, name, build, shape, size)
     for name, path, shape, size in REAL if judge.shared else ():

@@ -180,12 +180,16 @@ def judge_one(judge, name, code, x, shape, options=None, constants=(), version=1
     judge_operator(judge, name, file, x, [source], [result], kernel_sets)
 
 
+def has_avx512():
+    with open("/proc/cpuinfo", encoding="utf-8") as info:
+        return "avx512f" in info.read()
+
+
 def judge_functions(judge, rng):
     shape = (1, 7, 9, 37)
     for name in ("LOGISTIC", "TANH", "HARD_SWISH", "ELU", "RELU", "RELU6", "RELU_N1_TO_1"):
         judge_one(judge, name, getattr(Op, name), values(rng, shape), shape)
-    with open("/proc/cpuinfo", encoding="utf-8") as info:
-        has_estimate = "avx512f" in info.read()
+    has_estimate = has_avx512()
     for name in ("SQRT", "RSQRT"):
         judge_one(judge, name, getattr(Op, name), np.abs(values(rng, shape)) + np.float32(1e-3), shape, kernel_sets=(False, True) if has_estimate else (True,))
     for rows, count, beta in [(5, 1001, 1.0), (7, 3, 1.0), (1, 2, 1.0), (3, 17, 1.0), (4, 100, 0.5), (1, 64, 1.0)]:
@@ -295,6 +299,95 @@ def judge_quotients(judge, rng):
         judge_one(judge, name, getattr(Op, name), x, x.shape, options_of(options), (divisor,), 2)
 
 
+def check_near(judge, path, x):
+    """LiteRT sums in float32, in another order: a few ulps of the largest value."""
+    for builtin in (False, True):
+        theirs, ours = run_litert(path, x, builtin), run_probe(judge, path, x, builtin, 1 + SEED % 2)
+        assert ours.shape == theirs.shape, f"{ours.size} values, LiteRT has {theirs.size}"
+        worst = float(np.max(np.abs(ours - theirs))) / float(np.max(np.abs(theirs)))
+        assert worst <= 1e-5, f"differs by {worst:.2e} of the largest value"
+
+
+def judge_local_response(judge, rng):
+    for channels, radius, beta in [(1, 0, 0.5), (7, 1, 0.75), (96, 5, 0.75), (20, 2, 1.0), (33, 40, 0.3)]:
+        shape = (2, 5, 6, channels)
+        file = TfliteFile()
+        x, y = file.tensor(list(shape)), file.tensor(list(shape))
+        file.operator(Op.LOCAL_RESPONSE_NORMALIZATION, [x], [y], options_of("LocalResponseNormalization", radius=radius, bias=1.5, alpha=0.02, beta=beta))
+        name = f"LOCAL_RESPONSE_NORMALIZATION of {channels} channels, radius {radius}, beta {beta}"
+        if judge.wants(name):
+            judge.case(name, check_near, judge, file.write(judge.path("operator.tflite"), [x], [y]), values(rng, shape))
+
+
+def judge_broadcasts(judge, rng):
+    for shape, target in [((3, 1), (3, 4)), ((5,), (2, 3, 5)), ((1, 4, 1, 3), (2, 4, 6, 3)), ((1,), (7,)), ((2, 3), (2, 3))]:
+        judge_one(judge, f"BROADCAST_TO {shape} to {target}", Op.BROADCAST_TO, values(rng, shape), target, options_of("BroadcastTo"),
+                  (np.array(target, np.int32),), 2)
+
+
+def judge_open_ranks(judge, rng):
+    """Results without a shape: LiteRT infers it from the operands, through several operators."""
+    file = TfliteFile()
+    add_hybrid_layer(file)
+    x, a, b, c, y = file.tensor([2, 3, 4, 5]), file.tensor(None), file.tensor(None), file.tensor(None), file.tensor([2, 5])
+    file.operator(Op.ABS, [x], [a])
+    file.operator(Op.TRANSPOSE, [a, file.constant(np.array([0, 3, 1, 2], np.int32))], [b], options_of("Transpose"))
+    file.operator(Op.PACK, [b, b], [c], options_of("Pack", axis=1, valuesCount=2))
+    file.operator(Op.REDUCE_MAX, [c, file.constant(np.array([1, 3, 4], np.int32))], [y], options_of("Reducer", keepDims=False))
+    judge_operator(judge, "results without a shape", file, values(rng, (2, 3, 4, 5)), [x], [y])
+
+
+def judge_infinities(judge):
+    """A row without a number and a row with infinity have no softmax, in either kernel set; minus infinity has a share of 0."""
+    inf, nan = np.inf, np.nan
+    for name, row in [("a number", (1, 2, -inf)), ("minus infinity alone", (-inf,) * 3), ("infinity", (inf, 1, 2)), ("NaN", (nan, 1, 2))]:
+        for width in (1, 7):
+            x = np.tile(np.array([row], np.float32), (2, width))
+            judge_one(judge, f"SOFTMAX of {name}, {x.shape[1]} wide", Op.SOFTMAX, x, x.shape, options_of("Softmax", beta=1.0))
+    x = np.array([[0.0, -0.0, -1, nan, inf, 4, 0.25, 1e10]], np.float32)
+    for name in ("RSQRT", "SQRT"):
+        judge_one(judge, f"{name} of zeros and infinity", getattr(Op, name), x, x.shape, None, (), 1, (False, True) if has_avx512() else (True,))
+
+
+def check_nan_is_seen(judge, path, x):
+    """LiteRT's kernels lose it; the builtin ones skip it."""
+    assert run_litert(path, x, True) == np.nanmax(x), "the builtin kernels do not skip NaN"
+    for builtin in (False, True):
+        assert np.isnan(run_probe(judge, path, x, builtin, 1)).all(), "NaN is lost"
+
+
+def check_ends_both(judge, path, x, why):
+    """Both end the run."""
+    for builtin in (False, True):
+        try:
+            theirs = run_litert(path, x, builtin)
+        except RuntimeError:
+            pass
+        else:
+            raise AssertionError(f"LiteRT gives {theirs}")
+        try:
+            ours = run_probe(judge, path, x, builtin, 1)
+        except AssertionError as error:
+            assert why in str(error), error
+        else:
+            raise AssertionError(f"the run gives {ours}")
+
+
+def judge_ends(judge):
+    file = TfliteFile()
+    x, y = file.tensor([1, 4]), file.tensor([1, 4])
+    file.operator(Op.FLOOR_DIV, [file.constant(np.ones((1, 4), np.float32)), x], [y], options_of("FloorDiv"), 2)
+    path = file.write(judge.path("floor_div.tflite"), [x], [y])
+    judge.case("FLOOR_DIV by zero", check_ends_both, judge, path, np.array([[1, 2, 0, 3]], np.float32), "it divides by zero")
+    for at in range(4):
+        file = TfliteFile()
+        x, y = file.tensor([1, 2, 2, 1]), file.tensor([1, 1, 1, 1])
+        file.operator(Op.MAX_POOL_2D, [x], [y], options_of("Pool2D", padding=VALID, strideH=2, strideW=2, filterHeight=2, filterWidth=2))
+        path, given = file.write(judge.path("pool.tflite"), [x], [y]), np.arange(4, dtype=np.float32).reshape(1, 2, 2, 1)
+        given.flat[at] = np.nan
+        judge.case(f"MAX_POOL_2D of NaN at {at}", check_nan_is_seen, judge, path, given)
+
+
 def main():
     judge = Judge(__doc__)
     rng = np.random.default_rng(SEED)
@@ -311,6 +404,11 @@ def main():
     judge_activations(judge, rng)
     judge_extremes_of_nan(judge, rng)
     judge_quotients(judge, rng)
+    judge_local_response(judge, rng)
+    judge_broadcasts(judge, rng)
+    judge_open_ranks(judge, rng)
+    judge_infinities(judge)
+    judge_ends(judge)
     judge.close()
 
 

@@ -4,10 +4,12 @@
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
+#include <optional>
 
 #include <unistd.h>
 
 #include "command_line.h"
+#include "interruption.h"
 #include "progress.h"
 #include "visionpress/cloud.h"
 
@@ -225,6 +227,11 @@ Exit run_upload(const Arguments& arguments) {
                  "Folder that remembers what is sent, so that a stopped upload goes on")
       ->type_name("DIR");
   if (const auto exit = command.parse(arguments)) return *exit;
+  const InterruptionNote note(
+      options.state.empty()
+          ? "images that were sent are in the project; --state DIR remembers them for next time"
+          : "what was sent is remembered in " + options.state +
+                "; the same command sends the rest");
   const auto result = command.with_progress(
       [&](const Progress& progress) { return cloud_upload(command.access(), options, progress); });
   const Exit printed = command.finish(result);
@@ -255,6 +262,8 @@ Exit run_train(const Arguments& arguments) {
   command.line().refuse_beside("--no-wait", {"--max-wait"});
   if (const auto exit = command.parse(arguments)) return *exit;
   options.wait = !no_wait;
+  const InterruptionNote note(
+      "if the training has begun, the service goes on with it; the same command waits for it");
   return command.finish(command.with_progress(
       [&](const Progress& progress) { return cloud_train(command.access(), options, progress); }));
 }
@@ -396,6 +405,9 @@ Exit run_cloud_predict(const Arguments& arguments) {
   command.line().refuse_beside("--published", {"--iteration"});
   if (const auto exit = command.parse(arguments)) return *exit;
   if (classification) options.task = Task::Classification;
+  std::optional<InterruptionNote> note;
+  if (!options.save_predictions.empty())
+    note.emplace("the answers so far are kept; the same command asks for the rest");
   return command.finish(command.with_progress([&](const Progress& progress) {
     return cloud_predict(command.access(), images, options, progress);
   }));

@@ -21,8 +21,8 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
       ->required()
       ->type_name(list_schemes());
   app.add_option("-o,--output", options.output,
-                 "File to write; default: NAME.SCHEME.EXT beside FILE")
-      ->type_name("FILE");
+                 "File to write, or a folder for it; default: NAME.SCHEME.EXT beside FILE")
+      ->type_name("PATH");
   app.add_option(
          "--keep", options.keep,
          "Leave this layer or weight as it is; * and ? stand for any characters. Repeatable")

@@ -8,8 +8,9 @@ void add_options(CommandLine& line, ConvertOptions& options, bool& table) {
   CLI::App& app = line.app();
   app.add_option("FILE", options.input, "TensorFlow frozen graph (.pb), or a SavedModel's folder")
       ->required();
-  app.add_option("-o,--output", options.output, "File to write; default: NAME.tflite beside FILE")
-      ->type_name("FILE");
+  app.add_option("-o,--output", options.output,
+                 "File to write, or a folder for it; default: NAME.tflite beside FILE")
+      ->type_name("PATH");
   app.add_option("-w,--weights", options.weights, "How to store the weights; default: as float32")
       ->type_name(list_schemes());
   add_input_size(app, options.input_size);

@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "command_line.h"
+#include "interruption.h"
 #include "progress.h"
 #include "visionpress/experiment.h"
 
@@ -105,6 +106,8 @@ Exit run_experiment(const Arguments& arguments) {
   if (options.online && !output.quiet) options.online->access.on_wait = say_wait;
 
   const auto result = [&] {
+    const InterruptionNote note("every finished column is kept in " + options.results +
+                                "; the same command goes on from there");
     ProgressMeter meter(output.quiet);
     return experiment(options,
                       [&meter](std::size_t done, std::size_t total, const std::string& what) {

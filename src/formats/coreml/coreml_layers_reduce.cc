@@ -170,23 +170,9 @@ Result<void> lower_lrn(LayerBuilder& layer) {
   if (size % 2 == 0) {
     return layer.refuse(fmt::format("its window of {} channels has no middle", size));
   }
-  const auto image = view_image(layer, 3);
-  if (!image) return layer.refuse(kFewAxes);
-  // The mean over a window of channels, with padding zeros counted, is an average pool. Treat the
-  // tensor as an image [N, C=H, H=W, W=C], whose columns are the channels.
-  Pool2d pool;
-  pool.kind = PoolKind::Average;
-  pool.kernel = {1, size};
-  pool.padding.before = {0, size / 2};
-  pool.padding.after = {0, size / 2};
-  pool.count_padding = true;
-  const auto inner = [&](Op op, TensorId x) { return layer.add_inner_node(std::move(op), {x}); };
-  const TensorId squares = inner(Unary{UnaryKind::Square, 0.0F, 0.0F}, image->id);
-  const TensorId columns = inner(pool, inner(Transpose{{0, 2, 3, 1}}, squares));
-  const TensorId means = inner(Transpose{{0, 3, 1, 2}}, columns);
-  const TensorId factors =
-      inner(Unary{UnaryKind::Power, -beta, 0.0F}, inner(Unary{UnaryKind::Linear, alpha, k}, means));
-  return finish_image(layer, *image, Binary{BinaryKind::Multiply}, {factors});
+  if (layer.input(0).rank() < 3) return layer.refuse(kFewAxes);
+  return layer.finish(LocalResponseNorm{-3, size / 2, k, alpha / static_cast<float>(size), beta},
+                      {layer.input(0).id});
 }
 
 /// MeanVarianceNormalizeLayerParams { acrossChannels 1, normalizeVariance 2, epsilon 3 }

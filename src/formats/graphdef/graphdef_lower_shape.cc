@@ -263,6 +263,39 @@ Result<void> lower_tile(NodeLowering& node) {
   return node.finish(Tile{*multiples}, {&x}, x.dtype);
 }
 
+/// Gives x as many axes as the target has, and repeats it along those where it has one element.
+Result<void> lower_broadcast_to(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 1));
+  VP_ASSIGN_OR_RETURN(const auto target, node.find_integers(1));
+  if (!target) return node.refuse_computed(1, "its target shape is computed");
+  Value x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  const std::size_t rank = x.shape->size();
+  if (target->size() < rank || !are_sizes(*target)) {
+    return malformed(node,
+                     fmt::format("it repeats {} to {}", to_string(*x.shape), to_string(*target)));
+  }
+  if (target->size() > rank) {
+    ExpandDims widen;
+    for (std::size_t axis = 0; axis < target->size() - rank; ++axis)
+      widen.axes.push_back(static_cast<int>(axis));
+    VP_ASSIGN_OR_RETURN(x, node.apply(widen, {&x}, x.dtype));
+  }
+  Tile tile;
+  for (std::size_t axis = 0; axis < target->size(); ++axis) {
+    const std::int64_t own = (*x.shape)[axis];
+    const std::int64_t wanted = (*target)[axis];
+    if (own < 0 && wanted != 1) return node.refuse("it repeats axes of open sizes");
+    if (own >= 0 && own != 1 && own != wanted) {
+      return malformed(node,
+                       fmt::format("it repeats {} to {}", to_string(*x.shape), to_string(*target)));
+    }
+    tile.multiples.push_back(own == 1 ? wanted : 1);
+  }
+  return node.finish(tile, {&x}, x.dtype);
+}
+
 struct ReduceRow {
   std::string_view op;
   ReduceKind kind;
@@ -305,13 +338,28 @@ Result<void> lower_reduce(NodeLowering& node) {
 }
 
 constexpr std::array kShapeRows = std::to_array<OperatorRow>({
-    {"Reshape", lower_reshape},     {"Squeeze", lower_squeeze}, {"ExpandDims", lower_expand_dims},
-    {"Transpose", lower_transpose}, {"Concat", lower_concat},   {"ConcatV2", lower_concat},
-    {"Pack", lower_pack},           {"Shape", lower_shape_of},  {"Rank", lower_rank},
-    {"Size", lower_size},           {"Fill", lower_fill},       {"ZerosLike", lower_like},
-    {"OnesLike", lower_like},       {"Range", lower_range},     {"Tile", lower_tile},
-    {"Mean", lower_reduce},         {"Sum", lower_reduce},      {"Max", lower_reduce},
-    {"Min", lower_reduce},          {"Prod", lower_reduce},     {"ArgMax", lower_reduce},
+    {"Reshape", lower_reshape},
+    {"Squeeze", lower_squeeze},
+    {"ExpandDims", lower_expand_dims},
+    {"Transpose", lower_transpose},
+    {"Concat", lower_concat},
+    {"ConcatV2", lower_concat},
+    {"Pack", lower_pack},
+    {"Shape", lower_shape_of},
+    {"Rank", lower_rank},
+    {"Size", lower_size},
+    {"Fill", lower_fill},
+    {"ZerosLike", lower_like},
+    {"OnesLike", lower_like},
+    {"Range", lower_range},
+    {"Tile", lower_tile},
+    {"BroadcastTo", lower_broadcast_to},
+    {"Mean", lower_reduce},
+    {"Sum", lower_reduce},
+    {"Max", lower_reduce},
+    {"Min", lower_reduce},
+    {"Prod", lower_reduce},
+    {"ArgMax", lower_reduce},
     {"ArgMin", lower_reduce},
 });
 

@@ -289,7 +289,27 @@ Result<void> lower_resize(NodeLowering& node) {
   resize.size = {(*size)[0], (*size)[1]};
   if (half_pixel) resize.grid = ResizeGrid::HalfPixel;
   if (align_corners) resize.grid = ResizeGrid::AlignCorners;
-  return node.finish(resize, {&node.input(0)}, DataType::Float);
+  // Bilinear values are floats whatever the pixels are.
+  Value& x = node.input(0);
+  const bool keeps_type = resize.kind == ResizeKind::Nearest && x.dtype != DataType::Invalid;
+  return node.finish(resize, {&x}, keeps_type ? x.dtype : DataType::Float);
+}
+
+Result<void> lower_lrn(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
+  VP_RETURN_IF_ERROR(node.expect_types(0, 1));
+  LocalResponseNorm norm;
+  VP_ASSIGN_OR_RETURN(norm.radius, read_int_attr(node.node(), "depth_radius", 5));
+  VP_ASSIGN_OR_RETURN(norm.bias, read_float_attr(node.node(), "bias", 1.0F));
+  VP_ASSIGN_OR_RETURN(norm.alpha, read_float_attr(node.node(), "alpha", 1.0F));
+  VP_ASSIGN_OR_RETURN(norm.beta, read_float_attr(node.node(), "beta", 0.5F));
+  Value& x = node.input(0);
+  const bool is_image = !x.shape || x.shape->size() == 4;
+  if (!is_image || norm.radius < 0 || norm.radius > kLargestSize) {
+    return malformed(node, fmt::format("LRN of {} with radius {}",
+                                       x.shape ? to_string(*x.shape) : "?", norm.radius));
+  }
+  return node.finish(norm, {&x}, x.dtype);
 }
 
 Result<void> lower_space_depth(NodeLowering& node) {
@@ -311,6 +331,7 @@ constexpr std::array kSpatialRows = std::to_array<OperatorRow>({
     {"Conv2D", lower_conv2d},
     {"DepthwiseConv2dNative", lower_depthwise},
     {"Conv2DBackpropInput", lower_transposed},
+    {"LRN", lower_lrn},
     {"MaxPool", lower_max_pool},
     {"AvgPool", lower_average_pool},
     {"MatMul", lower_matmul},

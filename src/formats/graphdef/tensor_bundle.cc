@@ -196,7 +196,7 @@ Result<BundleTensor> read_entry(Bytes value, const std::vector<Shard>& shards) {
   }
   const Bytes file = shards[shard].content.bytes();
   if (offset > file.size() || size > file.size() - offset) {
-    return fail(ErrorKind::Malformed, "{} bytes at {} of {}, which has {}", size, offset,
+    return fail(ErrorKind::Malformed, "{} bytes at {} of {}, which has {}: cut short", size, offset,
                 shards[shard].path, file.size());
   }
   tensor.payload = file.subspan(offset, size);

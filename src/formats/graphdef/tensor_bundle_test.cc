@@ -100,7 +100,7 @@ TEST_F(TensorBundles, APayloadOutsideItsShardIsRefused) {
   append_row(rows, 0, "kernel", bundle_entry({2}, 8, {3, 4}).done());
   EXPECT_EQ(error_of(make_table(rows)), "\"kernel\": 8 bytes at 8 of " +
                                             path("variables/variables.data-00000-of-00001") +
-                                            ", which has 12");
+                                            ", which has 12: cut short");
 }
 
 TEST_F(TensorBundles, AShardThatIsNotThereIsNamed) {

@@ -61,6 +61,24 @@ Result<ArchiveEntry> read_record(Bytes file, std::size_t& at, std::size_t end) {
 
 }  // namespace
 
+bool has_archive_start(Bytes file) {
+  // Associated files are label lists and small tables; an archive of them begins this near the end.
+  constexpr std::size_t kMost = std::size_t{1} << 20;
+  constexpr std::size_t kMostName = 255;
+  constexpr unsigned kMostVersion = 63;  // of the features that an entry needs, times ten
+  const std::string_view text = view_text(file);
+  for (std::size_t at = text.find("PK\x03\x04", text.size() - std::min(text.size(), kMost));
+       at != std::string_view::npos; at = text.find("PK\x03\x04", at + 1)) {
+    if (file.size() - at < kLocalBytes) return true;
+    const unsigned version = load_le<std::uint16_t>(file, at + 4);
+    const unsigned method = load_le<std::uint16_t>(file, at + 8);
+    const std::size_t name = load_le<std::uint16_t>(file, at + 26);
+    const bool is_method = method == 0 || method == Z_DEFLATED;
+    if (version <= kMostVersion && is_method && name > 0 && name <= kMostName) return true;
+  }
+  return false;
+}
+
 Result<std::optional<AppendedArchive>> find_archive(Bytes file) {
   const auto end = find_end_record(file);
   if (!end) return std::optional<AppendedArchive>();

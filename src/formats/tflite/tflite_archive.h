@@ -35,6 +35,10 @@ struct AppendedArchive {
   std::vector<ArchiveEntry> entries = {};
 };
 
+/// Whether an entry of an archive begins in the last MiB, as at the end of a file whose archive
+/// lost its own end. Only for files in which find_archive finds nothing.
+[[nodiscard]] bool has_archive_start(Bytes file);
+
 /// Finds the archive at the end of `file`; nothing when there is none.
 /// errors: Malformed if there is an end record but it does not point at a directory inside the
 /// file; Unsupported for the 64-bit form. source: PKWARE APPNOTE 6.3.9, 4.3.7 (local header),

@@ -134,6 +134,7 @@ TEST(TfliteBuilder, OperatorsOfOneInputGiveTheSameValuesWhenReadBack) {
       {"mean", mean},
       {"reduce max", maximum},
       {"softmax", Softmax{-1, 2.0F}},
+      {"local response norm", LocalResponseNorm{-1, 1, 2.0F, 0.5F, 0.75F}},
       {"transpose", Transpose{{0, 2, 3, 1}}},
       {"reshape", Reshape{{1, -1, 8}}},
       {"space to depth", SpaceDepth{SpaceDepthKind::SpaceToDepth, 2}},

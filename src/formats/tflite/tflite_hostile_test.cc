@@ -11,6 +11,7 @@
 #include <gtest/gtest.h>
 
 #include "formats/tflite/tflite_build_testonly.h"
+#include "formats/tflite/tflite_extent.h"
 #include "formats/tflite/tflite_reader.h"
 
 namespace visionpress {
@@ -63,6 +64,23 @@ TEST(TfliteHostile, EveryPrefixIsAnErrorOrAWholeModel) {
   }
 }
 
+TEST(TfliteHostile, EveryPrefixNeedsMoreBytesThanItHas) {
+  for (const bool is_outside : {false, true}) {
+    TinyModel tiny;
+    tiny.kernel_outside = is_outside;
+    const std::vector<std::byte> file = build_tiny_model(tiny);
+    EXPECT_EQ(find_tflite_bytes(file), std::nullopt);
+    // The last bytes may belong to names and quantization, which are not followed.
+    constexpr std::size_t kNotFollowed = 256;
+    for (std::size_t size = 8; size + kNotFollowed < file.size(); ++size) {
+      const auto needed = find_tflite_bytes(Bytes(file).first(size));
+      ASSERT_TRUE(needed) << size;
+      EXPECT_GT(*needed, size);
+      EXPECT_LE(*needed, file.size());
+    }
+  }
+}
+
 TEST(TfliteHostile, NoByteThatChangesMakesItCrash) {
   const std::vector<std::byte> file = build_tiny_model();
   for (std::size_t at = 0; at < file.size(); ++at) {
@@ -70,6 +88,7 @@ TEST(TfliteHostile, NoByteThatChangesMakesItCrash) {
       std::vector<std::byte> bad = file;
       bad[at] = static_cast<std::byte>(value);
       try_everything(bad);
+      (void)find_tflite_bytes(bad);
     }
   }
 }

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "model/label_text.h"
 #include "tflite_metadata_generated.h"
 
 namespace visionpress {
@@ -134,14 +135,40 @@ const ArchiveEntry* find_labels(const AppendedArchive& archive,
   return found;
 }
 
+/// The labels lie in an archive behind the model. If its end is missing, nothing else would say so.
+void warn_of_lost_archive(Bytes file, const std::vector<std::string>& wanted,
+                          Diagnostics& diagnostics) {
+  if (has_archive_start(file)) {
+    diagnostics.warn(
+        "the archive behind the model, which holds its labels, has no end: the file is cut short, "
+        "and its labels are lost");
+  } else if (!wanted.empty()) {
+    diagnostics.warn(
+        fmt::format("its metadata names the label file \"{}\", but there is no archive behind the "
+                    "model: the file is cut short, or the labels were never packed",
+                    wanted.front()));
+  }
+}
+
 void read_labels(const TfliteModel& model, const std::vector<std::string>& wanted, Graph& graph,
                  Diagnostics& diagnostics) {
-  if (!model.archive) return;
+  if (!model.archive) return warn_of_lost_archive(model.file, wanted, diagnostics);
   const ArchiveEntry* entry = find_labels(*model.archive, wanted);
+  if (entry == nullptr && !wanted.empty()) {
+    diagnostics.warn(
+        fmt::format("its metadata names the label file \"{}\", which the archive behind the model "
+                    "does not hold",
+                    wanted.front()));
+  }
   if (entry == nullptr) return;
   auto text = load_entry(model.file, *entry);
   if (!text) {
     diagnostics.warn(text.error().to_string());
+    return;
+  }
+  if (const std::string why = describe_not_text(*text); !why.empty()) {
+    diagnostics.warn(
+        fmt::format("appended archive: {} is not read as labels: {}", entry->name, why));
     return;
   }
   graph.labels = split_lines(*text);

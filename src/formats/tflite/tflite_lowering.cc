@@ -10,14 +10,12 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "formats/tflite/tflite_operands.h"
+#include "lower/whole_limit.h"
 
 namespace visionpress {
 namespace {
 
 using Code = tfl::BuiltinOperator;
-
-/// Above this, float32 does not hold every whole number.
-constexpr std::int64_t kLargestWhole = std::int64_t{1} << 24;
 
 template <typename T, typename... Others>
 constexpr bool kIsOneOf = (std::is_same_v<T, Others> || ...);
@@ -37,6 +35,7 @@ constexpr auto kRows = std::to_array<OperatorRow>({
     {Code::MAX_POOL_2D, tflite::lower_pool},
     {Code::AVERAGE_POOL_2D, tflite::lower_pool},
     {Code::L2_POOL_2D, tflite::lower_pool},
+    {Code::LOCAL_RESPONSE_NORMALIZATION, tflite::lower_local_response_norm},
     {Code::SOFTMAX, tflite::lower_softmax},
     {Code::CONCATENATION, tflite::lower_concatenation},
     {Code::RESHAPE, tflite::lower_reshape},
@@ -66,6 +65,7 @@ constexpr auto kRows = std::to_array<OperatorRow>({
     {Code::PACK, tflite::lower_pack},
     {Code::UNPACK, tflite::lower_unpack},
     {Code::TILE, tflite::lower_tile},
+    {Code::BROADCAST_TO, tflite::lower_broadcast_to},
     {Code::FILL, tflite::lower_fill},
     {Code::RANGE, tflite::lower_range},
     {Code::SHAPE, tflite::lower_shape_of},
@@ -151,14 +151,14 @@ bool takes_whole_numbers(const Op& op) {
       op);
 }
 
-/// A whole number of the constant that float32 cannot hold; nothing if there is none.
+/// A whole number of the constant that a run cannot hold; nothing if there is none.
 std::optional<std::int64_t> find_inexact(const Tensor& tensor) {
   const std::size_t width = element_bytes(tensor.dtype);
   if (!tflite::is_whole(tensor.dtype)) return std::nullopt;
   for (std::size_t at = 0; at + width <= tensor.constant.size(); at += width) {
     const std::int64_t value = width == 4 ? load_le<std::int32_t>(tensor.constant, at)
                                           : load_le<std::int64_t>(tensor.constant, at);
-    if (value < -kLargestWhole || value > kLargestWhole) return value;
+    if (value <= -kWholeLimit || value >= kWholeLimit) return value;
   }
   return std::nullopt;
 }
@@ -179,8 +179,7 @@ std::string operand_reason(const TfliteOperator& source, const Op& op,
     if (!takes_whole || !travels)
       return fmt::format("its input \"{}\" is {}", tensor.name, name_of(tensor.dtype));
     if (const auto value = find_inexact(tensor)) {
-      return fmt::format("its input \"{}\" holds {}, whole numbers are run up to {}", tensor.name,
-                         *value, kLargestWhole);
+      return fmt::format("its input \"{}\" holds {}: {}", tensor.name, *value, kWholeLimitRule);
     }
   }
   return {};

@@ -43,6 +43,17 @@ void NodeBuilder::add_pad(const std::vector<std::int64_t>& pairs, float value, F
       options(tfl::BuiltinOptions::PadV2Options, tfl::CreatePadV2Options(builder())));
 }
 
+Result<void> NodeBuilder::operator()(const LocalResponseNorm& op) {
+  const std::size_t rank = input_shape(0).size();
+  if (rank != 4 || axis_in(op.axis, rank) != 3)
+    return fail(ErrorKind::Unsupported, "TFLite normalizes the channels of images alone");
+  const auto table = tfl::CreateLocalResponseNormalizationOptions(builder(), narrow(op.radius),
+                                                                  op.bias, op.alpha, op.beta);
+  model_.add_operator(Code::LOCAL_RESPONSE_NORMALIZATION, 1, {input(0)}, {output()},
+                      options(tfl::BuiltinOptions::LocalResponseNormalizationOptions, table));
+  return {};
+}
+
 Result<void> NodeBuilder::operator()(const Softmax& op) {
   const std::size_t rank = input_shape(0).size();
   if (axis_in(op.axis, rank) + 1 != static_cast<std::int64_t>(rank)) {

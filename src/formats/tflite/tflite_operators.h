@@ -22,6 +22,7 @@ using Lowered = Result<LoweredOperator>;
 
 // Operators over the image plane (tflite_operators_spatial.cc).
 [[nodiscard]] Lowered lower_pool(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_local_response_norm(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_pad(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_resize(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_space_depth(const TfliteOperator& source);
@@ -41,6 +42,7 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_pack(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_unpack(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_tile(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_broadcast_to(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_fill(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_range(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_shape_of(const TfliteOperator& source);

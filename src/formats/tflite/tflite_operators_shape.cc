@@ -2,6 +2,7 @@
 #include <cmath>
 #include <functional>
 #include <limits>
+#include <numeric>
 
 #include "base/bytes.h"
 #include "base/error.h"
@@ -323,6 +324,42 @@ Lowered lower_tile(const TfliteOperator& source) {
                 to_string(find_input(source, 0)->shape), to_string(*multiples));
   }
   return lowered(Tile{*multiples}, {source.inputs[0]});
+}
+
+/// Gives x as many axes as the target has, and repeats it along those where it has one element.
+Lowered lower_broadcast_to(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  VP_RETURN_IF_ERROR(check_index_type(source, 1));
+  auto target = find_integers(find_input(source, 1));
+  if (!target && !find_input(source, 1)->is_constant()) target = stated_shape(source);
+  Shape x = find_input(source, 0)->shape;
+  const std::size_t rank = x.size();
+  const bool is_stated = target && target->size() >= std::max<std::size_t>(rank, 1);
+  if (!is_stated) return unsupported(source, "its target shape is computed");
+  x.insert(x.begin(), target->size() - rank, 1);
+  Tile tile;
+  for (std::size_t axis = 0; axis < x.size(); ++axis) {
+    const std::int64_t wanted = (*target)[axis];
+    const bool is_open = wanted < 0 || x[axis] < 0;
+    if (is_open && wanted != x[axis] && wanted != 1)
+      return unsupported(source,
+                         fmt::format("it repeats {} to {}", to_string(x), to_string(*target)));
+    if (!is_open && x[axis] != 1 && x[axis] != wanted) {
+      return fail(ErrorKind::Malformed, "{}: BROADCAST_TO repeats {} to {}", source.path,
+                  to_string(find_input(source, 0)->shape), to_string(*target));
+    }
+    tile.multiples.push_back(!is_open && x[axis] == 1 ? wanted : 1);
+  }
+  LoweredOperator result;
+  result.op = tile;
+  result.inputs = {source.inputs[0]};
+  if (x.size() == rank) return result;
+  const TensorId widened = make_value(source, result, "widened", 0);
+  std::vector<int> axes(x.size() - rank);
+  std::iota(axes.begin(), axes.end(), 0);
+  result.before = {{ExpandDims{axes}, {source.inputs[0]}, {widened}}};
+  result.inputs = {widened};
+  return result;
 }
 
 /// Gives one value as many axes as the result has, and repeats it along each.

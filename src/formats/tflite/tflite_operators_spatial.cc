@@ -50,6 +50,20 @@ Lowered lower_pool(const TfliteOperator& source) {
   return lowered(pool, {source.inputs[0]});
 }
 
+Lowered lower_local_response_norm(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
+  VP_RETURN_IF_ERROR(check_image(source, 0));
+  const auto* options = source.table.builtin_options_as_LocalResponseNormalizationOptions();
+  if (options == nullptr) return missing_options(source);
+  if (options->radius() < 0) {
+    return fail(ErrorKind::Malformed, "{}: {} has radius {}, expected 0 or more", source.path,
+                source.type, options->radius());
+  }
+  return lowered(
+      LocalResponseNorm{-1, options->radius(), options->bias(), options->alpha(), options->beta()},
+      source.inputs);
+}
+
 Lowered lower_pad(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, 2));
   const auto sizes = find_integers(find_input(source, 1));

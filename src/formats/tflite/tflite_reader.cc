@@ -13,6 +13,8 @@
 #include "formats/tflite/tflite_input_info.h"
 #include "formats/tflite/tflite_lowering.h"
 #include "formats/tflite/tflite_model.h"
+#include "lower/known_values.h"
+#include "lower/shape_rules.h"
 
 namespace visionpress {
 namespace {
@@ -114,6 +116,7 @@ class TfliteReader {
   void mark_signed_bytes(const TfliteOperator& source);
   void add_nodes(std::size_t index, const TfliteOperator& source, LoweredOperator lowered);
   void add_step(const Node& whole, LoweredStep step);
+  void settle_ranks(std::size_t first);
   void drop_unwritten(std::vector<TensorId>& ids) const;
   Result<std::vector<TensorId>> check_ids(const flatbuffers::Vector<std::int32_t>* ids,
                                           const std::string& path, bool optional) const;
@@ -511,9 +514,41 @@ void TfliteReader::add_nodes(std::size_t index, const TfliteOperator& source,
   for (Tensor& made : lowered.made) graph_.add_tensor(std::move(made));
   note_uses(index, source, node, lowered.works_on_integers);
   const Node whole = node;
+  const std::size_t first = graph_.nodes.size();
   for (LoweredStep& step : lowered.before) add_step(whole, std::move(step));
   graph_.nodes.push_back(std::move(node));
   for (LoweredStep& step : lowered.after) add_step(whole, std::move(step));
+  const bool has_open_rank = std::ranges::any_of(
+      source.outputs, [this](TensorId id) { return without_rank_.contains(id); });
+  if (has_open_rank) settle_ranks(first);
+}
+
+/// Gives results whose shape the file does not state the shape that follows from their operands, as
+/// the runtime does before a run. Nodes from `first` on are one operator; where a shape does not
+/// follow, it stays open, and the operators that need it are refused.
+void TfliteReader::settle_ranks(std::size_t first) {
+  for (std::size_t n = first; n < graph_.nodes.size(); ++n) {
+    const Node& node = graph_.nodes[n];
+    std::vector<RuleInput> inputs;
+    for (const TensorId id : node.inputs) {
+      if (id == kNoTensor) {
+        inputs.emplace_back();
+        continue;
+      }
+      if (without_rank_.contains(id)) return;
+      const Tensor& tensor = graph_.tensor(id);
+      inputs.push_back({tensor.shape, tensor.is_constant(), find_integers(tensor, kMostAxes)});
+    }
+    const auto shapes = infer_results(node.op, {inputs, node.outputs.size(), graph_.layout, true});
+    if (!shapes || shapes->size() != node.outputs.size()) return;
+    for (std::size_t i = 0; i < shapes->size(); ++i) {
+      Tensor& result = graph_.tensors[static_cast<std::size_t>(node.outputs[i])];
+      const bool is_between =
+          static_cast<std::size_t>(node.outputs[i]) >= size_of(subgraph_->tensors());
+      if (!is_between && without_rank_.erase(node.outputs[i]) == 0) continue;
+      result.shape = (*shapes)[i];
+    }
+  }
 }
 
 /// Adds one additional node of the operator whose main node is `whole`, under the same name.

@@ -48,6 +48,8 @@ TEST(TfliteReader, ATensorWithoutAShapeIsNoScalar) {
   const Graph& graph = (*model)->graph();
   EXPECT_TRUE(graph.tensor(graph.inputs[0]).has_rank);
   EXPECT_FALSE(graph.tensor(graph.outputs[0]).has_rank);
+  // What the operator makes of its input; the file does not say.
+  EXPECT_EQ(graph.tensor(graph.outputs[0]).shape, (Shape{1, 8, 8, 4}));
 }
 
 TEST(TfliteReader, TheReferenceDetectorHasNineConvolutionsOfFloats) {

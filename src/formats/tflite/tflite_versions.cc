@@ -59,6 +59,7 @@ constexpr RuntimeNeed kRuntimeNeeds[] = {
     {Code::LEAKY_RELU, 1, "1.13.1"},
     {Code::LESS, 1, "1.14.0"},
     {Code::LESS_EQUAL, 1, "1.14.0"},
+    {Code::LOCAL_RESPONSE_NORMALIZATION, 1, "1.5.0"},
     {Code::LOG, 1, "1.14.0"},
     {Code::LOGICAL_AND, 1, "1.11.0"},
     {Code::LOGICAL_NOT, 1, "1.11.0"},

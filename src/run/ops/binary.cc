@@ -2,6 +2,7 @@
 #include <cmath>
 #include <functional>
 
+#include "base/error.h"
 #include "base/parallel.h"
 #include "run/operator.h"
 #include "run/ops/broadcast.h"
@@ -142,6 +143,10 @@ class BinaryOperator final : public Operator {
   }
 
   void run(const RunContext& context) const override {
+    if (op_.kind == BinaryKind::FloorDivide && divides_by_zero(context)) {
+      context.report->status = fail(ErrorKind::Unsupported, "it divides by zero");
+      return;
+    }
     float* y = context.outputs[0];
     const auto count = static_cast<std::int64_t>(count_of(output_dims[0]));
     if (inputs_.size() == 2 && inputs_[0] == output_dims[0]) return run_pair(context, count);
@@ -156,6 +161,15 @@ class BinaryOperator final : public Operator {
   }
 
  private:
+  [[nodiscard]] bool divides_by_zero(const RunContext& context) const {
+    for (std::size_t i = 1; i < inputs_.size(); ++i) {
+      const float* divisors = context.inputs[i];
+      const float* end = divisors + count_of(inputs_[i]);
+      if (std::find(divisors, end, 0.0F) != end) return true;
+    }
+    return false;
+  }
+
   // The usual case: the first operand has the result's shape; the second has it too, or is one
   // value or one line of channels.
   void run_pair(const RunContext& context, std::int64_t count) const {

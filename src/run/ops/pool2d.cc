@@ -25,6 +25,9 @@ constexpr double kManyReadsInOrder = 4096.0;
 // than the image needs more.
 constexpr std::size_t kMostBetweenPasses = std::size_t{1} << 28;
 
+/// The first of equal values; NaN if either is NaN.
+constexpr float larger(float a, float b) { return b > a || b != b ? b : a; }
+
 /// The part of one window that lies inside the image.
 struct Window {
   std::int64_t y0 = 0, y1 = 0, x0 = 0, x1 = 0;
@@ -94,7 +97,6 @@ class PoolOperator final : public Operator {
     const auto store = [&](std::size_t y, std::size_t x, std::size_t c, float value) {
       out[y * image_.out_row() + x * image_.channels + c] = value;
     };
-    const auto larger = [](float a, float b) { return b > a ? b : a; };
     const FoldBy by = {-std::numeric_limits<float>::infinity(), larger};
     fold_windows(
         pixels, image_, scratch, by, [](float value) { return value; }, store);
@@ -170,7 +172,7 @@ class PoolOperator final : public Operator {
     for (std::int64_t y = window.y0; y < window.y1; ++y) {
       for (std::int64_t x = window.x0; x < window.x1; ++x) {
         const float* pixel = image + (y * in_[2] + x) * in_[3];
-        for (std::size_t c = 0; c < channels; ++c) out[c] = pixel[c] > out[c] ? pixel[c] : out[c];
+        for (std::size_t c = 0; c < channels; ++c) out[c] = larger(out[c], pixel[c]);
       }
     }
   }

@@ -32,9 +32,8 @@ struct AxisWindows {
   }
 };
 
-/// How values are folded: `fold` is associative, and fold(nothing, x) is x (for NaN in a maximum:
-/// `nothing`). If it returns the first of equal operands, the result is that of a walk over each
-/// window row by row.
+/// How values are folded: `fold` is associative, and fold(nothing, x) is x. If it returns the first
+/// of equal operands, the result is that of a walk over each window row by row.
 template <typename T, typename Fold>
 struct FoldBy {
   T nothing;

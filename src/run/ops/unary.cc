@@ -23,6 +23,9 @@ float softplus(float x) {
   return x > 20.0F ? x : std::log1p(std::exp(x));
 }  // e^-20 is below one ulp of 20
 
+// -0 + 0 is 0, whose inverse has the other sign.
+float plus(float x, float epsilon) { return epsilon == 0.0F ? x : x + epsilon; }
+
 // In the default rounding mode nearbyint rounds ties to even.
 void apply_stepwise(const Unary& op, const float* x, float* y, std::size_t count) {
   switch (op.kind) {
@@ -82,9 +85,9 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
     case UnaryKind::Sqrt:
       return map_values(x, y, count, [](float v) { return std::sqrt(v); });
     case UnaryKind::Rsqrt:
-      return map_values(x, y, count, [b](float v) { return 1.0F / std::sqrt(v + b); });
+      return map_values(x, y, count, [b](float v) { return 1.0F / std::sqrt(plus(v, b)); });
     case UnaryKind::Inverse:
-      return map_values(x, y, count, [b](float v) { return 1.0F / (v + b); });
+      return map_values(x, y, count, [b](float v) { return 1.0F / plus(v, b); });
     case UnaryKind::Power:
       return map_values(x, y, count, [a](float v) { return std::pow(v, a); });
     case UnaryKind::Exp:
