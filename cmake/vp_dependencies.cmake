@@ -12,7 +12,7 @@ find_package(PkgConfig REQUIRED)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp) # eval: images
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)       # cloud: the service's client, downloads
 find_package(Boost 1.81 REQUIRED)                               # cloud: the prediction endpoint (Beast and Asio, header-only)
-find_package(ZLIB REQUIRED)                                     # cloud: gzip bodies
+find_package(ZLIB REQUIRED)                                     # cloud: gzip bodies; package: the size of a download
 pkg_check_modules(brotli REQUIRED IMPORTED_TARGET libbrotlidec) # cloud: Brotli bodies
 pkg_check_modules(libzip REQUIRED IMPORTED_TARGET libzip)      # package: archives
 pkg_check_modules(crypto REQUIRED IMPORTED_TARGET libcrypto)   # package: the SHA-1 of manifests; cloud: Base64

@@ -35,10 +35,15 @@ struct CompressOptions {
   /// Layers that stay as they are: names or globs (* and ?) of layers or weights. Each must match.
   std::vector<std::string> keep = {};
   bool keep_first_last = false;  ///< the first and the last layer with a kernel stay as they are
+  /// Below 6 bits: depthwise kernels, those of the first layer and those of the last layers get 8
+  /// bits.
+  bool keep_sensitive = true;
   std::optional<std::size_t> min_elements =
       std::nullopt;              ///< smaller weights stay; default: the scheme's minimum
   bool quantize_biases = false;  ///< biases and vectors too, where the format can hold them
   IntegerStorage integer_storage = IntegerStorage::Hybrid;
+  /// Also counts the bytes of the new file after `gzip -9`. It can take longer than all other work.
+  bool count_download = false;
   bool overwrite = false;  ///< replaces an existing output; the input is never written
   int threads = 0;         ///< 0: one per core. The result does not depend on it
 };
@@ -50,6 +55,8 @@ struct CompressResult {
   std::string scheme = {};
   std::uint64_t bytes_before = 0;
   std::uint64_t bytes_after = 0;
+  /// Bytes as a store sends them, where CompressOptions::count_download is set.
+  std::optional<std::uint64_t> download_bytes = std::nullopt;
   std::vector<WeightRow> weights = {};
   std::vector<std::string> warnings = {};
 

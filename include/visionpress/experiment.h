@@ -28,7 +28,8 @@ struct ExperimentOptions {
   /// Data set, thresholds, arithmetic, preprocessing. `metric`: Legacy and LegacyFlipped are shown
   /// next to Standard. `crops`, `max_drop` and `save_predictions` must not be given.
   EvaluateOptions evaluate = {};
-  /// Names of `schemes()`; "coreml:fp16" (tensorflow:, tflite:) for one format only. Empty: all.
+  /// Names of `schemes()`; "coreml:fp16" (tensorflow:, tflite:) for one format only.
+  /// Empty: those of 8 bits and more.
   std::vector<std::string> schemes = {};
   std::string online_predictions = {};  ///< COCO results JSON of the online column
   std::optional<OnlineService> online = std::nullopt;

@@ -21,11 +21,13 @@ struct WeightRow {
   std::optional<double> snr_db = std::nullopt;  ///< of the values; infinity when nothing was lost
   std::optional<double> max_steps =
       std::nullopt;  ///< largest error in steps of the code; 0.5 is rounding
-  /// Median SNR of the output channels in dB, where the codes have one scale or one per channel.
+  /// Codes: median SNR of the output channels in dB.
   std::optional<double> channel_snr_db = std::nullopt;
-  /// 8 bits: share of the non-zero values whose error exceeds half of the value.
+  /// Codes: share of the non-zero values whose error exceeds half of the value.
   std::optional<double> lost_share = std::nullopt;
   std::string kept_because = {};  ///< not empty: why the weight was kept
+  /// Not empty: the weight has 8 bits where fewer were asked for, and why.
+  std::string wider_because = {};
   std::string weak_because = {};  ///< not empty: what the weight lost beyond what a layer should
 };
 

@@ -75,8 +75,10 @@ Result<PressOptions> press_options(const CompressOptions& options) {
   }
   press.keep = options.keep;
   press.keep_first_last = options.keep_first_last;
+  press.keep_sensitive = options.keep_sensitive;
   press.min_elements = options.min_elements;
   press.quantize_biases = options.quantize_biases;
+  press.count_download = options.count_download;
   if (options.integer_storage == IntegerStorage::WeightOnly) {
     press.rewrite.integer_form = IntegerForm::WeightOnly;
   }
@@ -126,6 +128,7 @@ Result<CompressResult> compress(const CompressOptions& options) {
                       press_file(model, press, result.output,
                                  options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
   result.bytes_after = file.bytes;
+  result.download_bytes = file.download_bytes;
   for (PressedWeight& weight : file.weights) result.weights.push_back(std::move(weight.row));
   add_notes(file.small_already, result);
   return result;

@@ -55,6 +55,7 @@ std::vector<SchemeFit> estimate_forms(const OpenedModel& model) {
   press.threads = default_thread_count();
   for (const OfferedForm& offered : all_offered()) {
     press.form = offered.form;
+    if (!offered.is_default && !can_hold(*model.source, press)) continue;
     SchemeFit fit{.name = name_of(offered.form), .help = std::string(offered.help)};
     if (const auto estimate = estimate_form(*model.source, press, model.bytes().size())) {
       fit.weights = estimate->weights;

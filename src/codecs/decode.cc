@@ -74,7 +74,8 @@ Result<void> check_codes(const WeightRef& weight) {
   if (is_packed(weight) || bits >= 8) return {};
   const bool is_signed = weight.code.encoding == Encoding::Linear && weight.code.is_signed;
   const int low = is_signed ? -(1 << (bits - 1)) : 0;
-  const int high = low + (1 << bits) - 1;
+  // The encoder's signed codes of 1 bit are -1 and +1 (codecs/linear_grid.h).
+  const int high = is_signed && bits == 1 ? 1 : low + (1 << bits) - 1;
   for (std::size_t i = 0; i < weight.payload.size(); ++i) {
     const int code = is_signed ? load_le<std::int8_t>(weight.payload, i)
                                : load_le<std::uint8_t>(weight.payload, i);

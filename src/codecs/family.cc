@@ -6,11 +6,12 @@
 
 #include "codecs/fp16.h"
 #include "codecs/linear.h"
+#include "codecs/palette.h"
 
 namespace visionpress {
 
 std::span<const Family> all_families() {
-  static const std::array families = {fp16_family(), linear_family()};
+  static const std::array families = {fp16_family(), linear_family(), palette_family()};
   return families;
 }
 

@@ -1,7 +1,7 @@
 #pragma once
 
-// The families of forms: fp16, linear. A family is one file in this folder that encodes to all of
-// its forms; the number of bits is data. Each name that users may request is one row of its
+// The families of forms: fp16, linear, palette. A family is one file in this folder that encodes to
+// all of its forms; the number of bits is data. Each name that users may request is one row of its
 // family's table.
 //
 //   const OfferedForm* offered = find_offered("linear-8");
@@ -33,6 +33,8 @@ struct EncodeOptions {
 struct OfferedForm {
   Form form = {};
   std::string_view help = {};  ///< one line
+  /// Commands that try every form try it unasked. Forms of fewer bits cost accuracy.
+  bool is_default = false;
 };
 
 struct Family {

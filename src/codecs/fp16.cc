@@ -74,6 +74,7 @@ Family fp16_family() {
   static const std::array offered = {OfferedForm{
       .form = {.encoding = Encoding::Float16, .bits = 16},
       .help = "half-precision floats: half the size, 11 significant bits",
+      .is_default = true,
   }};
   return {
       .name = "fp16",

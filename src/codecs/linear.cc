@@ -9,6 +9,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "codecs/encode_error.h"
+#include "codecs/linear_grid.h"
 #include "kernels/weight_codes.h"
 
 namespace visionpress {
@@ -18,26 +19,26 @@ namespace {
 
 /// The codes that one form has, and how values become them.
 struct Grid {
-  bool is_signed = false;
-  int top = 255;  ///< the largest code; the least is 0, of signed codes -top
+  LinearCodes codes = {};
   bool ties_away = false;
   int threads = 1;
+
+  /// 8 bits span the values. Fewer are fitted to them, since a step costs more there than an
+  /// outlier.
+  [[nodiscard]] bool is_fitted() const { return codes.bits < 8; }
 };
 
 /// errors: InvalidArgument for a number of bits that the family does not have, and for blocks.
 Result<Grid> make_grid(const Form& form, const EncodeOptions& options) {
-  const int least_bits = form.is_signed ? 2 : 1;  // the signed codes of 1 bit are -1 and 0
-  if (form.encoding != Encoding::Linear || form.bits < least_bits || form.bits > 8) {
-    return fail(ErrorKind::InvalidArgument, "linear codes have {}..8 bits, not those of {}",
-                least_bits, name_of(form));
+  if (form.encoding != Encoding::Linear || form.bits < 1 || form.bits > 8) {
+    return fail(ErrorKind::InvalidArgument, "linear codes have 1..8 bits, not those of {}",
+                name_of(form));
   }
   if (form.granularity == Granularity::Block) {
     return fail(ErrorKind::InvalidArgument, "linear codes are not made in blocks ({})",
                 name_of(form));
   }
-  const int value_bits = form.is_signed ? form.bits - 1 : form.bits;
-  return Grid{.is_signed = form.is_signed,
-              .top = (1 << value_bits) - 1,
+  return Grid{.codes = {.bits = form.bits, .is_signed = form.is_signed},
               .ties_away = options.ties_away,
               .threads = options.threads};
 }
@@ -56,103 +57,42 @@ Result<AxisSplit> read_layout(const Shape& shape, const Form& form, const Encode
 
 // Encode.
 
-/// Why a channel could not be encoded.
-enum class Fault : std::uint8_t { None, NotFinite, TooWide };
-
 /// Everything about one channel except its codes.
 struct Channel {
-  LinearStep step = {};
+  GridChoice grid = {};
   ErrorSums sums = {};
-  Fault fault = Fault::None;
 };
-
-void join_range(const ValueRange& next, ValueRange* range) {
-  range->min = std::min(range->min, next.min);
-  range->max = std::max(range->max, next.max);
-  range->finite = range->finite && next.finite;
-}
-
-/// Chooses the step of a channel whose values span `range`, so that both ends are exact apart from
-/// rounding.
-void choose_step(const ValueRange& range, const Grid& grid, Channel* channel) {
-  if (!range.finite) {
-    channel->fault = Fault::NotFinite;
-    return;
-  }
-  const double min = range.min;
-  const double max = range.max;
-  // The step is a normal float, so that its reciprocal is one too. Narrower channels lose no more
-  // than a float32 product would lose.
-  constexpr double kSmallestStep = std::numeric_limits<float>::min();
-  // A step that was rounded up may put its last code beyond the largest float.
-  constexpr double kWidest = static_cast<double>(std::numeric_limits<float>::max()) / 2.0;
-  const double magnitude = std::max(-min, max);
-  if ((grid.is_signed ? magnitude : max - min) > kWidest) {
-    channel->fault = Fault::TooWide;
-    return;
-  }
-  if (grid.is_signed) {
-    channel->step.is_signed = true;
-    if (magnitude > 0.0) {
-      channel->step.scale = static_cast<float>(std::max(magnitude / grid.top, kSmallestStep));
-    }
-    return;
-  }
-  channel->step.offset = range.min;
-  // A constant channel keeps scale 1: every code is 0 and decodes to the offset.
-  if (max > min) {
-    channel->step.scale = static_cast<float>(std::max((max - min) / grid.top, kSmallestStep));
-  }
-}
 
 /// Moves codes of values halfway between two steps away from zero, where the encoders chose the
 /// even one. The loss stays the same. Like encode_linear, it multiplies by the step's reciprocal.
-void turn_ties_away(FloatView values, const Grid& grid, const LinearStep& step,
+void turn_ties_away(FloatView values, const LinearCodes& grid, const LinearStep& step,
                     MutableBytes codes) {
+  if (grid.is_sign()) return;  // 0 lies between its two codes, and neither is further away
   const float reciprocal = 1.0F / step.scale;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float position = (values[i] - step.offset) * reciprocal;
     if (std::abs(position - std::trunc(position)) != 0.5F) continue;
     const float away = std::trunc(position) + std::copysign(1.0F, position);
-    const int least = grid.is_signed ? -grid.top : 0;
-    codes[i] = static_cast<std::byte>(std::clamp(static_cast<int>(away), least, grid.top));
+    codes[i] =
+        static_cast<std::byte>(std::clamp(static_cast<int>(away), grid.least(), grid.most()));
   }
 }
 
-/// Range, step, codes and sums of one contiguous channel, piece by piece.
-void encode_channel(FloatView values, const Grid& grid, MutableBytes codes, Channel* channel) {
-  choose_step(find_range(values), grid, channel);
-  if (channel->fault != Fault::None) return;
-  for (std::size_t begin = 0; begin < values.size(); begin += kSumPiece) {
+/// Step, codes and sums of one contiguous channel, piece by piece. The pieces are divided among
+/// `threads` threads; the result does not depend on it.
+void encode_channel(FloatView values, const Grid& grid, int threads, MutableBytes codes,
+                    Channel* channel) {
+  channel->grid = grid.is_fitted() ? fit_grid(values, grid.codes, {}, threads)
+                                   : span_grid(find_whole_range(values, threads), grid.codes);
+  if (channel->grid.fault != GridFault::None) return;
+  const LinearStep& step = channel->grid.step;
+  std::vector<ErrorSums> sums((values.size() + kSumPiece - 1) / kSumPiece);
+  parallel_for(sums.size(), threads, [&](std::size_t i) {
+    const std::size_t begin = i * kSumPiece;
     const std::size_t count = std::min(kSumPiece, values.size() - begin);
-    channel->sums.add(
-        encode_linear(values.subview(begin, count), channel->step, codes.subspan(begin, count)));
-  }
-  if (grid.ties_away) turn_ties_away(values, grid, channel->step, codes);
-}
-
-/// Does the same as encode_channel, with the pieces divided among threads.
-void encode_one_channel(FloatView values, const Grid& grid, MutableBytes codes, Channel* channel) {
-  const std::size_t piece_count = (values.size() + kSumPiece - 1) / kSumPiece;
-  const auto piece_size = [&](std::size_t i) {
-    return std::min(kSumPiece, values.size() - i * kSumPiece);
-  };
-  std::vector<ValueRange> ranges(piece_count);
-  parallel_for(piece_count, grid.threads, [&](std::size_t i) {
-    ranges[i] = find_range(values.subview(i * kSumPiece, piece_size(i)));
-  });
-  ValueRange range = ranges.empty() ? ValueRange{} : ranges[0];
-  for (const ValueRange& next : ranges) join_range(next, &range);
-  choose_step(range, grid, channel);
-  if (channel->fault != Fault::None) return;
-  std::vector<ErrorSums> sums(piece_count);
-  parallel_for(piece_count, grid.threads, [&](std::size_t i) {
-    sums[i] = encode_linear(values.subview(i * kSumPiece, piece_size(i)), channel->step,
-                            codes.subspan(i * kSumPiece, piece_size(i)));
-    if (grid.ties_away) {
-      turn_ties_away(values.subview(i * kSumPiece, piece_size(i)), grid, channel->step,
-                     codes.subspan(i * kSumPiece, piece_size(i)));
-    }
+    const FloatView part = values.subview(begin, count);
+    sums[i] = encode_to_grid(part, grid.codes, step, codes.subspan(begin, count));
+    if (grid.ties_away) turn_ties_away(part, grid.codes, step, codes.subspan(begin, count));
   });
   for (const ErrorSums& next : sums) channel->sums.add(next);
 }
@@ -167,8 +107,8 @@ void encode_strided_channel(FloatView weights, const AxisSplit& layout, std::siz
     const std::size_t from = (o * layout.channels + index) * layout.inner;
     for (std::size_t i = 0; i < layout.inner; ++i) values[o * layout.inner + i] = weights[from + i];
   }
-  encode_channel(values, grid, own_codes, channel);
-  if (channel->fault != Fault::None) return;
+  encode_channel(values, grid, 1, own_codes, channel);
+  if (channel->grid.fault != GridFault::None) return;
   for (std::size_t o = 0; o < layout.outer; ++o) {
     const std::size_t to = (o * layout.channels + index) * layout.inner;
     std::copy_n(own_codes.begin() + static_cast<std::ptrdiff_t>(o * layout.inner), layout.inner,
@@ -176,12 +116,20 @@ void encode_strided_channel(FloatView weights, const AxisSplit& layout, std::siz
   }
 }
 
-Result<void> check_channels(FloatView weights, const std::vector<Channel>& channels) {
+/// "half" for 8 bits, else a part as one over a number.
+std::string describe_widest(const LinearCodes& codes) {
+  const double share = widest_share(codes);
+  return share == 0.5 ? "half" : fmt::format("1/{:.0f}", std::ceil(1.0 / share));
+}
+
+Result<void> check_channels(FloatView weights, const Grid& grid,
+                            const std::vector<Channel>& channels) {
   for (std::size_t c = 0; c < channels.size(); ++c) {
-    if (channels[c].fault == Fault::NotFinite) return fail_not_finite(weights);
-    if (channels[c].fault == Fault::TooWide) {
+    if (channels[c].grid.fault == GridFault::NotFinite) return fail_not_finite(weights);
+    if (channels[c].grid.fault == GridFault::TooWide) {
       return fail(ErrorKind::InvalidArgument,
-                  "the values of channel {} reach over more than half of the largest float32", c);
+                  "the values of channel {} reach over more than {} of the largest float32", c,
+                  describe_widest(grid.codes));
     }
   }
   return {};
@@ -198,11 +146,12 @@ WeightCode collect_code(const std::vector<Channel>& channels, const Form& form, 
   ErrorSums sums;
   double max_steps = 0.0;
   for (const Channel& channel : channels) {
-    code.scales.push_back(channel.step.scale);
-    if (!form.is_signed) code.offsets.push_back(channel.step.offset);
+    const LinearStep& step = channel.grid.step;
+    code.scales.push_back(step.scale);
+    if (!form.is_signed) code.offsets.push_back(step.offset);
     sums.add(channel.sums);
-    max_steps = std::max(max_steps, static_cast<double>(channel.sums.max_abs) /
-                                        static_cast<double>(channel.step.scale));
+    max_steps = std::max(
+        max_steps, static_cast<double>(channel.sums.max_abs) / static_cast<double>(step.scale));
   }
   if (error != nullptr) *error = make_encode_error(sums, max_steps);
   return code;
@@ -219,21 +168,21 @@ Result<EncodedWeight> encode_to_linear(FloatView weights, const Shape& shape, co
   const MutableBytes codes = encoded.codes;
   std::vector<Channel> channels(layout.channels);
   if (layout.channels == 1) {
-    encode_one_channel(weights, grid, codes, &channels[0]);
+    encode_channel(weights, grid, grid.threads, codes, &channels[0]);
   } else {
     const bool contiguous = layout.outer == 1;
     // Waking a thread costs more than a small weight.
     const int threads = count < kSumPiece ? 1 : options.threads;
     parallel_for(layout.channels, threads, [&](std::size_t c) {
       if (contiguous) {
-        encode_channel(weights.subview(c * layout.inner, layout.inner), grid,
+        encode_channel(weights.subview(c * layout.inner, layout.inner), grid, 1,
                        codes.subspan(c * layout.inner, layout.inner), &channels[c]);
       } else {
         encode_strided_channel(weights, layout, c, grid, codes, &channels[c]);
       }
     });
   }
-  VP_RETURN_IF_ERROR(check_channels(weights, channels));
+  VP_RETURN_IF_ERROR(check_channels(weights, grid, channels));
   encoded.code =
       collect_code(channels, form, channels.size() > 1 ? options.channel_axis : 0, options.error);
   return encoded;
@@ -308,13 +257,25 @@ void decode_linear_part(const WeightRef& weight, std::size_t begin, Bytes codes,
 }
 
 Family linear_family() {
+  const auto by_channel = [](int bits, std::string_view help) {
+    return OfferedForm{
+        .form = {.encoding = Encoding::Linear, .bits = bits, .granularity = Granularity::Channel},
+        .help = help,
+        .is_default = bits == 8};
+  };
   static const std::array offered = {
-      OfferedForm{
-          .form = {.encoding = Encoding::Linear, .bits = 8, .granularity = Granularity::Channel},
-          .help = "8-bit codes, one scale per output channel: a quarter of the size"},
+      by_channel(8, "8-bit codes, one scale per output channel: a quarter of the size"),
       OfferedForm{
           .form = {.encoding = Encoding::Linear, .bits = 8, .granularity = Granularity::Tensor},
-          .help = "8-bit codes, one scale per weight: as older tools wrote them"},
+          .help = "8-bit codes, one scale per weight: as older tools wrote them",
+          .is_default = true},
+      by_channel(7, "128 levels per output channel, fitted to its values"),
+      by_channel(6, "64 levels, likewise"),
+      by_channel(5, "32 levels, likewise"),
+      by_channel(4, "16 levels, likewise: an eighth of the size"),
+      by_channel(3, "8 levels, likewise"),
+      by_channel(2, "4 levels, likewise"),
+      by_channel(1, "2 levels, likewise"),
   };
   return {
       .name = "linear",

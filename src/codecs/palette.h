@@ -1,11 +1,15 @@
 #pragma once
 
+#include "codecs/family.h"
 #include "model/weight.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
 
-// Tables of 2^bits values, one code per weight. They are decoded only; no encoder makes them yet.
+/// Tables of 2^bits values, one for the whole weight, and a code of 1 to 8 bits per element. The
+/// table has the least squared error of all tables for the values rounded to 11 significant bits.
+/// Up to 2^bits distinct values are kept exactly.
+[[nodiscard]] Family palette_family();
 
 /// errors: Malformed where the table does not have 2^bits entries.
 [[nodiscard]] Result<void> check_palette(const WeightCode& code);

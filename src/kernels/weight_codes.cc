@@ -248,8 +248,8 @@ ErrorSums encode_linear_vector(FloatView values, const LinearStep& step, Mutable
   const FloatVec offset = hn::Set(df, step.offset);
   const FloatVec scale = hn::Set(df, step.scale);
   const FloatVec inverse = hn::Set(df, 1.0F / step.scale);
-  const FloatVec low = hn::Set(df, step.is_signed ? -127.0F : 0.0F);
-  const FloatVec high = hn::Set(df, step.is_signed ? 127.0F : 255.0F);
+  const FloatVec low = hn::Set(df, step.low());
+  const FloatVec high = hn::Set(df, step.high());
   LaneSums<false> sums;
   // count: the number of lanes that hold values. The other lanes must be masked, because their code
   // decodes to the offset, not to 0.
@@ -454,8 +454,8 @@ ErrorSums encode_halves_ref(FloatView values, MutableBytes codes) {
 
 ErrorSums encode_linear_ref(FloatView values, const LinearStep& step, MutableBytes codes) {
   const float inverse = 1.0F / step.scale;
-  const float low = step.is_signed ? -127.0F : 0.0F;
-  const float high = step.is_signed ? 127.0F : 255.0F;
+  const float low = step.low();
+  const float high = step.high();
   ReferenceSums sums;
   for (std::size_t i = 0; i < values.size(); ++i) {
     const float value = values[i];

@@ -49,6 +49,12 @@ struct LinearStep {
   float offset = 0.0F;
   std::int32_t zero_point = 0;  ///< -2^24..2^24, so that float32 holds the difference exactly
   bool is_signed = false;       ///< codes are two's complement bytes
+  int top = 255;  ///< encoding: the largest code, of signed ones at most 127; they begin at -top
+
+  [[nodiscard]] float low() const { return is_signed ? -high() : 0.0F; }
+  [[nodiscard]] float high() const {
+    return static_cast<float>(is_signed && top > 127 ? 127 : top);
+  }
 };
 
 [[nodiscard]] ValueRange find_range(FloatView values);
@@ -59,8 +65,8 @@ struct LinearStep {
 [[nodiscard]] ErrorSums encode_halves(FloatView values, MutableBytes codes);
 [[nodiscard]] ErrorSums encode_halves_ref(FloatView values, MutableBytes codes);
 
-/// codes: one byte per value: round((w - offset) * (1 / scale)), in 0..255 or, if signed,
-/// -127..127. step: scale must be a normal number and zero_point 0. values: must be finite.
+/// codes: one byte per value: round((w - offset) * (1 / scale)), in 0..top or, if signed, -top..top
+/// without -128. step: scale must be a normal number and zero_point 0. values: must be finite.
 [[nodiscard]] ErrorSums encode_linear(FloatView values, const LinearStep& step, MutableBytes codes);
 [[nodiscard]] ErrorSums encode_linear_ref(FloatView values, const LinearStep& step,
                                           MutableBytes codes);

@@ -161,10 +161,9 @@ std::uint64_t stored_bytes(const WeightRef& weight) {
   return weight.payload.size() + count_number_bytes(weight.code);
 }
 
-std::uint64_t stored_bytes(const EncodedWeight& weight) {
-  const int bits = weight.code.bits;
-  if (bits > kMostCodeBits) return weight.codes.size();
-  const auto packed = packed_bytes(static_cast<std::int64_t>(weight.codes.size()), bits);
+std::uint64_t stored_bytes(const EncodedWeight& weight, int stored_bits) {
+  if (stored_bits > kMostCodeBits) return weight.codes.size();
+  const auto packed = packed_bytes(static_cast<std::int64_t>(weight.codes.size()), stored_bits);
   return static_cast<std::uint64_t>(packed.value_or(0)) + count_number_bytes(weight.code);
 }
 

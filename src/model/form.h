@@ -60,7 +60,8 @@ struct Form {
 
 /// Bytes of the payload and of its scales, offsets, zero points or table.
 [[nodiscard]] std::uint64_t stored_bytes(const WeightRef& weight);
-/// The same for codes that are not in a file yet, counted as packed.
-[[nodiscard]] std::uint64_t stored_bytes(const EncodedWeight& weight);
+/// The same for codes that are not in a file yet. stored_bits: bits that the file takes for each
+/// code.
+[[nodiscard]] std::uint64_t stored_bytes(const EncodedWeight& weight, int stored_bits);
 
 }  // namespace visionpress

@@ -120,7 +120,8 @@ TEST(FormTest, AStoredWeightCountsItsPayloadAndItsNumbers) {
   EXPECT_EQ(describe(weight.code), "linear-8");
   EncodedWeight encoded{.shape = {4, 3}, .code = weight.code, .codes = ByteBuffer(12)};
   encoded.code.bits = 3;
-  EXPECT_EQ(stored_bytes(encoded), 5U + 32U);  // packed: 36 bits
+  EXPECT_EQ(stored_bytes(encoded, 3), 5U + 32U);  // packed: 36 bits
+  EXPECT_EQ(stored_bytes(encoded, 8), 12U + 32U);
   weight.code.scales.resize(1);
   EXPECT_EQ(describe(weight.code), "linear-8-tensor");
 }

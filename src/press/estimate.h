@@ -15,6 +15,10 @@ struct FormEstimate {
   std::uint64_t bytes = 0;  ///< size of the file that its writer would write
 };
 
+/// Whether some weight of the file can be stored in the form. A form that a format cannot hold is
+/// not offered.
+[[nodiscard]] bool can_hold(const SourceModel& model, const PressOptions& options);
+
 /// Plans and measures without encoding. `inspect` shows the result, and `experiment` decides by it
 /// whether a form gets a column.
 /// errors: those with which pressing the file would fail.

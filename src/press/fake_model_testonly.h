@@ -49,6 +49,22 @@ class FakeModel : public SourceModel {
     return bytes;
   }
 
+  /// Makes a chain of fully connected layers of the weights.
+  void chain_layers() {
+    TensorId value = graph_.add_tensor({.name = "input"});
+    graph_.inputs = {value};
+    for (std::size_t i = 0; i < graph_.weights.size(); ++i) {
+      Tensor kernel{.name = graph_.weights[i].name, .shape = graph_.weights[i].stored.shape};
+      kernel.weight = i;
+      Node node{.name = graph_.weights[i].layer, .op = FullyConnected{}};
+      node.inputs = {value, graph_.add_tensor(std::move(kernel))};
+      value = graph_.add_tensor({.name = graph_.weights[i].layer});
+      node.outputs = {value};
+      graph_.nodes.push_back(std::move(node));
+    }
+    graph_.outputs = {value};
+  }
+
   [[nodiscard]] const Graph& graph() const override { return graph_; }
   [[nodiscard]] Result<void> check_rewritable() const override {
     if (rewritable) return {};
@@ -65,6 +81,11 @@ class FakeModel : public SourceModel {
   [[nodiscard]] std::string why_not(std::size_t index, const Form& form,
                                     const RewriteOptions& /*options*/) const override {
     return refuse ? refuse(index, form) : "";
+  }
+  [[nodiscard]] WeightCode stored_code(const WeightCode& code) const override {
+    WeightCode stored = code;
+    if (codes_are_bytes && code.bits < 8) stored.bits = 8;
+    return stored;
   }
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
                                            const RewriteOptions& /*options*/) const override {
@@ -83,6 +104,7 @@ class FakeModel : public SourceModel {
   bool rewritable = true;
   bool whole_layers = false;
   bool signed_codes = false;
+  bool codes_are_bytes = false;
   std::size_t extra_bytes = 0;  ///< that any edit adds to the file
   std::function<std::string(std::size_t, const Form&)> refuse = nullptr;
 

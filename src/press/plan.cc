@@ -12,6 +12,7 @@
 #include "codecs/not_finite.h"
 #include "press/layer_names.h"
 #include "press/press.h"
+#include "press/sensitive_kernels.h"
 
 namespace visionpress {
 namespace {
@@ -76,12 +77,21 @@ std::string why_too_small(const Weight& weight, const Form& form, const FormRule
   return count < min_elements ? fmt::format("fewer than {} elements", min_elements) : "";
 }
 
+/// Bits of a code in the file. Some files hold codes of few bits as whole bytes.
+int count_stored_bits(const SourceModel& model, std::size_t index, const Form& form) {
+  const Weight& weight = model.graph().weights[index];
+  const auto code = outline_code(weight.stored.shape, form, weight.channel_axis);
+  return code ? model.stored_code(*code).bits : form.bits;
+}
+
 /// Why the form gains nothing: it takes no less space than the present one.
-std::string why_no_gain(const SourceModel& model, std::size_t index, const Form& form,
+std::string why_no_gain(const SourceModel& model, std::size_t index, const PlannedWeight& planned,
                         const PressOptions& options) {
   const Weight& weight = model.graph().weights[index];
   const Shape& shape = weight.stored.shape;
+  Form form = planned.form;
   const auto code = outline_code(shape, form, weight.channel_axis);
+  form.bits = planned.stored_bits;
   const auto bytes = stored_bytes(shape, form, weight.channel_axis);
   if (!code || !bytes) return fmt::format("{} has no size for it", name_of(form));
   const std::uint64_t after = *bytes + model.estimate_overhead(index, *code, options.rewrite);
@@ -182,6 +192,7 @@ PlannedWeight plan_weight(const SourceModel& model, std::size_t index, const For
   }
   planned.form = model.adapt(index, adapted);
   const Form& form = planned.form;
+  planned.stored_bits = count_stored_bits(model, index, form);
   const FormRules rules = model.rules(form);
   std::string& why = planned.kept_because;
   why = why_already_small(weight.stored.code, form);
@@ -192,7 +203,7 @@ PlannedWeight plan_weight(const SourceModel& model, std::size_t index, const For
   if (why.empty()) why = model.why_not(index, form, options.rewrite);
   // A layer that changes as a whole changes for its kernel's sake, so its other weights need no
   // gain.
-  if (why.empty() && !rules.whole_layers) why = why_no_gain(model, index, form, options);
+  if (why.empty() && !rules.whole_layers) why = why_no_gain(model, index, planned, options);
   if (why.empty()) why = why_values_stay(weight, form, rules, options.threads);
   return planned;
 }
@@ -208,14 +219,20 @@ Result<Plan> make_plan(const SourceModel& model, const PressOptions& options) {
   VP_ASSIGN_OR_RETURN(const std::vector<bool> named, find_named_weights(graph, options.keep));
   const std::set<std::size_t> ends =
       options.keep_first_last ? find_first_last(graph) : std::set<std::size_t>();
+  const bool widens = options.keep_sensitive && widen_form(options.form) != options.form;
+  const std::vector<std::string> sensitive =
+      widens ? find_sensitive_kernels(graph) : std::vector<std::string>(graph.weights.size());
   Plan plan;
   for (std::size_t i = 0; i < graph.weights.size(); ++i) {
-    PlannedWeight planned = plan_weight(model, i, options.form, options);
+    const bool is_wider = !sensitive[i].empty();
+    PlannedWeight planned =
+        plan_weight(model, i, is_wider ? widen_form(options.form) : options.form, options);
     // A reason that lies in the file takes precedence.
     const bool is_free = !planned.is_small_already && graph.weights[i].fixed_because.empty();
     if (is_free && ends.contains(graph.weights[i].layer_group))
       planned.kept_because = "first or last layer";
     if (is_free && named[i]) planned.kept_because = "kept as asked";
+    if (is_wider && !planned.is_kept()) planned.wider_because = sensitive[i];
     plan.weights.push_back(std::move(planned));
   }
   keep_together(model, plan);
@@ -237,7 +254,9 @@ Result<void> plan_finished(const SourceModel& model, std::size_t index,
   if (const std::string why = model.why_not(index, form, rewrite); !why.empty()) {
     return fail(ErrorKind::InvalidArgument, "{} cannot be {}: {}", weight.path, name_of(form), why);
   }
-  plan.weights[index] = {.form = form, .finished = std::move(codes)};
+  plan.weights[index] = {.form = form,
+                         .stored_bits = count_stored_bits(model, index, form),
+                         .finished = std::move(codes)};
   return {};
 }
 

@@ -26,8 +26,13 @@ struct PlannedWeight {
   /// Kept because it is already stored in the requested number of bits or fewer, or in codes.
   bool is_small_already = false;
   Form form = {};  ///< the file's form, from SourceModel::adapt
+  /// Bits that the file takes for each code: form.bits, or more where it has no shorter codes.
+  int stored_bits = 0;
   /// Not null: codes that were made elsewhere (by a calibrator) and are written unchanged.
   std::shared_ptr<const EncodedWeight> finished = nullptr;
+
+  /// Not empty: it gets 8 bits where fewer were asked for, and why.
+  std::string wider_because = {};
 
   [[nodiscard]] bool is_kept() const { return !kept_because.empty(); }
 };

@@ -158,6 +158,46 @@ TEST(PlanTest, WhatIsSmallAlreadyIsSaidSo) {
   EXPECT_FALSE(plan_of(model, wish("linear-8")).weights[index].is_kept());
 }
 
+TEST(PlanTest, BelowSixBitsSensitiveKernelsGetEight) {
+  FakeModel model;
+  for (const char* name : {"a:weights", "b:weights", "c:weights"}) model.add_weight(name, {64, 64});
+  model.chain_layers();
+  const auto bits_of = [&](const PressOptions& options) {
+    std::vector<int> bits;
+    for (const PlannedWeight& planned : plan_of(model, options).weights) {
+      EXPECT_FALSE(planned.is_kept());
+      bits.push_back(planned.form.bits);
+    }
+    return bits;
+  };
+  PressOptions options = wish("linear-5");
+  EXPECT_EQ(bits_of(options), (std::vector<int>{8, 5, 8}));
+  EXPECT_EQ(plan_of(model, options).weights[0].wider_because, "first layer");
+  EXPECT_EQ(plan_of(model, options).weights[1].wider_because, "");
+  EXPECT_EQ(plan_of(model, options).weights[2].wider_because, "last layer");
+  EXPECT_EQ(bits_of(wish("linear-6")), (std::vector<int>{6, 6, 6}));
+  options.keep_sensitive = false;
+  EXPECT_EQ(bits_of(options), (std::vector<int>{5, 5, 5}));
+  options = wish("linear-5");
+  options.keep = {"a"};
+  const Plan plan = plan_of(model, options);
+  EXPECT_EQ(plan.weights[0].kept_because, "kept as asked");
+  EXPECT_EQ(plan.weights[0].wider_because, "");
+}
+
+TEST(PlanTest, CodesThatTheFileHoldsAsBytesAreCountedAsBytes) {
+  FakeModel model;
+  model.codes_are_bytes = true;
+  model.add_weight("a:weights", {64, 64});
+  PressOptions options = wish("linear-4");
+  CodeStore store(model.graph(), {});
+  const Plan plan = plan_of(model, options);
+  EXPECT_EQ(plan.weights[0].stored_bits, 8);
+  const auto pressed = encode_plan(plan, store);
+  ASSERT_TRUE(pressed);
+  EXPECT_EQ((*pressed)[0].row.bytes_after, 4096U + 64U * 8U);
+}
+
 TEST(PlanTest, EachWeightMayHaveAFormOfItsOwn) {
   FakeModel model;
   model.add_weight("a:weights", {64, 64});
@@ -219,11 +259,13 @@ TEST(PlanTest, OnlyOfferedNamesAreChosen) {
   const auto unknown = choose_form("linear8");
   ASSERT_FALSE(unknown);
   EXPECT_EQ(unknown.error().kind, ErrorKind::Usage);
-  EXPECT_EQ(unknown.error().message,
-            "no scheme \"linear8\" (did you mean linear-8?); one of fp16, linear-8, "
-            "linear-8-tensor");
+  EXPECT_EQ(
+      unknown.error().message,
+      "no scheme \"linear8\" (did you mean linear-8?); one of fp16, linear-8, "
+      "linear-8-tensor, linear-7, linear-6, linear-5, linear-4, linear-3, linear-2, linear-1, "
+      "palette-8, palette-7, palette-6, palette-5, palette-4, palette-3, palette-2, palette-1");
   EXPECT_FALSE(choose_form("float32"));
-  EXPECT_FALSE(choose_form("linear-4"));
+  EXPECT_FALSE(choose_form("linear-4-tensor"));
 }
 
 }  // namespace

@@ -19,6 +19,7 @@ WeightRow describe_row(const Weight& weight, const PlannedWeight& planned) {
   row.bytes_before = stored_bytes(weight.stored);
   row.bytes_after = row.bytes_before;
   row.kept_because = planned.kept_because;
+  row.wider_because = planned.wider_because;
   return row;
 }
 
@@ -55,13 +56,14 @@ Result<void> measure_codes(CodeStore& store, std::size_t index, const WeightRef&
                            bool is_depthwise, WeightRow& row) {
   const Weight& weight = store.graph().weights[index];
   const bool is_linear = codes.code.encoding == Encoding::Linear;
+  const bool is_table = codes.code.encoding == Encoding::Table;
   const auto axis = static_cast<std::size_t>(weight.channel_axis);
   const bool has_channels = weight.stored.shape.size() > 1 && axis < weight.stored.shape.size();
   const auto channels =
       has_channels ? static_cast<std::size_t>(weight.stored.shape[axis]) : std::size_t{1};
-  // Halves round each value relative to its own size; linear codes share a scale, so small values
-  // may be lost.
-  if (is_linear) {
+  // Halves round each value relative to its own size; codes share a scale or a table, so small
+  // values may be lost.
+  if (is_linear || is_table) {
     VP_ASSIGN_OR_RETURN(const FloatView values, store.view_values(index));
     VP_ASSIGN_OR_RETURN(const ChannelError error,
                         measure_channels(values, codes, weight.channel_axis, store.threads()));
@@ -100,9 +102,10 @@ Result<PressedWeight> press_weight(const PlannedWeight& planned, std::size_t ind
   }
   const WeightRef view = coded.codes->view();
   pressed.row.to = describe(view.code);
-  pressed.row.bytes_after = stored_bytes(*coded.codes);
+  pressed.row.bytes_after = stored_bytes(*coded.codes, planned.stored_bits);
   pressed.row.snr_db = coded.error.snr_db;
-  pressed.row.max_steps = coded.error.max_steps;
+  // The entries of a table have no common distance.
+  if (view.code.encoding != Encoding::Table) pressed.row.max_steps = coded.error.max_steps;
   VP_RETURN_IF_ERROR(measure_codes(store, index, view, is_depthwise, pressed.row));
   pressed.codes = std::move(coded.codes);
   return pressed;
@@ -116,6 +119,7 @@ void keep(PressedWeight& pressed, const std::string& because) {
   row.snr_db = row.max_steps = std::nullopt;
   row.channel_snr_db = row.lost_share = std::nullopt;
   row.weak_because.clear();
+  row.wider_because.clear();
   row.kept_because = because;
   pressed.codes = nullptr;
 }

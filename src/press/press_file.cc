@@ -6,6 +6,7 @@
 #include "base/ascii.h"
 #include "base/error.h"
 #include "formats/format_table.h"
+#include "package/download_size.h"
 #include "package/output_set.h"
 #include "press/code_store.h"
 #include "press/plan.h"
@@ -89,6 +90,9 @@ Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& pre
   const auto pieces = rewrite_smaller(*model.source, model.bytes(), press.rewrite, result.weights);
   if (!pieces) return in_file(pieces.error(), input);
   result.bytes = count_bytes(*pieces);
+  if (press.count_download) {
+    VP_ASSIGN_OR_RETURN(result.download_bytes, count_download_bytes(pieces->pieces, press.threads));
+  }
   const FileSet::Kind kind = is_archive_name(output) ? FileSet::Kind::Archive : FileSet::Kind::File;
   const bool changed = !list_edits(result.weights).empty();
   VP_RETURN_IF_ERROR(write_verified(

@@ -9,6 +9,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +23,8 @@ namespace visionpress {
 
 struct PressedFile {
   std::uint64_t bytes = 0;                  ///< of the model's file, unpacked
+  /// Bytes after `gzip -9`, where PressOptions::count_download is set.
+  std::optional<std::uint64_t> download_bytes = std::nullopt;
   std::vector<PressedWeight> weights = {};  ///< one entry per weight of the graph
   std::size_t small_already = 0;            ///< weights that were kept because they are small
 };

@@ -44,7 +44,10 @@ Result<void> check_schemes(const std::vector<std::string>& schemes) {
 }
 
 bool is_wanted(const std::vector<std::string>& schemes, Format format, std::string_view scheme) {
-  if (schemes.empty()) return true;
+  if (schemes.empty()) {
+    const OfferedForm* offered = find_offered(scheme);
+    return offered != nullptr && offered->is_default;
+  }
   return std::ranges::any_of(schemes, [&](const std::string& wanted) {
     return wanted == scheme || wanted == fmt::format("{}:{}", format_row(format).word, scheme);
   });
@@ -73,6 +76,9 @@ UsefulSchemes list_useful(const std::vector<std::string>& schemes, const OpenedM
     const auto estimate = estimate_form(*model.source, press, model.bytes().size());
     if (estimate && estimate->weights > 0) {
       useful.names.push_back(name);
+    } else if (!can_hold(*model.source, press)) {
+      useful.left_out.push_back(fmt::format("{} is left out: {} cannot hold it here", name,
+                                            name_of(model.graph().format)));
     } else {
       useful.left_out.push_back(
           fmt::format("{} is left out: {}", name,

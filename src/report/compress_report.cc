@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <cmath>
+#include <map>
 
 #include <fmt/format.h>
 
@@ -83,6 +84,20 @@ JsonValue judgement_json(const std::vector<WeightRow>& rows) {
           {"text", describe(judgement)}};
 }
 
+/// One line on the weights that have 8 bits where fewer were asked for; empty where none has.
+/// hint: how to change that.
+std::string format_wider(const std::vector<WeightRow>& rows, const char* hint) {
+  std::map<std::string, std::size_t> reasons;
+  for (const WeightRow& row : rows) {
+    if (!row.wider_because.empty()) ++reasons[row.wider_because];
+  }
+  std::string text;
+  for (const auto& [reason, count] : reasons) {
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", reason, count);
+  }
+  return text.empty() ? "" : fmt::format("  at 8 bits{}: {}\n", hint, text);
+}
+
 std::string format_line(const CompressResult& result) {
   std::string line =
       fmt::format("{}: {} -> {} ({:.1f}%)  {}, {} of {} tensors", shown(base_name(result.input)),
@@ -95,7 +110,11 @@ std::string format_line(const CompressResult& result) {
                 : fmt::format("  worst layer SNR {:.1f} dB ({})", *worst->snr_db,
                               shown(first_name(worst->layer)));
   }
-  return line + fmt::format("  -> {}\n", shown(result.output));
+  line += fmt::format("  -> {}\n", shown(result.output));
+  if (result.download_bytes) {
+    line += fmt::format("  download: {} (gzip -9)\n", format_bytes(*result.download_bytes));
+  }
+  return line + format_wider(result.weights, " (--no-default-keep changes that)");
 }
 
 Table make_table(const std::vector<WeightRow>& weights) {
@@ -129,6 +148,8 @@ JsonValue weights_json(const std::vector<WeightRow>& rows) {
                        {"max_steps", number_json(row.max_steps)},
                        {"channel_snr_db", snr_json(row.channel_snr_db)},
                        {"lost_share", number_json(row.lost_share)},
+                       {"wider_because", row.wider_because.empty() ? JsonValue(nullptr)
+                                                                   : JsonValue(row.wider_because)},
                        {"weak_because", row.weak_because.empty() ? JsonValue(nullptr)
                                                                  : JsonValue(row.weak_because)},
                        {"kept_because", row.kept_because.empty() ? JsonValue(nullptr)
@@ -146,6 +167,8 @@ JsonValue make_json(const CompressResult& result) {
           {"scheme", result.scheme},
           {"bytes_before", result.bytes_before},
           {"bytes_after", result.bytes_after},
+          {"download_bytes",
+           result.download_bytes ? JsonValue(*result.download_bytes) : JsonValue(nullptr)},
           {"changed", result.changed_count()},
           {"worst_snr_db", has_snr ? JsonValue(*worst->snr_db) : JsonValue(nullptr)},
           {"worst_layer", has_snr ? JsonValue(worst->layer) : JsonValue(nullptr)},
@@ -186,7 +209,7 @@ std::string format_line(const ConvertResult& result) {
                      share(result.bytes_after, result.bytes_before), result.from, result.to,
                      result.scheme, result.layers_before, result.layers_after,
                      shown(result.output)) +
-         format_check(result.check);
+         format_wider(result.weights, "") + format_check(result.check);
 }
 
 JsonValue make_json(const ConvertResult& result) {

@@ -30,6 +30,8 @@ MAY_QUANTIZE = {"convolution", "innerProduct", "embedding", "embeddingND", "batc
                 "simpleRecurrent", "gru", "uniDirectionalLSTM", "biDirectionalLSTM", "batchedMatmul"}
 VARIANTS = [("fp16", ["-w", "fp16"]), ("linear-8", ["-w", "linear-8"]), ("linear-8-tensor", ["-w", "linear-8-tensor"]),
             ("linear-8, every weight", ["-w", "linear-8", "--min-elements", "0", "--quantize-biases"])]
+# Few bits, the same for every kernel.
+VARIANTS += [(name, ["-w", name, "--no-default-keep"]) for name in ("linear-7", "linear-4", "linear-3", "linear-1", "palette-8", "palette-5", "palette-1")]
 
 
 def network(spec):
@@ -128,6 +130,30 @@ def element_count(weight):
     return None
 
 
+def check_nearest(name, weight, values, original, bits):
+    """Every value is the nearest of its channel's levels (of the table), and no channel is worse than with levels from its least to its
+    largest value."""
+    if weight.quantization.WhichOneof("QuantizationType") == "lookupTableQuantization":
+        table = np.sort(np.asarray(weight.quantization.lookupTableQuantization.floatValue, np.float64))
+        nearest = np.min(np.abs(original[:, None] - table), axis=1)
+        slack = 2.0 ** -10 * np.abs(original) + 1e-7  # values are rounded to 11 bits before the nearest is chosen
+        assert np.all(np.abs(values - original) <= nearest + slack), f"{name}: a value has not the nearest entry of the table"
+        return
+    linear = weight.quantization.linearQuantization
+    channels = len(linear.scale)
+    scale, bias = np.asarray(linear.scale, np.float64)[:, None], np.asarray(linear.bias, np.float64)[:, None]
+    given, found = original.reshape(channels, -1), values.reshape(channels, -1)
+    most = 2 ** bits - 1
+    inside = np.clip(given, bias, bias + most * scale)
+    slack = 1e-6 * np.abs(original).max()  # scale and offset are float32
+    assert np.all(np.abs(found - inside) <= scale / 2 + slack), f"{name}: a value has not the nearest level"
+    least, span = given.min(1, keepdims=True), np.ptp(given, axis=1, keepdims=True)
+    step = np.where(span > 0, span / most, 1.0)
+    plain = np.sum((np.round((given - least) / step) * step + least - given) ** 2, axis=1)
+    noise = np.sum((found - given) ** 2, axis=1)
+    assert np.all(noise <= plain * (1 + 1e-5) + slack ** 2), f"{name}: a channel is worse than with levels from end to end"
+
+
 def check_weights(before, after, scheme, everything):
     """Every weight of the original against the written one; then that nothing else changed."""
     changed = 0
@@ -148,6 +174,12 @@ def check_weights(before, after, scheme, everything):
                 assert kind == "float16Value", f"{name} is no float16"
                 halves = np.clip(original.astype(np.float32), -65504, 65504).astype(np.float16)
                 assert np.array_equal(values, halves.astype(np.float64)), f"{name} differs from the nearest halves"
+            elif kind == "rawValue" and not scheme.startswith("linear-8"):
+                family, bits = scheme.split("-")
+                assert new.quantization.numberOfBits == int(bits), f"{name} has {new.quantization.numberOfBits} bits"
+                form = {"linear": "linearQuantization", "palette": "lookupTableQuantization"}[family]
+                assert new.quantization.WhichOneof("QuantizationType") == form, f"{name} is no {family}"
+                check_nearest(name, new, values, original, int(bits))
             elif kind == "rawValue":
                 assert new.quantization.numberOfBits == 8, f"{name} has {new.quantization.numberOfBits} bits"
                 assert everything or count >= SMALLEST, f"{name} has {count} elements and was to stay float"

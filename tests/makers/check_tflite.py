@@ -39,6 +39,11 @@ VARIANTS = [
     ("linear-8-tensor weight-only", ["-w", "linear-8-tensor", "--tflite-int8", "weight-only"], "weight-only"),
     ("linear-8 hybrid, every kernel", ["-w", "linear-8", "--min-elements", "0"], "hybrid"),
     ("linear-8-tensor hybrid, every kernel", ["-w", "linear-8-tensor", "--min-elements", "0"], "hybrid"),
+    # Bytes of few levels, the same for every kernel.
+    ("linear-6 hybrid, every kernel", ["-w", "linear-6", "--no-default-keep", "--min-elements", "0"], "hybrid"),
+    ("linear-4 hybrid, every kernel", ["-w", "linear-4", "--no-default-keep", "--min-elements", "0"], "hybrid"),
+    ("linear-1 hybrid", ["-w", "linear-1", "--no-default-keep"], "hybrid"),
+    ("linear-2 weight-only", ["-w", "linear-2", "--no-default-keep", "--tflite-int8", "weight-only"], "weight-only"),
 ]
 
 
@@ -88,7 +93,20 @@ def scales_along(tensor, rank):
     return scales.reshape(shape)
 
 
-def check_codes(name, tensor, codes, original, axis, per_tensor):
+def check_few_levels(name, codes, original, step, bits):
+    """Codes are symmetric around 0, 2^bits - 1 of them (of 1 bit -1 and +1), each the nearest to its value."""
+    most = max(2 ** (bits - 1) - 1, 1)
+    assert np.abs(codes.astype(int)).max() <= most, f"{name} holds codes beyond {most}"
+    if bits == 1:
+        clear = np.abs(original) > 1e-6 * step  # nearer to 0, float32 does not tell
+        assert np.all(np.sign(original)[clear] == codes[clear]), f"{name}: a code has not its value's sign"
+        return
+    inside = np.clip(original / step, -most, most)
+    worst = float(np.max(np.abs(codes - inside)))
+    assert worst <= 0.5 + 1e-4, f"{name} is {worst:.4f} steps off"
+
+
+def check_codes(name, tensor, codes, original, axis, per_tensor, bits=8):
     parameters = tensor.quantization
     assert parameters is not None and parameters.scale is not None, f"{name} is int8 without scales"
     scales = np.asarray(parameters.scale, np.float32)
@@ -100,6 +118,9 @@ def check_codes(name, tensor, codes, original, axis, per_tensor):
     assert len(zeros) in (1, len(scales)) and not zeros.any(), f"{name} has a zero point that is not 0"
     assert codes.min() >= -127, f"{name} holds the code -128"
     step = scales_along(tensor, codes.ndim).astype(np.float64)
+    if bits < 8:
+        check_few_levels(name, codes, original, step, bits)
+        return
     worst = float(np.max(np.abs(codes * step - original) / step))
     assert worst <= 0.5 + 1e-4, f"{name} is {worst:.4f} steps off"
     largest = np.abs(codes.astype(int)).max(axis=None if len(scales) == 1 else tuple(i for i in range(codes.ndim) if i != axis))
@@ -121,6 +142,7 @@ def check_weights(before_path, after_path, kind, options):
     """Every float constant of the original against what the written file has in its place."""
     before, after = File(before_path), File(after_path)
     per_tensor, smallest = "linear-8-tensor" in options, 0 if "--min-elements" in options else SMALLEST
+    bits = 8 if kind == "float16" else int(options[1].split("-")[1])
     assert len(before.operators) == len(after.operators), f"{len(before.operators)} operators became {len(after.operators)}"
     changed = 0
     for number, (old, new) in enumerate(zip(before.operators, after.operators)):
@@ -142,7 +164,7 @@ def check_weights(before_path, after_path, kind, options):
                 changed += is_half
                 continue
             assert written[0].type == schema.TensorType.INT8, f"{name} is no int8"
-            check_codes(name, *written, original[1], OUTPUT_CHANNEL.get(code, 0), per_tensor)
+            check_codes(name, *written, original[1], OUTPUT_CHANNEL.get(code, 0), per_tensor, bits)
             behind = new_index in after.decoded_from
             assert behind == (kind == "weight-only"), f"{name} is {'behind' if behind else 'not behind'} a DEQUANTIZE"
             if kind == "hybrid":

@@ -33,6 +33,11 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
   app.add_flag("--keep-first-last", options.keep_first_last,
                "Leave the first and the last kernel as they are")
       ->group(kMore);
+  app.add_flag_callback(
+         "--no-default-keep", [&options] { options.keep_sensitive = false; },
+         "Below 6 bits: fewer than 8 bits also for depthwise kernels, the first layer and the "
+         "layers that make the outputs")
+      ->group(kMore);
   app.add_option_function<std::size_t>(
          "--min-elements", [&options](std::size_t count) { options.min_elements = count; },
          "Leave weights of fewer elements as they are; default: 1024 for 8 bits; fp16: 128, in "
@@ -49,6 +54,8 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
           "TFLite: hybrid quantizes activations as the model runs, weight-only computes in float")
       ->group(kMore)
       ->default_str("hybrid");
+  app.add_flag("--download", options.count_download,
+               "Also count the bytes to download (gzip -9); takes up to a second per megabyte");
   app.add_flag("--table", table, "Also show one row per weight");
   add_threads(app, options.threads);
 }

@@ -30,7 +30,7 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
       ->type_name("DIR");
   app.add_option("-w,--weights", options.schemes,
                  "Only this scheme, or FORMAT:SCHEME (coreml:, tensorflow:, tflite:). Repeatable; "
-                 "default: every scheme")
+                 "default: fp16, linear-8, linear-8-tensor")
       ->type_name("SCHEME")
       ->expected(1)
       ->take_all();

@@ -6,6 +6,7 @@
 #include <cstdlib>
 #include <iterator>
 #include <limits>
+#include <map>
 #include <string_view>
 #include <system_error>
 
@@ -277,8 +278,26 @@ CLI::Option* add_settings(CLI::App& app, std::vector<InputSetting>& settings) {
 }
 
 std::string list_schemes() {
+  // Names that differ in their last digit alone are one item: "linear-1..8".
+  std::map<std::string, std::string> digits;  // the name without it -> all of them, ascending
+  std::vector<std::string> items;
+  for (const SchemeInfo& scheme : schemes()) {
+    const std::string stem = scheme.name.substr(0, scheme.name.size() - 1);
+    if (stem.ends_with('-')) {
+      if (digits.find(stem) == digits.end()) items.push_back(stem);
+      digits[stem] += scheme.name.back();
+    } else {
+      items.push_back(scheme.name);
+    }
+  }
   std::string names;
-  for (const SchemeInfo& scheme : schemes()) names += (names.empty() ? "" : "|") + scheme.name;
+  for (const std::string& item : items) {
+    names += names.empty() ? item : "|" + item;
+    if (const auto found = digits.find(item); found != digits.end()) {
+      const auto [least, most] = std::minmax_element(found->second.begin(), found->second.end());
+      names += least == most ? std::string(1, *least) : std::string{*least, '.', '.', *most};
+    }
+  }
   return names;
 }
 

@@ -120,7 +120,7 @@ void add_metric_options(CommandLine& line, EvaluateOptions& options,
                         const std::string& metric_help);
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess);
 void add_threads(CLI::App& app, int& threads);
-/// "fp16|linear-8|...", for the help of --weights.
+/// "fp16|linear-1..8|...", for the help of --weights.
 std::string list_schemes();
 /// --set NAME=VALUE.
 CLI::Option* add_settings(CLI::App& app, std::vector<InputSetting>& settings);

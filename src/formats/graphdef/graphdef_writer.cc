@@ -218,11 +218,12 @@ Result<void> add_dequantize(RewriteState& state, const Weight& weight, const Gra
 
 Result<void> check_linear(const Weight& weight, const EncodedWeight& value) {
   const WeightCode& code = value.code;
-  if (code.bits != 8 || code.is_signed || !code.zero_points.empty()) {
-    return fail(ErrorKind::InvalidArgument,
-                "{}: codes of {} bits{}{}, a GraphDef takes unsigned ones of 8 bits with an offset",
-                weight.name, code.bits, code.is_signed ? ", signed" : "",
-                code.zero_points.empty() ? "" : ", with zero points");
+  if (code.bits < 1 || code.bits > 8 || code.is_signed || !code.zero_points.empty()) {
+    return fail(
+        ErrorKind::InvalidArgument,
+        "{}: codes of {} bits{}{}, a GraphDef takes unsigned ones of 1 to 8 bits with an offset",
+        weight.name, code.bits, code.is_signed ? ", signed" : "",
+        code.zero_points.empty() ? "" : ", with zero points");
   }
   if (!code.offsets.empty() && code.offsets.size() != code.scales.size()) {
     return fail(ErrorKind::InvalidArgument, "{}: {} offsets, expected none or {}", weight.name,
@@ -333,7 +334,9 @@ std::string GraphDefModel::why_not(std::size_t index, const Form& form,
   if (form.encoding == Encoding::Table) return "a GraphDef has no tables of values";
   if (form.encoding != Encoding::Linear) return {};
   if (form.granularity == Granularity::Block) return "a GraphDef has no scales per block";
-  if (form.bits != 8 || form.is_signed) return "a GraphDef takes unsigned codes of 8 bits";
+  if (form.bits < 1 || form.bits > 8 || form.is_signed) {
+    return "a GraphDef takes unsigned codes of 1 to 8 bits";
+  }
   return {};
 }
 

@@ -288,9 +288,13 @@ TEST(GraphDefWriter, TakesWhatItsModelHasNoReasonAgainst) {
   const ByteBuffer file = small_graph();
   const auto model = read(file);
   const std::size_t index = find_weight(*model, "kernel");
-  EXPECT_EQ(expect_answers_kept(*model, {}), 4U);  // float32, fp16, linear-8, linear-8-tensor
+  // float32, fp16, linear-8, linear-8-tensor, linear-4, linear-1-tensor
+  EXPECT_EQ(expect_answers_kept(*model, {}), 6U);
   EXPECT_EQ(answer_to(*model, index, "palette-8"), "a GraphDef has no tables of values");
-  EXPECT_EQ(answer_to(*model, index, "linear-4"), "a GraphDef takes unsigned codes of 8 bits");
+  EXPECT_EQ(answer_to(*model, index, "linear-4"), "");
+  Form form = *parse_form("linear-4");
+  form.is_signed = true;
+  EXPECT_EQ(model->why_not(index, form, {}), "a GraphDef takes unsigned codes of 1 to 8 bits");
   EXPECT_EQ(answer_to(*model, index, "linear-8-block-32"), "a GraphDef has no scales per block");
 }
 
@@ -319,9 +323,10 @@ TEST(GraphDefWriter, RefusesEditsThatNoGraphDefHolds) {
   const std::size_t index = find_weight(*model, "kernel");
   EncodedWeight value = code_edit({3, 3, 4, 8}, 1, 0);
   value.code.is_signed = true;
-  EXPECT_EQ(error_of(rewrite_one(*model, index, value)),
-            "kernel: codes of 8 bits, signed, a GraphDef takes unsigned ones of 8 bits with an "
-            "offset");
+  EXPECT_EQ(
+      error_of(rewrite_one(*model, index, value)),
+      "kernel: codes of 8 bits, signed, a GraphDef takes unsigned ones of 1 to 8 bits with an "
+      "offset");
   value = code_edit({3, 3, 4, 8}, 5, 3);
   EXPECT_EQ(error_of(rewrite_one(*model, index, value)),
             "kernel: 5 scales along axis 3 of shape [3,3,4,8]");

@@ -76,11 +76,12 @@ bool has_repeats(const flatbuffers::Vector<flatbuffers::Offset<T>>* vector) {
 Result<void> RewritePlanner::check_linear(const WeightEdit& edit, const std::string& name) const {
   const WeightCode& code = edit.value->code;
   const auto nonzero = [](auto value) { return value != 0; };
-  if (code.bits != 8 || !code.is_signed ||
+  if (code.bits < 1 || code.bits > 8 || !code.is_signed ||
       std::any_of(code.zero_points.begin(), code.zero_points.end(), nonzero) ||
       std::any_of(code.offsets.begin(), code.offsets.end(), nonzero)) {
     return fail(ErrorKind::InvalidArgument,
-                "\"{}\": TFLite takes linear codes of 8 bits, signed, with zero points 0", name);
+                "\"{}\": TFLite takes linear codes of 1 to 8 bits, signed, with zero points 0",
+                name);
   }
   const std::size_t scales = code.scales.size();
   const bool inside =
@@ -505,7 +506,9 @@ std::string why_not(const TfliteModel& model, const RewriteOptions& options, std
   if (form.encoding != Encoding::Linear) return {};
   if (weight.role != WeightRole::Kernel) return "the format holds only float biases";
   if (form.granularity == Granularity::Block) return "TFLite has no scales per block";
-  if (form.bits != 8 || !form.is_signed) return "TFLite takes signed codes of 8 bits";
+  if (form.bits < 1 || form.bits > 8 || !form.is_signed) {
+    return "TFLite takes signed codes of 1 to 8 bits";
+  }
   if (options.integer_form == IntegerForm::TensorFlow112 &&
       !RewritePlanner(model, options).is_legacy_kernel(index, form)) {
     return "TensorFlow 1.12 has no 8-bit kernel for its operator";

@@ -418,6 +418,13 @@ std::string TfliteModel::why_not(std::size_t index, const Form& form,
   return tflite::why_not(*this, options, index, form);
 }
 
+/// Codes of fewer bits are bytes that take few values: kernels for float activations read bytes.
+WeightCode TfliteModel::stored_code(const WeightCode& code) const {
+  WeightCode stored = code;
+  if (code.encoding == Encoding::Linear) stored.bits = 8;
+  return stored;
+}
+
 std::uint64_t TfliteModel::estimate_overhead(std::size_t weight_index, const WeightCode& code,
                                              const RewriteOptions& options) const {
   constexpr std::size_t kOffset = sizeof(FlatbufferOffset);

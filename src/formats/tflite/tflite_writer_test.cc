@@ -492,13 +492,13 @@ TEST(TfliteWriter, CodesBeyondTheLimitsAreRefused) {
   bad.codes[5] = std::byte{0x80};
   EXPECT_EQ(message(bad), "\"conv/w\": a code is -128, TFLite kernels use -127 to 127");
   bad = good;
-  bad.code.bits = 4;
+  bad.code.bits = 9;
   EXPECT_EQ(message(bad),
-            "\"conv/w\": TFLite takes linear codes of 8 bits, signed, with zero points 0");
+            "\"conv/w\": TFLite takes linear codes of 1 to 8 bits, signed, with zero points 0");
   bad = good;
   bad.code.zero_points = {1, 0, 0, 0};
   EXPECT_EQ(message(bad),
-            "\"conv/w\": TFLite takes linear codes of 8 bits, signed, with zero points 0");
+            "\"conv/w\": TFLite takes linear codes of 1 to 8 bits, signed, with zero points 0");
   bad = good;
   bad.code.scales.pop_back();
   EXPECT_EQ(message(bad), "\"conv/w\": 3 scales along axis 0 of shape [4,3,3,2]");
