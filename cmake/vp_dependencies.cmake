@@ -4,11 +4,12 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)     # base: our loops and oneDNN's 
 find_package(fmt REQUIRED)                       # anywhere: messages
 find_package(FlatBuffers REQUIRED)               # wire, formats/tflite
 find_package(dnnl REQUIRED)                      # run
+find_package(PkgConfig REQUIRED)
 find_package(hwy REQUIRED)                       # kernels
+pkg_check_modules(openblas REQUIRED IMPORTED_TARGET openblas) # kernels: products of large matrices
 find_package(simdjson REQUIRED)                  # eval: data sets
 find_package(JPEG REQUIRED)                      # eval: images
 find_package(PNG REQUIRED)                       # eval: images
-find_package(PkgConfig REQUIRED)
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp) # eval: images
 pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)       # cloud: the service's client, downloads
 find_package(Boost 1.81 REQUIRED)                               # cloud: the prediction endpoint (Beast and Asio, header-only)

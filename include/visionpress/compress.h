@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "visionpress/calibration.h"
 #include "visionpress/result.h"
 #include "visionpress/weight_row.h"
 
@@ -44,6 +45,7 @@ struct CompressOptions {
   IntegerStorage integer_storage = IntegerStorage::Hybrid;
   /// Also counts the bytes of the new file after `gzip -9`. It can take longer than all other work.
   bool count_download = false;
+  CalibrationOptions calibration = {};  ///< of forms with fewer than 8 bits, above all
   bool overwrite = false;  ///< replaces an existing output; the input is never written
   int threads = 0;         ///< 0: one per core. The result does not depend on it
 };
@@ -57,6 +59,7 @@ struct CompressResult {
   std::uint64_t bytes_after = 0;
   /// Bytes as a store sends them, where CompressOptions::count_download is set.
   std::optional<std::uint64_t> download_bytes = std::nullopt;
+  CalibrationSummary calibration = {};
   std::vector<WeightRow> weights = {};
   std::vector<std::string> warnings = {};
 

@@ -9,6 +9,8 @@
 #include "base/parallel.h"
 #include "codecs/family.h"
 #include "formats/format_table.h"
+#include "infer/calibrate_model.h"
+#include "infer/model_runner.h"
 #include "infer/open_input.h"
 #include "infer/output_path.h"
 #include "press/press_file.h"
@@ -113,7 +115,14 @@ const WeightRow* CompressResult::worst() const {
 
 Result<CompressResult> compress(const CompressOptions& options) {
   VP_ASSIGN_OR_RETURN(const PressOptions press, press_options(options));
-  VP_ASSIGN_OR_RETURN(const OpenedModel model, open_input(options.input));
+  VP_ASSIGN_OR_RETURN(OpenedModel opened, open_input(options.input));
+  std::optional<ModelRunner> runner;  // where pictures choose the codes
+  if (!options.calibration.images.empty()) {
+    VP_ASSIGN_OR_RETURN(runner, ModelRunner::create(std::move(opened),
+                                                    {.preprocess = options.calibration.preprocess,
+                                                     .threads = press.threads}));
+  }
+  const OpenedModel& model = runner ? runner->model : opened;
   CompressResult result;
   result.input = options.input;
   VP_ASSIGN_OR_RETURN(result.output, choose_output(model, options));
@@ -126,7 +135,15 @@ Result<CompressResult> compress(const CompressOptions& options) {
   VP_RETURN_IF_ERROR(check_replaces_no_part(result.output, model, options.input));
   VP_ASSIGN_OR_RETURN(PressedFile file,
                       press_file(model, press, result.output,
-                                 options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
+                                 options.overwrite ? Overwrite::Allow : Overwrite::Refuse,
+                                 [&](Plan& plan) -> Result<void> {
+                                   if (!runner) return {};
+                                   VP_ASSIGN_OR_RETURN(
+                                       result.calibration,
+                                       calibrate_plan(*runner, options.calibration, press, plan,
+                                                      result.warnings));
+                                   return {};
+                                 }));
   result.bytes_after = file.bytes;
   result.download_bytes = file.download_bytes;
   for (PressedWeight& weight : file.weights) result.weights.push_back(std::move(weight.row));

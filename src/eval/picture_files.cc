@@ -14,17 +14,20 @@ namespace fs = std::filesystem;
 /// macOS leaves "._x.jpg" next to x.jpg.
 bool is_hidden(const fs::path& path) { return path.filename().native().starts_with("."); }
 
-/// The pictures in a folder, sorted by name.
-Result<std::vector<std::string>> list_folder(const std::string& folder) {
+bool is_picture(const fs::directory_entry& entry) {
+  std::error_code ignored;
+  return !entry.is_directory(ignored) && has_image_name(entry.path().string()) &&
+         !is_hidden(entry.path());
+}
+
+/// The pictures that an iteration over a folder comes by, sorted by path.
+template <typename Iterator>
+Result<std::vector<std::string>> list_pictures(const std::string& folder) {
   std::error_code code;
   std::vector<std::string> pictures;
-  fs::directory_iterator at(folder, code);
-  for (; !code && at != fs::directory_iterator(); at.increment(code)) {
-    std::error_code ignored;
-    if (!at->is_directory(ignored) && has_image_name(at->path().string()) &&
-        !is_hidden(at->path())) {
-      pictures.push_back(at->path().string());
-    }
+  Iterator at(folder, code);
+  for (; !code && at != Iterator(); at.increment(code)) {
+    if (is_picture(*at)) pictures.push_back(at->path().string());
   }
   if (code) return fail_in(folder, ErrorKind::Io, "{}", code.message());
   if (pictures.empty()) {
@@ -44,10 +47,15 @@ Result<std::vector<std::string>> expand_folders(const std::vector<std::string>& 
       images.push_back(path);
       continue;
     }
-    VP_ASSIGN_OR_RETURN(const std::vector<std::string> pictures, list_folder(path));
+    VP_ASSIGN_OR_RETURN(const std::vector<std::string> pictures,
+                        list_pictures<fs::directory_iterator>(path));
     images.insert(images.end(), pictures.begin(), pictures.end());
   }
   return images;
+}
+
+Result<std::vector<std::string>> list_folder_tree(const std::string& folder) {
+  return list_pictures<fs::recursive_directory_iterator>(folder);
 }
 
 }  // namespace visionpress

@@ -12,4 +12,8 @@ namespace visionpress {
 [[nodiscard]] Result<std::vector<std::string>> expand_folders(
     const std::vector<std::string>& given);
 
+/// The pictures in a folder and in the folders within it, sorted by path, without hidden files.
+/// errors: as expand_folders.
+[[nodiscard]] Result<std::vector<std::string>> list_folder_tree(const std::string& folder);
+
 }  // namespace visionpress

@@ -90,6 +90,11 @@ Result<PressedWeight> press_weight(const PlannedWeight& planned, std::size_t ind
   PressedWeight pressed;
   pressed.row = describe_row(store.graph().weights[index], planned);
   if (planned.is_kept()) return pressed;
+  if (planned.finished && planned.finished->code.encoding == Encoding::Float32) {
+    pressed.row.kept_because = "float32, adjusted to the new codes of its layer";
+    pressed.codes = planned.finished;
+    return pressed;
+  }
   CodedWeight coded;
   if (planned.finished) {
     VP_ASSIGN_OR_RETURN(coded, take_finished(planned.finished, index, store));

@@ -75,11 +75,15 @@ Result<void> write_pieces(const OpenedModel& model, FileSet::Kind kind, const Fi
 bool is_archive_name(const std::string& output) { return lower_extension(output) == ".zip"; }
 
 Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& press,
-                               const std::string& output, Overwrite overwrite) {
+                               const std::string& output, Overwrite overwrite,
+                               const std::function<Result<void>(Plan&)>& refine) {
   VP_RETURN_IF_ERROR(check_output(model, output, overwrite));
   const std::string& input = model.files.path();
-  const auto plan = make_plan(*model.source, press);
+  auto plan = make_plan(*model.source, press);
   if (!plan) return in_file(plan.error(), input);
+  if (refine) {
+    if (auto refined = refine(*plan); !refined) return in_file(refined.error(), input);
+  }
   CodeStore store(model.graph(), {.threads = press.threads});
   PressedFile result;
   result.small_already = static_cast<std::size_t>(

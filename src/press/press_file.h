@@ -10,6 +10,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -35,7 +36,9 @@ struct PressedFile {
 /// Writes the model in the planned form, alone, or for an archive's name with the other files of
 /// its archive. errors: Usage for an output that is an input or has another format's name; Output;
 /// those of make_plan and of the format, naming the input; Internal where reading back fails.
-[[nodiscard]] Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& press,
-                                             const std::string& output, Overwrite overwrite);
+/// refine: changes the plan before anything is encoded; its errors end the work.
+[[nodiscard]] Result<PressedFile> press_file(
+    const OpenedModel& model, const PressOptions& press, const std::string& output,
+    Overwrite overwrite, const std::function<Result<void>(Plan&)>& refine = {});
 
 }  // namespace visionpress

@@ -25,8 +25,11 @@ class PlanBuilder {
     plan_.arithmetic = options.arithmetic;
     plan_.float_math = float_math_of(graph, options.arithmetic);
     plan_.places.resize(graph.tensors.size());
-    set_dims(graph.inputs[0], physical_shape(input, graph.layout));
-    place(graph.inputs[0]).capacity = count_of(place(graph.inputs[0]).dims);
+    for (const TensorId id : graph.inputs) {
+      const Shape& shape = options.is_part ? graph.tensor(id).shape : input;
+      set_dims(id, physical_shape(shape, graph.layout));
+      place(id).capacity = count_of(place(id).dims);
+    }
   }
 
   Result<ExecutionPlan> build() {
@@ -294,7 +297,7 @@ class PlanBuilder {
       live.push_back({offset, offset + bytes, last[static_cast<std::size_t>(id)]});
       plan_.arena_bytes = std::max(plan_.arena_bytes, offset + bytes);
     };
-    put(graph_.inputs[0], 0);
+    for (const TensorId id : graph_.inputs) put(id, 0);
     for (std::size_t s = 0; s < steps; ++s) {
       for (const TensorId id : plan_.steps[s].outputs) put(id, s + 1);
     }

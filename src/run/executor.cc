@@ -37,7 +37,7 @@ std::string list_layers(const std::vector<std::pair<std::string, std::string>>& 
 }
 
 // Reports all operators that cannot be run in one message, grouped by reason.
-Result<void> check_runnable(const Graph& graph) {
+Result<void> check_runnable(const Graph& graph, bool is_part) {
   std::vector<Refused> reasons;
   std::size_t count = 0;
   for (const Node& node : graph.nodes) {
@@ -60,7 +60,7 @@ Result<void> check_runnable(const Graph& graph) {
     return fail(ErrorKind::Unsupported, "{} of {} layers cannot be run: {}", count,
                 count_layers(graph), fmt::join(texts, "; "));
   }
-  if (graph.inputs.size() != 1) {
+  if (graph.inputs.size() != 1 && !is_part) {
     return fail(ErrorKind::Unsupported, "it has {} inputs; models with one image input can be run",
                 graph.inputs.size());
   }
@@ -133,12 +133,15 @@ Executor& Executor::operator=(Executor&&) noexcept = default;
 Executor::~Executor() = default;
 
 Result<Executor> Executor::create(const Graph& graph, const ExecutorOptions& options) {
-  VP_RETURN_IF_ERROR(check_runnable(graph));
+  VP_RETURN_IF_ERROR(check_runnable(graph, options.is_part));
   auto impl = std::make_unique<Impl>();
   impl->graph = &graph;
   impl->options = options;
   if (impl->options.threads <= 0) impl->options.threads = default_thread_count();
-  VP_ASSIGN_OR_RETURN(impl->input_shape, choose_input(graph, options.input_shape));
+  // A part takes the shapes of its tensors; one that only computes constants has no input.
+  if (!options.is_part) {
+    VP_ASSIGN_OR_RETURN(impl->input_shape, choose_input(graph, options.input_shape));
+  }
   VP_ASSIGN_OR_RETURN(const auto plan, impl->find_plan(impl->options.threads));
   impl->arithmetic_name = name_arithmetic(graph, options.arithmetic, plan->is_hybrid);
   return Executor(std::move(impl));

@@ -20,6 +20,8 @@ struct ExecutorOptions {
   Arithmetic arithmetic = Arithmetic::Runtime;
   int threads = 0;         ///< per run; 0: one per core
   Shape input_shape = {};  ///< in the graph's layout; empty: the file's shape with batch 1
+  /// The graph is a part of a network: it has any number of inputs, all of known shape.
+  bool is_part = false;
 };
 
 class Session;
@@ -62,6 +64,8 @@ class Session {
   /// value does not fit the node's other inputs (an index outside its tensor); Internal if `stop`
   /// was due between two layers.
   [[nodiscard]] Result<void> run(std::span<const float> input, const Stop& stop = {});
+  /// The same for a graph of several inputs (ExecutorOptions::is_part), in their order.
+  [[nodiscard]] Result<void> run_part(std::span<const std::span<const float>> inputs);
   [[nodiscard]] const std::vector<OutputView>& outputs() const;
 
  private:

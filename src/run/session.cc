@@ -53,8 +53,7 @@ float* Session::Impl::values_of(TensorId id) {
   return view_as<float>(arena_.get() + place.offset);
 }
 
-void Session::Impl::load_input(std::span<const float> x) {
-  const TensorId id = plan_->graph->inputs[0];
+void Session::Impl::load_input(TensorId id, std::span<const float> x) {
   const Shape& dims = plan_->place(id).dims;
   if (plan_->graph->layout == Layout::ChannelsFirst && dims.size() == 4) {
     swap_layout(dims, x.data(), values_of(id), false);
@@ -198,14 +197,20 @@ void Session::Impl::view_outputs() {
   }
 }
 
-Result<void> Session::Impl::run(std::span<const float> input, const Stop& stop) {
-  const std::size_t expected = count_of(plan_->place(plan_->graph->inputs[0]).dims);
-  if (input.size() != expected) {
-    return fail(ErrorKind::InvalidArgument, "input of {} values, the model takes {}", input.size(),
-                expected);
+Result<void> Session::Impl::run(std::span<const std::span<const float>> inputs, const Stop& stop) {
+  const std::vector<TensorId>& ids = plan_->graph->inputs;
+  if (inputs.size() != ids.size()) {
+    return fail(ErrorKind::InvalidArgument, "{} inputs, the model takes {}", inputs.size(),
+                ids.size());
+  }
+  for (std::size_t i = 0; i < inputs.size(); ++i) {
+    const std::size_t expected = count_of(plan_->place(ids[i]).dims);
+    if (inputs[i].size() == expected) continue;
+    return fail(ErrorKind::InvalidArgument, "input of {} values, the model takes {}",
+                inputs[i].size(), expected);
   }
   const ScopedThreads scope(plan_->threads);
-  load_input(input);
+  for (std::size_t i = 0; i < inputs.size(); ++i) load_input(ids[i], inputs[i]);
   std::fill(ranges_.begin(), ranges_.end(), std::nullopt);
   for (const ExecutionPlan::Step& step : plan_->steps) {
     if (stop.is_due()) return fail(ErrorKind::Internal, "the run was ended before it was done");
@@ -221,7 +226,11 @@ Session& Session::operator=(Session&&) noexcept = default;
 Session::~Session() = default;
 
 Result<void> Session::run(std::span<const float> input, const Stop& stop) {
-  return impl_->run(input, stop);
+  return impl_->run({&input, 1}, stop);
+}
+
+Result<void> Session::run_part(std::span<const std::span<const float>> inputs) {
+  return impl_->run(inputs, {});
 }
 
 const std::vector<OutputView>& Session::outputs() const { return impl_->outputs; }

@@ -17,7 +17,8 @@ namespace visionpress {
 struct Session::Impl {
   explicit Impl(std::shared_ptr<const ExecutionPlan> shared_plan);
 
-  Result<void> run(std::span<const float> input, const Stop& stop);
+  /// inputs: one per input of the graph.
+  Result<void> run(std::span<const std::span<const float>> inputs, const Stop& stop);
 
   std::vector<OutputView> outputs = {};
 
@@ -31,7 +32,7 @@ struct Session::Impl {
   [[nodiscard]] Found& found(TensorId id) { return found_[static_cast<std::size_t>(id)]; }
   [[nodiscard]] const Shape& dims_of(TensorId id) const;
   [[nodiscard]] float* values_of(TensorId id);
-  void load_input(std::span<const float> x);
+  void load_input(TensorId id, std::span<const float> x);
   void round_to_half(TensorId id);
   [[nodiscard]] Result<void> run_step(const ExecutionPlan::Step& step);
   /// Builds the step's operator for the sizes of this run, allocates its results and runs it.

@@ -56,6 +56,16 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
       ->default_str("hybrid");
   app.add_flag("--download", options.count_download,
                "Also count the bytes to download (gzip -9); takes up to a second per megabyte");
+  app.add_option("--calibrate", options.calibration.images,
+                 "Pictures that choose the codes: a folder, or a data set whose labels are not used")
+      ->type_name("IMAGES");
+  app.add_option("--calibration-images", options.calibration.count,
+                 "How many of the pictures to use; 0: all")
+      ->type_name("N")
+      ->group(kMore);
+  app.add_option("--seed", options.calibration.seed, "Chooses other pictures")
+      ->type_name("N")
+      ->group(kMore);
   app.add_flag("--table", table, "Also show one row per weight");
   add_threads(app, options.threads);
 }

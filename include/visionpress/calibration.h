@@ -1,0 +1,29 @@
+#pragma once
+
+/// Pictures that show a network's weights which of their errors matter. Their labels are not used.
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "visionpress/vocabulary.h"
+
+namespace visionpress {
+
+struct CalibrationOptions {
+  /// A folder of pictures (with the folders in it), or a data set file; empty: no calibration.
+  std::string images = {};
+  std::size_t count = 48;  ///< pictures taken at most, chosen by `seed`; 0: all
+  std::uint64_t seed = 1;  ///< of the choice of pictures and of positions in them
+  PreprocessOptions preprocess = {};
+  Progress progress = {};  ///< layers done, layers in all, the layer's name
+};
+
+/// What calibration did.
+struct CalibrationSummary {
+  std::size_t pictures = 0;  ///< 0: there was none
+  std::size_t views = 1;     ///< of each picture: whole, and parts of it
+  std::size_t layers = 0;    ///< whose codes were chosen by the pictures
+};
+
+}  // namespace visionpress

@@ -1,0 +1,182 @@
+#include "calibrate/activation_walk.h"
+
+#include <algorithm>
+#include <limits>
+#include <mutex>
+#include <optional>
+#include <set>
+#include <thread>
+
+#include "base/error.h"
+#include "run/executor.h"
+
+namespace visionpress {
+namespace {
+
+constexpr std::size_t kNoNode = std::numeric_limits<std::size_t>::max();
+
+std::size_t index_of(TensorId id) { return static_cast<std::size_t>(id); }
+
+/// Nodes that compute with constants and sizes alone. A part of the network must contain them,
+/// because operators read them while they are built.
+std::vector<bool> find_fixed(const Graph& graph) {
+  std::vector<bool> is_fixed(graph.nodes.size(), false);
+  std::vector<bool> is_constant(graph.tensors.size(), false);
+  for (std::size_t i = 0; i < graph.tensors.size(); ++i)
+    is_constant[i] = graph.tensors[i].is_constant();
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    const Node& node = graph.nodes[n];
+    is_fixed[n] = std::holds_alternative<ShapeOf>(node.op) ||
+                  std::all_of(node.inputs.begin(), node.inputs.end(), [&](TensorId id) {
+                    return id == kNoTensor || is_constant[index_of(id)];
+                  });
+    if (!is_fixed[n]) continue;
+    for (const TensorId id : node.outputs) is_constant[index_of(id)] = true;
+  }
+  return is_fixed;
+}
+
+}  // namespace
+
+ActivationWalk::ActivationWalk(const Graph& graph, const CalibrationPictures& pictures,
+                               int threads)
+    : graph_(graph),
+      pictures_(pictures),
+      threads_(threads),
+      writer_(graph.tensors.size(), kNoNode),
+      readers_(graph.tensors.size()),
+      is_fixed_(find_fixed(graph)),
+      is_done_(graph.nodes.size(), false),
+      kept_() {
+  for (std::size_t n = 0; n < graph.nodes.size(); ++n) {
+    for (const TensorId id : graph.nodes[n].outputs) writer_[index_of(id)] = n;
+    for (const TensorId id : graph.nodes[n].inputs) {
+      if (id != kNoTensor) readers_[index_of(id)].push_back(n);
+    }
+  }
+  kept_[graph.inputs[0]].shape = pictures.shape;
+}
+
+std::vector<std::size_t> ActivationWalk::list_needed(TensorId tensor) const {
+  std::set<std::size_t> needed;
+  std::vector<TensorId> open = {tensor};
+  while (!open.empty()) {
+    const TensorId id = open.back();
+    open.pop_back();
+    if (id == kNoTensor || kept_.contains(id)) continue;
+    const std::size_t writer = writer_[index_of(id)];
+    if (writer == kNoNode || !needed.insert(writer).second) continue;
+    const std::vector<TensorId>& inputs = graph_.nodes[writer].inputs;
+    open.insert(open.end(), inputs.begin(), inputs.end());
+  }
+  return {needed.begin(), needed.end()};
+}
+
+Graph ActivationWalk::make_part(const std::vector<std::size_t>& nodes, TensorId tensor) const {
+  Graph part = graph_;
+  part.nodes.clear();
+  part.inputs.clear();
+  part.outputs.clear();
+  std::set<std::size_t> inside;
+  std::set<TensorId> inputs;
+  for (const std::size_t n : nodes) {
+    part.nodes.push_back(graph_.nodes[n]);
+    if (!is_fixed_[n]) inside.insert(n);
+    for (const TensorId id : graph_.nodes[n].inputs) {
+      if (id != kNoTensor && kept_.contains(id)) inputs.insert(id);
+    }
+  }
+  for (const TensorId id : inputs) {
+    part.inputs.push_back(id);
+    part.tensors[index_of(id)].shape = kept_.at(id).shape;
+  }
+  for (const std::size_t n : inside) {
+    for (const TensorId id : graph_.nodes[n].outputs) {
+      const std::vector<std::size_t>& readers = readers_[index_of(id)];
+      const bool is_read_later = std::any_of(readers.begin(), readers.end(), [&](std::size_t r) {
+        return !inside.contains(r) && !is_done_[r];
+      });
+      if (is_read_later || id == tensor) part.outputs.push_back(id);
+    }
+  }
+  return part;
+}
+
+Result<void> ActivationWalk::run_part(const Graph& part) {
+  ExecutorOptions options;
+  options.is_part = true;
+  options.threads = 1;
+  VP_ASSIGN_OR_RETURN(const Executor executor, Executor::create(part, options));
+  const std::size_t count = picture_count();
+  for (const TensorId id : part.outputs) kept_[id].values.resize(count);
+  const auto worker_count = std::min(static_cast<std::size_t>(threads_), count);
+  std::vector<Session> sessions;
+  for (std::size_t i = 0; i < worker_count; ++i) {
+    VP_ASSIGN_OR_RETURN(Session session, executor.make_session());
+    sessions.push_back(std::move(session));
+  }
+  for (std::size_t i = 0; i < part.outputs.size(); ++i) {
+    const Shape& shape = sessions[0].outputs()[i].shape;
+    if (std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 0; })) {
+      return fail(ErrorKind::Unsupported, "the size of \"{}\" is known only in a run",
+                  graph_.tensor(part.outputs[i]).name);
+    }
+    kept_[part.outputs[i]].shape = shape;
+  }
+  std::mutex mutex;
+  std::optional<Error> first_error;
+  std::size_t failed_at = count;
+  const auto work = [&](std::size_t worker) {
+    for (std::size_t p = worker; p < count; p += worker_count) {
+      std::vector<std::span<const float>> inputs;
+      for (const TensorId id : part.inputs) inputs.push_back(values(p, id));
+      auto ran = sessions[worker].run_part(inputs);
+      if (!ran) {
+        const std::scoped_lock lock(mutex);
+        if (p < failed_at) {
+          failed_at = p;
+          first_error = std::move(ran).error();
+        }
+        return;
+      }
+      const std::vector<OutputView>& outputs = sessions[worker].outputs();
+      for (std::size_t i = 0; i < outputs.size(); ++i)
+        kept_.find(part.outputs[i])->second.values[p].assign(outputs[i].values.begin(),
+                                                              outputs[i].values.end());
+    }
+  };
+  {
+    // Plain threads: a Session sees each as the first thread of a team of one.
+    std::vector<std::jthread> others;
+    for (std::size_t i = 1; i < worker_count; ++i) others.emplace_back(work, i);
+    work(0);
+  }
+  if (first_error) return tl::unexpected<Error>(std::move(*first_error));
+  return {};
+}
+
+void ActivationWalk::drop_read(TensorId wanted) {
+  std::erase_if(kept_, [&](const auto& entry) {
+    const std::vector<std::size_t>& readers = readers_[index_of(entry.first)];
+    return entry.first != wanted && std::all_of(readers.begin(), readers.end(),
+                                                [this](std::size_t n) { return is_done_[n]; });
+  });
+}
+
+Result<void> ActivationWalk::advance(TensorId tensor) {
+  const std::vector<std::size_t> nodes = list_needed(tensor);
+  if (!nodes.empty()) VP_RETURN_IF_ERROR(run_part(make_part(nodes, tensor)));
+  for (const std::size_t n : nodes) is_done_[n] = !is_fixed_[n];
+  drop_read(tensor);
+  return {};
+}
+
+std::span<const float> ActivationWalk::values(std::size_t picture, TensorId tensor) const {
+  const Kept& kept = kept_.at(tensor);
+  return kept.values.empty() ? std::span<const float>(pictures_.inputs[picture])
+                             : std::span<const float>(kept.values[picture]);
+}
+
+const Shape& ActivationWalk::shape(TensorId tensor) const { return kept_.at(tensor).shape; }
+
+}  // namespace visionpress

@@ -1,0 +1,218 @@
+#include "calibrate/calibrate.h"
+
+#include <cmath>
+#include <limits>
+#include <vector>
+
+#include <gtest/gtest.h>
+
+#include "codecs/decode.h"
+#include "press/code_store.h"
+#include "run/graph_build_testonly.h"
+
+namespace visionpress {
+namespace {
+
+constexpr std::int64_t kChannels = 24;
+constexpr std::int64_t kSide = 6;
+
+/// A network in memory whose file takes every form.
+class GraphModel : public SourceModel {
+ public:
+  GraphModel() : test(Layout::ChannelsLast) {
+    const TensorId input = test.add_input({1, kSide, kSide, kChannels});
+    Conv2d op;
+    op.kernel_layout = KernelLayout::Ohwi;
+    op.padding.rule = PadRule::SameUpper;
+    const TensorId first = add_layer(op, input, {kChannels, 3, 3, kChannels}, 1);
+    const TensorId active = test.add_node(Unary{UnaryKind::Relu}, {first});
+    const TensorId second = add_layer(op, active, {kChannels, 1, 1, kChannels}, 2);
+    const TensorId sum = test.add_node(Binary{BinaryKind::Add}, {second, active});
+    Conv2d depthwise = op;
+    depthwise.kernel_layout = KernelLayout::Hwo;
+    depthwise.groups = 0;
+    const TensorId third = add_layer(depthwise, sum, {1, 3, 3, kChannels}, 3);
+    (void)add_layer(op, third, {10, kSide, kSide, kChannels}, 4);
+    for (std::size_t i = 0; i < test.graph.weights.size(); ++i) {
+      Weight& weight = test.graph.weights[i];
+      weight.role = i % 2 == 0 ? WeightRole::Kernel : WeightRole::Bias;
+      weight.layer_group = i / 2;
+      weight.layer = "layer" + std::to_string(i / 2);
+      weight.channel_axis = i == 4 ? 3 : 0;
+    }
+  }
+
+  [[nodiscard]] const Graph& graph() const override { return test.graph; }
+  [[nodiscard]] Form adapt(std::size_t /*index*/, const Form& wish) const override { return wish; }
+  [[nodiscard]] std::string why_not(std::size_t /*index*/, const Form& /*form*/,
+                                    const RewriteOptions& /*options*/) const override {
+    return {};
+  }
+  [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> /*edits*/,
+                                           const RewriteOptions& /*options*/) const override {
+    return FilePieces{};
+  }
+
+  TestGraph test;
+
+ private:
+  TensorId add_layer(const Conv2d& op, TensorId input, const Shape& kernel, unsigned seed) {
+    const auto count = static_cast<std::size_t>(*element_count(kernel));
+    std::vector<float> values = random_values(count, seed);
+    for (float& value : values) value *= 0.3F;
+    const std::int64_t outs = op.groups == 0 ? kernel[3] : kernel[0];
+    return test.add_node(op, {input, test.add_weight(kernel, values),
+                              test.add_weight({outs}, random_values(
+                                                          static_cast<std::size_t>(outs), 9))});
+  }
+};
+
+/// Pictures whose channels vary together, as those of networks do.
+CalibrationPictures make_pictures(std::size_t count, unsigned seed) {
+  CalibrationPictures pictures = {.shape = {1, kSide, kSide, kChannels}};
+  const auto channels = static_cast<std::size_t>(kChannels);
+  for (unsigned p = 0; p < count; ++p) {
+    std::vector<float> x = random_values(static_cast<std::size_t>(kSide * kSide) * channels,
+                                         seed * 1000 + p);
+    for (std::size_t i = 0; i < x.size(); ++i) {
+      const float shared = x[i / channels * channels];
+      if (i % channels != 0) x[i] = 0.4F * x[i] + shared;
+    }
+    pictures.inputs.push_back(std::move(x));
+  }
+  return pictures;
+}
+
+PressOptions options_of(const char* form, int threads = 2) {
+  PressOptions options;
+  options.form = *parse_form(form);
+  options.min_elements = 1;
+  options.threads = threads;
+  return options;
+}
+
+/// All kernels in the form, biases as they are.
+Plan plan_kernels(const GraphModel& model, const PressOptions& options) {
+  Plan plan;
+  for (std::size_t i = 0; i < model.graph().weights.size(); ++i) {
+    PlannedWeight planned;
+    if (model.graph().weights[i].role == WeightRole::Kernel) {
+      planned.form = options.form;
+    } else {
+      planned.kept_because = "a bias";
+    }
+    plan.weights.push_back(planned);
+  }
+  return plan;
+}
+
+/// Noise over signal of the network's output on other pictures, with the plan's codes.
+double measure_noise(const GraphModel& model, const Plan& plan, const CalibrationPictures& seen) {
+  GraphModel changed;
+  CodeStore store(model.graph(), {});
+  for (std::size_t i = 0; i < plan.weights.size(); ++i) {
+    const PlannedWeight& planned = plan.weights[i];
+    if (planned.is_kept()) continue;
+    const EncodedWeight* codes = planned.finished.get();
+    if (codes == nullptr) codes = store.encode(i, planned.form)->get().codes.get();
+    changed.test.graph.weights[i].stored = codes->view();
+  }
+  double noise = 0.0;
+  double signal = 0.0;
+  for (const std::vector<float>& input : seen.inputs) {
+    const RunResult original = run_graph(model.test, input);
+    const RunResult other = run_graph(changed.test, input, Arithmetic::Float);
+    for (std::size_t i = 0; i < original.values.size(); ++i) {
+      noise += std::pow(original.values[i] - other.values[i], 2);
+      signal += std::pow(original.values[i], 2);
+    }
+  }
+  return noise / signal;
+}
+
+class CalibrateForms : public testing::TestWithParam<const char*> {};
+
+TEST_P(CalibrateForms, UnseenPicturesGiveLessNoiseThanWithNearestCodes) {
+  const GraphModel model;
+  const PressOptions options = options_of(GetParam());
+  Plan plan = plan_kernels(model, options);
+  const CalibrationPictures unseen = make_pictures(8, 2);
+  const double nearest = measure_noise(model, plan, unseen);
+  const auto rows = calibrate(model, make_pictures(32, 1), options, {}, plan);
+  ASSERT_TRUE(rows) << rows.error().to_string();
+  ASSERT_EQ(rows->size(), 4U);
+  for (const CalibratedWeight& row : *rows) EXPECT_EQ(row.not_because, "");
+  EXPECT_LT(measure_noise(model, plan, unseen), 0.6 * nearest);
+}
+
+INSTANTIATE_TEST_SUITE_P(Forms, CalibrateForms,
+                         testing::Values("linear-2", "linear-3", "linear-4", "palette-3"));
+
+TEST(Calibrate, BiasesAreAdjustedInFloat32) {
+  const GraphModel model;
+  const PressOptions options = options_of("linear-3");
+  Plan plan = plan_kernels(model, options);
+  ASSERT_TRUE(calibrate(model, make_pictures(4, 1), options, {}, plan));
+  for (const std::size_t bias : {1U, 3U, 5U, 7U}) {
+    ASSERT_NE(plan.weights[bias].finished, nullptr);
+    EXPECT_EQ(plan.weights[bias].finished->code.encoding, Encoding::Float32);
+  }
+}
+
+TEST(Calibrate, CodesDoNotDependOnThreads) {
+  const GraphModel model;
+  const CalibrationPictures pictures = make_pictures(5, 1);
+  Plan one = plan_kernels(model, options_of("linear-3"));
+  Plan two = one;
+  ASSERT_TRUE(calibrate(model, pictures, options_of("linear-3", 1), {}, one));
+  ASSERT_TRUE(calibrate(model, pictures, options_of("linear-3", 2), {}, two));
+  for (std::size_t i = 0; i < one.weights.size(); ++i)
+    EXPECT_TRUE(one.weights[i].finished->codes == two.weights[i].finished->codes) << i;
+}
+
+TEST(Calibrate, OnePictureIsEnoughToRun) {
+  const GraphModel model;
+  const PressOptions options = options_of("linear-4");
+  Plan plan = plan_kernels(model, options);
+  const auto rows = calibrate(model, make_pictures(1, 1), options, {}, plan);
+  ASSERT_TRUE(rows) << rows.error().to_string();
+  for (const PlannedWeight& planned : plan.weights) ASSERT_NE(planned.finished, nullptr);
+}
+
+TEST(Calibrate, BlackPicturesLeaveTheFirstLayerAsItWas) {
+  const GraphModel model;
+  const PressOptions options = options_of("linear-4");
+  Plan plan = plan_kernels(model, options);
+  CalibrationPictures black = make_pictures(2, 1);
+  for (std::vector<float>& input : black.inputs) std::fill(input.begin(), input.end(), 0.0F);
+  const auto rows = calibrate(model, black, options, {}, plan);
+  ASSERT_TRUE(rows) << rows.error().to_string();
+  EXPECT_EQ(rows->front().not_because, "its inputs are zero on every picture");
+  EXPECT_EQ(plan.weights[0].finished, nullptr);
+  EXPECT_FALSE(plan.weights[0].is_kept());
+}
+
+TEST(Calibrate, InputsThatAreNotFiniteAreSaid) {
+  const GraphModel model;
+  const PressOptions options = options_of("linear-4");
+  Plan plan = plan_kernels(model, options);
+  CalibrationPictures pictures = make_pictures(2, 1);
+  pictures.inputs[1][5] = std::numeric_limits<float>::infinity();
+  const auto rows = calibrate(model, pictures, options, {}, plan);
+  ASSERT_TRUE(rows) << rows.error().to_string();
+  EXPECT_EQ(rows->front().not_because, "its inputs are not finite on the pictures");
+}
+
+TEST(Calibrate, KeptWeightsStay) {
+  const GraphModel model;
+  const PressOptions options = options_of("linear-3");
+  Plan plan = plan_kernels(model, options);
+  plan.weights[2].kept_because = "as asked";
+  const auto rows = calibrate(model, make_pictures(3, 1), options, {}, plan);
+  ASSERT_TRUE(rows);
+  EXPECT_EQ(rows->size(), 3U);
+  EXPECT_EQ(plan.weights[2].finished, nullptr);
+}
+
+}  // namespace
+}  // namespace visionpress
