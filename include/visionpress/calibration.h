@@ -24,6 +24,9 @@ struct CalibrationSummary {
   std::size_t pictures = 0;  ///< 0: there was none
   std::size_t views = 1;     ///< of each picture: whole, and parts of it
   std::size_t layers = 0;    ///< whose codes were chosen by the pictures
+  /// The layer whose results lost most on the pictures, by the signal to noise ratio in dB.
+  double worst_snr_db = 0.0;
+  std::string worst_layer = {};
 };
 
 }  // namespace visionpress

@@ -46,8 +46,8 @@ struct CompressOptions {
   /// Also counts the bytes of the new file after `gzip -9`. It can take longer than all other work.
   bool count_download = false;
   CalibrationOptions calibration = {};  ///< of forms with fewer than 8 bits, above all
-  bool overwrite = false;  ///< replaces an existing output; the input is never written
-  int threads = 0;         ///< 0: one per core. The result does not depend on it
+  bool overwrite = false;               ///< replaces an existing output; the input is never written
+  int threads = 0;                      ///< 0: one per core. The result does not depend on it
 };
 
 struct CompressResult {

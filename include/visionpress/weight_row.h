@@ -28,6 +28,8 @@ struct WeightRow {
   std::string kept_because = {};  ///< not empty: why the weight was kept
   /// Not empty: the weight has 8 bits where fewer were asked for, and why.
   std::string wider_because = {};
+  /// The codes were chosen for the layer's results on pictures; the SNR of the values says little.
+  bool is_calibrated = false;
   std::string weak_because = {};  ///< not empty: what the weight lost beyond what a layer should
 };
 

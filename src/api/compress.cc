@@ -115,7 +115,8 @@ const WeightRow* CompressResult::worst() const {
 
 Result<CompressResult> compress(const CompressOptions& options) {
   VP_ASSIGN_OR_RETURN(const PressOptions press, press_options(options));
-  VP_ASSIGN_OR_RETURN(OpenedModel opened, open_input(options.input));
+  VP_ASSIGN_OR_RETURN(OpenedModel opened,
+                      open_input(options.input, read_options(options.calibration.preprocess)));
   std::optional<ModelRunner> runner;  // where pictures choose the codes
   if (!options.calibration.images.empty()) {
     VP_ASSIGN_OR_RETURN(runner, ModelRunner::create(std::move(opened),
@@ -133,17 +134,16 @@ Result<CompressResult> compress(const CompressOptions& options) {
   if (!is_archive_name(result.output)) warn_of_package(model, result.warnings);
   warn_of_extension(result.output, model.graph().format, result.warnings);
   VP_RETURN_IF_ERROR(check_replaces_no_part(result.output, model, options.input));
-  VP_ASSIGN_OR_RETURN(PressedFile file,
-                      press_file(model, press, result.output,
-                                 options.overwrite ? Overwrite::Allow : Overwrite::Refuse,
-                                 [&](Plan& plan) -> Result<void> {
-                                   if (!runner) return {};
-                                   VP_ASSIGN_OR_RETURN(
-                                       result.calibration,
-                                       calibrate_plan(*runner, options.calibration, press, plan,
-                                                      result.warnings));
-                                   return {};
-                                 }));
+  VP_ASSIGN_OR_RETURN(
+      PressedFile file,
+      press_file(
+          model, press, result.output, options.overwrite ? Overwrite::Allow : Overwrite::Refuse,
+          [&](Plan& plan) -> Result<void> {
+            if (!runner) return {};
+            VP_ASSIGN_OR_RETURN(result.calibration, calibrate_plan(*runner, options.calibration,
+                                                                   press, plan, result.warnings));
+            return {};
+          }));
   result.bytes_after = file.bytes;
   result.download_bytes = file.download_bytes;
   for (PressedWeight& weight : file.weights) result.weights.push_back(std::move(weight.row));

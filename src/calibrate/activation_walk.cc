@@ -38,8 +38,7 @@ std::vector<bool> find_fixed(const Graph& graph) {
 
 }  // namespace
 
-ActivationWalk::ActivationWalk(const Graph& graph, const CalibrationPictures& pictures,
-                               int threads)
+ActivationWalk::ActivationWalk(const Graph& graph, const CalibrationPictures& pictures, int threads)
     : graph_(graph),
       pictures_(pictures),
       threads_(threads),
@@ -141,8 +140,9 @@ Result<void> ActivationWalk::run_part(const Graph& part) {
       }
       const std::vector<OutputView>& outputs = sessions[worker].outputs();
       for (std::size_t i = 0; i < outputs.size(); ++i)
-        kept_.find(part.outputs[i])->second.values[p].assign(outputs[i].values.begin(),
-                                                              outputs[i].values.end());
+        kept_.find(part.outputs[i])
+            ->second.values[p]
+            .assign(outputs[i].values.begin(), outputs[i].values.end());
     }
   };
   {

@@ -61,9 +61,9 @@ class GraphModel : public SourceModel {
     std::vector<float> values = random_values(count, seed);
     for (float& value : values) value *= 0.3F;
     const std::int64_t outs = op.groups == 0 ? kernel[3] : kernel[0];
-    return test.add_node(op, {input, test.add_weight(kernel, values),
-                              test.add_weight({outs}, random_values(
-                                                          static_cast<std::size_t>(outs), 9))});
+    return test.add_node(
+        op, {input, test.add_weight(kernel, values),
+             test.add_weight({outs}, random_values(static_cast<std::size_t>(outs), 9))});
   }
 };
 
@@ -72,8 +72,8 @@ CalibrationPictures make_pictures(std::size_t count, unsigned seed) {
   CalibrationPictures pictures = {.shape = {1, kSide, kSide, kChannels}};
   const auto channels = static_cast<std::size_t>(kChannels);
   for (unsigned p = 0; p < count; ++p) {
-    std::vector<float> x = random_values(static_cast<std::size_t>(kSide * kSide) * channels,
-                                         seed * 1000 + p);
+    std::vector<float> x =
+        random_values(static_cast<std::size_t>(kSide * kSide) * channels, seed * 1000 + p);
     for (std::size_t i = 0; i < x.size(); ++i) {
       const float shared = x[i / channels * channels];
       if (i % channels != 0) x[i] = 0.4F * x[i] + shared;

@@ -42,7 +42,8 @@ Result<KernelMatrix> convolution_matrix(const Graph& graph, const Node& node, co
     // Each pixel is spread over a window of results by one row per tap.
     matrix.row_is_result = false;
     for (std::int64_t o = 0; o < outs; ++o) {
-      for (const std::size_t tap : taps) matrix.row_offsets.push_back(size_of(o * strides[1]) + tap);
+      for (const std::size_t tap : taps)
+        matrix.row_offsets.push_back(size_of(o * strides[1]) + tap);
     }
     for (std::int64_t i = 0; i < sizes.in_per_group; ++i)
       matrix.column_offsets.push_back(size_of(i * strides[2]));
@@ -88,8 +89,8 @@ Result<KernelMatrix> connected_matrix(const Graph& graph, const Node& node,
 }  // namespace
 
 std::optional<std::size_t> find_kernel(const Graph& graph, const Node& node) {
-  const bool has_matrix = std::holds_alternative<Conv2d>(node.op) ||
-                          std::holds_alternative<FullyConnected>(node.op);
+  const bool has_matrix =
+      std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<FullyConnected>(node.op);
   return has_matrix ? weight_of(graph, node, 1) : std::nullopt;
 }
 
@@ -101,8 +102,8 @@ Result<std::optional<KernelMatrix>> find_kernel_matrix(const Graph& graph, const
   if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
     VP_ASSIGN_OR_RETURN(matrix, convolution_matrix(graph, node, *conv, input));
   } else {
-    VP_ASSIGN_OR_RETURN(
-        matrix, connected_matrix(graph, node, std::get<FullyConnected>(node.op), input));
+    VP_ASSIGN_OR_RETURN(matrix,
+                        connected_matrix(graph, node, std::get<FullyConnected>(node.op), input));
   }
   matrix.weight = *weight;
   matrix.input = node.inputs[0];

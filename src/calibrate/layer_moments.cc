@@ -19,8 +19,8 @@ std::vector<std::size_t> pick_positions(std::size_t total, std::size_t count, st
   std::mt19937_64 random(seed);
   for (std::size_t i = 0; i < count; ++i) {
     const double within = static_cast<double>(random() >> 11U) * 0x1p-53;
-    const double at = (static_cast<double>(i) + within) * static_cast<double>(total) /
-                      static_cast<double>(count);
+    const double at =
+        (static_cast<double>(i) + within) * static_cast<double>(total) / static_cast<double>(count);
     positions.push_back(std::min(static_cast<std::size_t>(at), total - 1));
   }
   return positions;
@@ -58,7 +58,11 @@ void add_mean(const MatrixView& samples, std::vector<double>& sums) {
 MomentCollector::MomentCollector(const KernelMatrix& matrix, Layout layout,
                                  const ActivationWalk& changed, const ActivationWalk& original,
                                  const MomentOptions& options)
-    : matrix_(matrix), layout_(layout), joined_(options.joined), changed_(changed), original_(original) {
+    : matrix_(matrix),
+      layout_(layout),
+      joined_(options.joined),
+      changed_(changed),
+      original_(original) {
   const auto total = static_cast<std::size_t>(matrix.reads.positions[0]) *
                      static_cast<std::size_t>(matrix.reads.positions[1]);
   const std::size_t pictures = changed.picture_count();

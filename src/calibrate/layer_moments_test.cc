@@ -128,8 +128,8 @@ TEST(LayerMoments, WhatAJoinedTensorHasLostIsLacking) {
   for (float& value : other) value += 0.25F;
   const CalibrationPictures pictures = {.shape = {1, 2, 3, 4}, .inputs = {x}};
   const CalibrationPictures originals = {.shape = {1, 2, 3, 4}, .inputs = {other}};
-  test.add_node(conv(KernelLayout::Ohwi), {input, test.add_weight({4, 1, 1, 4},
-                                                                  std::vector<float>(16, 0.0F))});
+  test.add_node(conv(KernelLayout::Ohwi),
+                {input, test.add_weight({4, 1, 1, 4}, std::vector<float>(16, 0.0F))});
   ActivationWalk changed(test.graph, pictures, 1);
   ActivationWalk original(test.graph, originals, 1);
   ASSERT_TRUE(changed.advance(input));

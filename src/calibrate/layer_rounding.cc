@@ -17,8 +17,8 @@ namespace {
 /// unseen pictures agree best from 0.3 to 1.
 constexpr double kDamping = 0.5;
 
-/// Coordinate descent after the rounding, each pass with grids refitted. More passes lower the error
-/// on the pictures by less than a percent, and not on others.
+/// Coordinate descent after the rounding, each pass with grids refitted. More passes lower the
+/// error on the pictures by less than a percent, and not on others.
 constexpr int kPasses = 2;
 
 /// One group of a kernel, with its columns in the order of their power, the weakest first: the
@@ -69,9 +69,8 @@ bool regularize(const MatrixView& gram, double share) {
 std::vector<std::size_t> order_by_power(const MatrixView& gram) {
   std::vector<std::size_t> order(gram.rows);
   for (std::size_t i = 0; i < order.size(); ++i) order[i] = i;
-  std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-    return gram.at(a, a) < gram.at(b, b);
-  });
+  std::stable_sort(order.begin(), order.end(),
+                   [&](std::size_t a, std::size_t b) { return gram.at(a, a) < gram.at(b, b); });
   return order;
 }
 
@@ -154,8 +153,7 @@ RowGrid grid_of(const EncodedWeight& weight, std::size_t scale) {
 
 GroupGrids list_grids(const KernelMatrix& matrix, const EncodedWeight& start, std::size_t group) {
   GroupGrids found;
-  std::vector<std::size_t> place(std::max<std::size_t>(start.code.scales.size(), 1),
-                                 matrix.rows());
+  std::vector<std::size_t> place(std::max<std::size_t>(start.code.scales.size(), 1), matrix.rows());
   for (std::size_t r = 0; r < matrix.rows(); ++r) {
     const std::size_t scale = scale_of(start, matrix.offset(group, r, 0));
     if (place[scale] == matrix.rows()) {
@@ -187,11 +185,6 @@ void fit_grids(const EncodedWeight& start, GroupProblem& problem, GroupGrids& fo
     found.grids[g].scale = choice.step.scale;
     found.grids[g].offset = choice.step.offset;
   });
-}
-
-float decode(const RowGrid& grid, int code) {
-  if (!grid.table.empty()) return grid.table[static_cast<std::size_t>(code)];
-  return grid.scale * static_cast<float>(code) + grid.offset;
 }
 
 /// A kernel while its groups are worked on, on several threads.
@@ -282,10 +275,9 @@ class KernelRounder {
     for (std::size_t r = 0; r < found.of_row.size(); ++r) {
       double change = moments.mean_lack[r];
       for (std::size_t c = 0; c < order.size(); ++c) {
-        const double decoded =
-            decode(found.grids[found.of_row[r]], codes[r * order.size() + c]);
-        change += (values_[matrix_.offset(group, r, order[c])] - decoded) *
-                  moments.mean_input[order[c]];
+        const double decoded = found.grids[found.of_row[r]].value_of(codes[r * order.size() + c]);
+        change +=
+            (values_[matrix_.offset(group, r, order[c])] - decoded) * moments.mean_input[order[c]];
       }
       result_.mean_change[group * found.of_row.size() + r] = change;
     }

@@ -29,11 +29,6 @@ int nearest_code(const RowGrid& grid, float value) {
                                      static_cast<float>(grid.most_code)));
 }
 
-float decode(const RowGrid& grid, int code) {
-  if (!grid.table.empty()) return grid.table[static_cast<std::size_t>(code)];
-  return grid.scale * static_cast<float>(code) + grid.offset;
-}
-
 /// Sums for the best scale and offset of the rows of one grid: the change of scale and offset
 /// solves [qq, q1; q1, 11] * change = [qe, 1e].
 struct RefitSums {
@@ -56,8 +51,7 @@ class RowTile {
       // Rows beyond the last repeat it, and are never read.
       const std::size_t row = begin + std::min(r, rows - 1);
       grid_of_row_[r] = problem.grid_of_row[row];
-      for (std::size_t k = 0; k < size_; ++k)
-        targets_[k * kRows + r] = problem.targets.at(row, k);
+      for (std::size_t k = 0; k < size_; ++k) targets_[k * kRows + r] = problem.targets.at(row, k);
     }
   }
 
@@ -111,8 +105,8 @@ class RowTile {
                  gradient.block(k1, 0, size_ - k1, kRows), 1);
       }
       if (k0 > 0) {
-        multiply({problem_.moments.block(0, k0, k0, k1 - k0), Transposed::No, moved,
-                  Transposed::No, 1.0F, 1.0F},
+        multiply({problem_.moments.block(0, k0, k0, k1 - k0), Transposed::No, moved, Transposed::No,
+                  1.0F, 1.0F},
                  gradient.block(0, 0, k0, kRows), 1);
       }
     }
@@ -141,7 +135,7 @@ class RowTile {
     for (std::size_t k = 0; k < size_; ++k) {
       for (std::size_t r = 0; r < kRows; ++r) {
         const std::size_t i = k * kRows + r;
-        errors_[i] = targets_[i] - decode(grids_[grid_of_row_[r]], codes_[i]);
+        errors_[i] = targets_[i] - grids_[grid_of_row_[r]].value_of(codes_[i]);
       }
     }
   }
@@ -170,7 +164,7 @@ class RowTile {
     const RowGrid& grid = grids_[grid_of_row_[r]];
     const int code = nearest_code(grid, wish);
     codes_[k * kRows + r] = static_cast<std::int16_t>(code);
-    return decode(grid, code);
+    return grid.value_of(code);
   }
 
   bool change_column(std::size_t k, std::size_t k0, std::size_t k1, const MatrixView& moved) {
@@ -268,6 +262,8 @@ std::vector<std::int16_t> round_rows(const RoundingProblem& problem, std::span<R
     }
     parallel_for(tile_count, problem.threads, [&](std::size_t t) {
       if (refits) {
+        // The first refit moves the grids far from those that were rounded to: begin again.
+        if (pass == 0) tiles[t].round_with_feedback();
         tiles[t].refresh_errors();
         tiles[t].find_gradient();
       }
@@ -276,8 +272,7 @@ std::vector<std::int16_t> round_rows(const RoundingProblem& problem, std::span<R
   }
   std::vector<std::int16_t> codes(rows * size);
   errors.resize(rows * size);
-  parallel_for(tile_count, problem.threads,
-               [&](std::size_t t) { tiles[t].store(codes, errors); });
+  parallel_for(tile_count, problem.threads, [&](std::size_t t) { tiles[t].store(codes, errors); });
   return codes;
 }
 

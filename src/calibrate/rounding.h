@@ -3,8 +3,9 @@
 // Chooses the codes of a matrix such that the results of its layer change least, not the weights:
 // the error of a column that is rounded is made up for by the columns that are not rounded yet.
 //
-// source: Frantar et al., GPTQ, 2022, in the form of Chee et al., QuIP, 2023 (its LDLQ): with H = L D
-// L^T, the columns are rounded from the last to the first, each with the errors of those after it.
+// source: Frantar et al., GPTQ, 2022, in the form of Chee et al., QuIP, 2023 (its LDLQ): with H = L
+// D L^T, the columns are rounded from the last to the first, each with the errors of those after
+// it.
 
 #include <cstddef>
 #include <cstdint>
@@ -23,13 +24,18 @@ struct RowGrid {
   int most_code = 255;
   bool is_sign = false;               ///< the codes are -1 and +1, without 0
   std::span<const float> table = {};  ///< not empty: ascending entries in place of the grid
+
+  [[nodiscard]] float value_of(int code) const {
+    if (!table.empty()) return table[static_cast<std::size_t>(code)];
+    return scale * static_cast<float>(code) + offset;
+  }
 };
 
 /// What a rounding needs to know about a layer's inputs.
 struct RoundingProblem {
-  MatrixView moments = {};            ///< [k, k]: H above and on the diagonal, L below it
+  MatrixView moments = {};             ///< [k, k]: H above and on the diagonal, L below it
   std::span<const float> pivots = {};  ///< D
-  MatrixView targets = {};            ///< [rows, k]: the values to come near to
+  MatrixView targets = {};             ///< [rows, k]: the values to come near to
   /// Rows of one number share their scale and offset; as many numbers as there are grids.
   std::span<const std::size_t> grid_of_row = {};
   bool refit_offset = false;  ///< grids have offsets that may be chosen

@@ -21,15 +21,16 @@ namespace fs = std::filesystem;
 
 /// Room for the activations of all pictures.
 constexpr std::uint64_t kActivationBytes = std::uint64_t{2} << 30;
-/// A classifier sees each picture whole and in parts: objects of other sizes, and more of them. Four
-/// views raise the agreement on unseen pictures as much as four times the pictures would.
+/// A classifier sees each picture whole and in parts: objects of other sizes, and more of them.
+/// Four views raise the agreement on unseen pictures as much as four times the pictures would.
 constexpr std::size_t kMostViews = 4;
 constexpr std::size_t kInputs = 192;
 
-/// The pictures of a folder and of the folders in it, or of a data set.
+/// The pictures of a folder and of the folders in it, or of a data set; or the one picture.
 Result<std::vector<std::string>> list_pictures(const std::string& source) {
   std::error_code ignored;
   if (fs::is_directory(source, ignored)) return list_folder_tree(source);
+  if (has_image_name(source)) return std::vector<std::string>{source};
   DatasetOptions options;
   options.data = source;
   Diagnostics unused;
@@ -82,16 +83,14 @@ struct Views {
 
 /// How many pictures and how many views of each fit into memory.
 Result<Views> count_views(const ModelRunner& runner, std::size_t pictures) {
-  VP_ASSIGN_OR_RETURN(
-      const std::uint64_t bytes,
-      count_activation_bytes(runner.model.graph(), runner.executor->input_shape()));
+  VP_ASSIGN_OR_RETURN(const std::uint64_t bytes,
+                      count_activation_bytes(runner.model.graph(), runner.executor->input_shape()));
   const std::size_t most = std::max<std::size_t>(
       1, static_cast<std::size_t>(kActivationBytes / std::max<std::uint64_t>(bytes, 1)));
   Views views;
   views.pictures = std::min(pictures, most);
   if (runner.task == ModelTask::Classification) {
-    views.each =
-        std::clamp<std::size_t>(std::min(most, kInputs) / views.pictures, 1, kMostViews);
+    views.each = std::clamp<std::size_t>(std::min(most, kInputs) / views.pictures, 1, kMostViews);
   }
   return views;
 }
@@ -137,9 +136,9 @@ Result<CalibrationSummary> calibrate_plan(const ModelRunner& runner,
   choose(paths, options.count, options.seed);
   VP_ASSIGN_OR_RETURN(const Views views, count_views(runner, paths.size()));
   if (views.pictures < paths.size()) {
-    warnings.push_back(fmt::format(
-        "{} of {} pictures are used: the activations of more do not fit into 2 GB",
-        views.pictures, paths.size()));
+    warnings.push_back(
+        fmt::format("{} of {} pictures are used: the activations of more do not fit into 2 GB",
+                    views.pictures, paths.size()));
     choose(paths, views.pictures, options.seed);
   }
   VP_ASSIGN_OR_RETURN(const CalibrationPictures pictures,
@@ -154,7 +153,10 @@ Result<CalibrationSummary> calibrate_plan(const ModelRunner& runner,
   summary.views = views.each;
   for (const CalibratedWeight& row : rows) {
     if (row.not_because.empty()) {
-      ++summary.layers;
+      if (summary.layers++ == 0 || row.snr_db < summary.worst_snr_db) {
+        summary.worst_snr_db = row.snr_db;
+        summary.worst_layer = graph.weights[row.weight].layer;
+      }
       continue;
     }
     warnings.push_back(fmt::format("{} is rounded without the pictures: {}",

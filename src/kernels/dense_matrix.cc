@@ -108,10 +108,9 @@ bool factor_step(const MatrixView& matrix, std::size_t step, int threads) {
                   int_of(matrix.stride));
       return;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, int_of(rows), int_of(kTile),
-                int_of(width), -1.0F, &matrix.at(row, begin), int_of(matrix.stride),
-                &matrix.at(column, begin), int_of(matrix.stride), 1.0F, &matrix.at(row, column),
-                int_of(matrix.stride));
+    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, int_of(rows), int_of(kTile), int_of(width),
+                -1.0F, &matrix.at(row, begin), int_of(matrix.stride), &matrix.at(column, begin),
+                int_of(matrix.stride), 1.0F, &matrix.at(row, column), int_of(matrix.stride));
   });
   return true;
 }
@@ -180,14 +179,14 @@ void solve_rows(const MatrixView& factored, std::span<const float> pivots, const
     const std::size_t count = std::min(kRows, rows.rows - begin);
     // x L D L^T = b: first y L^T = b ... from the right, so y = b L^-T, then D, then L.
     cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasUnit, int_of(count),
-                int_of(rows.columns), 1.0F, factored.data, int_of(factored.stride),
-                rows.row(begin), int_of(rows.stride));
+                int_of(rows.columns), 1.0F, factored.data, int_of(factored.stride), rows.row(begin),
+                int_of(rows.stride));
     for (std::size_t r = begin; r < begin + count; ++r) {
       for (std::size_t c = 0; c < rows.columns; ++c) rows.at(r, c) /= pivots[c];
     }
     cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasUnit, int_of(count),
-                int_of(rows.columns), 1.0F, factored.data, int_of(factored.stride),
-                rows.row(begin), int_of(rows.stride));
+                int_of(rows.columns), 1.0F, factored.data, int_of(factored.stride), rows.row(begin),
+                int_of(rows.stride));
   });
 }
 

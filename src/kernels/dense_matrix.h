@@ -50,10 +50,10 @@ void add_gram(const MatrixView& samples, const MatrixView& gram, int threads);
 /// Copies the upper triangle to the lower one.
 void mirror_upper(const MatrixView& matrix, int threads);
 
-/// Factors a symmetric matrix as L * D * L^T: L, of unit diagonal, goes strictly below the diagonal,
-/// D to `pivots`. The diagonal and the upper triangle keep the matrix.
-/// matrix: [k, k], symmetric, both triangles.  pivots: k.
-/// returns: false where the matrix is not positive definite; the lower triangle is then undefined.
+/// Factors a symmetric matrix as L * D * L^T: L, of unit diagonal, goes strictly below the
+/// diagonal, D to `pivots`. The diagonal and the upper triangle keep the matrix. matrix: [k, k],
+/// symmetric, both triangles.  pivots: k. returns: false where the matrix is not positive definite;
+/// the lower triangle is then undefined.
 [[nodiscard]] bool factor_unit_lower(const MatrixView& matrix, std::span<float> pivots,
                                      int threads);
 

@@ -254,9 +254,12 @@ Result<void> plan_finished(const SourceModel& model, std::size_t index,
   if (const std::string why = model.why_not(index, form, rewrite); !why.empty()) {
     return fail(ErrorKind::InvalidArgument, "{} cannot be {}: {}", weight.path, name_of(form), why);
   }
-  plan.weights[index] = {.form = form,
-                         .stored_bits = count_stored_bits(model, index, form),
-                         .finished = std::move(codes)};
+  PlannedWeight& planned = plan.weights[index];
+  planned.kept_because.clear();
+  planned.is_small_already = false;
+  planned.form = form;
+  planned.stored_bits = count_stored_bits(model, index, form);
+  planned.finished = std::move(codes);
   return {};
 }
 

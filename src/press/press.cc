@@ -112,6 +112,10 @@ Result<PressedWeight> press_weight(const PlannedWeight& planned, std::size_t ind
   // The entries of a table have no common distance.
   if (view.code.encoding != Encoding::Table) pressed.row.max_steps = coded.error.max_steps;
   VP_RETURN_IF_ERROR(measure_codes(store, index, view, is_depthwise, pressed.row));
+  if (planned.finished) {
+    pressed.row.is_calibrated = true;
+    pressed.row.weak_because.clear();
+  }
   pressed.codes = std::move(coded.codes);
   return pressed;
 }

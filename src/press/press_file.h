@@ -9,8 +9,8 @@
 
 #include <cstddef>
 #include <cstdint>
-#include <optional>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -23,7 +23,7 @@
 namespace visionpress {
 
 struct PressedFile {
-  std::uint64_t bytes = 0;                  ///< of the model's file, unpacked
+  std::uint64_t bytes = 0;  ///< of the model's file, unpacked
   /// Bytes after `gzip -9`, where PressOptions::count_download is set.
   std::optional<std::uint64_t> download_bytes = std::nullopt;
   std::vector<PressedWeight> weights = {};  ///< one entry per weight of the graph
@@ -37,8 +37,8 @@ struct PressedFile {
 /// its archive. errors: Usage for an output that is an input or has another format's name; Output;
 /// those of make_plan and of the format, naming the input; Internal where reading back fails.
 /// refine: changes the plan before anything is encoded; its errors end the work.
-[[nodiscard]] Result<PressedFile> press_file(
-    const OpenedModel& model, const PressOptions& press, const std::string& output,
-    Overwrite overwrite, const std::function<Result<void>(Plan&)>& refine = {});
+[[nodiscard]] Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& press,
+                                             const std::string& output, Overwrite overwrite,
+                                             const std::function<Result<void>(Plan&)>& refine = {});
 
 }  // namespace visionpress

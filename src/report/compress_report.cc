@@ -25,6 +25,7 @@ std::string first_name(const std::string& layer) { return layer.substr(0, layer.
 /// The quality lost to the codes, for a one-sentence summary.
 struct Judgement {
   std::size_t changed = 0;
+  std::size_t calibrated = 0;               ///< of them, those whose codes pictures chose
   std::vector<const WeightRow*> weak = {};  ///< the worst first
   bool one_scale = false;                   ///< one scale per channel would improve some of them
 };
@@ -34,6 +35,7 @@ Judgement judge(const std::vector<WeightRow>& rows) {
   for (const WeightRow& row : rows) {
     if (!row.kept_because.empty()) continue;
     ++judgement.changed;
+    judgement.calibrated += row.is_calibrated ? 1 : 0;
     if (row.weak_because.empty()) continue;
     judgement.weak.push_back(&row);
     judgement.one_scale =
@@ -48,6 +50,12 @@ Judgement judge(const std::vector<WeightRow>& rows) {
 std::string describe(const Judgement& judgement) {
   constexpr std::size_t kShown = 5;
   if (judgement.changed == 0) return "no weight was changed";
+  if (judgement.weak.empty() && judgement.calibrated > 0) {
+    return fmt::format(
+        "the pictures chose the codes of {} of {} changed weights, which the SNR of the values "
+        "does not judge; evaluate the file",
+        judgement.calibrated, judgement.changed);
+  }
   if (judgement.weak.empty()) {
     return fmt::format("every changed weight keeps an SNR of {:.0f} dB or more", kWeakSnrDb);
   }
@@ -104,7 +112,8 @@ std::string format_line(const CompressResult& result) {
                   format_bytes(result.bytes_before), format_bytes(result.bytes_after),
                   share(result.bytes_after, result.bytes_before), result.scheme,
                   result.changed_count(), result.weights.size());
-  if (const WeightRow* worst = result.worst()) {
+  const WeightRow* worst = result.worst();
+  if (worst != nullptr && !worst->is_calibrated) {
     line += std::isinf(*worst->snr_db)
                 ? "  every value exact"
                 : fmt::format("  worst layer SNR {:.1f} dB ({})", *worst->snr_db,
@@ -113,6 +122,12 @@ std::string format_line(const CompressResult& result) {
   line += fmt::format("  -> {}\n", shown(result.output));
   if (result.download_bytes) {
     line += fmt::format("  download: {} (gzip -9)\n", format_bytes(*result.download_bytes));
+  }
+  if (const CalibrationSummary& done = result.calibration; done.layers > 0) {
+    line += fmt::format(
+        "  calibrated on {} pictures{}: {} kernels; the results of {} lost most, SNR {:.1f} dB\n",
+        done.pictures, done.views > 1 ? fmt::format(", {} views of each", done.views) : "",
+        done.layers, shown(first_name(done.worst_layer)), done.worst_snr_db);
   }
   return line + format_wider(result.weights, " (--no-default-keep changes that)");
 }
@@ -150,12 +165,22 @@ JsonValue weights_json(const std::vector<WeightRow>& rows) {
                        {"lost_share", number_json(row.lost_share)},
                        {"wider_because", row.wider_because.empty() ? JsonValue(nullptr)
                                                                    : JsonValue(row.wider_because)},
+                       {"calibrated", row.is_calibrated},
                        {"weak_because", row.weak_because.empty() ? JsonValue(nullptr)
                                                                  : JsonValue(row.weak_because)},
                        {"kept_because", row.kept_because.empty() ? JsonValue(nullptr)
                                                                  : JsonValue(row.kept_because)}});
   }
   return weights;
+}
+
+JsonValue calibration_json(const CalibrationSummary& done) {
+  if (done.pictures == 0) return nullptr;
+  return {{"pictures", done.pictures},
+          {"views", done.views},
+          {"layers", done.layers},
+          {"worst_snr_db", done.layers > 0 ? JsonValue(done.worst_snr_db) : JsonValue(nullptr)},
+          {"worst_layer", done.layers > 0 ? JsonValue(done.worst_layer) : JsonValue(nullptr)}};
 }
 
 JsonValue make_json(const CompressResult& result) {
@@ -172,6 +197,7 @@ JsonValue make_json(const CompressResult& result) {
           {"changed", result.changed_count()},
           {"worst_snr_db", has_snr ? JsonValue(*worst->snr_db) : JsonValue(nullptr)},
           {"worst_layer", has_snr ? JsonValue(worst->layer) : JsonValue(nullptr)},
+          {"calibration", calibration_json(result.calibration)},
           {"judgement", judgement_json(result.weights)},
           {"weights", weights_json(result.weights)},
           {"warnings", result.warnings}};

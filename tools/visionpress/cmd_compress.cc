@@ -1,4 +1,5 @@
 #include "command_line.h"
+#include "progress.h"
 #include "visionpress/compress.h"
 
 namespace visionpress {
@@ -56,18 +57,28 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
       ->default_str("hybrid");
   app.add_flag("--download", options.count_download,
                "Also count the bytes to download (gzip -9); takes up to a second per megabyte");
-  app.add_option("--calibrate", options.calibration.images,
-                 "Pictures that choose the codes: a folder, or a data set whose labels are not used")
-      ->type_name("IMAGES");
-  app.add_option("--calibration-images", options.calibration.count,
-                 "How many of the pictures to use; 0: all")
-      ->type_name("N")
-      ->group(kMore);
-  app.add_option("--seed", options.calibration.seed, "Chooses other pictures")
-      ->type_name("N")
-      ->group(kMore);
   app.add_flag("--table", table, "Also show one row per weight");
   add_threads(app, options.threads);
+}
+
+void add_calibration_options(CommandLine& line, CalibrationOptions& options) {
+  CLI::App& app = line.app();
+  app.add_option("--calibrate", options.images,
+                 "Choose the codes so that results on these pictures change least: a folder, or a "
+                 "data set, whose labels are not used")
+      ->type_name("IMAGES");
+  app.add_option("--calibration-images", options.count, "Most pictures to use; 0: all")
+      ->type_name("N")
+      ->check(check_count)
+      ->capture_default_str()
+      ->group(kMore);
+  app.add_option("--seed", options.seed, "Seed of the choice of pictures and of pixels in them")
+      ->capture_default_str()
+      ->group(kMore);
+  add_preprocess_options(line, options.preprocess);
+  line.refuse_without({"--calibrate"}, {"--calibration-images", "--seed", "--resize", "--filter",
+                                        "--color", "--input-size", "--set", "--mean", "--std"});
+  line.refuse_beside("--weights=fp16", {"--calibrate"});
 }
 
 }  // namespace
@@ -77,16 +88,23 @@ Exit run_compress(const Arguments& arguments) {
       "compress", "Rewrites a model file with its weights in fewer bits.",
       "  visionpress compress model.mlmodel --weights fp16\n"
       "  visionpress compress model.tflite -w linear-8 -o small.tflite\n"
-      "  visionpress compress model.mlmodel -w linear-8 --keep conv1 --keep 'head/*' --table\n\n" +
+      "  visionpress compress model.mlmodel -w linear-8 --keep conv1 --keep 'head/*' --table\n"
+      "  visionpress compress model.mlmodel -w linear-4 --calibrate photos\n\n" +
           explain_schemes());
   CompressOptions options;
   OutputOptions output;
   bool table = false;
   add_options(line, options, table);
+  add_calibration_options(line, options.calibration);
   add_form_options(line.app(), output);
   line.refuse_beside("--weights=fp16", {"--tflite-int8"});
   if (const auto exit = line.parse(arguments)) return *exit;
 
+  ProgressMeter meter(output.quiet);
+  options.calibration.progress = [&meter](std::size_t done, std::size_t total,
+                                          const std::string& what) {
+    meter.update(done, total, what);
+  };
   const auto result = compress(options);
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);

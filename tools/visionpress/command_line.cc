@@ -338,18 +338,7 @@ void add_metric_options(CommandLine& line, EvaluateOptions& options,
   add_number("--seed", options.seed, "Seed of the bootstrap's random draws");
 }
 
-void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess) {
-  line.add_choice<Arithmetic>(
-          "--arithmetic", arithmetic,
-          {{"runtime", Arithmetic::Runtime},
-           {"builtin", Arithmetic::Builtin},
-           {"float", Arithmetic::Float},
-           {"f16", Arithmetic::Float16}},
-          "Which runtime's rounding to reproduce. runtime: the format's default runtime "
-          "(hybrid int8 TFLite as LiteRT with XNNPACK); builtin: LiteRT's builtin "
-          "kernels; float: weights decoded; f16: every activation rounded to half")
-      ->group(kMore)
-      ->default_str("runtime");
+void add_preprocess_options(CommandLine& line, PreprocessOptions& preprocess) {
   line.add_choice<std::optional<ResizeRule>>(
           "--resize", preprocess.rule,
           {{"stretch", ResizeRule::Stretch},
@@ -382,6 +371,21 @@ void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOption
       ->expected(1, 3)
       ->delimiter(',')
       ->group(kMore);
+}
+
+void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess) {
+  line.add_choice<Arithmetic>(
+          "--arithmetic", arithmetic,
+          {{"runtime", Arithmetic::Runtime},
+           {"builtin", Arithmetic::Builtin},
+           {"float", Arithmetic::Float},
+           {"f16", Arithmetic::Float16}},
+          "Which runtime's rounding to reproduce. runtime: the format's default runtime "
+          "(hybrid int8 TFLite as LiteRT with XNNPACK); builtin: LiteRT's builtin "
+          "kernels; float: weights decoded; f16: every activation rounded to half")
+      ->group(kMore)
+      ->default_str("runtime");
+  add_preprocess_options(line, preprocess);
 }
 
 Exit report_error(const Error& error) {

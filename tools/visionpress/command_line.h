@@ -118,6 +118,8 @@ std::string check_count(const std::string& text);
 /// stands in the group.
 void add_metric_options(CommandLine& line, EvaluateOptions& options,
                         const std::string& metric_help);
+/// How pictures become the model's input.
+void add_preprocess_options(CommandLine& line, PreprocessOptions& preprocess);
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess);
 void add_threads(CLI::App& app, int& threads);
 /// "fp16|linear-1..8|...", for the help of --weights.
