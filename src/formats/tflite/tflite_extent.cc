@@ -92,7 +92,8 @@ class Extent {
   Bytes file_;
   std::uint64_t reach_ = 0;
   bool is_damaged_ = false;
-  /// Many subgraphs may share one list of tensors, so a small file can ask for any number of visits.
+  /// Many subgraphs may share one list of tensors, so a small file can ask for any number of
+  /// visits.
   std::size_t tables_left_ = std::size_t{1} << 22;
 };
 
