@@ -61,16 +61,23 @@ class ImageFetcher {
     while (!stop_) {
       const std::size_t index = next_++;
       if (index >= faults_.size()) return;
-      if (const Result<void> fetched = fetch(client, index); !fetched) give_up(fetched.error());
+      if (const Result<void> fetched = fetch(client, index); !fetched) {
+        give_up(index, fetched.error());
+      }
       const std::lock_guard lock(mutex_);
       ++done_;
       if (progress_) progress_(done_, faults_.size(), "images");
     }
   }
 
-  void give_up(const Error& error) {
+  /// Keeps the error of the first image in their order, whichever thread is faster: images are
+  /// taken in order and each one taken is tried, so all before it have been tried too.
+  void give_up(std::size_t index, const Error& error) {
     const std::lock_guard lock(mutex_);
-    if (!stop_) stop_error_ = error;
+    if (!stop_ || index < stop_index_) {
+      stop_index_ = index;
+      stop_error_ = error;
+    }
     stop_ = true;
   }
 
@@ -127,7 +134,8 @@ class ImageFetcher {
   std::atomic<std::uint64_t> bytes_ = 0;
   std::atomic<bool> stop_ = false;
   std::mutex mutex_;
-  std::size_t done_ = 0;  ///< guarded by mutex_, as the next one
+  std::size_t done_ = 0;  ///< guarded by mutex_, as the next two
+  std::size_t stop_index_ = 0;
   Error stop_error_ = {};
 };
 

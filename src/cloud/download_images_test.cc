@@ -1,6 +1,10 @@
 #include "cloud/download_images.h"
 
+#include <chrono>
 #include <filesystem>
+#include <latch>
+#include <thread>
+#include <vector>
 
 #include <gtest/gtest.h>
 
@@ -97,6 +101,32 @@ TEST_F(DownloadImages, EndsWhereTheNetworkIsGone) {
       download([](const HttpRequest&) { return no_answer(HttpFailure::NotReached); });
   ASSERT_FALSE(downloads);
   EXPECT_EQ(downloads.error().kind, ErrorKind::Io);
+}
+
+TEST_F(DownloadImages, NamesTheFirstImageThatFailedWhicheverThreadIsFaster) {
+  std::vector<CocoImage> images(2, image_);
+  images[1].file_name = "b.jpg";
+  images[1].url = "http://x/b.jpg";
+  std::latch second(1);
+  const FakeTransport::Respond respond = [&](const HttpRequest& request) {
+    if (request.url == images[1].url) {
+      second.count_down();
+    } else {
+      second.wait();
+      std::this_thread::sleep_for(std::chrono::milliseconds(50));  // until its failure is noted
+    }
+    return no_answer(HttpFailure::NotReached);
+  };
+  const auto downloads =
+      download_images(images,
+                      {.folder = folder_.path(),
+                       .parallel = 2,
+                       .retries = 0,
+                       .make_transport = [&] { return std::make_unique<FakeTransport>(respond); }},
+                      {});
+  ASSERT_FALSE(downloads);
+  EXPECT_NE(downloads.error().message.find("a.jpg"), std::string::npos)
+      << downloads.error().message;
 }
 
 }  // namespace
