@@ -6,7 +6,6 @@ find_package(FlatBuffers REQUIRED)               # wire, formats/tflite
 find_package(dnnl REQUIRED)                      # run
 find_package(PkgConfig REQUIRED)
 find_package(hwy REQUIRED)                       # kernels
-pkg_check_modules(openblas REQUIRED IMPORTED_TARGET openblas) # kernels: products of large matrices
 find_package(simdjson REQUIRED)                  # eval: data sets
 find_package(JPEG REQUIRED)                      # eval: images
 find_package(PNG REQUIRED)                       # eval: images

@@ -10,6 +10,7 @@
 #include "calibrate/layer_moments.h"
 #include "calibrate/layer_rounding.h"
 #include "codecs/decode.h"
+#include "kernels/dense_matrix.h"
 #include "lower/axis_order.h"
 #include "lower/graph_shapes.h"
 #include "press/code_store.h"
@@ -214,6 +215,11 @@ Result<std::vector<CalibratedWeight>> calibrate(const SourceModel& model,
                                                 const CalibrationPictures& pictures,
                                                 const PressOptions& press,
                                                 const CalibrateOptions& options, Plan& plan) {
+  if (!has_blas()) {
+    return fail(ErrorKind::Unsupported,
+                "calibration needs OpenBLAS, and there is no libopenblas.so.0 here; on Debian the "
+                "package libopenblas0 has it");
+  }
   return Calibrator(model, pictures, press, options, plan).run();
 }
 

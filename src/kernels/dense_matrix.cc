@@ -2,9 +2,11 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstdlib>
+#include <string>
 #include <vector>
 
-#include <cblas.h>
+#include <dlfcn.h>
 
 #include "base/parallel.h"
 
@@ -19,19 +21,70 @@ int int_of(std::size_t size) { return static_cast<int>(size); }
 
 std::size_t tiles_of(std::size_t size) { return (size + kTile - 1) / kTile; }
 
-/// BLAS runs each call on the calling thread: the tiles are what is divided among threads, and
-/// OpenBLAS's own division would change results with the number of threads.
-int usable_threads(int threads) {
-  static const bool is_parallel = [] {
-    openblas_set_num_threads(1);
-    return openblas_get_parallel() != 0;
-  }();
-  // An OpenBLAS built without threads must not be entered by two at once.
-  return is_parallel ? threads : 1;
+// The values of CBLAS's enumerations, which are the same in every implementation.
+// source: cblas.h of the reference implementation (netlib).
+constexpr int kRowMajor = 101;
+constexpr int kNotTransposed = 111;
+constexpr int kTransposed = 112;
+constexpr int kUpper = 121;
+constexpr int kLower = 122;
+constexpr int kNonUnit = 131;
+constexpr int kUnit = 132;
+constexpr int kLeft = 141;
+constexpr int kRight = 142;
+
+/// The functions of BLAS that are used here, of OpenBLAS.
+struct Blas {
+  void (*sgemm)(int, int, int, int, int, int, float, const float*, int, const float*, int, float,
+                float*, int) = nullptr;
+  void (*ssyrk)(int, int, int, int, int, float, const float*, int, float, float*, int) = nullptr;
+  void (*strsm)(int, int, int, int, int, int, int, float, const float*, int, float*,
+                int) = nullptr;
+  void (*ssymm)(int, int, int, int, int, float, const float*, int, const float*, int, float,
+                float*, int) = nullptr;
+  /// Whether several threads may call it at once: an OpenBLAS built without threads may not.
+  bool is_parallel = false;
+};
+
+template <typename Function>
+bool find(void* library, const char* name, Function& function) {
+  void* address = dlsym(library, name);
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): dlsym has no type
+  function = reinterpret_cast<Function>(address);
+  return address != nullptr;
 }
 
-CBLAS_TRANSPOSE order_of(Transposed order) {
-  return order == Transposed::Yes ? CblasTrans : CblasNoTrans;
+Blas load_blas() {
+  // OpenBLAS starts threads as it is loaded. They would take signals and memory from programs that
+  // never multiply a matrix, so it is loaded when it is needed; and with one thread, because the
+  // tiles are what is divided among ours. Its own division would change results with their number.
+  setenv("OPENBLAS_NUM_THREADS", "1", 0);
+  void* library = dlopen("libopenblas.so.0", RTLD_NOW | RTLD_LOCAL);
+  if (library == nullptr) return {};
+  Blas blas;
+  void (*set_threads)(int) = nullptr;
+  int (*get_parallel)() = nullptr;
+  const bool found = find(library, "cblas_sgemm", blas.sgemm) &&
+                     find(library, "cblas_ssyrk", blas.ssyrk) &&
+                     find(library, "cblas_strsm", blas.strsm) &&
+                     find(library, "cblas_ssymm", blas.ssymm) &&
+                     find(library, "openblas_set_num_threads", set_threads) &&
+                     find(library, "openblas_get_parallel", get_parallel);
+  if (!found) return {};
+  set_threads(1);
+  blas.is_parallel = get_parallel() != 0;
+  return blas;
+}
+
+const Blas& blas() {
+  static const Blas loaded = load_blas();
+  return loaded;
+}
+
+int usable_threads(int threads) { return blas().is_parallel ? threads : 1; }
+
+int order_of(Transposed order) {
+  return order == Transposed::Yes ? kTransposed : kNotTransposed;
 }
 
 /// Where a tile of the result begins in an operand: its rows, or its columns if transposed.
@@ -46,7 +99,7 @@ void multiply_tile(const Product& product, const MatrixView& result, std::size_t
   const bool a_swapped = product.a_order == Transposed::Yes;
   const bool b_swapped = product.b_order == Transposed::Yes;
   const std::size_t inner = a_swapped ? product.a.rows : product.a.columns;
-  cblas_sgemm(CblasRowMajor, order_of(product.a_order), order_of(product.b_order), int_of(rows),
+  blas().sgemm(kRowMajor, order_of(product.a_order), order_of(product.b_order), int_of(rows),
               int_of(columns), int_of(inner), product.factor, shift(product.a, !a_swapped, row),
               int_of(product.a.stride), shift(product.b, b_swapped, column),
               int_of(product.b.stride), product.keep, &result.at(row, column),
@@ -91,7 +144,7 @@ bool factor_step(const MatrixView& matrix, std::size_t step, int threads) {
   const std::size_t tiles = tiles_of(size - below);
   parallel_for(tiles, threads, [&](std::size_t t) {
     const std::size_t row = below + t * kTile;
-    cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasNonUnit,
+    blas().strsm(kRowMajor, kRight, kLower, kTransposed, kNonUnit,
                 int_of(std::min(kTile, size - row)), int_of(width), 1.0F, diagonal.data,
                 int_of(matrix.stride), &matrix.at(row, begin), int_of(matrix.stride));
   });
@@ -103,12 +156,12 @@ bool factor_step(const MatrixView& matrix, std::size_t step, int threads) {
     const std::size_t column = below + (i - r * (r + 1) / 2) * kTile;
     const std::size_t rows = std::min(kTile, size - row);
     if (row == column) {
-      cblas_ssyrk(CblasRowMajor, CblasLower, CblasNoTrans, int_of(rows), int_of(width), -1.0F,
+      blas().ssyrk(kRowMajor, kLower, kNotTransposed, int_of(rows), int_of(width), -1.0F,
                   &matrix.at(row, begin), int_of(matrix.stride), 1.0F, &matrix.at(row, row),
                   int_of(matrix.stride));
       return;
     }
-    cblas_sgemm(CblasRowMajor, CblasNoTrans, CblasTrans, int_of(rows), int_of(kTile), int_of(width),
+    blas().sgemm(kRowMajor, kNotTransposed, kTransposed, int_of(rows), int_of(kTile), int_of(width),
                 -1.0F, &matrix.at(row, begin), int_of(matrix.stride), &matrix.at(column, begin),
                 int_of(matrix.stride), 1.0F, &matrix.at(row, column), int_of(matrix.stride));
   });
@@ -116,6 +169,8 @@ bool factor_step(const MatrixView& matrix, std::size_t step, int threads) {
 }
 
 }  // namespace
+
+bool has_blas() { return blas().sgemm != nullptr; }
 
 void multiply(const Product& product, const MatrixView& result, int threads) {
   if (result.rows == 0 || result.columns == 0) return;
@@ -178,13 +233,13 @@ void solve_rows(const MatrixView& factored, std::span<const float> pivots, const
     const std::size_t begin = t * kRows;
     const std::size_t count = std::min(kRows, rows.rows - begin);
     // x L D L^T = b: first y L^T = b ... from the right, so y = b L^-T, then D, then L.
-    cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasTrans, CblasUnit, int_of(count),
+    blas().strsm(kRowMajor, kRight, kLower, kTransposed, kUnit, int_of(count),
                 int_of(rows.columns), 1.0F, factored.data, int_of(factored.stride), rows.row(begin),
                 int_of(rows.stride));
     for (std::size_t r = begin; r < begin + count; ++r) {
       for (std::size_t c = 0; c < rows.columns; ++c) rows.at(r, c) /= pivots[c];
     }
-    cblas_strsm(CblasRowMajor, CblasRight, CblasLower, CblasNoTrans, CblasUnit, int_of(count),
+    blas().strsm(kRowMajor, kRight, kLower, kNotTransposed, kUnit, int_of(count),
                 int_of(rows.columns), 1.0F, factored.data, int_of(factored.stride), rows.row(begin),
                 int_of(rows.stride));
   });
@@ -195,7 +250,7 @@ void multiply_symmetric(const MatrixView& rows, const MatrixView& matrix, const 
   constexpr std::size_t kRows = 64;
   parallel_for((rows.rows + kRows - 1) / kRows, usable_threads(threads), [&](std::size_t t) {
     const std::size_t begin = t * kRows;
-    cblas_ssymm(CblasRowMajor, CblasRight, CblasUpper, int_of(std::min(kRows, rows.rows - begin)),
+    blas().ssymm(kRowMajor, kRight, kUpper, int_of(std::min(kRows, rows.rows - begin)),
                 int_of(rows.columns), 1.0F, matrix.data, int_of(matrix.stride), rows.row(begin),
                 int_of(rows.stride), 0.0F, result.row(begin), int_of(result.stride));
   });
@@ -203,7 +258,7 @@ void multiply_symmetric(const MatrixView& rows, const MatrixView& matrix, const 
 
 void multiply_symmetric_left(const MatrixView& matrix, const MatrixView& columns,
                              const MatrixView& result) {
-  cblas_ssymm(CblasRowMajor, CblasLeft, CblasUpper, int_of(matrix.rows), int_of(columns.columns),
+  blas().ssymm(kRowMajor, kLeft, kUpper, int_of(matrix.rows), int_of(columns.columns),
               1.0F, matrix.data, int_of(matrix.stride), columns.data, int_of(columns.stride), 0.0F,
               result.data, int_of(result.stride));
 }

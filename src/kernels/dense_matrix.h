@@ -1,6 +1,6 @@
 #pragma once
 
-// Products and factorizations of large float matrices, on BLAS and LAPACK. A matrix is divided into
+// Products and factorizations of large float matrices, on OpenBLAS. A matrix is divided into
 // tiles of a fixed size, one call per tile, so that results do not depend on the number of threads.
 //
 //   MatrixView gram = {values.data(), k, k, k};
@@ -11,6 +11,10 @@
 #include <span>
 
 namespace visionpress {
+
+/// Whether the machine has OpenBLAS (libopenblas.so.0). It is loaded at the first call. The functions
+/// below need it.
+[[nodiscard]] bool has_blas();
 
 /// A row-major matrix in borrowed memory; element (r, c) is at data[r * stride + c].
 struct MatrixView {
