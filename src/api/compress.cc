@@ -88,6 +88,26 @@ Result<PressOptions> press_options(const CompressOptions& options) {
   return press;
 }
 
+/// An open model; with a runner where pictures choose the codes.
+struct CompressInput {
+  OpenedModel opened = {};
+  std::optional<ModelRunner> runner = std::nullopt;
+
+  [[nodiscard]] const OpenedModel& model() const { return runner ? runner->model : opened; }
+};
+
+Result<CompressInput> open_model_to_press(const CompressOptions& options, int threads) {
+  CompressInput input;
+  const PreprocessOptions& preprocess = options.calibration.preprocess;
+  VP_ASSIGN_OR_RETURN(input.opened, open_input(options.input, read_options(preprocess)));
+  if (options.calibration.images.empty()) return input;
+  VP_ASSIGN_OR_RETURN(
+      ModelRunner runner,
+      ModelRunner::create(std::move(input.opened), {.preprocess = preprocess, .threads = threads}));
+  input.runner.emplace(std::move(runner));
+  return input;
+}
+
 }  // namespace
 
 std::vector<SchemeInfo> schemes() {
@@ -115,15 +135,8 @@ const WeightRow* CompressResult::worst() const {
 
 Result<CompressResult> compress(const CompressOptions& options) {
   VP_ASSIGN_OR_RETURN(const PressOptions press, press_options(options));
-  VP_ASSIGN_OR_RETURN(OpenedModel opened,
-                      open_input(options.input, read_options(options.calibration.preprocess)));
-  std::optional<ModelRunner> runner;  // where pictures choose the codes
-  if (!options.calibration.images.empty()) {
-    VP_ASSIGN_OR_RETURN(runner, ModelRunner::create(std::move(opened),
-                                                    {.preprocess = options.calibration.preprocess,
-                                                     .threads = press.threads}));
-  }
-  const OpenedModel& model = runner ? runner->model : opened;
+  VP_ASSIGN_OR_RETURN(const CompressInput input, open_model_to_press(options, press.threads));
+  const OpenedModel& model = input.model();
   CompressResult result;
   result.input = options.input;
   VP_ASSIGN_OR_RETURN(result.output, choose_output(model, options));
@@ -139,9 +152,10 @@ Result<CompressResult> compress(const CompressOptions& options) {
       press_file(
           model, press, result.output, options.overwrite ? Overwrite::Allow : Overwrite::Refuse,
           [&](Plan& plan) -> Result<void> {
-            if (!runner) return {};
-            VP_ASSIGN_OR_RETURN(result.calibration, calibrate_plan(*runner, options.calibration,
-                                                                   press, plan, result.warnings));
+            if (!input.runner) return {};
+            VP_ASSIGN_OR_RETURN(
+                result.calibration,
+                calibrate_plan(*input.runner, options.calibration, press, plan, result.warnings));
             return {};
           }));
   result.bytes_after = file.bytes;

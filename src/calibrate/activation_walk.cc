@@ -2,13 +2,11 @@
 
 #include <algorithm>
 #include <limits>
-#include <mutex>
-#include <optional>
 #include <set>
 #include <thread>
 
 #include "base/error.h"
-#include "run/executor.h"
+#include "lower/axis_order.h"
 
 namespace visionpress {
 namespace {
@@ -101,57 +99,60 @@ Graph ActivationWalk::make_part(const std::vector<std::size_t>& nodes, TensorId 
   return part;
 }
 
+Result<std::vector<Session>> ActivationWalk::make_sessions(const Executor& executor) const {
+  std::vector<Session> sessions;
+  const auto count = std::min(static_cast<std::size_t>(threads_), picture_count());
+  for (std::size_t i = 0; i < count; ++i) {
+    VP_ASSIGN_OR_RETURN(Session session, executor.make_session());
+    sessions.push_back(std::move(session));
+  }
+  return sessions;
+}
+
+Result<void> ActivationWalk::make_room(const Graph& part, const Session& session) {
+  for (std::size_t i = 0; i < part.outputs.size(); ++i) {
+    const Shape& shape = session.outputs()[i].shape;
+    if (is_open(shape)) {
+      return fail(ErrorKind::Unsupported, "the size of \"{}\" is known only in a run",
+                  graph_.tensor(part.outputs[i]).name);
+    }
+    Kept& kept = kept_[part.outputs[i]];
+    kept.shape = shape;
+    kept.values.resize(picture_count());
+  }
+  return {};
+}
+
+Result<void> ActivationWalk::run_picture(const Graph& part, std::size_t picture, Session& session) {
+  std::vector<std::span<const float>> inputs;
+  for (const TensorId id : part.inputs) inputs.push_back(values(picture, id));
+  VP_RETURN_IF_ERROR(session.run_part(inputs));
+  for (std::size_t i = 0; i < part.outputs.size(); ++i) {
+    const std::span<const float> found = session.outputs()[i].values;
+    kept_.find(part.outputs[i])->second.values[picture].assign(found.begin(), found.end());
+  }
+  return {};
+}
+
 Result<void> ActivationWalk::run_part(const Graph& part) {
   ExecutorOptions options;
   options.is_part = true;
   options.threads = 1;
   VP_ASSIGN_OR_RETURN(const Executor executor, Executor::create(part, options));
-  const std::size_t count = picture_count();
-  for (const TensorId id : part.outputs) kept_[id].values.resize(count);
-  const auto worker_count = std::min(static_cast<std::size_t>(threads_), count);
-  std::vector<Session> sessions;
-  for (std::size_t i = 0; i < worker_count; ++i) {
-    VP_ASSIGN_OR_RETURN(Session session, executor.make_session());
-    sessions.push_back(std::move(session));
-  }
-  for (std::size_t i = 0; i < part.outputs.size(); ++i) {
-    const Shape& shape = sessions[0].outputs()[i].shape;
-    if (std::any_of(shape.begin(), shape.end(), [](std::int64_t size) { return size < 0; })) {
-      return fail(ErrorKind::Unsupported, "the size of \"{}\" is known only in a run",
-                  graph_.tensor(part.outputs[i]).name);
-    }
-    kept_[part.outputs[i]].shape = shape;
-  }
-  std::mutex mutex;
-  std::optional<Error> first_error;
-  std::size_t failed_at = count;
+  VP_ASSIGN_OR_RETURN(std::vector<Session> sessions, make_sessions(executor));
+  VP_RETURN_IF_ERROR(make_room(part, sessions.front()));
+  std::vector<Result<void>> ran(picture_count());
   const auto work = [&](std::size_t worker) {
-    for (std::size_t p = worker; p < count; p += worker_count) {
-      std::vector<std::span<const float>> inputs;
-      for (const TensorId id : part.inputs) inputs.push_back(values(p, id));
-      auto ran = sessions[worker].run_part(inputs);
-      if (!ran) {
-        const std::scoped_lock lock(mutex);
-        if (p < failed_at) {
-          failed_at = p;
-          first_error = std::move(ran).error();
-        }
-        return;
-      }
-      const std::vector<OutputView>& outputs = sessions[worker].outputs();
-      for (std::size_t i = 0; i < outputs.size(); ++i)
-        kept_.find(part.outputs[i])
-            ->second.values[p]
-            .assign(outputs[i].values.begin(), outputs[i].values.end());
-    }
+    for (std::size_t p = worker; p < ran.size(); p += sessions.size())
+      ran[p] = run_picture(part, p, sessions[worker]);
   };
   {
     // Plain threads: a Session sees each as the first thread of a team of one.
     std::vector<std::jthread> others;
-    for (std::size_t i = 1; i < worker_count; ++i) others.emplace_back(work, i);
+    for (std::size_t i = 1; i < sessions.size(); ++i) others.emplace_back(work, i);
     work(0);
   }
-  if (first_error) return tl::unexpected<Error>(std::move(*first_error));
+  for (Result<void>& each : ran) VP_RETURN_IF_ERROR(std::move(each));
   return {};
 }
 

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "model/graph.h"
+#include "run/executor.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
@@ -50,6 +51,9 @@ class ActivationWalk {
   };
 
   [[nodiscard]] Graph make_part(const std::vector<std::size_t>& nodes, TensorId tensor) const;
+  [[nodiscard]] Result<std::vector<Session>> make_sessions(const Executor& executor) const;
+  [[nodiscard]] Result<void> make_room(const Graph& part, const Session& session);
+  [[nodiscard]] Result<void> run_picture(const Graph& part, std::size_t picture, Session& session);
   [[nodiscard]] Result<void> run_part(const Graph& part);
   /// Frees activations that no node still to come reads, apart from `wanted`.
   void drop_read(TensorId wanted);

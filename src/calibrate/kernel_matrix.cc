@@ -19,42 +19,63 @@ std::optional<std::size_t> weight_of(const Graph& graph, const Node& node, std::
   return graph.tensor(node.inputs[input]).weight;
 }
 
+/// A kernel's sizes and the steps between its elements.
+struct KernelSteps {
+  KernelSizes sizes = {};
+  std::array<std::int64_t, 5> strides = {};  ///< group, out, in, height, width
+
+  [[nodiscard]] std::vector<std::size_t> list_taps() const {
+    std::vector<std::size_t> taps;
+    for (std::int64_t y = 0; y < sizes.height; ++y) {
+      for (std::int64_t x = 0; x < sizes.width; ++x)
+        taps.push_back(size_of(y * strides[3] + x * strides[4]));
+    }
+    return taps;
+  }
+  [[nodiscard]] std::int64_t outs_per_group() const { return sizes.out / sizes.groups; }
+};
+
+/// Rows are results, columns the window's pixels.
+void fill_window(const KernelSteps& kernel, KernelMatrix& matrix) {
+  for (std::int64_t o = 0; o < kernel.outs_per_group(); ++o)
+    matrix.row_offsets.push_back(size_of(o * kernel.strides[1]));
+  for (const std::size_t tap : kernel.list_taps()) {
+    for (std::int64_t i = 0; i < kernel.sizes.in_per_group; ++i)
+      matrix.column_offsets.push_back(tap + size_of(i * kernel.strides[2]));
+  }
+}
+
+/// Each pixel is spread over a window of results, by one row for each tap.
+void fill_transposed(const KernelSteps& kernel, KernelMatrix& matrix) {
+  matrix.row_is_result = false;
+  for (std::int64_t o = 0; o < kernel.outs_per_group(); ++o) {
+    for (const std::size_t tap : kernel.list_taps())
+      matrix.row_offsets.push_back(size_of(o * kernel.strides[1]) + tap);
+  }
+  for (std::int64_t i = 0; i < kernel.sizes.in_per_group; ++i)
+    matrix.column_offsets.push_back(size_of(i * kernel.strides[2]));
+}
+
 Result<KernelMatrix> convolution_matrix(const Graph& graph, const Node& node, const Conv2d& op,
                                         const Shape& input) {
   const Shape image = physical_shape(input, graph.layout);
   const Shape& shape = graph.tensor(node.inputs[1]).shape;
   VP_ASSIGN_OR_RETURN(const ConvGeometry geometry, conv_geometry(op, image, shape));
-  const KernelSizes sizes = kernel_sizes(shape, op.kernel_layout, geometry.groups);
-  const std::array<std::int64_t, 5> strides = kernel_strides(sizes, op.kernel_layout);
+  KernelSteps kernel;
+  kernel.sizes = kernel_sizes(shape, op.kernel_layout, geometry.groups);
+  kernel.strides = kernel_strides(kernel.sizes, op.kernel_layout);
   KernelMatrix matrix;
-  matrix.groups = size_of(sizes.groups);
-  matrix.group_step = size_of(strides[0]);
-  const std::int64_t outs = sizes.out / sizes.groups;
-  std::vector<std::size_t> taps;
-  for (std::int64_t y = 0; y < sizes.height; ++y) {
-    for (std::int64_t x = 0; x < sizes.width; ++x)
-      taps.push_back(size_of(y * strides[3] + x * strides[4]));
-  }
+  matrix.groups = size_of(kernel.sizes.groups);
+  matrix.group_step = size_of(kernel.strides[0]);
   LayerColumns& reads = matrix.reads;
   reads.is_image = true;
-  reads.channels_per_group = size_of(sizes.in_per_group);
+  reads.channels_per_group = size_of(kernel.sizes.in_per_group);
   if (op.transposed) {
-    // Each pixel is spread over a window of results by one row per tap.
-    matrix.row_is_result = false;
-    for (std::int64_t o = 0; o < outs; ++o) {
-      for (const std::size_t tap : taps)
-        matrix.row_offsets.push_back(size_of(o * strides[1]) + tap);
-    }
-    for (std::int64_t i = 0; i < sizes.in_per_group; ++i)
-      matrix.column_offsets.push_back(size_of(i * strides[2]));
+    fill_transposed(kernel, matrix);
     reads.positions = {image[1], image[2]};
     return matrix;
   }
-  for (std::int64_t o = 0; o < outs; ++o) matrix.row_offsets.push_back(size_of(o * strides[1]));
-  for (const std::size_t tap : taps) {
-    for (std::int64_t i = 0; i < sizes.in_per_group; ++i)
-      matrix.column_offsets.push_back(tap + size_of(i * strides[2]));
-  }
+  fill_window(kernel, matrix);
   reads.before = geometry.before;
   reads.stride = op.stride;
   reads.dilation = op.dilation;

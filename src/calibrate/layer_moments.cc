@@ -53,6 +53,73 @@ void add_mean(const MatrixView& samples, std::vector<double>& sums) {
   }
 }
 
+/// Samples of a few pictures, and the sums over those before them.
+class SampleBatch {
+ public:
+  /// kernel: [rows, columns].
+  SampleBatch(std::span<const float> kernel, std::size_t rows, std::size_t columns, int threads)
+      : kernel_(kernel.begin(), kernel.end()), rows_(rows), columns_(columns), threads_(threads) {
+    moments_.gram.resize(columns * columns);
+    moments_.cross.resize(rows * columns);
+    moments_.mean_input.resize(columns);
+    moments_.mean_lack.resize(rows);
+  }
+
+  /// Makes room for so many samples after those that are there.
+  void make_room(std::size_t count) {
+    const std::size_t samples = filled_ + count;
+    inputs_.resize(std::max(inputs_.size(), samples * columns_));
+    originals_.resize(inputs_.size());
+    lacks_.resize(std::max(lacks_.size(), samples * rows_));
+    std::fill_n(next_lack(), count * rows_, 0.0F);
+  }
+  float* next_input() { return inputs_.data() + filled_ * columns_; }
+  float* next_original() { return originals_.data() + filled_ * columns_; }
+  float* next_lack() { return lacks_.data() + filled_ * rows_; }
+
+  void add(std::size_t count) {
+    // Pictures with few positions are joined: products of many samples are faster.
+    constexpr std::size_t kBatch = 2048;
+    filled_ += count;
+    if (filled_ >= kBatch) sum_up();
+  }
+
+  LayerMoments finish() {
+    if (filled_ > 0) sum_up();
+    const auto samples = static_cast<double>(moments_.samples);
+    for (double& mean : moments_.mean_input) mean /= samples;
+    for (double& mean : moments_.mean_lack) mean /= samples;
+    return std::move(moments_);
+  }
+
+ private:
+  void sum_up() {
+    const MatrixView x = {inputs_.data(), filled_, columns_, columns_};
+    const MatrixView missing = {originals_.data(), filled_, columns_, columns_};
+    const MatrixView kernel = {kernel_.data(), rows_, columns_, columns_};
+    for (std::size_t i = 0; i < filled_ * columns_; ++i) originals_[i] -= inputs_[i];
+    const MatrixView lack = {lacks_.data(), filled_, rows_, rows_};
+    multiply({missing, Transposed::No, kernel, Transposed::Yes, 1.0F, 1.0F}, lack, threads_);
+    multiply({lack, Transposed::Yes, x, Transposed::No, 1.0F, 1.0F},
+             {moments_.cross.data(), rows_, columns_, columns_}, threads_);
+    add_gram(x, {moments_.gram.data(), columns_, columns_, columns_}, threads_);
+    add_mean(x, moments_.mean_input);
+    add_mean(lack, moments_.mean_lack);
+    moments_.samples += filled_;
+    filled_ = 0;
+  }
+
+  std::vector<float> kernel_;
+  std::size_t rows_;
+  std::size_t columns_;
+  int threads_;
+  std::vector<float> inputs_ = {};
+  std::vector<float> originals_ = {};
+  std::vector<float> lacks_ = {};
+  std::size_t filled_ = 0;
+  LayerMoments moments_ = {};
+};
+
 }  // namespace
 
 MomentCollector::MomentCollector(const KernelMatrix& matrix, Layout layout,
@@ -125,55 +192,15 @@ void MomentCollector::add_joined(std::size_t picture, std::size_t group, float* 
 
 LayerMoments MomentCollector::collect(std::size_t group, std::span<const float> kernel,
                                       int threads) const {
-  const std::size_t rows = matrix_.rows();
-  const std::size_t columns = matrix_.columns();
-  LayerMoments moments;
-  moments.gram.resize(columns * columns);
-  moments.cross.resize(rows * columns);
-  moments.mean_input.resize(columns);
-  moments.mean_lack.resize(rows);
-  const MatrixView gram = {moments.gram.data(), columns, columns, columns};
-  const MatrixView cross = {moments.cross.data(), rows, columns, columns};
-  // A read-only operand of a product; MatrixView serves results too.
-  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-const-cast): multiply does not write its operands
-  const MatrixView weights = {const_cast<float*>(kernel.data()), rows, columns, columns};
-  // Pictures with few positions are joined: products of many samples are faster.
-  constexpr std::size_t kBatch = 2048;
-  std::vector<float> samples;
-  std::vector<float> lacking_inputs;
-  std::vector<float> lacks;
-  std::size_t filled = 0;
-  const auto flush = [&] {
-    const MatrixView x = {samples.data(), filled, columns, columns};
-    const MatrixView missing = {lacking_inputs.data(), filled, columns, columns};
-    for (std::size_t i = 0; i < filled * columns; ++i) lacking_inputs[i] -= samples[i];
-    const MatrixView lack = {lacks.data(), filled, rows, rows};
-    multiply({missing, Transposed::No, weights, Transposed::Yes, 1.0F, 1.0F}, lack, threads);
-    multiply({lack, Transposed::Yes, x, Transposed::No, 1.0F, 1.0F}, cross, threads);
-    add_gram(x, gram, threads);
-    add_mean(x, moments.mean_input);
-    add_mean(lack, moments.mean_lack);
-    moments.samples += filled;
-    filled = 0;
-  };
+  SampleBatch batch(kernel, matrix_.rows(), matrix_.columns(), threads);
   for (std::size_t p = 0; p < positions_.size(); ++p) {
-    const std::size_t count = positions_[p].size();
-    if (samples.size() < (filled + count) * columns) {
-      samples.resize((filled + count) * columns);
-      lacking_inputs.resize(samples.size());
-    }
-    lacks.resize(std::max(lacks.size(), (filled + count) * rows));
-    std::fill_n(lacks.data() + filled * rows, count * rows, 0.0F);
-    if (joined_ != kNoTensor) add_joined(p, group, lacks.data() + filled * rows);
-    gather(changed_, p, group, samples.data() + filled * columns);
-    gather(original_, p, group, lacking_inputs.data() + filled * columns);
-    filled += count;
-    if (filled >= kBatch) flush();
+    batch.make_room(positions_[p].size());
+    gather(changed_, p, group, batch.next_input());
+    gather(original_, p, group, batch.next_original());
+    if (joined_ != kNoTensor) add_joined(p, group, batch.next_lack());
+    batch.add(positions_[p].size());
   }
-  if (filled > 0) flush();
-  for (double& mean : moments.mean_input) mean /= static_cast<double>(moments.samples);
-  for (double& mean : moments.mean_lack) mean /= static_cast<double>(moments.samples);
-  return moments;
+  return batch.finish();
 }
 
 }  // namespace visionpress

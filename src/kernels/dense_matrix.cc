@@ -1,6 +1,7 @@
 #include "kernels/dense_matrix.h"
 
 #include <algorithm>
+#include <cassert>
 #include <cmath>
 #include <cstdlib>
 #include <string>
@@ -38,10 +39,9 @@ struct Blas {
   void (*sgemm)(int, int, int, int, int, int, float, const float*, int, const float*, int, float,
                 float*, int) = nullptr;
   void (*ssyrk)(int, int, int, int, int, float, const float*, int, float, float*, int) = nullptr;
-  void (*strsm)(int, int, int, int, int, int, int, float, const float*, int, float*,
+  void (*strsm)(int, int, int, int, int, int, int, float, const float*, int, float*, int) = nullptr;
+  void (*ssymm)(int, int, int, int, int, float, const float*, int, const float*, int, float, float*,
                 int) = nullptr;
-  void (*ssymm)(int, int, int, int, int, float, const float*, int, const float*, int, float,
-                float*, int) = nullptr;
   /// Whether several threads may call it at once: an OpenBLAS built without threads may not.
   bool is_parallel = false;
 };
@@ -64,28 +64,33 @@ Blas load_blas() {
   Blas blas;
   void (*set_threads)(int) = nullptr;
   int (*get_parallel)() = nullptr;
-  const bool found = find(library, "cblas_sgemm", blas.sgemm) &&
-                     find(library, "cblas_ssyrk", blas.ssyrk) &&
-                     find(library, "cblas_strsm", blas.strsm) &&
-                     find(library, "cblas_ssymm", blas.ssymm) &&
-                     find(library, "openblas_set_num_threads", set_threads) &&
-                     find(library, "openblas_get_parallel", get_parallel);
+  const bool found =
+      find(library, "cblas_sgemm", blas.sgemm) && find(library, "cblas_ssyrk", blas.ssyrk) &&
+      find(library, "cblas_strsm", blas.strsm) && find(library, "cblas_ssymm", blas.ssymm) &&
+      find(library, "openblas_set_num_threads", set_threads) &&
+      find(library, "openblas_get_parallel", get_parallel);
   if (!found) return {};
   set_threads(1);
   blas.is_parallel = get_parallel() != 0;
   return blas;
 }
 
-const Blas& blas() {
+const Blas& find_blas() {
   static const Blas loaded = load_blas();
   return loaded;
 }
 
+/// For the functions of this file, which callers use only where has_blas is true.
+const Blas& blas() {
+  const Blas& found = find_blas();
+  assert(found.sgemm != nullptr && found.ssyrk != nullptr && found.strsm != nullptr &&
+         found.ssymm != nullptr);
+  return found;
+}
+
 int usable_threads(int threads) { return blas().is_parallel ? threads : 1; }
 
-int order_of(Transposed order) {
-  return order == Transposed::Yes ? kTransposed : kNotTransposed;
-}
+int order_of(Transposed order) { return order == Transposed::Yes ? kTransposed : kNotTransposed; }
 
 /// Where a tile of the result begins in an operand: its rows, or its columns if transposed.
 const float* shift(const MatrixView& operand, bool along_rows, std::size_t begin) {
@@ -100,10 +105,10 @@ void multiply_tile(const Product& product, const MatrixView& result, std::size_t
   const bool b_swapped = product.b_order == Transposed::Yes;
   const std::size_t inner = a_swapped ? product.a.rows : product.a.columns;
   blas().sgemm(kRowMajor, order_of(product.a_order), order_of(product.b_order), int_of(rows),
-              int_of(columns), int_of(inner), product.factor, shift(product.a, !a_swapped, row),
-              int_of(product.a.stride), shift(product.b, b_swapped, column),
-              int_of(product.b.stride), product.keep, &result.at(row, column),
-              int_of(result.stride));
+               int_of(columns), int_of(inner), product.factor, shift(product.a, !a_swapped, row),
+               int_of(product.a.stride), shift(product.b, b_swapped, column),
+               int_of(product.b.stride), product.keep, &result.at(row, column),
+               int_of(result.stride));
 }
 
 /// Factors one tile of the diagonal in double: it has the small pivots of all columns before it.
@@ -145,8 +150,8 @@ bool factor_step(const MatrixView& matrix, std::size_t step, int threads) {
   parallel_for(tiles, threads, [&](std::size_t t) {
     const std::size_t row = below + t * kTile;
     blas().strsm(kRowMajor, kRight, kLower, kTransposed, kNonUnit,
-                int_of(std::min(kTile, size - row)), int_of(width), 1.0F, diagonal.data,
-                int_of(matrix.stride), &matrix.at(row, begin), int_of(matrix.stride));
+                 int_of(std::min(kTile, size - row)), int_of(width), 1.0F, diagonal.data,
+                 int_of(matrix.stride), &matrix.at(row, begin), int_of(matrix.stride));
   });
   // The tiles of the lower triangle, each (r, c) with c <= r.
   parallel_for(tiles * (tiles + 1) / 2, threads, [&](std::size_t i) {
@@ -157,20 +162,20 @@ bool factor_step(const MatrixView& matrix, std::size_t step, int threads) {
     const std::size_t rows = std::min(kTile, size - row);
     if (row == column) {
       blas().ssyrk(kRowMajor, kLower, kNotTransposed, int_of(rows), int_of(width), -1.0F,
-                  &matrix.at(row, begin), int_of(matrix.stride), 1.0F, &matrix.at(row, row),
-                  int_of(matrix.stride));
+                   &matrix.at(row, begin), int_of(matrix.stride), 1.0F, &matrix.at(row, row),
+                   int_of(matrix.stride));
       return;
     }
     blas().sgemm(kRowMajor, kNotTransposed, kTransposed, int_of(rows), int_of(kTile), int_of(width),
-                -1.0F, &matrix.at(row, begin), int_of(matrix.stride), &matrix.at(column, begin),
-                int_of(matrix.stride), 1.0F, &matrix.at(row, column), int_of(matrix.stride));
+                 -1.0F, &matrix.at(row, begin), int_of(matrix.stride), &matrix.at(column, begin),
+                 int_of(matrix.stride), 1.0F, &matrix.at(row, column), int_of(matrix.stride));
   });
   return true;
 }
 
 }  // namespace
 
-bool has_blas() { return blas().sgemm != nullptr; }
+bool has_blas() { return find_blas().sgemm != nullptr; }
 
 void multiply(const Product& product, const MatrixView& result, int threads) {
   if (result.rows == 0 || result.columns == 0) return;
@@ -233,15 +238,15 @@ void solve_rows(const MatrixView& factored, std::span<const float> pivots, const
     const std::size_t begin = t * kRows;
     const std::size_t count = std::min(kRows, rows.rows - begin);
     // x L D L^T = b: first y L^T = b ... from the right, so y = b L^-T, then D, then L.
-    blas().strsm(kRowMajor, kRight, kLower, kTransposed, kUnit, int_of(count),
-                int_of(rows.columns), 1.0F, factored.data, int_of(factored.stride), rows.row(begin),
-                int_of(rows.stride));
+    blas().strsm(kRowMajor, kRight, kLower, kTransposed, kUnit, int_of(count), int_of(rows.columns),
+                 1.0F, factored.data, int_of(factored.stride), rows.row(begin),
+                 int_of(rows.stride));
     for (std::size_t r = begin; r < begin + count; ++r) {
       for (std::size_t c = 0; c < rows.columns; ++c) rows.at(r, c) /= pivots[c];
     }
     blas().strsm(kRowMajor, kRight, kLower, kNotTransposed, kUnit, int_of(count),
-                int_of(rows.columns), 1.0F, factored.data, int_of(factored.stride), rows.row(begin),
-                int_of(rows.stride));
+                 int_of(rows.columns), 1.0F, factored.data, int_of(factored.stride),
+                 rows.row(begin), int_of(rows.stride));
   });
 }
 
@@ -251,16 +256,16 @@ void multiply_symmetric(const MatrixView& rows, const MatrixView& matrix, const 
   parallel_for((rows.rows + kRows - 1) / kRows, usable_threads(threads), [&](std::size_t t) {
     const std::size_t begin = t * kRows;
     blas().ssymm(kRowMajor, kRight, kUpper, int_of(std::min(kRows, rows.rows - begin)),
-                int_of(rows.columns), 1.0F, matrix.data, int_of(matrix.stride), rows.row(begin),
-                int_of(rows.stride), 0.0F, result.row(begin), int_of(result.stride));
+                 int_of(rows.columns), 1.0F, matrix.data, int_of(matrix.stride), rows.row(begin),
+                 int_of(rows.stride), 0.0F, result.row(begin), int_of(result.stride));
   });
 }
 
 void multiply_symmetric_left(const MatrixView& matrix, const MatrixView& columns,
                              const MatrixView& result) {
-  blas().ssymm(kRowMajor, kLeft, kUpper, int_of(matrix.rows), int_of(columns.columns),
-              1.0F, matrix.data, int_of(matrix.stride), columns.data, int_of(columns.stride), 0.0F,
-              result.data, int_of(result.stride));
+  blas().ssymm(kRowMajor, kLeft, kUpper, int_of(matrix.rows), int_of(columns.columns), 1.0F,
+               matrix.data, int_of(matrix.stride), columns.data, int_of(columns.stride), 0.0F,
+               result.data, int_of(result.stride));
 }
 
 }  // namespace visionpress

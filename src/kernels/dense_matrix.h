@@ -12,8 +12,8 @@
 
 namespace visionpress {
 
-/// Whether the machine has OpenBLAS (libopenblas.so.0). It is loaded at the first call. The functions
-/// below need it.
+/// Whether the machine has OpenBLAS (libopenblas.so.0). It is loaded at the first call. The
+/// functions below need it.
 [[nodiscard]] bool has_blas();
 
 /// A row-major matrix in borrowed memory; element (r, c) is at data[r * stride + c].

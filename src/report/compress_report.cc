@@ -125,9 +125,10 @@ std::string format_line(const CompressResult& result) {
   }
   if (const CalibrationSummary& done = result.calibration; done.layers > 0) {
     line += fmt::format(
-        "  calibrated on {} pictures{}: {} kernels; the results of {} lost most, SNR {:.1f} dB\n",
-        done.pictures, done.views > 1 ? fmt::format(", {} views of each", done.views) : "",
-        done.layers, shown(first_name(done.worst_layer)), done.worst_snr_db);
+        "  calibrated on {} picture{}{}: {} kernels; the results of {} lost most, SNR {:.1f} dB\n",
+        done.pictures, done.pictures == 1 ? "" : "s",
+        done.views > 1 ? fmt::format(", {} views of each", done.views) : "", done.layers,
+        shown(first_name(done.worst_layer)), done.worst_snr_db);
   }
   return line + format_wider(result.weights, " (--no-default-keep changes that)");
 }
