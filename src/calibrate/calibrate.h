@@ -29,7 +29,8 @@ struct CalibrateOptions {
 struct CalibratedWeight {
   std::size_t weight = 0;  ///< index into Graph::weights
   std::size_t samples = 0;
-  /// Noise of the layer's results over their signal, on the pictures, in dB: of these codes.
+  /// Signal to noise ratio of the layer's results on the pictures, in dB. The noise is their
+  /// difference from those of the fitted kernel.
   double snr_db = 0.0;
   /// Not empty: the codes stay those of the plan without pictures.
   std::string not_because = {};

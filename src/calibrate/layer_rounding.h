@@ -20,7 +20,7 @@ struct RoundedKernel {
   EncodedWeight codes = {};
   /// By result: what a bias would have to add for the results' means to stay.
   std::vector<double> mean_change = {};
-  double noise = 0.0;   ///< sum of squares of what the results lack, over the samples
+  double noise = 0.0;   ///< sum of squares of the rounding's error in the results, over the samples
   double signal = 0.0;  ///< of the results
   std::size_t samples = 0;
   std::string not_because = {};  ///< not empty: the pictures say nothing about this layer
