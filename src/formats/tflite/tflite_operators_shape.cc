@@ -341,9 +341,10 @@ Lowered lower_broadcast_to(const TfliteOperator& source) {
   for (std::size_t axis = 0; axis < x.size(); ++axis) {
     const std::int64_t wanted = (*target)[axis];
     const bool is_open = wanted < 0 || x[axis] < 0;
-    if (is_open && wanted != x[axis] && wanted != 1)
+    if (is_open && wanted != x[axis] && wanted != 1) {
       return unsupported(source,
                          fmt::format("it repeats {} to {}", to_string(x), to_string(*target)));
+    }
     if (!is_open && x[axis] != 1 && x[axis] != wanted) {
       return fail(ErrorKind::Malformed, "{}: BROADCAST_TO repeats {} to {}", source.path,
                   to_string(find_input(source, 0)->shape), to_string(*target));
