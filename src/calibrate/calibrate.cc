@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <memory>
+#include <optional>
 #include <set>
 
 #include "base/error.h"
@@ -47,19 +48,12 @@ class Calibrator {
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const Node& node = graph.nodes[nodes[i]];
       if (options_.progress) options_.progress(i, nodes.size(), node.name);
-      if (auto done = calibrate_layer(node); !done) {
-        return in_path(node, std::move(done).error());
-      }
+      VP_RETURN_IF_ERROR(calibrate_layer(node));
     }
     return std::move(rows_);
   }
 
  private:
-  static tl::unexpected<Error> in_path(const Node& node, Error error) {
-    error.message = fmt::format("{}: {}", node.path, error.message);
-    return tl::unexpected<Error>(std::move(error));
-  }
-
   /// Gives the changed network the codes that the plan would have without pictures.
   Result<void> encode_nearest() {
     for (std::size_t i = 0; i < plan_.weights.size(); ++i) {
@@ -96,7 +90,7 @@ class Calibrator {
   }
 
   /// The tensor that the next node adds to the layer's results, with both walks at it; none where
-  /// there is no such node or a layer that is still to be worked on comes before it.
+  /// there is no such node, or where it depends on a layer that is not calibrated yet.
   Result<TensorId> find_joined(const Node& node, const KernelMatrix& matrix) {
     const Graph& graph = model_.graph();
     if (!matrix.row_is_result || !matrix.reads.is_image) return kNoTensor;
@@ -130,18 +124,19 @@ class Calibrator {
     const Graph& graph = model_.graph();
     VP_RETURN_IF_ERROR(original_.advance(node.inputs[0]));
     VP_RETURN_IF_ERROR(changed_.advance(node.inputs[0]));
-    VP_ASSIGN_OR_RETURN(const auto matrix,
-                        find_kernel_matrix(graph, node, original_.shape(node.inputs[0])));
+    const auto found = find_kernel_matrix(graph, node, original_.shape(node.inputs[0]));
+    if (!found) return in_node(node, found.error());
+    const std::optional<KernelMatrix>& matrix = *found;
     if (!matrix) return {};
     const std::size_t weight = matrix->weight;
-    VP_ASSIGN_OR_RETURN(const std::vector<float> values,
-                        load_weight(graph.weights[weight].stored, press_.threads));
+    const auto loaded = load_weight(graph.weights[weight].stored, press_.threads);
+    if (!loaded) return in_node(node, loaded.error());
     VP_ASSIGN_OR_RETURN(const TensorId joined, find_joined(node, *matrix));
     const MomentCollector collector(
         *matrix, graph.layout, changed_, original_,
         {.samples = wanted_samples(*matrix), .seed = options_.seed, .joined = joined});
     RoundedKernel rounded =
-        round_kernel(*matrix, *nearest_.at(weight), values, collector, press_.threads);
+        round_kernel(*matrix, *nearest_.at(weight), *loaded, collector, press_.threads);
     CalibratedWeight row;
     row.weight = weight;
     row.samples = rounded.samples;
@@ -217,8 +212,8 @@ Result<std::vector<CalibratedWeight>> calibrate(const SourceModel& model,
                                                 const CalibrateOptions& options, Plan& plan) {
   if (!has_blas()) {
     return fail(ErrorKind::Unsupported,
-                "calibration needs OpenBLAS, and there is no libopenblas.so.0 here; on Debian the "
-                "package libopenblas0 has it");
+                "calibration needs OpenBLAS (libopenblas.so.0), which is not installed; Debian's "
+                "package is libopenblas0");
   }
   return Calibrator(model, pictures, press, options, plan).run();
 }

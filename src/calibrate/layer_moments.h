@@ -33,7 +33,6 @@ struct MomentOptions {
   /// A tensor of the results' shape that the next node adds to them, at which both walks are: what
   /// it has lost, this layer's results can make up for.
   TensorId joined = kNoTensor;
-  int threads = 1;
 };
 
 /// Picks positions of the window for each picture; the same for every group of a layer.

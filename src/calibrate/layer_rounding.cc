@@ -235,7 +235,7 @@ class KernelRounder {
     rounding.pivots = problem->pivots;
     rounding.targets = {problem->targets.data(), rows, columns, columns};
     rounding.grid_of_row = found.of_row;
-    rounding.refit_offset = !start_.code.is_signed;
+    rounding.refit_offset = !start_.code.offsets.empty();
     rounding.refit_scale = refits;
     rounding.passes = kPasses;
     rounding.threads = threads;
@@ -249,7 +249,7 @@ class KernelRounder {
     if (refits) store_grids(found);
     result_.samples = moments.samples;
     result_.signal += signal;
-    result_.noise += noise;
+    result_.noise += std::max(noise, 0.0);  // sums in float32 may end just below zero
   }
 
   /// A table is shared by all rows, and a scale that rows of several groups share cannot be
@@ -286,7 +286,7 @@ class KernelRounder {
   void store_grids(const GroupGrids& found) {
     for (std::size_t g = 0; g < found.grids.size(); ++g) {
       result_.codes.code.scales[found.scale_numbers[g]] = found.grids[g].scale;
-      if (!start_.code.is_signed)
+      if (!start_.code.offsets.empty())
         result_.codes.code.offsets[found.scale_numbers[g]] = found.grids[g].offset;
     }
   }

@@ -9,8 +9,7 @@
 namespace visionpress {
 namespace {
 
-/// Rows of a tile, which one thread rounds by itself: as many as the loops over them need to be
-/// vectors.
+/// Rows per tile. One thread rounds a tile; its inner loops run over the rows, in whole vectors.
 constexpr std::size_t kRows = 32;
 /// Columns between two products that carry the errors on.
 constexpr std::size_t kColumns = 128;
@@ -263,8 +262,11 @@ std::vector<std::int16_t> round_rows(const RoundingProblem& problem, std::span<R
     parallel_for(tile_count, problem.threads, [&](std::size_t t) {
       if (refits) {
         // The first refit moves the grids far from those that were rounded to: begin again.
-        if (pass == 0) tiles[t].round_with_feedback();
-        tiles[t].refresh_errors();
+        if (pass == 0) {
+          tiles[t].round_with_feedback();
+        } else {
+          tiles[t].refresh_errors();
+        }
         tiles[t].find_gradient();
       }
       tiles[t].descend();

@@ -133,6 +133,7 @@ Result<CalibrationSummary> calibrate_plan(const ModelRunner& runner,
                                           std::vector<std::string>& warnings) {
   const Graph& graph = runner.model.graph();
   VP_ASSIGN_OR_RETURN(std::vector<std::string> paths, list_pictures(options.images));
+  if (paths.empty()) return fail_in(options.images, ErrorKind::Io, "no pictures in this data set");
   choose(paths, options.count, options.seed);
   VP_ASSIGN_OR_RETURN(const Views views, count_views(runner, paths.size()));
   if (views.pictures < paths.size()) {
