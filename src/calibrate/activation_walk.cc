@@ -69,17 +69,15 @@ std::vector<std::size_t> ActivationWalk::list_needed(TensorId tensor) const {
   return {needed.begin(), needed.end()};
 }
 
-Graph ActivationWalk::make_part(const std::vector<std::size_t>& nodes, TensorId tensor) const {
-  Graph part = graph_;
+Graph ActivationWalk::make_part(const Graph& graph, const std::vector<std::size_t>& nodes) const {
+  Graph part = graph;
   part.nodes.clear();
   part.inputs.clear();
   part.outputs.clear();
-  std::set<std::size_t> inside;
   std::set<TensorId> inputs;
   for (const std::size_t n : nodes) {
-    part.nodes.push_back(graph_.nodes[n]);
-    if (!is_fixed_[n]) inside.insert(n);
-    for (const TensorId id : graph_.nodes[n].inputs) {
+    part.nodes.push_back(graph.nodes[n]);
+    for (const TensorId id : graph.nodes[n].inputs) {
       if (id != kNoTensor && kept_.contains(id)) inputs.insert(id);
     }
   }
@@ -87,21 +85,32 @@ Graph ActivationWalk::make_part(const std::vector<std::size_t>& nodes, TensorId 
     part.inputs.push_back(id);
     part.tensors[index_of(id)].shape = kept_.at(id).shape;
   }
+  return part;
+}
+
+std::vector<TensorId> ActivationWalk::list_outputs(const std::vector<std::size_t>& nodes,
+                                                   TensorId wanted) const {
+  std::set<std::size_t> inside;
+  for (const std::size_t n : nodes) {
+    if (!is_fixed_[n]) inside.insert(n);
+  }
+  std::vector<TensorId> outputs;
   for (const std::size_t n : inside) {
     for (const TensorId id : graph_.nodes[n].outputs) {
       const std::vector<std::size_t>& readers = readers_[index_of(id)];
       const bool is_read_later = std::any_of(readers.begin(), readers.end(), [&](std::size_t r) {
         return !inside.contains(r) && !is_done_[r];
       });
-      if (is_read_later || id == tensor) part.outputs.push_back(id);
+      if (is_read_later || id == wanted) outputs.push_back(id);
     }
   }
-  return part;
+  return outputs;
 }
 
-Result<std::vector<Session>> ActivationWalk::make_sessions(const Executor& executor) const {
+Result<std::vector<Session>> ActivationWalk::make_sessions(const Executor& executor,
+                                                           std::size_t pictures) const {
   std::vector<Session> sessions;
-  const auto count = std::min(static_cast<std::size_t>(threads_), picture_count());
+  const auto count = std::min(static_cast<std::size_t>(threads_), pictures);
   for (std::size_t i = 0; i < count; ++i) {
     VP_ASSIGN_OR_RETURN(Session session, executor.make_session());
     sessions.push_back(std::move(session));
@@ -123,28 +132,28 @@ Result<void> ActivationWalk::make_room(const Graph& part, const Session& session
   return {};
 }
 
-Result<void> ActivationWalk::run_picture(const Graph& part, std::size_t picture, Session& session) {
+Result<void> ActivationWalk::run_picture(const Graph& part, std::size_t picture,
+                                         Session& session) const {
   std::vector<std::span<const float>> inputs;
   for (const TensorId id : part.inputs) inputs.push_back(values(picture, id));
-  VP_RETURN_IF_ERROR(session.run_part(inputs));
-  for (std::size_t i = 0; i < part.outputs.size(); ++i) {
-    const std::span<const float> found = session.outputs()[i].values;
-    kept_.find(part.outputs[i])->second.values[picture].assign(found.begin(), found.end());
-  }
-  return {};
+  return session.run_part(inputs);
 }
 
-Result<void> ActivationWalk::run_part(const Graph& part) {
+Result<void> ActivationWalk::run_part(const Graph& part, std::size_t pictures,
+                                      const std::function<Result<void>(const Session&)>& on_start,
+                                      const OnPicture& on_picture) const {
   ExecutorOptions options;
   options.is_part = true;
   options.threads = 1;
   VP_ASSIGN_OR_RETURN(const Executor executor, Executor::create(part, options));
-  VP_ASSIGN_OR_RETURN(std::vector<Session> sessions, make_sessions(executor));
-  VP_RETURN_IF_ERROR(make_room(part, sessions.front()));
-  std::vector<Result<void>> ran(picture_count());
+  VP_ASSIGN_OR_RETURN(std::vector<Session> sessions, make_sessions(executor, pictures));
+  VP_RETURN_IF_ERROR(on_start(sessions.front()));
+  std::vector<Result<void>> ran(pictures);
   const auto work = [&](std::size_t worker) {
-    for (std::size_t p = worker; p < ran.size(); p += sessions.size())
+    for (std::size_t p = worker; p < ran.size(); p += sessions.size()) {
       ran[p] = run_picture(part, p, sessions[worker]);
+      if (ran[p]) on_picture(p, sessions[worker]);
+    }
   };
   {
     // Plain threads: a Session sees each as the first thread of a team of one.
@@ -166,10 +175,40 @@ void ActivationWalk::drop_read(TensorId wanted) {
 
 Result<void> ActivationWalk::advance(TensorId tensor) {
   const std::vector<std::size_t> nodes = list_needed(tensor);
-  if (!nodes.empty()) VP_RETURN_IF_ERROR(run_part(make_part(nodes, tensor)));
+  if (!nodes.empty()) {
+    Graph part = make_part(graph_, nodes);
+    part.outputs = list_outputs(nodes, tensor);
+    VP_RETURN_IF_ERROR(run_part(
+        part, picture_count(), [&](const Session& session) { return make_room(part, session); },
+        [&](std::size_t picture, const Session& session) {
+          for (std::size_t i = 0; i < part.outputs.size(); ++i) {
+            const std::span<const float> found = session.outputs()[i].values;
+            kept_.find(part.outputs[i])->second.values[picture].assign(found.begin(), found.end());
+          }
+        }));
+  }
   for (const std::size_t n : nodes) is_done_[n] = !is_fixed_[n];
   drop_read(tensor);
   return {};
+}
+
+Result<std::vector<std::vector<std::vector<float>>>> ActivationWalk::look_ahead(
+    const Graph& changed, std::span<const TensorId> tensors, std::size_t pictures) const {
+  std::set<std::size_t> nodes;
+  for (const TensorId tensor : tensors) {
+    const std::vector<std::size_t> needed = list_needed(tensor);
+    nodes.insert(needed.begin(), needed.end());
+  }
+  Graph part = make_part(changed, {nodes.begin(), nodes.end()});
+  part.outputs.assign(tensors.begin(), tensors.end());
+  std::vector<std::vector<std::vector<float>>> found(std::min(pictures, picture_count()));
+  VP_RETURN_IF_ERROR(run_part(
+      part, found.size(), [](const Session& /*session*/) -> Result<void> { return {}; },
+      [&](std::size_t picture, const Session& session) {
+        for (const OutputView& output : session.outputs())
+          found[picture].emplace_back(output.values.begin(), output.values.end());
+      }));
+  return found;
 }
 
 std::span<const float> ActivationWalk::values(std::size_t picture, TensorId tensor) const {

@@ -9,6 +9,7 @@
 //   std::span<const float> x = walk.values(picture, node.inputs[0]);
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <span>
 #include <vector>
@@ -38,6 +39,12 @@ class ActivationWalk {
 
   /// The nodes that `advance` would run, ascending.
   [[nodiscard]] std::vector<std::size_t> list_needed(TensorId tensor) const;
+  /// Runs on to `tensors` with the weights of another graph; the walk itself stays where it is.
+  /// changed: the walk's graph with other weights.  tensors: none of them reached yet.
+  /// pictures: only the first so many run.
+  /// returns: by picture and tensor, the values.  errors: as `advance`.
+  [[nodiscard]] Result<std::vector<std::vector<std::vector<float>>>> look_ahead(
+      const Graph& changed, std::span<const TensorId> tensors, std::size_t pictures) const;
   /// A tensor to which the walk has advanced, until the walk passes its last reader.
   [[nodiscard]] std::span<const float> values(std::size_t picture, TensorId tensor) const;
   [[nodiscard]] const Shape& shape(TensorId tensor) const;
@@ -50,11 +57,21 @@ class ActivationWalk {
     std::vector<std::vector<float>> values = {};  ///< by picture; empty: the graph's input
   };
 
-  [[nodiscard]] Graph make_part(const std::vector<std::size_t>& nodes, TensorId tensor) const;
-  [[nodiscard]] Result<std::vector<Session>> make_sessions(const Executor& executor) const;
+  using OnPicture = std::function<void(std::size_t picture, const Session& session)>;
+  /// The nodes with what they read as inputs, and no outputs yet.
+  [[nodiscard]] Graph make_part(const Graph& graph, const std::vector<std::size_t>& nodes) const;
+  /// What nodes outside of the part still read, and `wanted`.
+  [[nodiscard]] std::vector<TensorId> list_outputs(const std::vector<std::size_t>& nodes,
+                                                   TensorId wanted) const;
+  [[nodiscard]] Result<std::vector<Session>> make_sessions(const Executor& executor,
+                                                           std::size_t pictures) const;
+  [[nodiscard]] Result<void> run_picture(const Graph& part, std::size_t picture,
+                                         Session& session) const;
+  /// on_picture: called by several threads at once, for different pictures.
+  [[nodiscard]] Result<void> run_part(const Graph& part, std::size_t pictures,
+                                      const std::function<Result<void>(const Session&)>& on_start,
+                                      const OnPicture& on_picture) const;
   [[nodiscard]] Result<void> make_room(const Graph& part, const Session& session);
-  [[nodiscard]] Result<void> run_picture(const Graph& part, std::size_t picture, Session& session);
-  [[nodiscard]] Result<void> run_part(const Graph& part);
   /// Frees activations that no node still to come reads, apart from `wanted`.
   void drop_read(TensorId wanted);
 

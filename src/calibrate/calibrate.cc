@@ -1,16 +1,14 @@
 #include "calibrate/calibrate.h"
 
 #include <algorithm>
-#include <cmath>
 #include <memory>
 #include <optional>
 #include <set>
 
 #include "base/error.h"
+#include "calibrate/finish_layer.h"
 #include "calibrate/kernel_matrix.h"
 #include "calibrate/layer_moments.h"
-#include "calibrate/layer_rounding.h"
-#include "codecs/decode.h"
 #include "kernels/dense_matrix.h"
 #include "lower/axis_order.h"
 #include "lower/graph_shapes.h"
@@ -18,15 +16,6 @@
 
 namespace visionpress {
 namespace {
-
-/// Samples of each group over all pictures: four per column, and at least so many that a mean over
-/// them is steady. Groups of a depthwise kernel have few columns and are many.
-std::size_t wanted_samples(const KernelMatrix& matrix) {
-  constexpr std::size_t kPerColumn = 4;
-  constexpr std::size_t kLeast = 32768;
-  constexpr std::size_t kLeastOfGroup = 8192;
-  return std::max(kPerColumn * matrix.columns(), matrix.groups > 1 ? kLeastOfGroup : kLeast);
-}
 
 class Calibrator {
  public:
@@ -128,50 +117,30 @@ class Calibrator {
     if (!found) return in_node(node, found.error());
     const std::optional<KernelMatrix>& matrix = *found;
     if (!matrix) return {};
-    const std::size_t weight = matrix->weight;
-    const auto loaded = load_weight(graph.weights[weight].stored, press_.threads);
-    if (!loaded) return in_node(node, loaded.error());
     VP_ASSIGN_OR_RETURN(const TensorId joined, find_joined(node, *matrix));
     const MomentCollector collector(
         *matrix, graph.layout, changed_, original_,
-        {.samples = wanted_samples(*matrix), .seed = options_.seed, .joined = joined});
-    RoundedKernel rounded =
-        round_kernel(*matrix, *nearest_.at(weight), *loaded, collector, press_.threads);
-    CalibratedWeight row;
-    row.weight = weight;
-    row.samples = rounded.samples;
-    row.not_because = rounded.not_because;
-    row.snr_db = 10.0 * std::log10(rounded.signal / rounded.noise);
-    rows_.push_back(row);
-    if (!row.not_because.empty()) return {};
-    if (matrix->bias && is_float_bias(*matrix->bias))
-      VP_RETURN_IF_ERROR(correct_bias(*matrix->bias, rounded.mean_change));
-    auto codes = std::make_shared<const EncodedWeight>(std::move(rounded.codes));
+        {.samples = choose_sample_count(*matrix), .seed = options_.seed, .joined = joined});
+    auto finished = finish_layer(graph, *matrix, {&nearest_.at(matrix->weight), 1}, collector,
+                                 {.threads = press_.threads});
+    if (!finished) return in_node(node, finished.error());
+    return use(finished->front(), matrix->weight);
+  }
+
+  Result<void> use(const FinishedLayer& layer, std::size_t weight) {
+    rows_.push_back({.weight = weight,
+                     .samples = layer.samples,
+                     .snr_db = layer.snr_db,
+                     .not_because = layer.not_because});
+    if (!layer.not_because.empty()) return {};
+    if (layer.bias && plan_.weights[layer.bias->weight].is_kept())
+      VP_RETURN_IF_ERROR(finish(layer.bias->weight, layer.bias->values));
+    return finish(weight, layer.codes);
+  }
+
+  Result<void> finish(std::size_t weight, const std::shared_ptr<const EncodedWeight>& codes) {
     VP_RETURN_IF_ERROR(plan_finished(model_, weight, codes, press_.rewrite, plan_));
     replace(weight, codes);
-    return {};
-  }
-
-  /// Whether the bias is written as it is given, in float32.
-  [[nodiscard]] bool is_float_bias(std::size_t bias) const {
-    const Weight& weight = model_.graph().weights[bias];
-    return weight.stored.code.encoding == Encoding::Float32 && plan_.weights[bias].is_kept() &&
-           weight.fixed_because.empty();
-  }
-
-  Result<void> correct_bias(std::size_t bias, const std::vector<double>& change) {
-    const Weight& weight = model_.graph().weights[bias];
-    VP_ASSIGN_OR_RETURN(std::vector<float> values, load_weight(weight.stored));
-    if (values.size() != change.size()) return {};
-    for (std::size_t i = 0; i < values.size(); ++i)
-      values[i] = static_cast<float>(values[i] + change[i]);
-    EncodedWeight corrected;
-    corrected.shape = weight.stored.shape;
-    const Bytes bytes = std::as_bytes(std::span(values));
-    corrected.codes = ByteBuffer(bytes.begin(), bytes.end());
-    auto codes = std::make_shared<const EncodedWeight>(std::move(corrected));
-    VP_RETURN_IF_ERROR(plan_finished(model_, bias, codes, press_.rewrite, plan_));
-    replace(bias, codes);
     return {};
   }
 
@@ -189,6 +158,13 @@ class Calibrator {
 };
 
 }  // namespace
+
+Result<void> check_blas() {
+  if (has_blas()) return {};
+  return fail(ErrorKind::Unsupported,
+              "calibration needs OpenBLAS (libopenblas.so.0), which is not installed; Debian's "
+              "package is libopenblas0");
+}
 
 Result<std::uint64_t> count_activation_bytes(const Graph& graph, const Shape& input_shape) {
   VP_ASSIGN_OR_RETURN(const std::vector<Shape> shapes, infer_shapes(graph, input_shape));
@@ -210,11 +186,7 @@ Result<std::vector<CalibratedWeight>> calibrate(const SourceModel& model,
                                                 const CalibrationPictures& pictures,
                                                 const PressOptions& press,
                                                 const CalibrateOptions& options, Plan& plan) {
-  if (!has_blas()) {
-    return fail(ErrorKind::Unsupported,
-                "calibration needs OpenBLAS (libopenblas.so.0), which is not installed; Debian's "
-                "package is libopenblas0");
-  }
+  VP_RETURN_IF_ERROR(check_blas());
   return Calibrator(model, pictures, press, options, plan).run();
 }
 

@@ -48,6 +48,9 @@ struct CalibratedWeight {
                                                               const CalibrateOptions& options,
                                                               Plan& plan);
 
+/// Checks that the library of matrix products is there.  errors: Unsupported, naming it.
+[[nodiscard]] Result<void> check_blas();
+
 /// About the most bytes that one picture's activations take in both networks at a time.
 /// errors: of infer_shapes.
 [[nodiscard]] Result<std::uint64_t> count_activation_bytes(const Graph& graph,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <deque>
 #include <mutex>
 
 #include "base/parallel.h"
@@ -16,10 +17,6 @@ namespace {
 /// chasing what single pictures show. Tried from 0.003 to 1 on two networks (docs/calibration.md):
 /// unseen pictures agree best from 0.3 to 1.
 constexpr double kDamping = 0.5;
-
-/// Coordinate descent after the rounding, each pass with grids refitted. More passes lower the
-/// error on the pictures by less than a percent, and not on others.
-constexpr int kPasses = 2;
 
 /// One group of a kernel, with its columns in the order of their power, the weakest first: the
 /// strongest are rounded first, when all others can still make up for their errors.
@@ -187,64 +184,39 @@ void fit_grids(const EncodedWeight& start, GroupProblem& problem, GroupGrids& fo
   });
 }
 
-/// A kernel while its groups are worked on, on several threads.
-class KernelRounder {
+/// A kernel in one form while its groups are worked on, on several threads.
+class KernelInForm {
  public:
-  KernelRounder(const KernelMatrix& matrix, const EncodedWeight& start,
-                std::span<const float> values, const MomentCollector& collector)
-      : matrix_(matrix), start_(start), values_(values), collector_(collector) {
+  KernelInForm(const KernelMatrix& matrix, const EncodedWeight& start,
+               std::span<const float> values)
+      : matrix_(matrix), start_(start), values_(values) {
     result_.codes = start;
     result_.mean_change.resize(matrix.groups * matrix.rows());
   }
 
-  RoundedKernel round(int threads) {
-    if (matrix_.groups > 1) {
-      parallel_for(matrix_.groups, threads, [&](std::size_t group) { round_group(group, 1); });
-    } else {
-      round_group(0, threads);
-    }
-    if (result_.not_because.empty() && idle_groups_ == matrix_.groups)
-      result_.not_because = "its inputs are zero on every picture";
-    return std::move(result_);
-  }
-
- private:
-  void round_group(std::size_t group, int threads) {
+  /// moments: for the means and the number of samples.
+  void round_group(std::size_t group, GroupProblem& problem, const LayerMoments& moments,
+                   double signal, const RoundKernelOptions& options) {
     const std::size_t rows = matrix_.rows();
     const std::size_t columns = matrix_.columns();
-    std::vector<float> kernel = gather_kernel(matrix_, values_, group);
-    LayerMoments moments = collector_.collect(group, kernel, threads);
-    if (!is_finite(moments.gram) || !is_finite(moments.cross)) {
-      const std::scoped_lock lock(mutex_);
-      result_.not_because = "its inputs are not finite on the pictures";
-      return;
-    }
-    const double signal = measure_rounding({moments.gram.data(), columns, columns, columns},
-                                           {kernel.data(), rows, columns, columns}, threads);
-    std::optional<GroupProblem> problem = make_problem(kernel, moments, threads);
-    if (!problem) {
-      const std::scoped_lock lock(mutex_);
-      ++idle_groups_;
-      return;
-    }
     GroupGrids found = list_grids(matrix_, start_, group);
     const bool refits = can_refit();
-    if (refits && start_.code.bits < 8) fit_grids(start_, *problem, found, threads);
+    if (refits && start_.code.bits < 8) fit_grids(start_, problem, found, options.threads);
     RoundingProblem rounding;
-    rounding.moments = problem->moments();
-    rounding.pivots = problem->pivots;
-    rounding.targets = {problem->targets.data(), rows, columns, columns};
+    rounding.moments = problem.moments();
+    rounding.pivots = problem.pivots;
+    rounding.targets = {problem.targets.data(), rows, columns, columns};
     rounding.grid_of_row = found.of_row;
     rounding.refit_offset = !start_.code.offsets.empty();
     rounding.refit_scale = refits;
-    rounding.passes = kPasses;
-    rounding.threads = threads;
+    rounding.passes = options.passes;
+    rounding.threads = options.threads;
     std::vector<float> errors;
     const std::vector<std::int16_t> codes = round_rows(rounding, found.grids, errors);
-    const double noise =
-        measure_rounding(rounding.moments, {errors.data(), rows, columns, columns}, threads);
-    store_codes(group, problem->order, codes, found);
-    store_means(group, problem->order, codes, found, moments);
+    const double noise = measure_rounding(rounding.moments, {errors.data(), rows, columns, columns},
+                                          options.threads);
+    store_codes(group, problem.order, codes, found);
+    store_means(group, problem.order, codes, found, moments);
     const std::scoped_lock lock(mutex_);
     if (refits) store_grids(found);
     result_.samples = moments.samples;
@@ -252,6 +224,10 @@ class KernelRounder {
     result_.noise += std::max(noise, 0.0);  // sums in float32 may end just below zero
   }
 
+  /// The last call.
+  [[nodiscard]] RoundedKernel take() { return std::move(result_); }
+
+ private:
   /// A table is shared by all rows, and a scale that rows of several groups share cannot be
   /// refitted in one of them.
   [[nodiscard]] bool can_refit() const {
@@ -294,18 +270,78 @@ class KernelRounder {
   const KernelMatrix& matrix_;
   const EncodedWeight& start_;
   std::span<const float> values_;
-  const MomentCollector& collector_;
   std::mutex mutex_ = {};
   RoundedKernel result_ = {};
-  std::size_t idle_groups_ = 0;  ///< whose inputs are zero on every picture
+};
+
+/// Gathers what the pictures show about each group once, for all forms.
+class KernelRounder {
+ public:
+  KernelRounder(const KernelMatrix& matrix,
+                std::span<const std::shared_ptr<const EncodedWeight>> starts,
+                std::span<const float> values, const MomentCollector& collector)
+      : matrix_(matrix), values_(values), collector_(collector) {
+    for (const auto& start : starts) forms_.emplace_back(matrix, *start, values);
+  }
+
+  std::vector<RoundedKernel> round(const RoundKernelOptions& options) {
+    if (matrix_.groups > 1) {
+      RoundKernelOptions alone = options;
+      alone.threads = 1;
+      parallel_for(matrix_.groups, options.threads,
+                   [&](std::size_t group) { round_group(group, alone); });
+    } else {
+      round_group(0, options);
+    }
+    if (not_because_.empty() && idle_groups_ == matrix_.groups)
+      not_because_ = "its inputs are zero on every picture";
+    std::vector<RoundedKernel> results;
+    for (KernelInForm& form : forms_) {
+      results.push_back(form.take());
+      results.back().not_because = not_because_;
+    }
+    return results;
+  }
+
+ private:
+  void round_group(std::size_t group, const RoundKernelOptions& options) {
+    const std::size_t rows = matrix_.rows();
+    const std::size_t columns = matrix_.columns();
+    std::vector<float> kernel = gather_kernel(matrix_, values_, group);
+    LayerMoments moments = collector_.collect(group, kernel, options.threads);
+    if (!is_finite(moments.gram) || !is_finite(moments.cross)) {
+      const std::scoped_lock lock(mutex_);
+      not_because_ = "its inputs are not finite on the pictures";
+      return;
+    }
+    const double signal =
+        measure_rounding({moments.gram.data(), columns, columns, columns},
+                         {kernel.data(), rows, columns, columns}, options.threads);
+    std::optional<GroupProblem> problem = make_problem(kernel, moments, options.threads);
+    if (!problem) {
+      const std::scoped_lock lock(mutex_);
+      ++idle_groups_;
+      return;
+    }
+    for (KernelInForm& form : forms_) form.round_group(group, *problem, moments, signal, options);
+  }
+
+  const KernelMatrix& matrix_;
+  std::span<const float> values_;
+  const MomentCollector& collector_;
+  std::mutex mutex_ = {};
+  std::deque<KernelInForm> forms_ = {};  ///< they do not move
+  std::size_t idle_groups_ = 0;          ///< whose inputs are zero on every picture
+  std::string not_because_ = {};
 };
 
 }  // namespace
 
-RoundedKernel round_kernel(const KernelMatrix& matrix, const EncodedWeight& start,
-                           std::span<const float> values, const MomentCollector& collector,
-                           int threads) {
-  return KernelRounder(matrix, start, values, collector).round(threads);
+std::vector<RoundedKernel> round_kernel(
+    const KernelMatrix& matrix, std::span<const std::shared_ptr<const EncodedWeight>> starts,
+    std::span<const float> values, const MomentCollector& collector,
+    const RoundKernelOptions& options) {
+  return KernelRounder(matrix, starts, values, collector).round(options);
 }
 
 }  // namespace visionpress

@@ -88,16 +88,11 @@ int count_stored_bits(const SourceModel& model, std::size_t index, const Form& f
 std::string why_no_gain(const SourceModel& model, std::size_t index, const PlannedWeight& planned,
                         const PressOptions& options) {
   const Weight& weight = model.graph().weights[index];
-  const Shape& shape = weight.stored.shape;
-  Form form = planned.form;
-  const auto code = outline_code(shape, form, weight.channel_axis);
-  form.bits = planned.stored_bits;
-  const auto bytes = stored_bytes(shape, form, weight.channel_axis);
-  if (!code || !bytes) return fmt::format("{} has no size for it", name_of(form));
-  const std::uint64_t after = *bytes + model.estimate_overhead(index, *code, options.rewrite);
+  const auto after = count_planned_bytes(model, index, planned, options.rewrite);
+  if (!after) return fmt::format("{} has no size for it", name_of(planned.form));
   const std::uint64_t before = stored_bytes(weight.stored);
-  if (after < before) return {};
-  return fmt::format("in fewer bits it would take {} bytes, not {}", after, before);
+  if (*after < before) return {};
+  return fmt::format("in fewer bits it would take {} bytes, not {}", *after, before);
 }
 
 /// The SNR that 8 significant bits guarantee: their rounding error is at most 2^-8 of a value.
@@ -206,6 +201,19 @@ PlannedWeight plan_weight(const SourceModel& model, std::size_t index, const For
   if (why.empty() && !rules.whole_layers) why = why_no_gain(model, index, planned, options);
   if (why.empty()) why = why_values_stay(weight, form, rules, options.threads);
   return planned;
+}
+
+std::optional<std::uint64_t> count_planned_bytes(const SourceModel& model, std::size_t index,
+                                                 const PlannedWeight& planned,
+                                                 const RewriteOptions& rewrite) {
+  const Weight& weight = model.graph().weights[index];
+  const Shape& shape = weight.stored.shape;
+  Form form = planned.form;
+  const auto code = outline_code(shape, form, weight.channel_axis);
+  form.bits = planned.stored_bits;
+  const auto bytes = stored_bytes(shape, form, weight.channel_axis);
+  if (!code || !bytes) return std::nullopt;
+  return *bytes + model.estimate_overhead(index, *code, rewrite);
 }
 
 void keep_together(const SourceModel& model, Plan& plan) {

@@ -55,6 +55,13 @@ struct Plan {
 [[nodiscard]] PlannedWeight plan_weight(const SourceModel& model, std::size_t index,
                                         const Form& wish, const PressOptions& options);
 
+/// Bytes of the weight in its planned form, with its scales or table and what the file needs around
+/// them. returns: nothing for a form without a code.
+[[nodiscard]] std::optional<std::uint64_t> count_planned_bytes(const SourceModel& model,
+                                                               std::size_t index,
+                                                               const PlannedWeight& planned,
+                                                               const RewriteOptions& rewrite);
+
 /// Keeps weights that must not change alone: the other weights of a layer that changes as a whole
 /// or not at all (FormRules), and weights that share their bytes in the file with one that stays.
 void keep_together(const SourceModel& model, Plan& plan);

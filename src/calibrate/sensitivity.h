@@ -1,0 +1,56 @@
+#pragma once
+
+// How much a network's outputs change when one weight alone takes fewer bits. A search for the
+// form of each weight starts from these figures.
+//
+//   VP_ASSIGN_OR_RETURN(const auto found, measure_sensitivity(*model.source, pictures, press,
+//                                                             {.forms = forms}));
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "calibrate/activation_walk.h"
+#include "model/form.h"
+#include "model/source_model.h"
+#include "press/press_options.h"
+#include "visionpress/result.h"
+
+namespace visionpress {
+
+/// One weight in one form, all others as they are.
+struct FormSensitivity {
+  Form wish = {};                    ///< the form that was asked for
+  Form form = {};                    ///< what the file makes of it (SourceModel::adapt)
+  std::uint64_t bytes = 0;           ///< codes, scales and what the file needs around them
+  std::uint64_t download_bytes = 0;  ///< about: by the entropy of the bytes of the codes
+  /// Squared error of the network's outputs on the pictures, as a share of their squares; the mean
+  /// over the outputs. Probabilities are compared before their softmax or sigmoid.
+  double change = 0.0;
+};
+
+struct WeightSensitivity {
+  std::size_t weight = 0;  ///< index into Graph::weights
+  std::vector<FormSensitivity> forms = {};
+};
+
+struct SensitivityOptions {
+  std::vector<Form> forms = {};  ///< to try; those that do not fit a weight are left out for it
+  std::size_t pictures = 16;     ///< whose outputs are compared, of those that calibrate
+  std::uint64_t seed = 1;        ///< of the positions that are sampled in each picture
+  /// Called before each weight: how many are done, how many there are, the layer's name.
+  std::function<void(std::size_t, std::size_t, const std::string&)> progress = {};
+};
+
+/// Weights that could take one of the forms and that a layer reads, in the order of the graph.
+/// Kernels with a matrix get calibrated codes (calibrate.h, without its last passes), others the
+/// nearest ones.
+/// press: `form` is ignored.  errors: of the runner, with the layer's path; Malformed where a
+/// weight cannot be decoded.
+[[nodiscard]] Result<std::vector<WeightSensitivity>> measure_sensitivity(
+    const SourceModel& model, const CalibrationPictures& pictures, const PressOptions& press,
+    const SensitivityOptions& options);
+
+}  // namespace visionpress
