@@ -21,6 +21,9 @@ enum class Metric : std::uint8_t {
 
 struct EvaluateOptions {
   std::string data = {};  ///< COCO JSON, VoTT JSON, or a folder with one folder per tag
+  /// Labels are not used: `data` may be any folder of pictures, and the result has agreement and
+  /// times alone. Set by `evaluate` for a folder with pictures and no folder for a tag.
+  bool unlabelled = false;
   std::string images =
       {};  ///< where the images are; empty: next to `data`, then in a folder `images` next to it
   std::string labels =
@@ -49,6 +52,8 @@ struct EvaluateOptions {
   std::size_t bootstrap_rounds = 1000;  ///< 0: no intervals
   std::optional<double> max_drop = std::nullopt;  ///< largest allowed drop below the first file, in
                                                   ///< points of AP (top-1 for classifiers)
+  /// Smallest allowed agreement with the first file, 0..1; see ModelScore::agreement.
+  std::optional<double> min_agreement = std::nullopt;
   std::string save_predictions = {};  ///< COCO results JSON to write; only with one model
   bool overwrite = false;             ///< of save_predictions
 };
@@ -102,8 +107,18 @@ struct ModelScore {
   std::optional<Difference> top1_drop = std::nullopt;
   /// `experiment`: drop of AP or top-1 against the exported file that this file was made from.
   std::optional<Difference> export_drop = std::nullopt;
+  /// How far the answers are those of the first column, 0..1; no labels are used. Detection: AP50
+  /// (COCO's) of the boxes above 0.005 with the first column's boxes above 0.3 as truth, mean over
+  /// the tags that have such boxes. Classification: the share of images (crops) with the same
+  /// strongest class, whether or not that class is a tag of the data set. Empty for the first
+  /// column, and where that has no answer to agree with.
+  std::optional<double> agreement = std::nullopt;
+  /// Its 95 % bootstrap interval over images; empty where Difference has none.
+  std::optional<double> agreement_low = std::nullopt;
+  std::optional<double> agreement_high = std::nullopt;
   std::vector<TagScore> tags = {};
-  bool within_max_drop = true;  ///< also false where the first file finds nothing
+  bool within_max_drop = true;       ///< also false where the first file finds nothing
+  bool within_min_agreement = true;  ///< also false where no agreement can be measured
 };
 
 struct EvaluateResult {
@@ -119,7 +134,7 @@ struct EvaluateResult {
   /// cut there.
   std::string clipped_like = {};
   std::string data = {};
-  EvaluateOptions options = {};  ///< as used: metric, thresholds, seed
+  EvaluateOptions options = {};  ///< as used: metric, thresholds, seed, unlabelled
   int threads = 0;
   std::vector<ModelScore> models = {};
   std::vector<std::string> warnings = {};
@@ -129,6 +144,7 @@ struct EvaluateResult {
 /// predictions (COCO results) instead of a model.
 /// If one column's boxes end at the frames of their images (the service and `serve` cut them
 /// there), the boxes of every column are cut there.
+/// Unlabelled pictures: tags are the classes of the first file, which is a model.
 /// errors: Io, Malformed, Unsupported of models, images and annotations, each naming its file.
 [[nodiscard]] Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
                                               const EvaluateOptions& options,

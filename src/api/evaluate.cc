@@ -36,10 +36,26 @@ Result<void> check_save(const std::vector<std::string>& files, const EvaluateOpt
   return {};
 }
 
+/// Without labels there is only the first file to compare with.
+Result<void> check_unlabelled(const std::vector<std::string>& files,
+                              const EvaluateOptions& options) {
+  if (files.size() < 2) {
+    return fail_in(options.data, ErrorKind::Usage,
+                   "pictures without labels, on which files are compared with the first; give "
+                   "another file");
+  }
+  if (options.max_drop) {
+    return fail_in(options.data, ErrorKind::Usage,
+                   "--max-drop needs labels, and there are none; --min-agreement does not");
+  }
+  return {};
+}
+
 Result<void> check(const std::vector<std::string>& files, const EvaluateOptions& options) {
   if (files.empty()) return fail(ErrorKind::Usage, "no file to evaluate");
   if (options.data.empty()) return fail(ErrorKind::Usage, "no data set to evaluate on");
   VP_RETURN_IF_ERROR(check_numbers(options));
+  if (options.unlabelled) VP_RETURN_IF_ERROR(check_unlabelled(files, options));
   // A drop has at most 100 points, so that NaN and infinity could never be missed.
   if (options.max_drop && !(*options.max_drop >= 0.0 && *options.max_drop <= 100.0)) {
     return fail(ErrorKind::InvalidArgument, "--max-drop is {:g} points, expected 0 to 100",
@@ -48,13 +64,38 @@ Result<void> check(const std::vector<std::string>& files, const EvaluateOptions&
   if (options.max_drop && files.size() < 2) {
     return fail(ErrorKind::Usage, "--max-drop is measured from the first file; give another one");
   }
+  if (options.min_agreement && !(*options.min_agreement >= 0.0 && *options.min_agreement <= 1.0)) {
+    return fail(ErrorKind::InvalidArgument, "--min-agreement is {:g}, expected 0 to 1",
+                *options.min_agreement);
+  }
+  if (options.min_agreement && files.size() < 2) {
+    return fail(ErrorKind::Usage, "--min-agreement is with the first file; give another one");
+  }
   return options.save_predictions.empty() ? Result<void>() : check_save(files, options);
+}
+
+/// One column per file, not yet comparable.
+Result<std::vector<Column>> make_columns(const std::vector<std::string>& files,
+                                         std::vector<OpenedModel> models, Evaluation& evaluation) {
+  std::vector<Column> columns;
+  auto next_model = models.begin();
+  for (const std::string& file : files) {
+    auto column = is_predictions(file)
+                      ? evaluation.read_predictions(file, PredictionSource::Elsewhere)
+                      : evaluation.run_model(std::move(*next_model++));
+    if (!column) return in_file(column.error(), file);
+    columns.push_back(std::move(*column));
+    VP_RETURN_IF_ERROR(check_same_task(files.front(), columns.front(), file, columns.back()));
+  }
+  return columns;
 }
 
 }  // namespace
 
-Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
-                                const EvaluateOptions& options, const Progress& progress) {
+Result<EvaluateResult> evaluate(const std::vector<std::string>& files, const EvaluateOptions& asked,
+                                const Progress& progress) {
+  EvaluateOptions options = asked;
+  options.unlabelled = asked.unlabelled || holds_pictures_alone(asked.data);
   VP_RETURN_IF_ERROR(check(files, options));
   Evaluation evaluation(options, progress);
   const bool only_predictions = std::all_of(files.begin(), files.end(), is_predictions);
@@ -67,20 +108,13 @@ Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
   }
   VP_RETURN_IF_ERROR(
       evaluation.load_data(only_predictions ? ImageNeed::Optional : ImageNeed::Required));
-  std::vector<Column> columns;
-  auto next_model = models.begin();
-  for (const std::string& file : files) {
-    auto column = is_predictions(file)
-                      ? evaluation.read_predictions(file, PredictionSource::Elsewhere)
-                      : evaluation.run_model(std::move(*next_model++));
-    if (!column) return in_file(column.error(), file);
-    columns.push_back(std::move(*column));
-    VP_RETURN_IF_ERROR(check_same_task(files.front(), columns.front(), file, columns.back()));
-  }
+  VP_ASSIGN_OR_RETURN(std::vector<Column> columns,
+                      make_columns(files, std::move(models), evaluation));
   VP_ASSIGN_OR_RETURN(ComparableColumns comparable, evaluation.make_comparable(std::move(columns)));
   if (!options.save_predictions.empty()) {
-    VP_RETURN_IF_ERROR(save_predictions(comparable.columns().front().predictions,
-                                        evaluation.dataset(), options.save_predictions,
+    Predictions saved = comparable.columns().front().predictions;
+    drop_weak(least_saved(options), saved);
+    VP_RETURN_IF_ERROR(save_predictions(saved, evaluation.dataset(), options.save_predictions,
                                         options.overwrite ? Overwrite::Allow : Overwrite::Refuse));
   }
   return evaluation.compare(evaluation.score(std::move(comparable), options.metric), {});

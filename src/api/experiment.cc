@@ -35,11 +35,12 @@ Result<void> check(const ExperimentOptions& options) {
                 "the online column is asked of a service and read from {}: one of them",
                 options.online_predictions);
   }
-  if (options.evaluate.crops || options.evaluate.max_drop ||
-      !options.evaluate.save_predictions.empty()) {
+  if (options.evaluate.crops || options.evaluate.max_drop || options.evaluate.min_agreement ||
+      options.evaluate.unlabelled || !options.evaluate.save_predictions.empty()) {
     return fail(ErrorKind::Usage,
-                "an experiment scores whole images, has no baseline to fall short of, and keeps "
-                "every column's predictions: crops, max_drop and save_predictions are evaluate's");
+                "an experiment scores whole, labelled images, has no baseline to fall short of, "
+                "and keeps every column's predictions: crops, unlabelled, max_drop, min_agreement "
+                "and save_predictions are evaluate's");
   }
   VP_RETURN_IF_ERROR(check_numbers(options.evaluate));
   return check_schemes(options.schemes);
@@ -136,10 +137,12 @@ class Experiment {
   }
 
   /// The service always cuts its boxes at the frame, even if its answers do not show it; an export
-  /// never does.
+  /// never does. Stored classes are tags, so that agreement is counted over tags in a first run
+  /// too.
   [[nodiscard]] Column with_source(const PlannedColumn& planned, Column column) const {
     if (planned.source != nullptr) column.ends_at_frame = false;
     if (planned.source == nullptr && options_.online) column.ends_at_frame = true;
+    for (ClassSample& sample : column.predictions.classes) sample.class_index = -1;
     return column;
   }
 

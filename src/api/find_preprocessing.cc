@@ -66,6 +66,7 @@ Result<FindPreprocessingResult> find_preprocessing(const std::string& file,
                                                    const EvaluateOptions& asked,
                                                    const Progress& progress) {
   if (asked.data.empty()) return fail(ErrorKind::Usage, "no data set to try on");
+  if (asked.unlabelled) return fail(ErrorKind::Usage, "ways are ranked by labels; give some");
   if (is_predictions(file)) {
     return fail_in(file, ErrorKind::Usage, "predictions have no preprocessing; give a model");
   }

@@ -56,7 +56,7 @@ Result<bool> answers_as_before(const OnlineService& service, const Dataset& data
   std::error_code ignored;
   std::filesystem::remove(scratch, ignored);
   if (!now) return tl::unexpected<Error>(now.error());
-  drop_weak(options, *now);
+  drop_weak(least_probability(options), *now);
   return is_same_answer(before, *now);
 }
 

@@ -119,6 +119,49 @@ double average_precision(std::vector<double>& recalls, std::vector<double>& prec
   return sum / kRecallPoints;
 }
 
+/// One tag for one draw of images; keeps its memory from overlap to overlap.
+class TagScorer {
+ public:
+  TagScorer(const ApTag& tag, std::span<const std::uint32_t> weights)
+      : tag_(tag), weights_(weights) {
+    for (std::size_t i = 0; i < tag.truth_counts.size(); ++i) {
+      truths_ += tag.truth_counts[i] * weight_of(i);
+    }
+  }
+
+  [[nodiscard]] std::uint64_t truths() const { return truths_; }
+
+  /// AP at overlap 0.50 + 0.05 t.
+  double score_at(std::size_t t) {
+    recalls_.clear();
+    precisions_.clear();
+    std::uint64_t right = 0;
+    std::uint64_t counted = 0;
+    for (const ApItem& item : tag_.items) {
+      if (((item.ignored >> t) & 1U) != 0) continue;
+      const std::uint64_t weight = weight_of(item.image);
+      counted += weight;
+      if (((item.matched >> t) & 1U) == 0 || weight == 0) continue;
+      right += weight;
+      recalls_.push_back(static_cast<double>(right) / static_cast<double>(truths_));
+      precisions_.push_back(static_cast<double>(right) / (static_cast<double>(counted) +
+                                                          std::numeric_limits<double>::epsilon()));
+    }
+    return average_precision(recalls_, precisions_);
+  }
+
+ private:
+  [[nodiscard]] std::uint64_t weight_of(std::size_t image) const {
+    return weights_.empty() ? 1 : weights_[image];
+  }
+
+  const ApTag& tag_;
+  std::span<const std::uint32_t> weights_;
+  std::uint64_t truths_ = 0;
+  std::vector<double> recalls_ = {};
+  std::vector<double> precisions_ = {};
+};
+
 }  // namespace
 
 ApMatches match_for_ap(const Dataset& dataset, std::span<const Detections> detections,
@@ -139,39 +182,28 @@ ApMatches match_for_ap(const Dataset& dataset, std::span<const Detections> detec
 }
 
 ApScore score_ap(const ApTag& tag, std::span<const std::uint32_t> weights) {
-  const auto weight_of = [&](std::size_t image) -> std::uint64_t {
-    return weights.empty() ? 1 : weights[image];
-  };
-  std::uint64_t truths = 0;
-  for (std::size_t i = 0; i < tag.truth_counts.size(); ++i) {
-    truths += tag.truth_counts[i] * weight_of(i);
-  }
-  if (truths == 0) return {};
+  TagScorer scorer(tag, weights);
+  if (scorer.truths() == 0) return {};
   ApScore score;
-  double sum = 0.0;
-  std::vector<double> recalls;
-  std::vector<double> precisions;
-  for (std::size_t t = 0; t < kApOverlaps; ++t) {
-    recalls.clear();
-    precisions.clear();
-    std::uint64_t right = 0;
-    std::uint64_t counted = 0;
-    for (const ApItem& item : tag.items) {
-      if (((item.ignored >> t) & 1U) != 0) continue;
-      const std::uint64_t weight = weight_of(item.image);
-      counted += weight;
-      if (((item.matched >> t) & 1U) == 0 || weight == 0) continue;
-      right += weight;
-      recalls.push_back(static_cast<double>(right) / static_cast<double>(truths));
-      precisions.push_back(static_cast<double>(right) /
-                           (static_cast<double>(counted) + std::numeric_limits<double>::epsilon()));
-    }
-    const double ap = average_precision(recalls, precisions);
-    if (t == 0) score.ap50 = ap;
-    sum += ap;
-  }
+  score.ap50 = scorer.score_at(0);
+  double sum = *score.ap50;
+  for (std::size_t t = 1; t < kApOverlaps; ++t) sum += scorer.score_at(t);
   score.ap = sum / kApOverlaps;
   return score;
+}
+
+std::optional<double> score_mean_ap50(const ApMatches& matches,
+                                      std::span<const std::uint32_t> weights) {
+  double sum = 0.0;
+  std::size_t count = 0;
+  for (const ApTag& tag : matches) {
+    TagScorer scorer(tag, weights);
+    if (scorer.truths() == 0) continue;
+    sum += scorer.score_at(0);
+    ++count;
+  }
+  if (count == 0) return std::nullopt;
+  return sum / static_cast<double>(count);
 }
 
 ApScore score_mean_ap(const ApMatches& matches, std::span<const std::uint32_t> weights) {

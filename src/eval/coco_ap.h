@@ -49,6 +49,10 @@ struct ApScore {
 [[nodiscard]] ApScore score_ap(const ApTag& tag, std::span<const std::uint32_t> weights = {});
 
 /// Mean over the tags that have truth; empty when none has.
+[[nodiscard]] std::optional<double> score_mean_ap50(const ApMatches& matches,
+                                                    std::span<const std::uint32_t> weights = {});
+
+/// The same for AP and AP50; ten times the work.
 [[nodiscard]] ApScore score_mean_ap(const ApMatches& matches,
                                     std::span<const std::uint32_t> weights = {});
 

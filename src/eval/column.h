@@ -7,6 +7,7 @@
 #include <optional>
 #include <span>
 
+#include "eval/agreement.h"
 #include "eval/coco_ap.h"
 #include "eval/predictions.h"
 #include "model/input_info.h"
@@ -19,6 +20,7 @@ struct Column {
   ModelScore score = {};
   Predictions predictions = {};
   ApMatches matches = {};
+  AgreementMatches agreement = {};                 ///< with the first column; empty for that one
   bool ends_at_frame = false;                      ///< the column's source cuts boxes to the image
   std::optional<ColorOrder> color = std::nullopt;  ///< of the pixels that the network was given
   bool color_is_guess = false;  ///< neither the file nor an option says the colour order

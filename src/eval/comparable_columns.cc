@@ -4,6 +4,7 @@
 #include <filesystem>
 
 #include "base/error.h"
+#include "eval/agreement.h"
 #include "eval/image_frame.h"
 
 namespace visionpress {
@@ -43,6 +44,10 @@ double find_weakest(const std::vector<Detections>& detections) {
 }  // namespace
 
 float least_probability(const EvaluateOptions& options) {
+  return std::min(least_saved(options), kAgreementLeast);
+}
+
+float least_saved(const EvaluateOptions& options) {
   return std::min(options.ap_probability.value_or(kApProbability), options.probability);
 }
 
@@ -56,6 +61,11 @@ Result<Column> read_column(const std::string& file, const Dataset& dataset, Pred
   Column column;
   VP_ASSIGN_OR_RETURN(column.predictions, load_predictions(file, dataset, diagnostics, source));
   const bool has_boxes = column.predictions.task == Task::Detection;
+  if (has_boxes != dataset.has_boxes && dataset.is_unlabelled) {
+    return fail(ErrorKind::Usage, "its predictions {}, and the first file {}",
+                has_boxes ? "are boxes" : "have no \"bbox\"",
+                has_boxes ? "names classes" : "finds boxes");
+  }
   if (has_boxes != dataset.has_boxes) {
     return fail(ErrorKind::Usage, "its predictions {}, and the data set is {}",
                 has_boxes ? "are boxes" : "have no \"bbox\"",
@@ -69,8 +79,7 @@ Result<Column> read_column(const std::string& file, const Dataset& dataset, Pred
   return column;
 }
 
-void drop_weak(const EvaluateOptions& options, Predictions& predictions) {
-  const double least = least_probability(options);
+void drop_weak(float least, Predictions& predictions) {
   for (Detections& of_image : predictions.detections) {
     std::erase_if(of_image, [least](const Detection& d) { return !(d.score > least); });
   }

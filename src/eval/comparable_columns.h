@@ -18,8 +18,12 @@
 
 namespace visionpress {
 
-/// The probability above which a network's detections are kept: those that AP or precision use.
+/// The probability above which a network's detections are kept: those that AP, precision or
+/// agreement use.
 [[nodiscard]] float least_probability(const EvaluateOptions& options);
+
+/// The same for saved predictions: those that AP or precision use.
+[[nodiscard]] float least_saved(const EvaluateOptions& options);
 
 /// The probability above which detections count for AP. Nothing: every detection counts, because
 /// only files of predictions are scored (then `need` is Optional) and the options set no limit.
@@ -30,8 +34,8 @@ namespace visionpress {
 [[nodiscard]] Result<Column> read_column(const std::string& file, const Dataset& dataset,
                                          PredictionSource source, Diagnostics& diagnostics);
 
-/// Drops the detections that neither AP nor precision use.
-void drop_weak(const EvaluateOptions& options, Predictions& predictions);
+/// Drops the detections that do not score above `least`.
+void drop_weak(float least, Predictions& predictions);
 
 /// errors: Usage, naming both, for a detector's column and a classifier's.
 [[nodiscard]] Result<void> check_same_task(const std::string& first_name, const Column& first,

@@ -64,6 +64,13 @@ Result<Dataset> read_json(const DatasetOptions& options, Diagnostics& diagnostic
   return form->read(json, options, diagnostics);
 }
 
+Result<Dataset> read_form(const DatasetOptions& options, bool folder, Diagnostics& diagnostics) {
+  if (folder) return options.unlabelled ? read_tree(options) : read_folder(options, diagnostics);
+  VP_ASSIGN_OR_RETURN(Dataset dataset, read_json(options, diagnostics));
+  if (options.unlabelled) drop_labels(dataset);
+  return dataset;
+}
+
 }  // namespace
 
 void drop_small_boxes(Dataset& dataset, double min_box) {
@@ -126,8 +133,7 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
   if (!folder && !fs::exists(options.data, code)) {
     return fail_in(options.data, ErrorKind::Io, "there is no such file or folder");
   }
-  Result<Dataset> dataset =
-      folder ? read_folder(options, diagnostics) : read_json(options, diagnostics);
+  Result<Dataset> dataset = read_form(options, folder, diagnostics);
   if (!dataset) return in_file(std::move(dataset).error(), options.data);
   if (dataset->images.empty()) {
     return fail_in(options.data, ErrorKind::Malformed, "no images: there is nothing to score");

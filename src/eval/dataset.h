@@ -43,7 +43,9 @@ struct DatasetImage {
 };
 
 struct Dataset {
-  bool has_boxes = true;                         ///< false: a folder with one folder for each tag
+  bool has_boxes = true;  ///< false: a folder with one folder for each tag
+  /// Pictures alone. Its tags are a model's classes (adopt_classes), and it has no truth.
+  bool is_unlabelled = false;
   std::string source = {};                       ///< the file or folder, as given
   std::vector<std::string> tags = {};            ///< COCO: by ascending category id
   std::vector<std::int64_t> category_ids = {};   ///< one a tag; VoTT and folders: 1, 2, ...
@@ -93,6 +95,9 @@ struct DatasetOptions {
   std::size_t max_images = 0;
   ImageNeed image_need = ImageNeed::Required;
   bool skip_bad = false;  ///< pictures that cannot be read are for the caller to leave out
+  /// Takes the pictures alone: of a folder and the folders in it, or those that an annotation file
+  /// names.
+  bool unlabelled = false;
 };
 
 /// Reads a data set; which of the three it is shows in the file itself. What is odd in it but does
@@ -102,5 +107,13 @@ struct DatasetOptions {
 /// is. cost: COCO files are parsed in one pass over the text; peak memory is the text plus its
 /// index; the head of each image is read.
 [[nodiscard]] Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnostics);
+
+/// Whether a folder has pictures and no folder for a tag in it, so that it can only be meant as
+/// unlabelled.
+[[nodiscard]] bool holds_pictures_alone(const std::string& folder);
+
+/// Makes the classes of a model the tags of an unlabelled data set. names: one per class.
+/// has_boxes: whether the model finds boxes.
+void adopt_classes(Dataset& dataset, std::vector<std::string> names, bool has_boxes);
 
 }  // namespace visionpress

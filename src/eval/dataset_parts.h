@@ -97,5 +97,9 @@ void note_odd_boxes(Dataset& dataset, Oddities& oddities);
 [[nodiscard]] std::string name_foreign_json(std::string_view text);
 
 [[nodiscard]] Result<Dataset> read_folder(const DatasetOptions& options, Diagnostics& diagnostics);
+/// The pictures of a folder and of the folders in it, without labels.
+[[nodiscard]] Result<Dataset> read_tree(const DatasetOptions& options);
+/// Forgets what a labelled data set says of its pictures.
+void drop_labels(Dataset& dataset);
 
 }  // namespace visionpress

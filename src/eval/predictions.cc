@@ -240,7 +240,8 @@ Result<Predictions> collect(std::vector<PredictionRow>& rows, const Dataset& dat
   VP_RETURN_IF_ERROR(ImageMatcher(dataset).match(rows, diagnostics));
   const std::size_t unknown = match_tags(rows, dataset);
   // A data set without boxes cannot be a judge of boxes; the caller refuses it.
-  if (source == PredictionSource::Elsewhere && boxes == dataset.has_boxes) {
+  if (source == PredictionSource::Elsewhere && boxes == dataset.has_boxes &&
+      !dataset.is_unlabelled) {
     VP_ASSIGN_OR_RETURN(const std::vector<std::string> doubts, judge_rows(rows, dataset));
     for (const std::string& doubt : doubts) diagnostics.warn(doubt);
   }

@@ -19,6 +19,7 @@ bool finds_nothing(const ModelScore& model) {
 
 void score_column(const Dataset& dataset, const EvaluateOptions& options, Metric metric,
                   std::optional<float> ap_limit, Column& column) {
+  if (dataset.is_unlabelled) return;
   if (column.predictions.task == Task::Classification) {
     column.score.tags = score_classes(dataset, column.predictions.classes);
     column.score.top1 = score_top1(column.predictions.classes);
@@ -56,6 +57,25 @@ std::optional<Difference> measure_difference(const Column& column, const Column&
                               });
 }
 
+void fill_agreement(std::size_t images, const EvaluateOptions& options, Column& column) {
+  constexpr double kPoints = 100.0;
+  ModelScore& score = column.score;
+  score.agreement = score_agreement(column.agreement);
+  const auto of_draws = bootstrap_difference(images, {options.bootstrap_rounds, options.seed},
+                                             [&](std::span<const std::uint32_t> weights) {
+                                               return score_agreement(column.agreement, weights);
+                                             });
+  if (of_draws && of_draws->low) {
+    score.agreement_low = *of_draws->low / kPoints;
+    score.agreement_high = *of_draws->high / kPoints;
+  }
+  constexpr double kRounding = 1e-11;  // an agreement of exactly the limit passes
+  if (options.min_agreement) {
+    score.within_min_agreement =
+        score.agreement && *score.agreement >= *options.min_agreement - kRounding;
+  }
+}
+
 /// Columns are independent, so they are resampled in parallel.
 void fill_differences(std::size_t images, const EvaluateOptions& options, const CompareOptions& run,
                       std::vector<Column>& columns) {
@@ -63,6 +83,7 @@ void fill_differences(std::size_t images, const EvaluateOptions& options, const 
     const std::size_t index = i + 1;
     Column& column = columns[index];
     const auto difference = measure_difference(column, columns.front(), images, options);
+    fill_agreement(images, options, column);
     const bool detection = column.predictions.task == Task::Detection;
     (detection ? column.score.ap_drop : column.score.top1_drop) = difference;
     if (!run.exported.empty() && run.exported[index] != index) {
@@ -131,12 +152,33 @@ void warn_of_no_drop(EvaluateResult& result) {
   }
 }
 
+void warn_of_no_agreement(EvaluateResult& result) {
+  if (!result.options.min_agreement) return;
+  const bool detects = result.task == Task::Detection;
+  for (std::size_t i = 1; i < result.models.size(); ++i) {
+    const ModelScore& model = result.models[i];
+    if (model.agreement) continue;
+    result.warnings.push_back(fmt::format(
+        "{}: {}, so there is nothing to agree with and --min-agreement {:g} counts as "
+        "missed",
+        model.file,
+        detects ? fmt::format("the first file has no box above probability {:g}", kAgreementTruth)
+                : std::string("no image is answered by it and the first file"),
+        *result.options.min_agreement));
+  }
+}
+
 }  // namespace
 
 ScoredColumns score_columns(ComparableColumns comparable, const Dataset& dataset,
                             const EvaluateOptions& options, Metric metric) {
   const std::optional<float> ap_limit = comparable.ap_limit();
   std::vector<Column> columns = std::move(comparable).take();
+  // Before detections that only agreement counts are left out.
+  for (std::size_t i = 1; i < columns.size(); ++i) {
+    columns[i].agreement =
+        match_answers(columns.front().predictions, columns[i].predictions, dataset);
+  }
   for (Column& column : columns) score_column(dataset, options, metric, ap_limit, column);
   return {std::move(columns), ap_limit};
 }
@@ -165,6 +207,7 @@ EvaluateResult compare_columns(ScoredColumns scored, const Dataset& dataset,
   for (Column& column : columns) result.models.push_back(std::move(column.score));
   warn_of_baseline(result);
   warn_of_no_drop(result);
+  warn_of_no_agreement(result);
   return result;
 }
 

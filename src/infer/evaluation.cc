@@ -1,6 +1,7 @@
 #include "infer/evaluation.h"
 
 #include <filesystem>
+#include <numeric>
 
 #include "base/ascii.h"
 #include "base/parallel.h"
@@ -18,6 +19,13 @@ namespace {
 Result<void> check_share(const char* name, double value) {
   if (value >= 0.0 && value <= 1.0) return {};
   return fail(ErrorKind::InvalidArgument, "{} is {:g}, expected 0 to 1", name, value);
+}
+
+/// 0, 1, ... count - 1
+std::vector<int> list_indices(std::size_t count) {
+  std::vector<int> indices(count);
+  std::iota(indices.begin(), indices.end(), 0);
+  return indices;
 }
 
 }  // namespace
@@ -51,7 +59,8 @@ Result<void> Evaluation::load_data(ImageNeed need) {
                                           .min_box = options_.min_box,
                                           .max_images = options_.max_images,
                                           .image_need = need,
-                                          .skip_bad = options_.skip_bad},
+                                          .skip_bad = options_.skip_bad,
+                                          .unlabelled = options_.unlabelled},
                                          diagnostics_);
   if (!dataset) {
     Error error = std::move(dataset).error();
@@ -59,6 +68,10 @@ Result<void> Evaluation::load_data(ImageNeed need) {
     return tl::unexpected<Error>(std::move(error));
   }
   dataset_ = *std::move(dataset);
+  if (options_.crops && dataset_.is_unlabelled) {
+    return fail_in(options_.data, ErrorKind::Usage,
+                   "crops are cut at the boxes of labels, and no labels are used");
+  }
   if (options_.crops && !dataset_.has_boxes) {
     return fail_in(options_.data, ErrorKind::Usage,
                    "a folder of tags has no boxes; leave out --crops");
@@ -74,8 +87,12 @@ void Evaluation::adopt(std::vector<std::string> labels, PackageHint hint, std::s
 }
 
 Result<Column> Evaluation::read_predictions(const std::string& file, PredictionSource source) {
+  if (dataset_.is_unlabelled && dataset_.tags.empty()) {
+    return fail(ErrorKind::Usage,
+                "predictions on unlabelled pictures name the classes of a model; give one first");
+  }
   VP_ASSIGN_OR_RETURN(Column column, read_column(file, dataset_, source, diagnostics_));
-  if (choose_ap_limit(options_, need_)) drop_weak(options_, column.predictions);
+  if (choose_ap_limit(options_, need_)) drop_weak(least_probability(options_), column.predictions);
   return column;
 }
 
@@ -99,7 +116,7 @@ Result<Evaluation::Fitted> Evaluation::fit_model(OpenedModel model) {
   }
   share_labels(runner, file);
   VP_RETURN_IF_ERROR(check_fits(runner));
-  VP_ASSIGN_OR_RETURN(fitted.tags, map_labels(runner.labels, dataset_, diagnostics_));
+  VP_ASSIGN_OR_RETURN(fitted.tags, map_classes(runner));
   return fitted;
 }
 
@@ -132,6 +149,7 @@ Result<Column> Evaluation::run_model(OpenedModel model) {
   column.color_is_guess = runner.preprocess.color_is_guess;
   VP_ASSIGN_OR_RETURN(DatasetRun run, run_over_data(fitted, file));
   column.predictions = std::move(run.predictions);
+  number_classes(runner, column.predictions.classes);
   column.score.images_per_second = run.images_per_second;
   if (run.first_input.size() == runner.preprocess.value_count()) {
     if (progress_) progress_(0, 0, "timing " + file);
@@ -173,12 +191,58 @@ void Evaluation::share_labels(ModelRunner& runner, const std::string& file) {
   }
 }
 
+/// The tag of each class. Unlabelled pictures get the classes of the first model as their tags.
+Result<std::vector<int>> Evaluation::map_classes(const ModelRunner& runner) {
+  if (!dataset_.is_unlabelled) return map_labels(runner.labels, dataset_, diagnostics_);
+  const bool is_first = dataset_.tags.empty();
+  if (is_first) {
+    std::vector<std::string> names = runner.labels;
+    for (std::size_t i = names.size(); i < runner.class_count; ++i) {
+      names.push_back(fmt::format("class {}", i));
+    }
+    adopt_classes(dataset_, std::move(names), runner.task == ModelTask::Detection);
+  }
+  if (runner.labels == dataset_.tags || is_first) return list_indices(runner.class_count);
+  if (dataset_.has_boxes != (runner.task == ModelTask::Detection)) {
+    return fail(ErrorKind::Usage,
+                "it and the first file do different things: one finds boxes, "
+                "the other names classes");
+  }
+  Diagnostics unused;  // tags are only those that the first model has
+  if (!runner.labels.empty()) {
+    if (auto tags = map_labels(runner.labels, dataset_, unused)) return tags;
+  }
+  if (runner.class_count == dataset_.tags.size()) return list_indices(runner.class_count);
+  return fail(ErrorKind::Usage,
+              "its {} classes are not the {} of the first file, so there is nothing to agree on",
+              runner.class_count, dataset_.tags.size());
+}
+
+/// Classes are numbered as the first model numbers them, where the labels of another stand in
+/// another order.
+void Evaluation::number_classes(const ModelRunner& runner, std::vector<ClassSample>& samples) {
+  if (class_names_.empty()) class_names_ = runner.labels;
+  if (runner.labels.empty() || runner.labels == class_names_) return;
+  Dataset first;
+  first.tags = class_names_;
+  Diagnostics unused;
+  const auto numbers = map_labels(runner.labels, first, unused);
+  for (ClassSample& sample : samples) {
+    if (sample.class_index < 0) continue;
+    const int number = numbers ? (*numbers)[static_cast<std::size_t>(sample.class_index)] : -1;
+    // A class that the first model lacks gets a number beyond those of its classes.
+    sample.class_index =
+        number >= 0 ? number : static_cast<int>(class_names_.size()) + sample.class_index;
+  }
+}
+
 Result<void> Evaluation::check_fits(const ModelRunner& runner) const {
   if (runner.task == ModelTask::Raw) {
     return fail(ErrorKind::Unsupported,
                 "its outputs are {}, so there is nothing to score; `predict` runs it",
                 runner.raw_because);
   }
+  if (dataset_.is_unlabelled) return {};
   if (runner.labels.empty()) {
     return fail(ErrorKind::Usage,
                 "no labels for its {} classes: none in the model, no labels.txt or "

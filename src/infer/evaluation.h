@@ -89,6 +89,8 @@ class Evaluation {
   };
   [[nodiscard]] Result<Fitted> fit_model(OpenedModel model);
   void share_labels(ModelRunner& runner, const std::string& file);
+  [[nodiscard]] Result<std::vector<int>> map_classes(const ModelRunner& runner);
+  void number_classes(const ModelRunner& runner, std::vector<ClassSample>& samples);
   [[nodiscard]] Result<void> check_fits(const ModelRunner& runner) const;
   [[nodiscard]] Result<DatasetRun> run_over_data(const Fitted& fitted, const std::string& what);
 
@@ -103,6 +105,7 @@ class Evaluation {
   bool bad_is_settled_ = false;  ///< leave_out_undecodable has been called
   std::vector<std::string> labels_ = {};
   std::string labels_file_ = {};
+  std::vector<std::string> class_names_ = {};  ///< of the first model that was run
   PackageHint hint_ = {};
 };
 

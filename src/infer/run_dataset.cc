@@ -110,6 +110,7 @@ class DatasetRunner {
       ClassSample sample;
       sample.image = static_cast<std::uint32_t>(part.image);
       sample.truth = options_.crops ? image.truths[part.part].tag : image.class_tag;
+      sample.class_index = best;
       sample.predicted = best < 0 ? -1 : tags_[static_cast<std::size_t>(best)];
       sample.score = best < 0 ? 0.0 : values[static_cast<std::size_t>(best)];
       samples[part.image].push_back(sample);

@@ -17,6 +17,15 @@ std::string format_difference(const std::optional<Difference>& difference) {
   return format_points(difference->points, difference->low, difference->high);
 }
 
+/// "0.9731 [0.9502, 0.9876]"; without an interval "0.9731".
+std::string format_agreement(const ModelScore& model) {
+  if (!model.agreement) return "-";
+  std::string text = format_number(model.agreement, kShareDigits);
+  if (!model.agreement_low || !model.agreement_high) return text;
+  return text + fmt::format(" [{}, {}]", format_number(model.agreement_low, kShareDigits),
+                            format_number(model.agreement_high, kShareDigits));
+}
+
 /// File names, with as much of the folder as tells them apart.
 std::vector<std::string> name_columns(const std::vector<ModelScore>& models) {
   std::vector<std::string> names;
@@ -96,11 +105,8 @@ std::string format_spread(const std::optional<RunTime>& time) {
   return fmt::format("±{:.0f} %", half / time->median_ms * 100.0);
 }
 
-Table make_table(const EvaluateResult& result) {
-  EvaluateTable table(result);
-  table.add_row("size", [](const ModelScore& m) {
-    return m.format == "predictions" ? std::string("-") : format_bytes(m.bytes);
-  });
+/// What is measured against labels.
+void add_score_rows(EvaluateTable& table, const EvaluateResult& result) {
   add_tag_rows(table, result);
   if (result.task == Task::Detection) {
     table.add_row("mAP", [](const ModelScore& m) { return format_number(m.ap, kShareDigits); });
@@ -124,12 +130,25 @@ Table make_table(const EvaluateResult& result) {
                     [](const ModelScore& m) { return format_difference(m.export_drop); });
     }
   }
+}
+
+Table make_table(const EvaluateResult& result) {
+  EvaluateTable table(result);
+  table.add_row("size", [](const ModelScore& m) {
+    return m.format == "predictions" ? std::string("-") : format_bytes(m.bytes);
+  });
+  if (!result.options.unlabelled) add_score_rows(table, result);
+  if (result.models.size() > 1) table.add_row("agreement", format_agreement);
   table.add_row("ms/image", [](const ModelScore& m) {
     return m.run_time ? format_number(m.run_time->median_ms, 2) : std::string("-");
   });
   if (has_times(result)) {
     table.add_row("ms/image, spread",
                   [](const ModelScore& m) { return format_spread(m.run_time); });
+  }
+  if (result.options.unlabelled) {
+    table.add_row("images/s",
+                  [](const ModelScore& m) { return format_number(m.images_per_second, 1); });
   }
   return table.take();
 }
@@ -199,6 +218,7 @@ std::string format_counts(const EvaluateResult& result) {
     text += fmt::format(", {} left out that cannot be decoded",
                         format_count(result.bad_images, "image"));
   }
+  if (result.options.unlabelled) text += ", no labels used";
   if (result.options.crops) text += ", boxes as crops";
   if (result.options.min_box > 0) {
     text += fmt::format(", boxes below {:g} of a side left out", result.options.min_box);
@@ -222,9 +242,66 @@ bool has_interval(const EvaluateResult& result) {
   });
 }
 
-std::string format_notes(const EvaluateResult& result) {
+std::string describe_agreement(const EvaluateResult& result) {
+  if (result.models.size() < 2) return {};
   const EvaluateOptions& options = result.options;
-  std::string text = format_counts(result);
+  std::string text =
+      result.task == Task::Detection
+          ? "agreement: AP50 with the first column's boxes above 0.3 as truth"
+          : fmt::format("agreement: share of {} with the first column's strongest class",
+                        options.crops ? "boxes" : "images");
+  const bool has_intervals = std::ranges::any_of(
+      result.models, [](const ModelScore& model) { return model.agreement_low.has_value(); });
+  if (options.unlabelled && has_intervals) {
+    text += fmt::format(" [95 % interval, bootstrap over images, {} rounds, seed {}]",
+                        options.bootstrap_rounds, options.seed);
+  }
+  return text + "\n";
+}
+
+/// Which files pass --max-drop.
+std::string judge_drops(const EvaluateResult& result) {
+  std::string text;
+  if (!result.options.max_drop) return text;
+  const double limit = *result.options.max_drop;
+  for (const ModelScore& model : result.models) {
+    const auto& drop = model.ap_drop ? model.ap_drop : model.top1_drop;
+    if (model.within_max_drop && !drop) continue;  // the first, which all are measured from
+    if (model.within_max_drop) {
+      text += fmt::format("{}: passes, {:.2f} points {} the first, --max-drop {:g} allows it\n",
+                          shown(base_name(model.file)), std::fabs(drop->points),
+                          drop->points < 0.0 ? "above" : "below", limit);
+      continue;
+    }
+    text += shown(base_name(model.file)) + ": ";
+    // A warning says why none can be measured.
+    text += drop && drop->points > limit
+                ? fmt::format("misses --max-drop {:g}: {:.2f} points below the first\n", limit,
+                              drop->points)
+                : "not passed, since no drop from the first file can be measured\n";
+  }
+  return text;
+}
+
+/// Which files pass --min-agreement.
+std::string judge_agreements(const EvaluateResult& result) {
+  std::string text;
+  if (!result.options.min_agreement) return text;
+  for (std::size_t i = 1; i < result.models.size(); ++i) {
+    const ModelScore& model = result.models[i];
+    text += shown(base_name(model.file)) + ": ";
+    text += !model.agreement ? std::string("not passed, since no agreement can be measured\n")
+                             : fmt::format("{} --min-agreement {:g}: {:.4f}\n",
+                                           model.within_min_agreement ? "passes" : "misses",
+                                           *result.options.min_agreement, *model.agreement);
+  }
+  return text;
+}
+
+/// What precision, recall, AP and drops are.
+std::string describe_scores(const EvaluateResult& result) {
+  const EvaluateOptions& options = result.options;
+  std::string text;
   if (result.task == Task::Detection) {
     text += fmt::format("precision, recall: {} metric, probability > {:g}, IoU >= {:g}\n",
                         name_of(options.metric), options.probability, options.iou);
@@ -257,49 +334,51 @@ std::string format_notes(const EvaluateResult& result) {
         "for each of its tags\n",
         options.metric == Metric::Legacy ? "<" : ">=", options.iou);
   }
-  text += format_common("preprocessing", result, &ModelScore::preprocessing);
-  text += format_common("arithmetic", result, &ModelScore::arithmetic);
-  text += describe_run_times(result);
-  if (options.max_drop) {
-    for (const ModelScore& model : result.models) {
-      const auto& drop = model.ap_drop ? model.ap_drop : model.top1_drop;
-      if (model.within_max_drop && !drop) continue;  // the first, which all are measured from
-      if (model.within_max_drop) {
-        text += fmt::format("{}: passes, {:.2f} points {} the first, --max-drop {:g} allows it\n",
-                            shown(base_name(model.file)), std::fabs(drop->points),
-                            drop->points < 0.0 ? "above" : "below", *options.max_drop);
-        continue;
-      }
-      text += shown(base_name(model.file)) + ": ";
-      // A warning says why none can be measured.
-      text += drop && drop->points > *options.max_drop
-                  ? fmt::format("misses --max-drop {:g}: {:.2f} points below the first\n",
-                                *options.max_drop, drop->points)
-                  : "not passed, since no drop from the first file can be measured\n";
-    }
-  }
   return text;
 }
 
+std::string format_notes(const EvaluateResult& result) {
+  std::string text = format_counts(result);
+  if (!result.options.unlabelled) text += describe_scores(result);
+  text += describe_agreement(result);
+  text += format_common("preprocessing", result, &ModelScore::preprocessing);
+  text += format_common("arithmetic", result, &ModelScore::arithmetic);
+  text += describe_run_times(result);
+  return text + judge_drops(result) + judge_agreements(result);
+}
+
 Table make_csv_table(const EvaluateResult& result) {
-  Table table{{"file", "bytes", "ap", "ap50", "top1", "ms_per_image", "ms_low", "ms_high", "tag",
-               "truth", "true_positives", "predicted", "precision", "recall", "tag_ap", "tag_ap50",
-               "drop_points", "drop_low", "drop_high"},
+  Table table{{"file",           "bytes",         "ap",        "ap50",      "top1",
+               "ms_per_image",   "ms_low",        "ms_high",   "tag",       "truth",
+               "true_positives", "predicted",     "precision", "recall",    "tag_ap",
+               "tag_ap50",       "drop_points",   "drop_low",  "drop_high", "agreement",
+               "agreement_low",  "agreement_high"},
               {}};
   constexpr int kCsvDigits = 6;
   const auto number = [](const std::optional<double>& value) {
     return value ? format_number(value, kCsvDigits) : std::string();
   };
-  const auto add_drop = [&](const ModelScore& model, std::vector<std::string>& row) {
+  const auto add_comparison = [&](const ModelScore& model, std::vector<std::string>& row) {
     const auto& points = model.ap_drop ? model.ap_drop : model.top1_drop;
     row.push_back(points ? number(points->points) : std::string());
     row.push_back(points ? number(points->low) : std::string());
     row.push_back(points ? number(points->high) : std::string());
+    row.push_back(number(model.agreement));
+    row.push_back(number(model.agreement_low));
+    row.push_back(number(model.agreement_high));
   };
   const auto milliseconds = [&](const ModelScore& model, double RunTime::*end) {
     return model.run_time ? number((*model.run_time).*end) : std::string();
   };
   for (const ModelScore& m : result.models) {
+    if (m.tags.empty()) {  // no labels were used
+      table.rows.push_back({m.file, std::to_string(m.bytes), "", "", "",
+                            milliseconds(m, &RunTime::median_ms), milliseconds(m, &RunTime::low_ms),
+                            milliseconds(m, &RunTime::high_ms)});
+      constexpr std::size_t kTagColumns = 8;
+      table.rows.back().resize(table.rows.back().size() + kTagColumns);
+      add_comparison(m, table.rows.back());
+    }
     for (const TagScore& t : m.tags) {
       table.rows.push_back({m.file, std::to_string(m.bytes), number(m.ap), number(m.ap50),
                             number(m.top1), milliseconds(m, &RunTime::median_ms),
@@ -307,7 +386,7 @@ Table make_csv_table(const EvaluateResult& result) {
                             t.tag, std::to_string(t.truth), std::to_string(t.true_positives),
                             std::to_string(t.predicted), number(t.precision), number(t.recall),
                             number(t.ap), number(t.ap50)});
-      add_drop(m, table.rows.back());
+      add_comparison(m, table.rows.back());
     }
   }
   return table;
@@ -354,7 +433,11 @@ JsonValue model_json(const ModelScore& model) {
           {"ap_drop", difference_json(model.ap_drop)},
           {"top1_drop", difference_json(model.top1_drop)},
           {"export_drop", difference_json(model.export_drop)},
+          {"agreement", number_json(model.agreement)},
+          {"agreement_low", number_json(model.agreement_low)},
+          {"agreement_high", number_json(model.agreement_high)},
           {"within_max_drop", model.within_max_drop},
+          {"within_min_agreement", model.within_min_agreement},
           {"tags", tags}};
 }
 
@@ -377,6 +460,7 @@ JsonValue make_json(const EvaluateResult& result) {
           {"clamped_boxes", result.clamped_boxes},
           {"exceeding_boxes", result.exceeding_boxes},
           {"bad_images", result.bad_images},
+          {"unlabelled", result.options.unlabelled},
           {"metric",
            {{"name", name_of(options.metric)},
             {"probability", shortest(options.probability)},
@@ -392,7 +476,8 @@ JsonValue make_json(const EvaluateResult& result) {
              result.clipped_like.empty() ? JsonValue(nullptr) : JsonValue(result.clipped_like)},
             {"bootstrap_rounds", options.bootstrap_rounds},
             {"seed", options.seed},
-            {"max_drop", options.max_drop ? JsonValue(*options.max_drop) : JsonValue(nullptr)}}},
+            {"max_drop", number_json(options.max_drop)},
+            {"min_agreement", number_json(options.min_agreement)}}},
           {"threads", result.threads},
           {"models", models},
           {"warnings", result.warnings}};

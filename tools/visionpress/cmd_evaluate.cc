@@ -16,9 +16,14 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
                  "place (.json, COCO results)")
       ->required();
   app.add_option("-d,--data", options.data,
-                 "Labelled images: COCO JSON, VoTT JSON, or a folder with one folder for each tag")
+                 "Labelled images: COCO JSON, VoTT JSON, or a folder with one folder for each tag; "
+                 "or a folder of pictures, on which files are compared with the first")
       ->required()
       ->type_name("PATH");
+  app.add_flag(
+      "--unlabelled", options.unlabelled,
+      "Use the pictures of the data alone, of a folder with all folders in it, and measure "
+      "agreement with the first file");
   app.add_option("--images", options.images, "Folder of the images; default: beside the data")
       ->type_name("DIR");
   app.add_option("--labels", options.labels,
@@ -30,6 +35,11 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
          "Exit 1 when a file is more than this many points of mAP (classifiers: top-1) below the "
          "first")
       ->type_name("POINTS");
+  app.add_option_function<double>(
+         "--min-agreement", [&options](double share) { options.min_agreement = share; },
+         "Exit 1 when a file agrees less than this with the first, 0..1: AP50 with its boxes as "
+         "truth (classifiers: share of the same classes)")
+      ->type_name("SHARE");
   app.add_option("--save-predictions", options.save_predictions,
                  "Write the detections of the one model as COCO results JSON")
       ->type_name("FILE");
@@ -74,6 +84,11 @@ void warn_of_idle_options(const CommandLine& line, const EvaluateResult& result,
                               "--input-size", "--set", "--mean", "--std"},
                              "predictions", quiet);
   }
+  if (result.options.unlabelled) {
+    line.warn_without_effect(
+        {"--metric", "--probability", "--iou", "--ap-probability", "--min-box"},
+        "unlabelled pictures", quiet);
+  }
   if (result.task == Task::Classification) {
     line.warn_without_effect({"--probability", "--iou", "--ap-probability", "--nms-iou",
                               "--max-detections", "--clip-boxes"},
@@ -90,6 +105,8 @@ Exit run_evaluate(const Arguments& arguments) {
       "  visionpress evaluate model.tflite small.tflite --data coco.json --images photos "
       "--max-drop 0.5\n"
       "  visionpress evaluate model.tflite phone.json --data vott.json --json\n"
+      "  visionpress evaluate model.mlmodel small.mlmodel --data holiday-pictures --min-agreement "
+      "0.95\n"
       "  visionpress evaluate fruit.mlmodel --data folder-with-a-folder-a-tag");
   std::vector<std::string> files;
   EvaluateOptions options;
@@ -104,9 +121,9 @@ Exit run_evaluate(const Arguments& arguments) {
                      "How precision and recall count; legacy as the original project did");
   add_run_options(line, options.arithmetic, options.preprocess);
   // It tries every preprocessing itself, scores by AP or top-1 alone and writes no file.
-  line.refuse_beside("--find-preprocessing",
-                     {"--save-predictions", "--force", "--max-drop", "--mean", "--std", "--color",
-                      "--metric", "--probability", "--iou"});
+  line.refuse_beside("--find-preprocessing", {"--save-predictions", "--force", "--max-drop",
+                                              "--min-agreement", "--unlabelled", "--mean", "--std",
+                                              "--color", "--metric", "--probability", "--iou"});
   line.refuse_without({"--save-predictions"}, {"--force"});
   if (const auto exit = line.parse(arguments)) return *exit;
   if (finds_preprocessing) return run_find_preprocessing(files, options, output);
@@ -124,7 +141,7 @@ Exit run_evaluate(const Arguments& arguments) {
   const Exit printed = print_result(format_report(*result, output.form));
   if (printed != Exit::Done) return printed;
   for (const ModelScore& model : result->models) {
-    if (!model.within_max_drop) return Exit::FallsShort;
+    if (!model.within_max_drop || !model.within_min_agreement) return Exit::FallsShort;
   }
   return Exit::Done;
 }
