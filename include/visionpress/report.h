@@ -17,6 +17,7 @@
 #include "visionpress/find_preprocessing.h"
 #include "visionpress/model.h"
 #include "visionpress/predict.h"
+#include "visionpress/sensitivity.h"
 
 namespace visionpress {
 
@@ -49,6 +50,9 @@ enum class Detail : std::uint8_t { Summary, Full };
 /// Markdown begins with the original project's layout: one column per format, one row per scheme.
 [[nodiscard]] std::string format_report(const ExperimentResult& result, ReportForm form);
 [[nodiscard]] std::string format_report(const FindPreprocessingResult& result, ReportForm form);
+/// Text: one row per weight with the SNR in each form, and a bar for each. Csv and Markdown have
+/// one row per weight and form.
+[[nodiscard]] std::string format_report(const SensitivityResult& result, ReportForm form);
 [[nodiscard]] std::string format_report(const CocoSubsetResult& result, ReportForm form);
 
 /// Reports of the service's objects and of calls to it. Lists are arrays in Json.

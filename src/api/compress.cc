@@ -149,15 +149,21 @@ Result<CompressResult> compress(const CompressOptions& options) {
   VP_RETURN_IF_ERROR(check_replaces_no_part(result.output, model, options.input));
   VP_ASSIGN_OR_RETURN(
       PressedFile file,
-      press_file(
-          model, press, result.output, options.overwrite ? Overwrite::Allow : Overwrite::Refuse,
-          [&](Plan& plan) -> Result<void> {
-            if (!input.runner) return {};
-            VP_ASSIGN_OR_RETURN(
-                result.calibration,
-                calibrate_plan(*input.runner, options.calibration, press, plan, result.warnings));
-            return {};
-          }));
+      press_file(model, press, result.output,
+                 options.overwrite ? Overwrite::Allow : Overwrite::Refuse,
+                 [&](Plan& plan) -> Result<void> {
+                   if (!input.runner) return {};
+                   VP_ASSIGN_OR_RETURN(std::vector<std::string> paths,
+                                       list_calibration_pictures(options.calibration));
+                   VP_ASSIGN_OR_RETURN(
+                       const CalibrationSet set,
+                       load_calibration(*input.runner, std::move(paths), options.calibration,
+                                        press.threads, result.warnings));
+                   VP_ASSIGN_OR_RETURN(result.calibration,
+                                       calibrate_plan(*input.runner, set, options.calibration,
+                                                      press, plan, result.warnings));
+                   return {};
+                 }));
   result.bytes_after = file.bytes;
   result.download_bytes = file.download_bytes;
   for (PressedWeight& weight : file.weights) result.weights.push_back(std::move(weight.row));

@@ -73,7 +73,7 @@ using Outputs = std::vector<std::vector<std::vector<float>>>;  // by picture, by
 class SensitivityMeter {
  public:
   SensitivityMeter(const SourceModel& model, const CalibrationPictures& pictures,
-                   const PressOptions& press, const SensitivityOptions& options)
+                   const PressOptions& press, const WeightSensitivityOptions& options)
       : model_(model),
         press_(press),
         options_(options),
@@ -222,7 +222,7 @@ class SensitivityMeter {
 
   const SourceModel& model_;
   const PressOptions& press_;
-  const SensitivityOptions& options_;
+  const WeightSensitivityOptions& options_;
   ActivationWalk walk_;
   CodeStore store_;
   std::vector<ComparedTensor> compared_ = {};
@@ -231,10 +231,10 @@ class SensitivityMeter {
 
 }  // namespace
 
-Result<std::vector<WeightSensitivity>> measure_sensitivity(const SourceModel& model,
-                                                           const CalibrationPictures& pictures,
-                                                           const PressOptions& press,
-                                                           const SensitivityOptions& options) {
+Result<std::vector<WeightSensitivity>> measure_weights(const SourceModel& model,
+                                                       const CalibrationPictures& pictures,
+                                                       const PressOptions& press,
+                                                       const WeightSensitivityOptions& options) {
   VP_RETURN_IF_ERROR(check_blas());
   return SensitivityMeter(model, pictures, press, options).run();
 }

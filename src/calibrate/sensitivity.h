@@ -3,7 +3,7 @@
 // How much a network's outputs change when one weight alone takes fewer bits. A search for the
 // form of each weight starts from these figures.
 //
-//   VP_ASSIGN_OR_RETURN(const auto found, measure_sensitivity(*model.source, pictures, press,
+//   VP_ASSIGN_OR_RETURN(const auto found, measure_weights(*model.source, pictures, press,
 //                                                             {.forms = forms}));
 
 #include <cstddef>
@@ -36,7 +36,7 @@ struct WeightSensitivity {
   std::vector<FormSensitivity> forms = {};
 };
 
-struct SensitivityOptions {
+struct WeightSensitivityOptions {
   std::vector<Form> forms = {};  ///< to try; those that do not fit a weight are left out for it
   std::size_t pictures = 16;     ///< whose outputs are compared, of those that calibrate
   std::uint64_t seed = 1;        ///< of the positions that are sampled in each picture
@@ -49,8 +49,8 @@ struct SensitivityOptions {
 /// nearest ones.
 /// press: `form` is ignored.  errors: of the runner, with the layer's path; Malformed where a
 /// weight cannot be decoded.
-[[nodiscard]] Result<std::vector<WeightSensitivity>> measure_sensitivity(
+[[nodiscard]] Result<std::vector<WeightSensitivity>> measure_weights(
     const SourceModel& model, const CalibrationPictures& pictures, const PressOptions& press,
-    const SensitivityOptions& options);
+    const WeightSensitivityOptions& options);
 
 }  // namespace visionpress

@@ -61,26 +61,6 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
   add_threads(app, options.threads);
 }
 
-void add_calibration_options(CommandLine& line, CalibrationOptions& options) {
-  CLI::App& app = line.app();
-  app.add_option("--calibrate", options.images,
-                 "Choose the codes so that results on these pictures change least: a folder, or a "
-                 "data set, whose labels are not used")
-      ->type_name("IMAGES");
-  app.add_option("--calibration-images", options.count, "Most pictures to use; 0: all")
-      ->type_name("N")
-      ->check(check_count)
-      ->capture_default_str()
-      ->group(kMore);
-  app.add_option("--seed", options.seed, "Seed of the choice of pictures and of pixels in them")
-      ->capture_default_str()
-      ->group(kMore);
-  add_preprocess_options(line, options.preprocess);
-  line.refuse_without({"--calibrate"}, {"--calibration-images", "--seed", "--resize", "--filter",
-                                        "--color", "--input-size", "--set", "--mean", "--std"});
-  line.refuse_beside("--weights=fp16", {"--calibrate"});
-}
-
 }  // namespace
 
 Exit run_compress(const Arguments& arguments) {
@@ -97,7 +77,9 @@ Exit run_compress(const Arguments& arguments) {
   add_options(line, options, table);
   add_calibration_options(line, options.calibration);
   add_form_options(line.app(), output);
-  line.refuse_beside("--weights=fp16", {"--tflite-int8"});
+  line.refuse_without({"--calibrate"}, {"--calibration-images", "--seed", "--resize", "--filter",
+                                        "--color", "--input-size", "--set", "--mean", "--std"});
+  line.refuse_beside("--weights=fp16", {"--tflite-int8", "--calibrate"});
   if (const auto exit = line.parse(arguments)) return *exit;
 
   ProgressMeter meter(output.quiet);

@@ -230,6 +230,23 @@ void add_form_options(CLI::App& app, OutputOptions& options) {
   app.add_flag("-q,--quiet", options.quiet, "No warnings and no progress")->group(kMore);
 }
 
+void add_calibration_options(CommandLine& line, CalibrationOptions& options) {
+  CLI::App& app = line.app();
+  app.add_option("--calibrate", options.images,
+                 "Choose the codes so that results on these pictures change least: a folder, or a "
+                 "data set, whose labels are not used")
+      ->type_name("IMAGES");
+  app.add_option("--calibration-images", options.count, "Most pictures to use; 0: all")
+      ->type_name("N")
+      ->check(check_count)
+      ->capture_default_str()
+      ->group(kMore);
+  app.add_option("--seed", options.seed, "Seed of the choice of pictures and of pixels in them")
+      ->capture_default_str()
+      ->group(kMore);
+  add_preprocess_options(line, options.preprocess);
+}
+
 void add_threads(CLI::App& app, int& threads) {
   app.add_option("--threads", threads, "Threads to use; 0: one per core")
       ->type_name("N")

@@ -13,6 +13,7 @@
 
 #include <CLI/CLI.hpp>
 
+#include "visionpress/calibration.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/report.h"
 #include "visionpress/result.h"
@@ -121,6 +122,8 @@ void add_metric_options(CommandLine& line, EvaluateOptions& options,
 /// How pictures become the model's input.
 void add_preprocess_options(CommandLine& line, PreprocessOptions& preprocess);
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess);
+/// The pictures that choose codes, and how they become the model's input.
+void add_calibration_options(CommandLine& line, CalibrationOptions& options);
 void add_threads(CLI::App& app, int& threads);
 /// "fp16|linear-1..8|...", for the help of --weights.
 std::string list_schemes();
@@ -159,6 +162,7 @@ Exit run_convert(const Arguments& arguments);
 Exit run_evaluate(const Arguments& arguments);
 Exit run_experiment(const Arguments& arguments);
 Exit run_predict(const Arguments& arguments);
+Exit run_sensitivity(const Arguments& arguments);
 Exit run_serve(const Arguments& arguments);
 
 }  // namespace visionpress

@@ -23,12 +23,14 @@
 namespace visionpress {
 namespace {
 
-constexpr std::array<Command, 9> kCommands = {{
+constexpr std::array<Command, 10> kCommands = {{
     {"inspect", "what is in a model file, and what each scheme would make of it", run_inspect},
     {"compress", "rewrite a model file with its weights in fewer bits", run_compress},
     {"convert", "make a TensorFlow Lite file of a TensorFlow frozen graph or SavedModel",
      run_convert},
     {"evaluate", "score files on labelled images: one column per file", run_evaluate},
+    {"sensitivity", "how much the outputs change when one weight takes fewer bits",
+     run_sensitivity},
     {"experiment", "exports, their compressed forms and the service, side by side", run_experiment},
     {"predict", "what a model sees in images", run_predict},
     {"serve", "answer Custom Vision's prediction calls on this machine", run_serve},
