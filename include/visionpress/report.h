@@ -15,6 +15,7 @@
 #include "visionpress/evaluate.h"
 #include "visionpress/experiment.h"
 #include "visionpress/find_preprocessing.h"
+#include "visionpress/fit.h"
 #include "visionpress/model.h"
 #include "visionpress/predict.h"
 #include "visionpress/sensitivity.h"
@@ -50,6 +51,9 @@ enum class Detail : std::uint8_t { Summary, Full };
 /// Markdown begins with the original project's layout: one column per format, one row per scheme.
 [[nodiscard]] std::string format_report(const ExperimentResult& result, ReportForm form);
 [[nodiscard]] std::string format_report(const FindPreprocessingResult& result, ReportForm form);
+/// Text: the files that were tried, the table of the best one, and a line to quote. Csv and
+/// Markdown have one row per file.
+[[nodiscard]] std::string format_report(const FitResult& result, ReportForm form);
 /// Text: one row per weight with the SNR in each form, and a bar for each. Csv and Markdown have
 /// one row per weight and form.
 [[nodiscard]] std::string format_report(const SensitivityResult& result, ReportForm form);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <numeric>
 #include <set>
 #include <thread>
 
@@ -139,19 +140,19 @@ Result<void> ActivationWalk::run_picture(const Graph& part, std::size_t picture,
   return session.run_part(inputs);
 }
 
-Result<void> ActivationWalk::run_part(const Graph& part, std::size_t pictures,
+Result<void> ActivationWalk::run_part(const Graph& part, std::span<const std::size_t> pictures,
                                       const std::function<Result<void>(const Session&)>& on_start,
                                       const OnPicture& on_picture) const {
   ExecutorOptions options;
   options.is_part = true;
   options.threads = 1;
   VP_ASSIGN_OR_RETURN(const Executor executor, Executor::create(part, options));
-  VP_ASSIGN_OR_RETURN(std::vector<Session> sessions, make_sessions(executor, pictures));
+  VP_ASSIGN_OR_RETURN(std::vector<Session> sessions, make_sessions(executor, pictures.size()));
   VP_RETURN_IF_ERROR(on_start(sessions.front()));
-  std::vector<Result<void>> ran(pictures);
+  std::vector<Result<void>> ran(pictures.size());
   const auto work = [&](std::size_t worker) {
     for (std::size_t p = worker; p < ran.size(); p += sessions.size()) {
-      ran[p] = run_picture(part, p, sessions[worker]);
+      ran[p] = run_picture(part, pictures[p], sessions[worker]);
       if (ran[p]) on_picture(p, sessions[worker]);
     }
   };
@@ -178,8 +179,10 @@ Result<void> ActivationWalk::advance(TensorId tensor) {
   if (!nodes.empty()) {
     Graph part = make_part(graph_, nodes);
     part.outputs = list_outputs(nodes, tensor);
+    std::vector<std::size_t> all(picture_count());
+    std::iota(all.begin(), all.end(), std::size_t{0});
     VP_RETURN_IF_ERROR(run_part(
-        part, picture_count(), [&](const Session& session) { return make_room(part, session); },
+        part, all, [&](const Session& session) { return make_room(part, session); },
         [&](std::size_t picture, const Session& session) {
           for (std::size_t i = 0; i < part.outputs.size(); ++i) {
             const std::span<const float> found = session.outputs()[i].values;
@@ -193,7 +196,8 @@ Result<void> ActivationWalk::advance(TensorId tensor) {
 }
 
 Result<std::vector<std::vector<std::vector<float>>>> ActivationWalk::look_ahead(
-    const Graph& changed, std::span<const TensorId> tensors, std::size_t pictures) const {
+    const Graph& changed, std::span<const TensorId> tensors,
+    std::span<const std::size_t> pictures) const {
   std::set<std::size_t> nodes;
   for (const TensorId tensor : tensors) {
     const std::vector<std::size_t> needed = list_needed(tensor);
@@ -201,12 +205,12 @@ Result<std::vector<std::vector<std::vector<float>>>> ActivationWalk::look_ahead(
   }
   Graph part = make_part(changed, {nodes.begin(), nodes.end()});
   part.outputs.assign(tensors.begin(), tensors.end());
-  std::vector<std::vector<std::vector<float>>> found(std::min(pictures, picture_count()));
+  std::vector<std::vector<std::vector<float>>> found(pictures.size());
   VP_RETURN_IF_ERROR(run_part(
-      part, found.size(), [](const Session& /*session*/) -> Result<void> { return {}; },
-      [&](std::size_t picture, const Session& session) {
+      part, pictures, [](const Session& /*session*/) -> Result<void> { return {}; },
+      [&](std::size_t place, const Session& session) {
         for (const OutputView& output : session.outputs())
-          found[picture].emplace_back(output.values.begin(), output.values.end());
+          found[place].emplace_back(output.values.begin(), output.values.end());
       }));
   return found;
 }

@@ -41,10 +41,11 @@ class ActivationWalk {
   [[nodiscard]] std::vector<std::size_t> list_needed(TensorId tensor) const;
   /// Runs on to `tensors` with the weights of another graph; the walk itself stays where it is.
   /// changed: the walk's graph with other weights.  tensors: none of them reached yet.
-  /// pictures: only the first so many run.
+  /// pictures: the indices of those that run.
   /// returns: by picture and tensor, the values.  errors: as `advance`.
   [[nodiscard]] Result<std::vector<std::vector<std::vector<float>>>> look_ahead(
-      const Graph& changed, std::span<const TensorId> tensors, std::size_t pictures) const;
+      const Graph& changed, std::span<const TensorId> tensors,
+      std::span<const std::size_t> pictures) const;
   /// A tensor to which the walk has advanced, until the walk passes its last reader.
   [[nodiscard]] std::span<const float> values(std::size_t picture, TensorId tensor) const;
   [[nodiscard]] const Shape& shape(TensorId tensor) const;
@@ -57,7 +58,7 @@ class ActivationWalk {
     std::vector<std::vector<float>> values = {};  ///< by picture; empty: the graph's input
   };
 
-  using OnPicture = std::function<void(std::size_t picture, const Session& session)>;
+  using OnPicture = std::function<void(std::size_t place, const Session& session)>;
   /// The nodes with what they read as inputs, and no outputs yet.
   [[nodiscard]] Graph make_part(const Graph& graph, const std::vector<std::size_t>& nodes) const;
   /// What nodes outside of the part still read, and `wanted`.
@@ -67,8 +68,8 @@ class ActivationWalk {
                                                            std::size_t pictures) const;
   [[nodiscard]] Result<void> run_picture(const Graph& part, std::size_t picture,
                                          Session& session) const;
-  /// on_picture: called by several threads at once, for different pictures.
-  [[nodiscard]] Result<void> run_part(const Graph& part, std::size_t pictures,
+  /// on_picture: called with the place in `pictures`, by several threads at once.
+  [[nodiscard]] Result<void> run_part(const Graph& part, std::span<const std::size_t> pictures,
                                       const std::function<Result<void>(const Session&)>& on_start,
                                       const OnPicture& on_picture) const;
   [[nodiscard]] Result<void> make_room(const Graph& part, const Session& session);

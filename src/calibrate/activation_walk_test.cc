@@ -60,6 +60,29 @@ TEST(ActivationWalk, NodesStillToComeReadReplacedWeights) {
   EXPECT_EQ(std::vector<float>(sum.begin(), sum.end()), before);
 }
 
+TEST(ActivationWalk, LooksAheadWithOtherWeightsAndStaysWhereItIs) {
+  Residual test;
+  const CalibrationPictures pictures = make_pictures(3);
+  ActivationWalk walk(test.graph, pictures, 2);
+  ASSERT_TRUE(walk.advance(test.active));
+  Graph changed = test.graph;
+  const std::vector<float> zeros(9, 0.0F);
+  changed.weights[1].stored.payload = std::as_bytes(std::span(zeros));
+  const std::vector<TensorId> tensors = {test.sum, test.second};
+  const std::vector<std::size_t> some = {2, 0};
+  const auto found = walk.look_ahead(changed, tensors, some);
+  ASSERT_TRUE(found);
+  ASSERT_EQ(found->size(), 2U);
+  for (std::size_t i = 0; i < some.size(); ++i) {
+    const std::span<const float> active = walk.values(some[i], test.active);
+    EXPECT_EQ((*found)[i][0], std::vector<float>(active.begin(), active.end()));
+    EXPECT_EQ((*found)[i][1], std::vector<float>(12, 0.0F));
+  }
+  EXPECT_EQ(walk.list_needed(test.sum), (std::vector<std::size_t>{2, 3}));
+  ASSERT_TRUE(walk.advance(test.second));
+  EXPECT_NE(walk.values(0, test.second)[0], 0.0F);
+}
+
 TEST(ActivationWalk, ListsTheNodesThatAreStillNeeded) {
   Residual test;
   const CalibrationPictures pictures = make_pictures(1);

@@ -78,7 +78,12 @@ class SensitivityMeter {
         press_(press),
         options_(options),
         walk_(model.graph(), pictures, press.threads),
-        store_(model.graph(), {.threads = press.threads}) {}
+        store_(model.graph(), {.threads = press.threads}) {
+    // Spread evenly: views of one picture follow each other.
+    const std::size_t all = pictures.inputs.size();
+    const std::size_t count = std::min(options.pictures, all);
+    for (std::size_t i = 0; i < count; ++i) compared_pictures_.push_back(i * all / count);
+  }
 
   Result<std::vector<WeightSensitivity>> run() {
     const Graph& graph = model_.graph();
@@ -100,7 +105,7 @@ class SensitivityMeter {
   Result<void> run_original() {
     std::vector<TensorId> tensors;
     for (const ComparedTensor& compared : compared_) tensors.push_back(compared.tensor);
-    VP_ASSIGN_OR_RETURN(original_, walk_.look_ahead(model_.graph(), tensors, options_.pictures));
+    VP_ASSIGN_OR_RETURN(original_, walk_.look_ahead(model_.graph(), tensors, compared_pictures_));
     return {};
   }
 
@@ -182,7 +187,7 @@ class SensitivityMeter {
     }
     if (tensors.empty()) return 0.0;
     VP_ASSIGN_OR_RETURN(const Outputs outputs,
-                        walk_.look_ahead(changed, tensors, options_.pictures));
+                        walk_.look_ahead(changed, tensors, compared_pictures_));
     double sum = 0.0;
     for (std::size_t i = 0; i < tensors.size(); ++i) sum += compare(outputs, i, places[i]);
     return sum / static_cast<double>(compared_.size());
@@ -225,6 +230,7 @@ class SensitivityMeter {
   const WeightSensitivityOptions& options_;
   ActivationWalk walk_;
   CodeStore store_;
+  std::vector<std::size_t> compared_pictures_ = {};
   std::vector<ComparedTensor> compared_ = {};
   Outputs original_ = {};
 };

@@ -86,6 +86,12 @@ void Evaluation::adopt(std::vector<std::string> labels, PackageHint hint, std::s
   labels_file_ = std::move(source);
 }
 
+void Evaluation::keep_only(const std::vector<std::size_t>& images) {
+  std::vector<DatasetImage> kept;
+  for (const std::size_t image : images) kept.push_back(std::move(dataset_.images[image]));
+  dataset_.images = std::move(kept);
+}
+
 Result<Column> Evaluation::read_predictions(const std::string& file, PredictionSource source) {
   if (dataset_.is_unlabelled && dataset_.tags.empty()) {
     return fail(ErrorKind::Usage,
@@ -135,7 +141,7 @@ Result<DatasetRun> Evaluation::run_over_data(const Fitted& fitted, const std::st
   return run;
 }
 
-Result<Column> Evaluation::run_model(OpenedModel model) {
+Result<Column> Evaluation::run_model(OpenedModel model, Timing timing) {
   const std::string file = model.files.path();
   VP_ASSIGN_OR_RETURN(const Fitted fitted, fit_model(std::move(model)));
   const ModelRunner& runner = fitted.runner;
@@ -151,7 +157,7 @@ Result<Column> Evaluation::run_model(OpenedModel model) {
   column.predictions = std::move(run.predictions);
   number_classes(runner, column.predictions.classes);
   column.score.images_per_second = run.images_per_second;
-  if (run.first_input.size() == runner.preprocess.value_count()) {
+  if (timing == Timing::Measure && run.first_input.size() == runner.preprocess.value_count()) {
     if (progress_) progress_(0, 0, "timing " + file);
     VP_ASSIGN_OR_RETURN(column.score.run_time,
                         measure_run(*runner.executor, run.first_input, threads_));

@@ -37,6 +37,8 @@ struct TriedWays {
 /// True for files of predictions, by their name.
 [[nodiscard]] bool is_predictions(const std::string& file);
 
+enum class Timing : std::uint8_t { Measure, Skip };
+
 /// Call run_model or read_predictions for each column, then make_comparable, score and compare.
 class Evaluation {
  public:
@@ -56,7 +58,7 @@ class Evaluation {
   /// Opens a model with these options. errors: as open_model.
   [[nodiscard]] Result<OpenedModel> open(const std::string& file) const;
   /// Both return a column without figures. errors: as `evaluate`, but naming no file.
-  [[nodiscard]] Result<Column> run_model(OpenedModel model);
+  [[nodiscard]] Result<Column> run_model(OpenedModel model, Timing timing = Timing::Measure);
   [[nodiscard]] Result<Column> read_predictions(const std::string& file, PredictionSource source);
 
   /// Decodes every image once and removes those that cannot be decoded from the data set, before
@@ -68,6 +70,8 @@ class Evaluation {
   /// errors: Malformed where no image is left.
   [[nodiscard]] Result<ComparableColumns> make_comparable(std::vector<Column> columns);
 
+  /// Keeps the images of these indices, ascending.
+  void keep_only(const std::vector<std::size_t>& images);
   /// Keeps at most `count` images, evenly spread over the data set.
   void thin_out(std::size_t count) { visionpress::thin_out(dataset_, count); }
   /// Runs one network under every usual way to give it pixels; the columns have no figures. errors:

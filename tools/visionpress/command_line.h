@@ -162,6 +162,7 @@ Exit run_convert(const Arguments& arguments);
 Exit run_evaluate(const Arguments& arguments);
 Exit run_experiment(const Arguments& arguments);
 Exit run_predict(const Arguments& arguments);
+Exit run_fit(const Arguments& arguments);
 Exit run_sensitivity(const Arguments& arguments);
 Exit run_serve(const Arguments& arguments);
 

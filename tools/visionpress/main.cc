@@ -23,12 +23,13 @@
 namespace visionpress {
 namespace {
 
-constexpr std::array<Command, 10> kCommands = {{
+constexpr std::array<Command, 11> kCommands = {{
     {"inspect", "what is in a model file, and what each scheme would make of it", run_inspect},
     {"compress", "rewrite a model file with its weights in fewer bits", run_compress},
     {"convert", "make a TensorFlow Lite file of a TensorFlow frozen graph or SavedModel",
      run_convert},
     {"evaluate", "score files on labelled images: one column per file", run_evaluate},
+    {"fit", "choose the bits of each weight to meet a size or a quality", run_fit},
     {"sensitivity", "how much the outputs change when one weight takes fewer bits",
      run_sensitivity},
     {"experiment", "exports, their compressed forms and the service, side by side", run_experiment},
@@ -138,8 +139,8 @@ Exit run_caught(const Arguments& arguments) {
 
 int main(int argc, char** argv) {
   // The commands that run a network (`convert` runs one to check the file it wrote).
-  constexpr std::array<std::string_view, 5> kRunning = {"convert", "evaluate", "experiment",
-                                                        "predict", "serve"};
+  constexpr std::array<std::string_view, 6> kRunning = {"convert", "evaluate", "experiment",
+                                                        "fit",     "predict",  "serve"};
   if (argc > 1 && std::ranges::find(kRunning, argv[1]) != kRunning.end()) {
     visionpress::let_waiting_threads_sleep(argv);
   }

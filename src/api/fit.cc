@@ -1,0 +1,72 @@
+#include "visionpress/fit.h"
+
+#include <filesystem>
+
+#include "base/error.h"
+#include "base/output_file.h"
+#include "formats/format_table.h"
+#include "infer/evaluation.h"
+#include "infer/fit_model.h"
+#include "infer/measure_model.h"
+#include "visionpress/sensitivity.h"
+#include "visionpress/version.h"
+
+namespace visionpress {
+namespace {
+
+namespace fs = std::filesystem;
+
+Result<void> check_limits(const FitLimits& limits) {
+  if (!limits.max_size && !limits.max_download && !limits.max_drop && !limits.min_agreement) {
+    return fail(ErrorKind::Usage,
+                "no limit to fit to: give a size, a download size, a drop or an agreement");
+  }
+  if (limits.max_size && limits.max_download) {
+    return fail(ErrorKind::Usage, "a size and a download size are both limited; give one of them");
+  }
+  if (limits.max_drop && !(*limits.max_drop >= 0.0 && *limits.max_drop <= 100.0)) {
+    return fail(ErrorKind::InvalidArgument, "--max-drop is {:g} points, expected 0 to 100",
+                *limits.max_drop);
+  }
+  if (limits.min_agreement && !(*limits.min_agreement >= 0.0 && *limits.min_agreement <= 1.0)) {
+    return fail(ErrorKind::InvalidArgument, "--min-agreement is {:g}, expected 0 to 1",
+                *limits.min_agreement);
+  }
+  return {};
+}
+
+Result<void> check(const FitOptions& options) {
+  VP_RETURN_IF_ERROR(check_limits(options.limits));
+  if (options.evaluate.data.empty()) return fail(ErrorKind::Usage, "no data set to measure on");
+  if (options.most_candidates == 0) {
+    return fail(ErrorKind::Usage, "0 candidates, expected 1 or more");
+  }
+  VP_RETURN_IF_ERROR(check_numbers(options.evaluate));
+  return {};
+}
+
+/// NAME.fit.EXT beside the input.
+std::string default_output(const std::string& input) {
+  fs::path path(input);
+  if (!path.has_filename()) path = path.parent_path();
+  return path.parent_path() / (path.stem().string() + ".fit" + path.extension().string());
+}
+
+}  // namespace
+
+Result<FitResult> fit(const FitOptions& options, const Progress& progress) {
+  VP_RETURN_IF_ERROR(check(options));
+  FitOptions used = options;
+  if (used.output.empty()) used.output = default_output(used.input);
+  if (used.forms.empty()) used.forms = default_sensitivity_forms();
+  if (options.threads < 0) {
+    return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
+  }
+  std::error_code ignored;
+  if (!used.overwrite && fs::exists(used.output, ignored)) {
+    VP_RETURN_IF_ERROR(OutputFile::create(used.output, Overwrite::Refuse));  // before the work
+  }
+  return fit_model(used, version(), progress);
+}
+
+}  // namespace visionpress

@@ -1,0 +1,445 @@
+#include "infer/fit_model.h"
+
+#include <algorithm>
+#include <cmath>
+#include <filesystem>
+#include <map>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/error.h"
+#include "base/mapped_file.h"
+#include "base/parallel.h"
+#include "eval/column_key.h"
+#include "formats/format_table.h"
+#include "infer/calibrate_model.h"
+#include "infer/evaluation.h"
+#include "infer/fit_images.h"
+#include "infer/fit_search.h"
+#include "infer/fit_store.h"
+#include "infer/measure_model.h"
+#include "infer/open_input.h"
+#include "infer/output_path.h"
+#include "package/download_size.h"
+#include "package/hash_path.h"
+#include "press/press_file.h"
+
+namespace visionpress {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kAsItIs = "as it is";
+
+/// Weights of the graph that take one form together, and the forms that they may take.
+struct FitItem {
+  std::vector<std::size_t> weights = {};  ///< several where they share their bytes
+  std::vector<std::string> names = {};    ///< of the forms; the last one is kAsItIs
+  std::vector<FormChoice> size = {};
+  std::vector<FormChoice> download = {};
+};
+
+class Fitter {
+ public:
+  Fitter(const FitOptions& options, const Progress& progress)
+      : options_(options), progress_(progress), evaluate_(options.evaluate) {
+    press_.form = *parse_form("linear-8");
+    press_.keep = options.keep;
+    press_.keep_sensitive = false;
+    press_.count_download = true;
+    press_.threads = options.threads > 0 ? options.threads : default_thread_count();
+    if (options.integer_storage == IntegerStorage::WeightOnly)
+      press_.rewrite.integer_form = IntegerForm::WeightOnly;
+    evaluate_.threads = options.threads;
+    evaluate_.max_drop = std::nullopt;
+  }
+
+  Result<FitResult> run(const std::string& program) {
+    VP_RETURN_IF_ERROR(open());
+    VP_RETURN_IF_ERROR(load_images());
+    VP_RETURN_IF_ERROR(open_store(program));
+    VP_RETURN_IF_ERROR(measure_weights_once());
+    VP_RETURN_IF_ERROR(make_items());
+    VP_RETURN_IF_ERROR(run_search());
+    VP_RETURN_IF_ERROR(finish());
+    return std::move(result_);
+  }
+
+ private:
+  [[nodiscard]] const SourceModel& source() const { return *runner_->model.source; }
+  [[nodiscard]] const Graph& graph() const { return runner_->model.graph(); }
+
+  Result<void> open() {
+    VP_ASSIGN_OR_RETURN(OpenedModel opened,
+                        open_input(options_.input, read_options(evaluate_.preprocess)));
+    VP_RETURN_IF_ERROR(check_replaces_no_part(options_.output, opened, options_.input));
+    if (auto checked = opened.source->check_rewritable(); !checked)
+      return in_file(checked.error(), options_.input);
+    VP_ASSIGN_OR_RETURN(ModelRunner runner,
+                        ModelRunner::create(std::move(opened), {.labels = evaluate_.labels,
+                                                                .preprocess = evaluate_.preprocess,
+                                                                .threads = press_.threads}));
+    runner_.emplace(std::move(runner));
+    const Bytes bytes = runner_->model.bytes();
+    result_.input = options_.input;
+    result_.format = name_of(graph().format);
+    result_.limits = options_.limits;
+    result_.bytes_before = bytes.size();
+    result_.seed = evaluate_.seed;
+    result_.warnings = runner_->model.warnings;
+    VP_ASSIGN_OR_RETURN(result_.download_before, count_download_bytes({&bytes, 1}, press_.threads));
+    return {};
+  }
+
+  Result<void> load_images() {
+    evaluation_.emplace(evaluate_, progress_);
+    VP_RETURN_IF_ERROR(evaluation_->load_data(ImageNeed::Required));
+    const Dataset& dataset = evaluation_->dataset();
+    VP_ASSIGN_OR_RETURN(images_, split_images(dataset, options_));
+    VP_ASSIGN_OR_RETURN(data_key_, describe_data(dataset, evaluate_.data));
+    result_.overlap = images_.overlap;
+    result_.overlap_judges = images_.overlap > 0 && options_.allow_overlap;
+    if (images_.overlap > 0 && !options_.calibration.images.empty()) {
+      result_.warnings.push_back(fmt::format(
+          "{} of the {} images are calibration pictures, too, and {}", images_.overlap,
+          dataset.images.size(),
+          options_.allow_overlap ? "judge all the same (--allow-overlap)" : "do not judge"));
+    }
+    result_.search_images = images_.search.size();
+    result_.report_images = images_.report.size();
+    evaluation_->keep_only(images_.search);
+    CalibrationOptions calibration = options_.calibration;
+    calibration.preprocess = evaluate_.preprocess;
+    VP_ASSIGN_OR_RETURN(calibration_, load_calibration(*runner_, images_.calibration, calibration,
+                                                       press_.threads, result_.warnings));
+    result_.calibration_pictures = calibration_.paths.size();
+    return {};
+  }
+
+  Result<void> open_store(const std::string& program) {
+    Json key = {{"visionpress", program}, {"data", data_key_}, {"run", describe_run(evaluate_)}};
+    VP_ASSIGN_OR_RETURN(key["model_sha1"], hash_path(options_.input));
+    key["calibration"] = calibration_.paths;
+    key["views"] = calibration_.views;
+    key["calibration_seed"] = options_.calibration.seed;
+    key["seed"] = evaluate_.seed;
+    key["bootstrap"] = evaluate_.bootstrap_rounds;
+    key["crops"] = evaluate_.crops;
+    key["overlap"] = options_.allow_overlap;
+    key["forms"] = options_.forms;
+    key["keep"] = options_.keep;
+    key["sensitivity"] = options_.sensitivity;
+    key["weight_only"] = options_.integer_storage == IntegerStorage::WeightOnly;
+    const std::string folder = options_.work.empty() ? options_.output + ".work" : options_.work;
+    VP_ASSIGN_OR_RETURN(store_, FitStore::open(folder, key));
+    return {};
+  }
+
+  Result<void> measure_weights_once() {
+    sensitivity_ = store_.sensitivity();
+    if (!sensitivity_.empty()) return {};
+    if (!options_.sensitivity.empty()) {
+      VP_ASSIGN_OR_RETURN(sensitivity_, read_sensitivity(options_.sensitivity));
+    } else {
+      VP_ASSIGN_OR_RETURN(const std::vector<Form> forms, choose_sensitivity_forms(options_.forms));
+      const auto found = measure_weights(
+          source(), calibration_.inputs, press_,
+          {.forms = forms,
+           .seed = options_.calibration.seed,
+           .progress = [this](std::size_t done, std::size_t total, const std::string& layer) {
+             if (progress_) progress_(done, total, "sensitivity: " + layer);
+           }});
+      if (!found) return in_file(found.error(), options_.input);
+      sensitivity_ = describe_weights(graph(), *found);
+    }
+    return store_.save_sensitivity(sensitivity_);
+  }
+
+  /// The weights that may change, with their choices.
+  Result<void> make_items() {
+    VP_ASSIGN_OR_RETURN(base_, make_plan(source(), press_));
+    std::map<std::string, std::size_t> by_name;
+    for (std::size_t w = 0; w < graph().weights.size(); ++w)
+      by_name.emplace(graph().weights[w].name, w);
+    std::map<const std::byte*, std::size_t> by_bytes;
+    for (const WeightChange& row : sensitivity_) {
+      const auto found = by_name.find(row.name);
+      if (found == by_name.end()) {
+        return fail_in(options_.sensitivity, ErrorKind::Malformed,
+                       "it has a weight \"{}\", which {} has not", row.name, options_.input);
+      }
+      if (base_.weights[found->second].is_kept()) continue;
+      const Weight& weight = graph().weights[found->second];
+      const auto shared = by_bytes.find(weight.stored.payload.data());
+      if (shared != by_bytes.end()) {
+        items_[shared->second].weights.push_back(found->second);
+        continue;
+      }
+      by_bytes[weight.stored.payload.data()] = items_.size();
+      items_.push_back(make_item(row, found->second));
+    }
+    if (items_.empty()) {
+      return fail_in(options_.input, ErrorKind::Unsupported,
+                     "no weight can take one of the forms, so that there is nothing to choose");
+    }
+    return {};
+  }
+
+  [[nodiscard]] FitItem make_item(const WeightChange& row, std::size_t weight) const {
+    FitItem item;
+    item.weights.push_back(weight);
+    for (const FormChange& form : row.forms) {
+      const auto wish = parse_form(form.form);
+      if (!wish || plan_weight(source(), weight, *wish, press_).is_kept()) continue;
+      item.names.push_back(form.form);
+      item.size.push_back({form.bytes, form.change});
+      item.download.push_back({form.download_bytes, form.change});
+    }
+    const std::uint64_t before = stored_bytes(graph().weights[weight].stored);
+    item.names.emplace_back(kAsItIs);
+    item.size.push_back({before, 0.0});
+    // Floats hardly compress.
+    item.download.push_back({before * 93 / 100, 0.0});
+    return item;
+  }
+
+  /// Bytes of the download count where they are limited, or where all codes take a byte in the
+  /// file.
+  [[nodiscard]] bool counts_download() const {
+    if (options_.limits.max_download) return true;
+    if (options_.limits.max_size) return false;
+    return std::ranges::all_of(items_, [](const FitItem& item) {
+      return std::ranges::all_of(item.size, [&](const FormChoice& choice) {
+        return choice.bytes == item.size.front().bytes || choice.cost == 0.0;
+      });
+    });
+  }
+
+  Result<void> run_search() {
+    std::vector<std::vector<FormChoice>> choices;
+    const bool download = counts_download();
+    for (const FitItem& item : items_) choices.push_back(download ? item.download : item.size);
+    const FormFront front(choices);
+    FitGoal goal;
+    goal.most_bytes = download ? options_.limits.max_download : options_.limits.max_size;
+    goal.most_tries = options_.most_candidates;
+    VP_ASSIGN_OR_RETURN(const std::uint64_t fixed, count_fixed_bytes());
+    goal.fixed_bytes = fixed;
+    FitSearch search(front, goal);
+    while (const auto bytes = search.next()) {
+      const auto chosen = front.choose(*bytes);
+      if (!chosen) {
+        return fail(ErrorKind::Internal, "no forms for {} bytes", *bytes);
+      }
+      VP_ASSIGN_OR_RETURN(const FitCandidate candidate, try_forms(*chosen));
+      result_.candidates.push_back(candidate);
+      search.note({.bytes = download ? candidate.download_bytes : candidate.bytes,
+                   .is_good = meets_quality(candidate)});
+    }
+    return {};
+  }
+
+  /// Bytes of the file around the weights of the search.
+  Result<std::uint64_t> count_fixed_bytes() {
+    VP_ASSIGN_OR_RETURN(const auto all, measure_plan(source(), base_, press_.rewrite,
+                                                     runner_->model.bytes().size()));
+    if (!all) return std::uint64_t{0};
+    std::uint64_t items = 0;
+    for (const FitItem& item : items_) {
+      for (std::size_t c = 0; c < item.names.size(); ++c) {
+        if (item.names[c] == "linear-8") items += item.size[c].bytes;
+      }
+    }
+    return *all > items ? *all - items : 0;
+  }
+
+  [[nodiscard]] Plan plan_forms(const std::vector<std::string>& names) const {
+    Plan plan = base_;
+    for (std::size_t i = 0; i < items_.size(); ++i) {
+      for (const std::size_t weight : items_[i].weights) {
+        if (names[i] == kAsItIs) {
+          plan.weights[weight].kept_because = kAsItIs;
+        } else {
+          plan.weights[weight] = plan_weight(source(), weight, *parse_form(names[i]), press_);
+        }
+      }
+    }
+    keep_together(source(), plan);
+    return plan;
+  }
+
+  Result<FitCandidate> try_forms(const std::vector<std::size_t>& chosen) {
+    StoredCandidate stored;
+    std::map<std::string, std::size_t> counts;
+    FitCandidate candidate;
+    for (std::size_t i = 0; i < chosen.size(); ++i) {
+      stored.choices.push_back(items_[i].names[chosen[i]]);
+      candidate.predicted_change += items_[i].size[chosen[i]].cost;
+      counts[stored.choices.back()] += items_[i].weights.size();
+    }
+    candidate.forms.assign(counts.rbegin(), counts.rend());
+    if (const auto known = store_.find(stored.choices)) {
+      stored = *known;
+    } else {
+      VP_RETURN_IF_ERROR(write_candidate(stored));
+      VP_ASSIGN_OR_RETURN(stored.measured.score, measure_file(store_.path_of(stored)));
+      VP_RETURN_IF_ERROR(store_.save(stored));
+    }
+    candidate.bytes = stored.measured.bytes;
+    candidate.download_bytes = stored.measured.download_bytes;
+    candidate.score = stored.measured.score;
+    candidate.meets_limits = meets_size(candidate) && meets_quality(candidate);
+    files_.push_back(store_.path_of(stored));
+    return candidate;
+  }
+
+  Result<void> write_candidate(StoredCandidate& stored) {
+    const std::string number = std::to_string(result_.candidates.size() + 1);
+    const std::string path = store_.new_path(extension_of(graph().format));
+    stored.file = fs::path(path).filename().native();
+    CalibrationOptions calibration = options_.calibration;
+    calibration.progress = [&](std::size_t done, std::size_t total, const std::string& layer) {
+      if (progress_) progress_(done, total, fmt::format("candidate {}: {}", number, layer));
+    };
+    std::vector<std::string> ignored;  // the same for every candidate
+    VP_ASSIGN_OR_RETURN(
+        const PressedFile file,
+        press_file(runner_->model, press_, path, Overwrite::Allow, [&](Plan& plan) -> Result<void> {
+          plan = plan_forms(stored.choices);
+          VP_ASSIGN_OR_RETURN(
+              const CalibrationSummary done,
+              calibrate_plan(*runner_, calibration_, calibration, press_, plan,
+                             result_.candidates.empty() ? result_.warnings : ignored));
+          (void)done;
+          return {};
+        }));
+    stored.measured.bytes = file.bytes;
+    stored.measured.download_bytes = file.download_bytes.value_or(0);
+    return {};
+  }
+
+  /// The score of a file on the images that choose, against the original.
+  Result<ModelScore> measure_file(const std::string& path) {
+    if (!original_) {
+      VP_ASSIGN_OR_RETURN(original_, run_column(*evaluation_, options_.input));
+    }
+    VP_ASSIGN_OR_RETURN(Column column, run_column(*evaluation_, path));
+    VP_ASSIGN_OR_RETURN(const EvaluateResult scores,
+                        compare(*evaluation_, *original_, std::move(column)));
+    return scores.models[1];
+  }
+
+  static Result<Column> run_column(Evaluation& evaluation, const std::string& file) {
+    VP_ASSIGN_OR_RETURN(OpenedModel model, evaluation.open(file));
+    auto column = evaluation.run_model(std::move(model), Timing::Skip);
+    if (!column) return in_file(column.error(), file);
+    return column;
+  }
+
+  static Result<EvaluateResult> compare(Evaluation& evaluation, Column original, Column column) {
+    std::vector<Column> columns;
+    columns.push_back(std::move(original));
+    columns.push_back(std::move(column));
+    VP_ASSIGN_OR_RETURN(ComparableColumns comparable,
+                        evaluation.make_comparable(std::move(columns)));
+    return evaluation.compare(evaluation.score(std::move(comparable), Metric::Standard), {});
+  }
+
+  [[nodiscard]] bool meets_size(const FitCandidate& candidate) const {
+    const FitLimits& limits = options_.limits;
+    return (!limits.max_size || candidate.bytes <= *limits.max_size) &&
+           (!limits.max_download || candidate.download_bytes <= *limits.max_download);
+  }
+
+  [[nodiscard]] bool meets_quality(const FitCandidate& candidate) const {
+    constexpr double kRounding = 1e-9;  // a value of exactly the limit passes
+    const FitLimits& limits = options_.limits;
+    if (limits.max_drop) {
+      const auto& drop =
+          candidate.score.ap_drop ? candidate.score.ap_drop : candidate.score.top1_drop;
+      if (!drop || drop->points > *limits.max_drop + kRounding) return false;
+    }
+    if (limits.min_agreement) {
+      const auto agreement = candidate.score.agreement;
+      if (!agreement || *agreement < *limits.min_agreement - kRounding) return false;
+    }
+    return true;
+  }
+
+  /// The first of two candidates is better: within the limits it is nearer to the original where
+  /// bytes are limited, smaller where quality is; outside of them it is nearer to the limits.
+  [[nodiscard]] bool is_better(const FitCandidate& a, const FitCandidate& b) const {
+    if (a.meets_limits != b.meets_limits) return a.meets_limits;
+    const bool by_bytes = options_.limits.max_size || options_.limits.max_download;
+    if (a.meets_limits && !by_bytes) {
+      return counts_download() ? a.download_bytes < b.download_bytes : a.bytes < b.bytes;
+    }
+    if (!meets_size(a) || !meets_size(b)) return a.bytes < b.bytes;
+    return a.predicted_change < b.predicted_change;
+  }
+
+  Result<void> finish() {
+    for (std::size_t i = 1; i < result_.candidates.size(); ++i) {
+      if (is_better(result_.candidates[i], result_.candidates[result_.best])) result_.best = i;
+    }
+    const FitCandidate& best = result_.candidates[result_.best];
+    result_.meets_limits = best.meets_limits;
+    VP_RETURN_IF_ERROR(report(files_[result_.best]));
+    if (result_.meets_limits) {
+      VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(files_[result_.best]));
+      VP_RETURN_IF_ERROR(write_file(options_.output,
+                                    options_.overwrite ? Overwrite::Allow : Overwrite::Refuse,
+                                    file.bytes()));
+      result_.output = options_.output;
+    }
+    if (options_.work.empty()) store_.remove();
+    return {};
+  }
+
+  /// Scores the original and the best file on the images that chose nothing.
+  Result<void> report(const std::string& file) {
+    Evaluation evaluation(evaluate_, progress_);
+    VP_RETURN_IF_ERROR(evaluation.load_data(ImageNeed::Required));
+    evaluation.keep_only(images_.report);
+    VP_ASSIGN_OR_RETURN(Column original, run_column(evaluation, options_.input));
+    VP_ASSIGN_OR_RETURN(Column best, run_column(evaluation, file));
+    VP_ASSIGN_OR_RETURN(result_.report, compare(evaluation, std::move(original), std::move(best)));
+    if (result_.meets_limits) result_.report.models[1].file = options_.output;
+    for (const std::string& warning : result_.report.warnings) result_.warnings.push_back(warning);
+    FitCandidate again;
+    again.score = result_.report.models[1];
+    if (result_.meets_limits && !meets_quality(again)) {
+      result_.warnings.emplace_back(
+          "the file meets the limit of quality on the images that chose it, not on the others");
+    }
+    return {};
+  }
+
+  const FitOptions& options_;
+  const Progress& progress_;
+  EvaluateOptions evaluate_;
+  PressOptions press_ = {};
+  std::optional<ModelRunner> runner_ = std::nullopt;
+  std::optional<Evaluation> evaluation_ = std::nullopt;  ///< over the images that choose
+  FitImages images_ = {};
+  Json data_key_ = {};
+  CalibrationSet calibration_ = {};
+  FitStore store_ = {};
+  std::vector<WeightChange> sensitivity_ = {};
+  Plan base_ = {};  ///< every weight that may change at 8 bits
+  std::vector<FitItem> items_ = {};
+  std::optional<Column> original_ = std::nullopt;
+  std::vector<std::string> files_ = {};  ///< one per candidate
+  FitResult result_ = {};
+};
+
+}  // namespace
+
+Result<FitResult> fit_model(const FitOptions& options, const std::string& program,
+                            const Progress& progress) {
+  return Fitter(options, progress).run(program);
+}
+
+}  // namespace visionpress

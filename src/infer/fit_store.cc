@@ -1,0 +1,260 @@
+#include "infer/fit_store.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <cmath>
+#include <filesystem>
+#include <limits>
+
+#include <fcntl.h>
+#include <sys/file.h>
+
+#include "base/error.h"
+#include "base/json_text.h"
+#include "base/mapped_file.h"
+#include "base/output_file.h"
+#include "package/hash_path.h"
+
+namespace visionpress {
+namespace {
+
+namespace fs = std::filesystem;
+using Json = nlohmann::ordered_json;
+
+constexpr const char* kFile = "fit.json";
+
+Json or_null(const std::optional<double>& value) {
+  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
+}
+
+std::optional<double> number_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number()) return std::nullopt;
+  return found->get<double>();
+}
+
+template <typename T>
+T count_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_unsigned() ? found->get<T>() : T{};
+}
+
+Json difference_json(const std::optional<Difference>& drop) {
+  if (!drop) return nullptr;
+  return {{"points", drop->points}, {"low", or_null(drop->low)}, {"high", or_null(drop->high)}};
+}
+
+std::optional<Difference> read_difference(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_object()) return std::nullopt;
+  const auto points = number_at(*found, "points");
+  if (!points) return std::nullopt;
+  return Difference{*points, number_at(*found, "low"), number_at(*found, "high")};
+}
+
+Json score_json(const ModelScore& score) {
+  Json tags = Json::array();
+  for (const TagScore& tag : score.tags) {
+    tags.push_back({{"tag", tag.tag},
+                    {"truth", tag.truth},
+                    {"true_positives", tag.true_positives},
+                    {"predicted", tag.predicted},
+                    {"precision", or_null(tag.precision)},
+                    {"recall", or_null(tag.recall)},
+                    {"ap", or_null(tag.ap)},
+                    {"ap50", or_null(tag.ap50)}});
+  }
+  return {{"ap", or_null(score.ap)},
+          {"ap50", or_null(score.ap50)},
+          {"top1", or_null(score.top1)},
+          {"agreement", or_null(score.agreement)},
+          {"ap_drop", difference_json(score.ap_drop)},
+          {"top1_drop", difference_json(score.top1_drop)},
+          {"tags", tags}};
+}
+
+ModelScore read_score(const Json& json) {
+  ModelScore score;
+  score.ap = number_at(json, "ap");
+  score.ap50 = number_at(json, "ap50");
+  score.top1 = number_at(json, "top1");
+  score.agreement = number_at(json, "agreement");
+  score.ap_drop = read_difference(json, "ap_drop");
+  score.top1_drop = read_difference(json, "top1_drop");
+  for (const Json& tag : json.value("tags", Json::array())) {
+    score.tags.push_back({.tag = text_at(tag, "tag"),
+                          .truth = count_at<std::size_t>(tag, "truth"),
+                          .true_positives = count_at<std::size_t>(tag, "true_positives"),
+                          .predicted = count_at<std::size_t>(tag, "predicted"),
+                          .precision = number_at(tag, "precision"),
+                          .recall = number_at(tag, "recall"),
+                          .ap = number_at(tag, "ap"),
+                          .ap50 = number_at(tag, "ap50")});
+  }
+  return score;
+}
+
+Json weights_json(const std::vector<WeightChange>& weights) {
+  Json rows = Json::array();
+  for (const WeightChange& weight : weights) {
+    Json forms = Json::array();
+    for (const FormChange& form : weight.forms) {
+      forms.push_back({{"form", form.form},
+                       {"bytes", form.bytes},
+                       {"download_bytes", form.download_bytes},
+                       {"change", or_null(form.change)}});
+    }
+    rows.push_back({{"name", weight.name}, {"forms", forms}});
+  }
+  return rows;
+}
+
+/// returns: nothing where the JSON is not as weights_json writes it.
+std::optional<std::vector<WeightChange>> read_weights(const Json& json) {
+  if (!json.is_array()) return std::nullopt;
+  std::vector<WeightChange> weights;
+  for (const Json& row : json) {
+    WeightChange weight;
+    weight.name = text_at(row, "name");
+    if (weight.name.empty() || !row.contains("forms") || !row["forms"].is_array())
+      return std::nullopt;
+    for (const Json& form : row["forms"]) {
+      FormChange change;
+      change.form = text_at(form, "form");
+      if (change.form.empty()) return std::nullopt;
+      change.bytes = count_at<std::uint64_t>(form, "bytes");
+      change.download_bytes = count_at<std::uint64_t>(form, "download_bytes");
+      // JSON has no infinity: null is a network that was lost.
+      change.change = number_at(form, "change").value_or(std::numeric_limits<double>::infinity());
+      if (!(change.change >= 0.0)) return std::nullopt;
+      weight.forms.push_back(change);
+    }
+    weights.push_back(std::move(weight));
+  }
+  return weights;
+}
+
+Result<void> make_folder(const std::string& folder) {
+  std::error_code error;
+  fs::create_directories(folder, error);
+  if (!error && fs::is_directory(folder, error)) return {};
+  return fail_in(folder, ErrorKind::Output, "cannot make the folder: {}",
+                 error ? error.message() : "it is a file");
+}
+
+}  // namespace
+
+Result<FitStore> FitStore::open(const std::string& folder, const Json& key) {
+  FitStore store;
+  store.folder_ = folder;
+  const std::string file = fs::path(folder) / kFile;
+  std::error_code ignored;
+  if (fs::is_directory(folder, ignored) && !fs::is_empty(folder, ignored) &&
+      !fs::is_regular_file(file, ignored)) {
+    return fail_in(folder, ErrorKind::Output,
+                   "the folder holds other things than a fit's work; name an empty or a new one");
+  }
+  VP_RETURN_IF_ERROR(check_not_stdout(folder));
+  VP_RETURN_IF_ERROR(make_folder(folder));
+  store.lock_ = Descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (store.lock_.get() >= 0 && ::flock(store.lock_.get(), LOCK_EX | LOCK_NB) != 0 &&
+      errno == EWOULDBLOCK) {
+    return fail_in(folder, ErrorKind::Output, "another run does its work here");
+  }
+  store.json_ = {{"key", key}, {"sensitivity", nullptr}, {"candidates", Json::array()}};
+  if (!fs::exists(file, ignored)) {
+    VP_RETURN_IF_ERROR(store.write());
+    return store;
+  }
+  VP_ASSIGN_OR_RETURN(const MappedFile text, MappedFile::open(file));
+  Json json = parse_json<Json>(view_text(text.bytes()));
+  const bool is_ours = json.is_object() && json.value("key", Json()) == key &&
+                       json.contains("candidates") && json["candidates"].is_array() &&
+                       json.contains("sensitivity");
+  if (is_ours) {
+    store.json_ = std::move(json);
+  } else {
+    VP_RETURN_IF_ERROR(store.write());
+  }
+  return store;
+}
+
+Result<void> FitStore::write() const {
+  const std::string text = json_.dump(1, ' ', false, Json::error_handler_t::replace) + "\n";
+  return write_file(fs::path(folder_) / kFile, Overwrite::Allow, std::as_bytes(std::span(text)));
+}
+
+std::vector<WeightChange> FitStore::sensitivity() const {
+  return read_weights(json_["sensitivity"]).value_or(std::vector<WeightChange>());
+}
+
+Result<void> FitStore::save_sensitivity(const std::vector<WeightChange>& weights) {
+  json_["sensitivity"] = weights_json(weights);
+  return write();
+}
+
+std::optional<StoredCandidate> FitStore::find(const std::vector<std::string>& choices) const {
+  for (const Json& json : json_["candidates"]) {
+    if (!json.is_object() || json.value("choices", Json()) != Json(choices)) continue;
+    StoredCandidate found;
+    found.choices = choices;
+    found.file = text_at(json, "file");
+    const auto sha1 = hash_path(path_of(found));
+    if (!sha1 || *sha1 != text_at(json, "sha1")) continue;
+    found.measured.bytes = count_at<std::uint64_t>(json, "bytes");
+    found.measured.download_bytes = count_at<std::uint64_t>(json, "download_bytes");
+    found.measured.score = read_score(json.value("score", Json::object()));
+    return found;
+  }
+  return std::nullopt;
+}
+
+Result<void> FitStore::save(const StoredCandidate& candidate) {
+  VP_ASSIGN_OR_RETURN(const std::string sha1, hash_path(path_of(candidate)));
+  json_["candidates"].push_back({{"choices", candidate.choices},
+                                 {"file", candidate.file},
+                                 {"sha1", sha1},
+                                 {"bytes", candidate.measured.bytes},
+                                 {"download_bytes", candidate.measured.download_bytes},
+                                 {"score", score_json(candidate.measured.score)}});
+  return write();
+}
+
+std::string FitStore::new_path(const std::string& extension) const {
+  std::error_code ignored;
+  for (std::size_t i = json_["candidates"].size() + 1;; ++i) {
+    const bool is_known = std::ranges::any_of(json_["candidates"], [&](const Json& json) {
+      return text_at(json, "file") == fmt::format("candidate-{}{}", i, extension);
+    });
+    if (!is_known) return fs::path(folder_) / fmt::format("candidate-{}{}", i, extension);
+  }
+}
+
+std::string FitStore::path_of(const StoredCandidate& candidate) const {
+  return fs::path(folder_) / fs::path(candidate.file).filename();
+}
+
+void FitStore::remove() {
+  std::error_code ignored;
+  for (const Json& json : json_["candidates"])
+    fs::remove(fs::path(folder_) / fs::path(text_at(json, "file")).filename(), ignored);
+  fs::remove(fs::path(folder_) / kFile, ignored);
+  fs::remove(folder_, ignored);  // only if nothing else is in it
+}
+
+Result<std::vector<WeightChange>> read_sensitivity(const std::string& path) {
+  VP_ASSIGN_OR_RETURN(const MappedFile text, MappedFile::open(path));
+  const Json json = parse_json<Json>(view_text(text.bytes()));
+  if (!json.is_object()) {
+    return fail_in(path, ErrorKind::Malformed,
+                   "not JSON, expected the output of `sensitivity --json`");
+  }
+  const auto weights = read_weights(json.value("weights", Json()));
+  if (!weights) {
+    return fail_in(path, ErrorKind::Malformed,
+                   "\"weights\" is not as `sensitivity --json` writes it");
+  }
+  return *weights;
+}
+
+}  // namespace visionpress

@@ -1,0 +1,167 @@
+#include <cmath>
+
+#include "command_line.h"
+#include "progress.h"
+#include "visionpress/fit.h"
+
+namespace visionpress {
+namespace {
+
+/// "3MB", "3.2MB", "800kB", "2900000": bytes; 1 MB is 10^6 bytes, 1 MiB is 2^20.
+std::uint64_t parse_bytes(const std::string& name, const std::string& text) {
+  std::size_t end = 0;
+  double number = 0.0;
+  try {
+    number = std::stod(text, &end);
+  } catch (const std::exception&) {
+    end = 0;
+  }
+  static const std::vector<std::pair<std::string, double>> kUnits = {{"", 1.0},
+                                                                     {"B", 1.0},
+                                                                     {"kB", 1e3},
+                                                                     {"KB", 1e3},
+                                                                     {"MB", 1e6},
+                                                                     {"KiB", 1024.0},
+                                                                     {"MiB", 1024.0 * 1024.0}};
+  const std::string unit = text.substr(end);
+  for (const auto& [word, factor] : kUnits) {
+    if (end == 0 || unit != word) continue;
+    const double bytes = number * factor;
+    if (std::isfinite(bytes) && bytes >= 1.0 && bytes < 1e15)
+      return static_cast<std::uint64_t>(bytes);
+  }
+  throw CLI::ValidationError(name, "\"" + text +
+                                       "\" is no size; expected bytes, as in 3.2MB, "
+                                       "800kB or 2900000");
+}
+
+void add_limits(CLI::App& app, FitLimits& limits) {
+  app.add_option_function<std::string>(
+         "--max-size",
+         [&limits](const std::string& text) { limits.max_size = parse_bytes("--max-size", text); },
+         "Most bytes of the file: 3.2MB, 800kB, 2900000")
+      ->type_name("SIZE");
+  app.add_option_function<std::string>(
+         "--max-download",
+         [&limits](const std::string& text) {
+           limits.max_download = parse_bytes("--max-download", text);
+         },
+         "Most bytes of the file after gzip -9, as a store sends it")
+      ->type_name("SIZE");
+  app.add_option_function<double>(
+         "--max-drop", [&limits](double points) { limits.max_drop = points; },
+         "Most points of mAP (classifiers: top-1) to lose against FILE; alone: the smallest such "
+         "file")
+      ->type_name("POINTS");
+  app.add_option_function<double>(
+         "--min-agreement", [&limits](double share) { limits.min_agreement = share; },
+         "Least agreement with FILE's own boxes or classes, 0 to 1; needs no labels")
+      ->type_name("SHARE");
+}
+
+void add_options(CommandLine& line, FitOptions& options) {
+  CLI::App& app = line.app();
+  app.add_option("FILE", options.input, kModelHelp)->required();
+  add_limits(app, options.limits);
+  app.add_option("-d,--data", options.evaluate.data,
+                 "Images to measure on: COCO JSON, VoTT JSON, or a folder with one folder for each "
+                 "tag")
+      ->required()
+      ->type_name("PATH");
+  app.add_option("--images", options.evaluate.images,
+                 "Folder of the images; default: beside the data")
+      ->type_name("DIR");
+  app.add_option("--labels", options.evaluate.labels,
+                 "Label file, one tag per line; default: in the model, else labels.txt or "
+                 "NAME_labels.txt beside it")
+      ->type_name("FILE");
+  app.add_option("-o,--output", options.output, "File to write; default: NAME.fit.EXT beside FILE")
+      ->type_name("PATH");
+  app.add_flag("--force", options.overwrite, "Overwrite an existing output file");
+  app.add_option("--calibrate", options.calibration.images,
+                 "Pictures that choose the codes: a folder, or a data set, whose labels are not "
+                 "used; default: some of the data, which then do not judge")
+      ->type_name("IMAGES");
+  app.add_option("--calibration-images", options.calibration.count, "Most pictures to use; 0: all")
+      ->type_name("N")
+      ->check(check_count)
+      ->capture_default_str()
+      ->group(kMore);
+  app.add_flag("--allow-overlap", options.allow_overlap,
+               "Pictures that choose the codes may judge the files, too")
+      ->group(kMore);
+  app.add_option("--forms", options.forms,
+                 "Forms to choose from; default: linear-2 to linear-6, linear-8")
+      ->type_name("FORM,...")
+      ->delimiter(',')
+      ->group(kMore);
+  app.add_option(
+         "--keep", options.keep,
+         "Leave this layer or weight as it is; * and ? stand for any characters. Repeatable")
+      ->type_name("NAME")
+      ->expected(1)
+      ->take_all();
+  app.add_option("--candidates", options.most_candidates, "Most files to write and measure")
+      ->type_name("N")
+      ->check(CLI::PositiveNumber)
+      ->capture_default_str()
+      ->group(kMore);
+  app.add_option("--sensitivity", options.sensitivity,
+                 "What `sensitivity --json` printed for FILE; default: measured")
+      ->type_name("FILE")
+      ->group(kMore);
+  app.add_option(
+         "--work", options.work,
+         "Folder of what has been measured, from which an interrupted run goes on; default: "
+         "OUTPUT.work, removed at the end")
+      ->type_name("DIR")
+      ->group(kMore);
+  app.add_flag("--crops", options.evaluate.crops,
+               "Classifiers: score the boxes of a detection data set as crops")
+      ->group(kMore);
+}
+
+}  // namespace
+
+Exit run_fit(const Arguments& arguments) {
+  CommandLine line("fit",
+                   "Chooses the bits of each weight such that the file meets a limit, and measures "
+                   "the file.",
+                   "  visionpress fit model.mlmodel --max-size 3MB --data annotations.json\n"
+                   "  visionpress fit model.tflite --max-download 2MB --data vott.json --calibrate "
+                   "photos\n"
+                   "  visionpress fit model.mlmodel --max-drop 0.5 --data annotations.json\n"
+                   "  visionpress fit model.mlmodel --min-agreement 0.98 --data annotations.json");
+  FitOptions options;
+  OutputOptions output;
+  add_options(line, options);
+  line.add_choice<IntegerStorage>(
+          "--tflite-int8", options.integer_storage,
+          {{"hybrid", IntegerStorage::Hybrid}, {"weight-only", IntegerStorage::WeightOnly}},
+          "TFLite: hybrid quantizes activations as the model runs, weight-only computes in float")
+      ->group(kMore)
+      ->default_str("hybrid");
+  add_form_options(line.app(), output);
+  add_preprocess_options(line, options.evaluate.preprocess);
+  line.app()
+      .add_option("--seed", options.evaluate.seed,
+                  "Seed of the halves of the images, of the pictures and of the intervals")
+      ->capture_default_str()
+      ->group(kMore);
+  add_threads(line.app(), options.threads);
+  if (const auto exit = line.parse(arguments)) return *exit;
+  options.calibration.seed = options.evaluate.seed;
+  const auto result = [&] {
+    ProgressMeter meter(output.quiet);
+    return fit(options, [&meter](std::size_t done, std::size_t total, const std::string& what) {
+      meter.update(done, total, what);
+    });
+  }();
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  const Exit printed = print_result(format_report(*result, output.form));
+  if (printed != Exit::Done) return printed;
+  return result->meets_limits ? Exit::Done : Exit::FallsShort;
+}
+
+}  // namespace visionpress
