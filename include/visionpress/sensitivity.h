@@ -52,7 +52,7 @@ struct SensitivityResult {
   std::vector<std::string> warnings = {};
 };
 
-/// "linear-2" to "linear-6" and "linear-8".
+/// "linear-8" to "linear-2".
 [[nodiscard]] std::vector<std::string> default_sensitivity_forms();
 
 /// Runs the network once for each weight and form, from that weight's layer on.

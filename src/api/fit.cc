@@ -4,7 +4,7 @@
 
 #include "base/error.h"
 #include "base/output_file.h"
-#include "formats/format_table.h"
+#include "eval/dataset.h"
 #include "infer/evaluation.h"
 #include "infer/fit_model.h"
 #include "infer/measure_model.h"
@@ -41,8 +41,11 @@ Result<void> check(const FitOptions& options) {
   if (options.most_candidates == 0) {
     return fail(ErrorKind::Usage, "0 candidates, expected 1 or more");
   }
-  VP_RETURN_IF_ERROR(check_numbers(options.evaluate));
-  return {};
+  if (options.evaluate.unlabelled && options.limits.max_drop) {
+    return fail_in(options.evaluate.data, ErrorKind::Usage,
+                   "--max-drop needs labels, and there are none; --min-agreement does not");
+  }
+  return check_numbers(options.evaluate);
 }
 
 /// NAME.fit.EXT beside the input.
@@ -55,8 +58,9 @@ std::string default_output(const std::string& input) {
 }  // namespace
 
 Result<FitResult> fit(const FitOptions& options, const Progress& progress) {
-  VP_RETURN_IF_ERROR(check(options));
   FitOptions used = options;
+  used.evaluate.unlabelled = used.evaluate.unlabelled || holds_pictures_alone(used.evaluate.data);
+  VP_RETURN_IF_ERROR(check(used));
   if (used.output.empty()) used.output = default_output(used.input);
   if (used.forms.empty()) used.forms = default_sensitivity_forms();
   if (options.threads < 0) {

@@ -13,7 +13,7 @@
 namespace visionpress {
 
 std::vector<std::string> default_sensitivity_forms() {
-  return {"linear-8", "linear-6", "linear-5", "linear-4", "linear-3", "linear-2"};
+  return {"linear-8", "linear-7", "linear-6", "linear-5", "linear-4", "linear-3", "linear-2"};
 }
 
 Result<SensitivityResult> measure_sensitivity(const SensitivityOptions& options) {

@@ -14,6 +14,7 @@
 #include "eval/column_key.h"
 #include "formats/format_table.h"
 #include "infer/calibrate_model.h"
+#include "infer/describe_export.h"
 #include "infer/evaluation.h"
 #include "infer/fit_images.h"
 #include "infer/fit_search.h"
@@ -107,6 +108,8 @@ class Fitter {
           dataset.images.size(),
           options_.allow_overlap ? "judge all the same (--allow-overlap)" : "do not judge"));
     }
+    VP_ASSIGN_OR_RETURN(facts_, describe_export(runner_->model, options_.input, evaluate_.labels));
+    evaluation_->adopt(facts_.labels, facts_.hint, "");
     result_.search_images = images_.search.size();
     result_.report_images = images_.report.size();
     evaluation_->keep_only(images_.search);
@@ -403,6 +406,7 @@ class Fitter {
     Evaluation evaluation(evaluate_, progress_);
     VP_RETURN_IF_ERROR(evaluation.load_data(ImageNeed::Required));
     evaluation.keep_only(images_.report);
+    evaluation.adopt(facts_.labels, facts_.hint, "");
     VP_ASSIGN_OR_RETURN(Column original, run_column(evaluation, options_.input));
     VP_ASSIGN_OR_RETURN(Column best, run_column(evaluation, file));
     VP_ASSIGN_OR_RETURN(result_.report, compare(evaluation, std::move(original), std::move(best)));
@@ -425,6 +429,7 @@ class Fitter {
   std::optional<Evaluation> evaluation_ = std::nullopt;  ///< over the images that choose
   FitImages images_ = {};
   Json data_key_ = {};
+  ExportFacts facts_ = {};  ///< labels and preprocessing, which a candidate may lack
   CalibrationSet calibration_ = {};
   FitStore store_ = {};
   std::vector<WeightChange> sensitivity_ = {};

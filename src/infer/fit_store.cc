@@ -68,6 +68,8 @@ Json score_json(const ModelScore& score) {
           {"ap50", or_null(score.ap50)},
           {"top1", or_null(score.top1)},
           {"agreement", or_null(score.agreement)},
+          {"agreement_low", or_null(score.agreement_low)},
+          {"agreement_high", or_null(score.agreement_high)},
           {"ap_drop", difference_json(score.ap_drop)},
           {"top1_drop", difference_json(score.top1_drop)},
           {"tags", tags}};
@@ -79,6 +81,8 @@ ModelScore read_score(const Json& json) {
   score.ap50 = number_at(json, "ap50");
   score.top1 = number_at(json, "top1");
   score.agreement = number_at(json, "agreement");
+  score.agreement_low = number_at(json, "agreement_low");
+  score.agreement_high = number_at(json, "agreement_high");
   score.ap_drop = read_difference(json, "ap_drop");
   score.top1_drop = read_difference(json, "top1_drop");
   for (const Json& tag : json.value("tags", Json::array())) {

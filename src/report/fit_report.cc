@@ -170,9 +170,10 @@ std::string format_report(const FitResult& result, ReportForm form) {
       fmt::format("{}: {}, {} to download; {}\n", shown(base_name(result.input)),
                   format_bytes(result.bytes_before), format_bytes(result.download_before),
                   describe_limits(result.limits));
-  text += fmt::format(
-      "{} files tried, measured on {} images (seed {}); {} others calibrated them\n",
-      result.candidates.size(), result.search_images, result.seed, result.calibration_pictures);
+  text += fmt::format("{} file{} tried, measured on {} images (seed {}) and calibrated on {} {}\n",
+                      result.candidates.size(), result.candidates.size() == 1 ? "" : "s",
+                      result.search_images, result.seed, result.calibration_pictures,
+                      result.overlap_judges ? "pictures, some of them the same" : "others");
   text += format_text(make_table(result), Alignment::Words);
   text += fmt::format("\nOn the other {} images, which chose nothing:\n", result.report_images);
   text += format_report(result.report, ReportForm::Text);

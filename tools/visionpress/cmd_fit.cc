@@ -63,9 +63,10 @@ void add_options(CommandLine& line, FitOptions& options) {
   CLI::App& app = line.app();
   app.add_option("FILE", options.input, kModelHelp)->required();
   add_limits(app, options.limits);
-  app.add_option("-d,--data", options.evaluate.data,
-                 "Images to measure on: COCO JSON, VoTT JSON, or a folder with one folder for each "
-                 "tag")
+  app.add_option(
+         "-d,--data", options.evaluate.data,
+         "Images to measure on: COCO JSON, VoTT JSON, a folder with one folder for each tag, or "
+         "pictures without labels")
       ->required()
       ->type_name("PATH");
   app.add_option("--images", options.evaluate.images,
@@ -75,6 +76,10 @@ void add_options(CommandLine& line, FitOptions& options) {
                  "Label file, one tag per line; default: in the model, else labels.txt or "
                  "NAME_labels.txt beside it")
       ->type_name("FILE");
+  app.add_flag("--unlabelled", options.evaluate.unlabelled,
+               "Use no labels, only agreement; a folder of pictures without tag folders is so by "
+               "itself")
+      ->group(kMore);
   app.add_option("-o,--output", options.output, "File to write; default: NAME.fit.EXT beside FILE")
       ->type_name("PATH");
   app.add_flag("--force", options.overwrite, "Overwrite an existing output file");
@@ -90,8 +95,7 @@ void add_options(CommandLine& line, FitOptions& options) {
   app.add_flag("--allow-overlap", options.allow_overlap,
                "Pictures that choose the codes may judge the files, too")
       ->group(kMore);
-  app.add_option("--forms", options.forms,
-                 "Forms to choose from; default: linear-2 to linear-6, linear-8")
+  app.add_option("--forms", options.forms, "Forms to choose from; default: linear-2 to linear-8")
       ->type_name("FORM,...")
       ->delimiter(',')
       ->group(kMore);

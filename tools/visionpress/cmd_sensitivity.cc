@@ -17,7 +17,7 @@ Exit run_sensitivity(const Arguments& arguments) {
   app.add_option("FILE", options.input, kModelHelp)->required();
   add_calibration_options(line, options.calibration);
   app.get_option("--calibrate")->required();
-  app.add_option("--forms", options.forms, "Forms to try; default: linear-2 to linear-6, linear-8")
+  app.add_option("--forms", options.forms, "Forms to try; default: linear-2 to linear-8")
       ->type_name("FORM,...")
       ->delimiter(',');
   app.add_option("--compared", options.compared,
