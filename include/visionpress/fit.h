@@ -29,7 +29,7 @@ struct FitLimits {
 
 struct FitOptions {
   std::string input = {};
-  std::string output = {};  ///< empty: NAME.fit.EXT beside the input
+  std::string output = {};  ///< as CompressOptions::output, with "fit" for the scheme
   FitLimits limits = {};
   /// The images that judge, and how; `max_drop` and `save_predictions` are not used. Half of the
   /// images choose among candidates, the other half is for the report.

@@ -1,10 +1,8 @@
 #include "visionpress/compress.h"
 
 #include <algorithm>
-#include <filesystem>
 #include <map>
 
-#include "base/ascii.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "codecs/family.h"
@@ -17,39 +15,6 @@
 
 namespace visionpress {
 namespace {
-
-namespace fs = std::filesystem;
-
-bool is_folder(const OpenedModel& model) { return model.files.kind() == FileSet::Kind::Folder; }
-
-bool is_extension_of_another(const std::string& extension, Format format) {
-  return std::ranges::any_of(all_formats(), [&](const ModelFormat& other) {
-    return extension == other.extension && other.format != format;
-  });
-}
-
-/// NAME.SCHEME.EXT next to the input; a folder's NAME gets the EXT of its model. A file whose EXT
-/// is that of another format gets the one of its own.
-std::string default_output(const OpenedModel& model, const CompressOptions& options) {
-  fs::path path(options.input);
-  fs::path extension = path.extension();
-  fs::path stem = path.stem();
-  if (is_folder(model)) {
-    if (!path.has_filename()) path = path.parent_path();  // "export/"
-    stem = path.filename();
-    extension = fs::path(model.entry).extension();
-  }
-  if (is_extension_of_another(ascii_lower(extension.native()), model.graph().format))
-    extension = extension_of(model.graph().format);
-  return path.parent_path() / (stem.string() + "." + options.scheme + extension.string());
-}
-
-/// The file to write; inside an existing folder the name is that of the default.
-Result<std::string> choose_output(const OpenedModel& model, const CompressOptions& options) {
-  const std::string by_default = default_output(model, options);
-  if (options.output.empty()) return by_default;
-  return choose_output_path(options.output, fs::path(by_default).filename().string());
-}
 
 void add_notes(std::size_t small_already, CompressResult& result) {
   if (small_already > 0 && result.changed_count() > 0) {
@@ -139,7 +104,8 @@ Result<CompressResult> compress(const CompressOptions& options) {
   const OpenedModel& model = input.model();
   CompressResult result;
   result.input = options.input;
-  VP_ASSIGN_OR_RETURN(result.output, choose_output(model, options));
+  VP_ASSIGN_OR_RETURN(result.output,
+                      choose_pressed_path(model, options.input, options.output, options.scheme));
   result.format = name_of(model.graph().format);
   result.scheme = options.scheme;
   result.bytes_before = model.bytes().size();

@@ -1,9 +1,6 @@
 #include "visionpress/fit.h"
 
-#include <filesystem>
-
 #include "base/error.h"
-#include "base/output_file.h"
 #include "eval/dataset.h"
 #include "infer/evaluation.h"
 #include "infer/fit_model.h"
@@ -14,15 +11,14 @@
 namespace visionpress {
 namespace {
 
-namespace fs = std::filesystem;
-
 Result<void> check_limits(const FitLimits& limits) {
   if (!limits.max_size && !limits.max_download && !limits.max_drop && !limits.min_agreement) {
-    return fail(ErrorKind::Usage,
-                "no limit to fit to: give a size, a download size, a drop or an agreement");
+    return fail(
+        ErrorKind::Usage,
+        "no limit to fit to: give --max-size, --max-download, --max-drop or --min-agreement");
   }
   if (limits.max_size && limits.max_download) {
-    return fail(ErrorKind::Usage, "a size and a download size are both limited; give one of them");
+    return fail(ErrorKind::Usage, "--max-size and --max-download are both given; give one of them");
   }
   if (limits.max_drop && !(*limits.max_drop >= 0.0 && *limits.max_drop <= 100.0)) {
     return fail(ErrorKind::InvalidArgument, "--max-drop is {:g} points, expected 0 to 100",
@@ -48,27 +44,15 @@ Result<void> check(const FitOptions& options) {
   return check_numbers(options.evaluate);
 }
 
-/// NAME.fit.EXT beside the input.
-std::string default_output(const std::string& input) {
-  fs::path path(input);
-  if (!path.has_filename()) path = path.parent_path();
-  return path.parent_path() / (path.stem().string() + ".fit" + path.extension().string());
-}
-
 }  // namespace
 
 Result<FitResult> fit(const FitOptions& options, const Progress& progress) {
   FitOptions used = options;
   used.evaluate.unlabelled = used.evaluate.unlabelled || holds_pictures_alone(used.evaluate.data);
   VP_RETURN_IF_ERROR(check(used));
-  if (used.output.empty()) used.output = default_output(used.input);
   if (used.forms.empty()) used.forms = default_sensitivity_forms();
   if (options.threads < 0) {
     return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
-  }
-  std::error_code ignored;
-  if (!used.overwrite && fs::exists(used.output, ignored)) {
-    VP_RETURN_IF_ERROR(OutputFile::create(used.output, Overwrite::Refuse));  // before the work
   }
   return fit_model(used, version(), progress);
 }

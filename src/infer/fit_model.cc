@@ -60,6 +60,9 @@ class Fitter {
   Result<FitResult> run(const std::string& program) {
     VP_RETURN_IF_ERROR(open());
     VP_RETURN_IF_ERROR(load_images());
+    // Before the long work: it shows whether the model fits the data.
+    VP_ASSIGN_OR_RETURN(original_, run_column(*evaluation_, options_.input));
+    VP_RETURN_IF_ERROR(read_given_sensitivity());
     VP_RETURN_IF_ERROR(open_store(program));
     VP_RETURN_IF_ERROR(measure_weights_once());
     VP_RETURN_IF_ERROR(make_items());
@@ -75,9 +78,10 @@ class Fitter {
   Result<void> open() {
     VP_ASSIGN_OR_RETURN(OpenedModel opened,
                         open_input(options_.input, read_options(evaluate_.preprocess)));
-    VP_RETURN_IF_ERROR(check_replaces_no_part(options_.output, opened, options_.input));
-    if (auto checked = opened.source->check_rewritable(); !checked)
-      return in_file(checked.error(), options_.input);
+    VP_ASSIGN_OR_RETURN(output_,
+                        choose_pressed_path(opened, options_.input, options_.output, "fit"));
+    VP_RETURN_IF_ERROR(check_replaces_no_part(output_, opened, options_.input));
+    VP_RETURN_IF_ERROR(check_pressed_output(opened, output_, overwrite()));
     VP_ASSIGN_OR_RETURN(ModelRunner runner,
                         ModelRunner::create(std::move(opened), {.labels = evaluate_.labels,
                                                                 .preprocess = evaluate_.preprocess,
@@ -135,21 +139,32 @@ class Fitter {
     key["keep"] = options_.keep;
     key["sensitivity"] = options_.sensitivity;
     key["weight_only"] = options_.integer_storage == IntegerStorage::WeightOnly;
-    const std::string folder = options_.work.empty() ? options_.output + ".work" : options_.work;
+    const std::string folder = options_.work.empty() ? output_ + ".work" : options_.work;
     VP_ASSIGN_OR_RETURN(store_, FitStore::open(folder, key));
     return {};
   }
 
+  /// The weights' names must be the model's.
+  Result<void> read_given_sensitivity() {
+    VP_ASSIGN_OR_RETURN(forms_, choose_sensitivity_forms(options_.forms));
+    if (options_.sensitivity.empty()) return {};
+    VP_ASSIGN_OR_RETURN(sensitivity_, read_sensitivity(options_.sensitivity));
+    for (const WeightChange& row : sensitivity_) {
+      const bool is_known = std::ranges::any_of(
+          graph().weights, [&](const Weight& weight) { return weight.name == row.name; });
+      if (is_known) continue;
+      return fail_in(options_.sensitivity, ErrorKind::Malformed,
+                     "it has a weight \"{}\", which {} has not", row.name, options_.input);
+    }
+    return {};
+  }
+
   Result<void> measure_weights_once() {
-    sensitivity_ = store_.sensitivity();
-    if (!sensitivity_.empty()) return {};
-    if (!options_.sensitivity.empty()) {
-      VP_ASSIGN_OR_RETURN(sensitivity_, read_sensitivity(options_.sensitivity));
-    } else {
-      VP_ASSIGN_OR_RETURN(const std::vector<Form> forms, choose_sensitivity_forms(options_.forms));
+    if (sensitivity_.empty()) sensitivity_ = store_.sensitivity();
+    if (sensitivity_.empty()) {
       const auto found = measure_weights(
           source(), calibration_.inputs, press_,
-          {.forms = forms,
+          {.forms = forms_,
            .seed = options_.calibration.seed,
            .progress = [this](std::size_t done, std::size_t total, const std::string& layer) {
              if (progress_) progress_(done, total, "sensitivity: " + layer);
@@ -169,10 +184,7 @@ class Fitter {
     std::map<const std::byte*, std::size_t> by_bytes;
     for (const WeightChange& row : sensitivity_) {
       const auto found = by_name.find(row.name);
-      if (found == by_name.end()) {
-        return fail_in(options_.sensitivity, ErrorKind::Malformed,
-                       "it has a weight \"{}\", which {} has not", row.name, options_.input);
-      }
+      if (found == by_name.end()) continue;
       if (base_.weights[found->second].is_kept()) continue;
       const Weight& weight = graph().weights[found->second];
       const auto shared = by_bytes.find(weight.stored.payload.data());
@@ -251,9 +263,9 @@ class Fitter {
     if (!all) return std::uint64_t{0};
     std::uint64_t items = 0;
     for (const FitItem& item : items_) {
-      for (std::size_t c = 0; c < item.names.size(); ++c) {
-        if (item.names[c] == "linear-8") items += item.size[c].bytes;
-      }
+      const std::size_t weight = item.weights.front();
+      items +=
+          count_planned_bytes(source(), weight, base_.weights[weight], press_.rewrite).value_or(0);
     }
     return *all > items ? *all - items : 0;
   }
@@ -300,7 +312,7 @@ class Fitter {
 
   Result<void> write_candidate(StoredCandidate& stored) {
     const std::string number = std::to_string(result_.candidates.size() + 1);
-    const std::string path = store_.new_path(extension_of(graph().format));
+    const std::string path = store_.new_path(fs::path(output_).extension());
     stored.file = fs::path(path).filename().native();
     CalibrationOptions calibration = options_.calibration;
     calibration.progress = [&](std::size_t done, std::size_t total, const std::string& layer) {
@@ -325,9 +337,6 @@ class Fitter {
 
   /// The score of a file on the images that choose, against the original.
   Result<ModelScore> measure_file(const std::string& path) {
-    if (!original_) {
-      VP_ASSIGN_OR_RETURN(original_, run_column(*evaluation_, options_.input));
-    }
     VP_ASSIGN_OR_RETURN(Column column, run_column(*evaluation_, path));
     VP_ASSIGN_OR_RETURN(const EvaluateResult scores,
                         compare(*evaluation_, *original_, std::move(column)));
@@ -392,10 +401,8 @@ class Fitter {
     VP_RETURN_IF_ERROR(report(files_[result_.best]));
     if (result_.meets_limits) {
       VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(files_[result_.best]));
-      VP_RETURN_IF_ERROR(write_file(options_.output,
-                                    options_.overwrite ? Overwrite::Allow : Overwrite::Refuse,
-                                    file.bytes()));
-      result_.output = options_.output;
+      VP_RETURN_IF_ERROR(write_file(output_, overwrite(), file.bytes()));
+      result_.output = output_;
     }
     if (options_.work.empty()) store_.remove();
     return {};
@@ -410,8 +417,12 @@ class Fitter {
     VP_ASSIGN_OR_RETURN(Column original, run_column(evaluation, options_.input));
     VP_ASSIGN_OR_RETURN(Column best, run_column(evaluation, file));
     VP_ASSIGN_OR_RETURN(result_.report, compare(evaluation, std::move(original), std::move(best)));
-    if (result_.meets_limits) result_.report.models[1].file = options_.output;
-    for (const std::string& warning : result_.report.warnings) result_.warnings.push_back(warning);
+    if (result_.meets_limits) result_.report.models[1].file = output_;
+    // What opening the files says of them has been said of the original.
+    for (const std::string& warning : result_.report.warnings) {
+      if (!warning.starts_with(file + ": ") && !warning.starts_with(options_.input + ": "))
+        result_.warnings.push_back(warning);
+    }
     FitCandidate again;
     again.score = result_.report.models[1];
     if (result_.meets_limits && !meets_quality(again)) {
@@ -421,8 +432,13 @@ class Fitter {
     return {};
   }
 
+  [[nodiscard]] Overwrite overwrite() const {
+    return options_.overwrite ? Overwrite::Allow : Overwrite::Refuse;
+  }
+
   const FitOptions& options_;
   const Progress& progress_;
+  std::string output_ = {};
   EvaluateOptions evaluate_;
   PressOptions press_ = {};
   std::optional<ModelRunner> runner_ = std::nullopt;
@@ -432,6 +448,7 @@ class Fitter {
   ExportFacts facts_ = {};  ///< labels and preprocessing, which a candidate may lack
   CalibrationSet calibration_ = {};
   FitStore store_ = {};
+  std::vector<Form> forms_ = {};
   std::vector<WeightChange> sensitivity_ = {};
   Plan base_ = {};  ///< every weight that may change at 8 bits
   std::vector<FitItem> items_ = {};

@@ -1,5 +1,6 @@
 #include "infer/output_path.h"
 
+#include <algorithm>
 #include <filesystem>
 #include <system_error>
 
@@ -13,11 +14,43 @@ namespace visionpress {
 
 namespace fs = std::filesystem;
 
+namespace {
+
+bool is_extension_of_another(const std::string& extension, Format format) {
+  return std::ranges::any_of(all_formats(), [&](const ModelFormat& other) {
+    return extension == other.extension && other.format != format;
+  });
+}
+
+std::string name_beside(const OpenedModel& model, const std::string& input,
+                        const std::string& word) {
+  fs::path path(input);
+  fs::path extension = path.extension();
+  fs::path stem = path.stem();
+  if (model.files.kind() == FileSet::Kind::Folder) {
+    if (!path.has_filename()) path = path.parent_path();  // "export/"
+    stem = path.filename();
+    extension = fs::path(model.entry).extension();
+  }
+  if (is_extension_of_another(ascii_lower(extension.native()), model.graph().format))
+    extension = extension_of(model.graph().format);
+  return path.parent_path() / (stem.string() + "." + word + extension.string());
+}
+
+}  // namespace
+
 Result<std::string> choose_output_path(const std::string& wanted, const std::string& default_name) {
   std::error_code ignored;
   if (fs::is_directory(wanted, ignored)) return (fs::path(wanted) / default_name).string();
   if (!wanted.ends_with('/')) return wanted;
   return fail_in(wanted, ErrorKind::Output, "there is no such folder");
+}
+
+Result<std::string> choose_pressed_path(const OpenedModel& model, const std::string& input,
+                                        const std::string& wanted, const std::string& word) {
+  const std::string by_default = name_beside(model, input, word);
+  if (wanted.empty()) return by_default;
+  return choose_output_path(wanted, fs::path(by_default).filename().string());
 }
 
 Result<void> check_replaces_no_part(const std::string& output, const OpenedModel& model,

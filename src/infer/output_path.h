@@ -14,6 +14,14 @@ namespace visionpress {
 [[nodiscard]] Result<std::string> choose_output_path(const std::string& wanted,
                                                      const std::string& default_name);
 
+/// The file that a smaller copy of a model goes to: `wanted`, inside `wanted` if it is a folder,
+/// or, without one, NAME.WORD.EXT beside the input. A folder's NAME gets the EXT of its model; a
+/// file whose EXT is that of another format gets the one of its own. errors: of choose_output_path.
+[[nodiscard]] Result<std::string> choose_pressed_path(const OpenedModel& model,
+                                                      const std::string& input,
+                                                      const std::string& wanted,
+                                                      const std::string& word);
+
 /// Checks that a new model file replaces nothing that the model consists of: its files, and the
 /// label file beside it. errors: Usage.
 [[nodiscard]] Result<void> check_replaces_no_part(const std::string& output,

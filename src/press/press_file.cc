@@ -39,8 +39,21 @@ Result<void> check_extension(const OpenedModel& model, const std::string& output
   return {};
 }
 
-Result<void> check_output(const OpenedModel& model, const std::string& output,
-                          Overwrite overwrite) {
+/// Writes only the model, or its package with the new model in its place.
+Result<void> write_pieces(const OpenedModel& model, FileSet::Kind kind, const FilePieces& pieces,
+                          bool changed, OutputSet& output) {
+  if (kind == FileSet::Kind::File) return output.write_file(pieces.pieces);
+  std::vector<ReplacedFile> replaced;
+  if (changed) {
+    VP_ASSIGN_OR_RETURN(replaced, replace_model(model.files, *model.package, pieces.pieces));
+  }
+  return output.write_copy(model.files, replaced);
+}
+
+}  // namespace
+
+Result<void> check_pressed_output(const OpenedModel& model, const std::string& output,
+                                  Overwrite overwrite) {
   if (auto checked = model.source->check_rewritable(); !checked) {
     return in_file(checked.error(), model.files.path());
   }
@@ -59,25 +72,12 @@ Result<void> check_output(const OpenedModel& model, const std::string& output,
   return {};
 }
 
-/// Writes only the model, or its package with the new model in its place.
-Result<void> write_pieces(const OpenedModel& model, FileSet::Kind kind, const FilePieces& pieces,
-                          bool changed, OutputSet& output) {
-  if (kind == FileSet::Kind::File) return output.write_file(pieces.pieces);
-  std::vector<ReplacedFile> replaced;
-  if (changed) {
-    VP_ASSIGN_OR_RETURN(replaced, replace_model(model.files, *model.package, pieces.pieces));
-  }
-  return output.write_copy(model.files, replaced);
-}
-
-}  // namespace
-
 bool is_archive_name(const std::string& output) { return lower_extension(output) == ".zip"; }
 
 Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& press,
                                const std::string& output, Overwrite overwrite,
                                const std::function<Result<void>(Plan&)>& refine) {
-  VP_RETURN_IF_ERROR(check_output(model, output, overwrite));
+  VP_RETURN_IF_ERROR(check_pressed_output(model, output, overwrite));
   const std::string& input = model.files.path();
   auto plan = make_plan(*model.source, press);
   if (!plan) return in_file(plan.error(), input);

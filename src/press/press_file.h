@@ -33,8 +33,14 @@ struct PressedFile {
 /// Whether an output's name asks for an archive with the new model in it.
 [[nodiscard]] bool is_archive_name(const std::string& output);
 
+/// What press_file checks before any work.
+/// errors: Usage for an output that is an input or has another format's name; Output for one that
+/// exists and may not be overwritten; of SourceModel::check_rewritable.
+[[nodiscard]] Result<void> check_pressed_output(const OpenedModel& model, const std::string& output,
+                                                Overwrite overwrite);
+
 /// Writes the model in the planned form, alone, or for an archive's name with the other files of
-/// its archive. errors: Usage for an output that is an input or has another format's name; Output;
+/// its archive. errors: of check_pressed_output; Output;
 /// those of make_plan and of the format, naming the input; Internal where reading back fails.
 /// refine: changes the plan before anything is encoded; its errors end the work.
 [[nodiscard]] Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& press,

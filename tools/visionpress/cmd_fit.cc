@@ -1,6 +1,7 @@
 #include <cmath>
 
 #include "command_line.h"
+#include "interruption.h"
 #include "progress.h"
 #include "visionpress/fit.h"
 
@@ -80,7 +81,8 @@ void add_options(CommandLine& line, FitOptions& options) {
                "Use no labels, only agreement; a folder of pictures without tag folders is so by "
                "itself")
       ->group(kMore);
-  app.add_option("-o,--output", options.output, "File to write; default: NAME.fit.EXT beside FILE")
+  app.add_option("-o,--output", options.output,
+                 "File to write, or a folder for it; default: NAME.fit.EXT beside FILE")
       ->type_name("PATH");
   app.add_flag("--force", options.overwrite, "Overwrite an existing output file");
   app.add_option("--calibrate", options.calibration.images,
@@ -155,6 +157,9 @@ Exit run_fit(const Arguments& arguments) {
   add_threads(line.app(), options.threads);
   if (const auto exit = line.parse(arguments)) return *exit;
   options.calibration.seed = options.evaluate.seed;
+  const InterruptionNote note("what was measured stays in " +
+                              (options.work.empty() ? "OUTPUT.work" : options.work) +
+                              "; the same command goes on from there");
   const auto result = [&] {
     ProgressMeter meter(output.quiet);
     return fit(options, [&meter](std::size_t done, std::size_t total, const std::string& what) {
