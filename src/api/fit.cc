@@ -5,7 +5,6 @@
 #include "infer/evaluation.h"
 #include "infer/fit_model.h"
 #include "infer/measure_model.h"
-#include "visionpress/sensitivity.h"
 #include "visionpress/version.h"
 
 namespace visionpress {

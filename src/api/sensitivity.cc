@@ -12,10 +12,6 @@
 
 namespace visionpress {
 
-std::vector<std::string> default_sensitivity_forms() {
-  return {"linear-8", "linear-7", "linear-6", "linear-5", "linear-4", "linear-3", "linear-2"};
-}
-
 Result<SensitivityResult> measure_sensitivity(const SensitivityOptions& options) {
   const CalibrationOptions& calibration = options.calibration;
   if (calibration.images.empty()) return fail(ErrorKind::Usage, "no pictures to measure on");

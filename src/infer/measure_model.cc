@@ -5,6 +5,10 @@
 
 namespace visionpress {
 
+std::vector<std::string> default_sensitivity_forms() {
+  return {"linear-8", "linear-7", "linear-6", "linear-5", "linear-4", "linear-3", "linear-2"};
+}
+
 Result<std::vector<Form>> choose_sensitivity_forms(const std::vector<std::string>& names) {
   std::vector<Form> forms;
   for (const std::string& name : names) {

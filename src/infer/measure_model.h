@@ -4,7 +4,7 @@
 
 #include <vector>
 
-#include "calibrate/sensitivity.h"
+#include "calibrate/weight_sensitivity.h"
 #include "infer/calibration_pictures.h"
 #include "infer/model_runner.h"
 #include "press/press_options.h"

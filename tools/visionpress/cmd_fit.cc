@@ -1,4 +1,6 @@
+#include <charconv>
 #include <cmath>
+#include <system_error>
 
 #include "command_line.h"
 #include "interruption.h"
@@ -10,13 +12,10 @@ namespace {
 
 /// "3MB", "3.2MB", "800kB", "2900000": bytes; 1 MB is 10^6 bytes, 1 MiB is 2^20.
 std::uint64_t parse_bytes(const std::string& name, const std::string& text) {
-  std::size_t end = 0;
   double number = 0.0;
-  try {
-    number = std::stod(text, &end);
-  } catch (const std::exception&) {
-    end = 0;
-  }
+  const char* const last = text.data() + text.size();
+  const auto [end, error] = std::from_chars(text.data(), last, number);
+  const std::string unit(end, last);
   static const std::vector<std::pair<std::string, double>> kUnits = {{"", 1.0},
                                                                      {"B", 1.0},
                                                                      {"kB", 1e3},
@@ -24,9 +23,8 @@ std::uint64_t parse_bytes(const std::string& name, const std::string& text) {
                                                                      {"MB", 1e6},
                                                                      {"KiB", 1024.0},
                                                                      {"MiB", 1024.0 * 1024.0}};
-  const std::string unit = text.substr(end);
   for (const auto& [word, factor] : kUnits) {
-    if (end == 0 || unit != word) continue;
+    if (error != std::errc() || unit != word) continue;
     const double bytes = number * factor;
     if (std::isfinite(bytes) && bytes >= 1.0 && bytes < 1e15)
       return static_cast<std::uint64_t>(bytes);

@@ -1,4 +1,4 @@
-#include "calibrate/sensitivity.h"
+#include "calibrate/weight_sensitivity.h"
 
 #include <algorithm>
 #include <array>
