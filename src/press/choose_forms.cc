@@ -45,9 +45,10 @@ FormFront::FormFront(const std::vector<std::vector<FormChoice>>& weights) {
     std::vector<Sum> sums;
     sums.reserve(before.size() * choices.size());
     for (std::uint32_t i = 0; i < before.size(); ++i) {
-      for (std::uint32_t c = 0; c < choices.size(); ++c)
+      for (std::uint32_t c = 0; c < choices.size(); ++c) {
         sums.push_back(
             {before[i].bytes + choices[c].bytes, before[i].cost + choices[c].cost, i, c});
+      }
     }
     drop_worse(sums);
     thin_out(sums);

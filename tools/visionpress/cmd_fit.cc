@@ -1,5 +1,7 @@
+#include <array>
 #include <charconv>
 #include <cmath>
+#include <string_view>
 #include <system_error>
 
 #include "command_line.h"
@@ -10,19 +12,24 @@
 namespace visionpress {
 namespace {
 
+struct SizeUnit {
+  std::string_view name;
+  double bytes;
+};
+constexpr std::array<SizeUnit, 7> kUnits = {{{"", 1.0},
+                                             {"B", 1.0},
+                                             {"kB", 1e3},
+                                             {"KB", 1e3},
+                                             {"MB", 1e6},
+                                             {"KiB", 1024.0},
+                                             {"MiB", 1024.0 * 1024.0}}};
+
 /// "3MB", "3.2MB", "800kB", "2900000": bytes; 1 MB is 10^6 bytes, 1 MiB is 2^20.
 std::uint64_t parse_bytes(const std::string& name, const std::string& text) {
   double number = 0.0;
   const char* const last = text.data() + text.size();
   const auto [end, error] = std::from_chars(text.data(), last, number);
   const std::string unit(end, last);
-  static const std::vector<std::pair<std::string, double>> kUnits = {{"", 1.0},
-                                                                     {"B", 1.0},
-                                                                     {"kB", 1e3},
-                                                                     {"KB", 1e3},
-                                                                     {"MB", 1e6},
-                                                                     {"KiB", 1024.0},
-                                                                     {"MiB", 1024.0 * 1024.0}};
   for (const auto& [word, factor] : kUnits) {
     if (error != std::errc() || unit != word) continue;
     const double bytes = number * factor;
