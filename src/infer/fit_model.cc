@@ -1,11 +1,9 @@
 #include "infer/fit_model.h"
 
 #include <algorithm>
-#include <cmath>
 #include <filesystem>
 #include <map>
 #include <optional>
-#include <set>
 #include <utility>
 
 #include "base/error.h"
@@ -16,6 +14,7 @@
 #include "infer/calibrate_model.h"
 #include "infer/describe_export.h"
 #include "infer/evaluation.h"
+#include "infer/fit_choices.h"
 #include "infer/fit_images.h"
 #include "infer/fit_search.h"
 #include "infer/fit_store.h"
@@ -24,6 +23,7 @@
 #include "infer/output_path.h"
 #include "package/download_size.h"
 #include "package/hash_path.h"
+#include "press/choose_forms.h"
 #include "press/press_file.h"
 
 namespace visionpress {
@@ -31,16 +31,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Json = nlohmann::ordered_json;
-
-constexpr const char* kAsItIs = "as it is";
-
-/// Weights of the graph that take one form together, and the forms that they may take.
-struct FitItem {
-  std::vector<std::size_t> weights = {};  ///< several where they share their bytes
-  std::vector<std::string> names = {};    ///< of the forms; the last one is kAsItIs
-  std::vector<FormChoice> size = {};
-  std::vector<FormChoice> download = {};
-};
 
 class Fitter {
  public:
@@ -65,7 +55,9 @@ class Fitter {
     VP_RETURN_IF_ERROR(read_given_sensitivity());
     VP_RETURN_IF_ERROR(open_store(program));
     VP_RETURN_IF_ERROR(measure_weights_once());
-    VP_RETURN_IF_ERROR(make_items());
+    auto choices = FitChoices::create(source(), press_, sensitivity_);
+    if (!choices) return in_file(choices.error(), options_.input);
+    choices_.emplace(std::move(*choices));
     VP_RETURN_IF_ERROR(run_search());
     VP_RETURN_IF_ERROR(finish());
     return std::move(result_);
@@ -175,73 +167,22 @@ class Fitter {
     return store_.save_sensitivity(sensitivity_);
   }
 
-  /// The weights that may change, with their choices.
-  Result<void> make_items() {
-    VP_ASSIGN_OR_RETURN(base_, make_plan(source(), press_));
-    std::map<std::string, std::size_t> by_name;
-    for (std::size_t w = 0; w < graph().weights.size(); ++w)
-      by_name.emplace(graph().weights[w].name, w);
-    std::map<const std::byte*, std::size_t> by_bytes;
-    for (const WeightChange& row : sensitivity_) {
-      const auto found = by_name.find(row.name);
-      if (found == by_name.end()) continue;
-      if (base_.weights[found->second].is_kept()) continue;
-      const Weight& weight = graph().weights[found->second];
-      const auto shared = by_bytes.find(weight.stored.payload.data());
-      if (shared != by_bytes.end()) {
-        items_[shared->second].weights.push_back(found->second);
-        continue;
-      }
-      by_bytes[weight.stored.payload.data()] = items_.size();
-      items_.push_back(make_item(row, found->second));
-    }
-    if (items_.empty()) {
-      return fail_in(options_.input, ErrorKind::Unsupported,
-                     "no weight can take one of the forms, so that there is nothing to choose");
-    }
-    return {};
-  }
-
-  [[nodiscard]] FitItem make_item(const WeightChange& row, std::size_t weight) const {
-    FitItem item;
-    item.weights.push_back(weight);
-    for (const FormChange& form : row.forms) {
-      const auto wish = parse_form(form.form);
-      if (!wish || plan_weight(source(), weight, *wish, press_).is_kept()) continue;
-      item.names.push_back(form.form);
-      item.size.push_back({form.bytes, form.change});
-      item.download.push_back({form.download_bytes, form.change});
-    }
-    const std::uint64_t before = stored_bytes(graph().weights[weight].stored);
-    item.names.emplace_back(kAsItIs);
-    item.size.push_back({before, 0.0});
-    // Floats hardly compress.
-    item.download.push_back({before * 93 / 100, 0.0});
-    return item;
-  }
-
-  /// Bytes of the download count where they are limited, or where all codes take a byte in the
-  /// file.
+  /// Bytes of the download count where they are limited, or where the file's own do not change.
   [[nodiscard]] bool counts_download() const {
-    if (options_.limits.max_download) return true;
-    if (options_.limits.max_size) return false;
-    return std::ranges::all_of(items_, [](const FitItem& item) {
-      return std::ranges::all_of(item.size, [&](const FormChoice& choice) {
-        return choice.bytes == item.size.front().bytes || choice.cost == 0.0;
-      });
-    });
+    return options_.limits.max_download || (!options_.limits.max_size && !choices_->changes_size());
   }
 
   Result<void> run_search() {
     std::vector<std::vector<FormChoice>> choices;
     const bool download = counts_download();
-    for (const FitItem& item : items_) choices.push_back(download ? item.download : item.size);
+    for (const FitItem& item : choices_->items())
+      choices.push_back(download ? item.download : item.size);
     const FormFront front(choices);
     FitGoal goal;
     goal.most_bytes = download ? options_.limits.max_download : options_.limits.max_size;
     goal.most_tries = options_.most_candidates;
-    VP_ASSIGN_OR_RETURN(const std::uint64_t fixed, count_fixed_bytes());
-    goal.fixed_bytes = fixed;
+    VP_ASSIGN_OR_RETURN(goal.fixed_bytes,
+                        choices_->count_fixed_bytes(runner_->model.bytes().size()));
     FitSearch search(front, goal);
     while (const auto bytes = search.next()) {
       const auto chosen = front.choose(*bytes);
@@ -256,43 +197,15 @@ class Fitter {
     return {};
   }
 
-  /// Bytes of the file around the weights of the search.
-  Result<std::uint64_t> count_fixed_bytes() {
-    VP_ASSIGN_OR_RETURN(const auto all, measure_plan(source(), base_, press_.rewrite,
-                                                     runner_->model.bytes().size()));
-    if (!all) return std::uint64_t{0};
-    std::uint64_t items = 0;
-    for (const FitItem& item : items_) {
-      const std::size_t weight = item.weights.front();
-      items +=
-          count_planned_bytes(source(), weight, base_.weights[weight], press_.rewrite).value_or(0);
-    }
-    return *all > items ? *all - items : 0;
-  }
-
-  [[nodiscard]] Plan plan_forms(const std::vector<std::string>& names) const {
-    Plan plan = base_;
-    for (std::size_t i = 0; i < items_.size(); ++i) {
-      for (const std::size_t weight : items_[i].weights) {
-        if (names[i] == kAsItIs) {
-          plan.weights[weight].kept_because = kAsItIs;
-        } else {
-          plan.weights[weight] = plan_weight(source(), weight, *parse_form(names[i]), press_);
-        }
-      }
-    }
-    keep_together(source(), plan);
-    return plan;
-  }
-
   Result<FitCandidate> try_forms(const std::vector<std::size_t>& chosen) {
     StoredCandidate stored;
     std::map<std::string, std::size_t> counts;
     FitCandidate candidate;
     for (std::size_t i = 0; i < chosen.size(); ++i) {
-      stored.choices.push_back(items_[i].names[chosen[i]]);
-      candidate.predicted_change += items_[i].size[chosen[i]].cost;
-      counts[stored.choices.back()] += items_[i].weights.size();
+      const FitItem& item = choices_->items()[i];
+      stored.choices.push_back(item.names[chosen[i]]);
+      candidate.predicted_change += item.size[chosen[i]].cost;
+      counts[stored.choices.back()] += item.weights.size();
     }
     candidate.forms.assign(counts.rbegin(), counts.rend());
     if (const auto known = store_.find(stored.choices)) {
@@ -322,7 +235,7 @@ class Fitter {
     VP_ASSIGN_OR_RETURN(
         const PressedFile file,
         press_file(runner_->model, press_, path, Overwrite::Allow, [&](Plan& plan) -> Result<void> {
-          plan = plan_forms(stored.choices);
+          plan = choices_->plan(stored.choices);
           VP_ASSIGN_OR_RETURN(
               const CalibrationSummary done,
               calibrate_plan(*runner_, calibration_, calibration, press_, plan,
@@ -450,8 +363,7 @@ class Fitter {
   FitStore store_ = {};
   std::vector<Form> forms_ = {};
   std::vector<WeightChange> sensitivity_ = {};
-  Plan base_ = {};  ///< every weight that may change at 8 bits
-  std::vector<FitItem> items_ = {};
+  std::optional<FitChoices> choices_ = std::nullopt;
   std::optional<Column> original_ = std::nullopt;
   std::vector<std::string> files_ = {};  ///< one per candidate
   FitResult result_ = {};
