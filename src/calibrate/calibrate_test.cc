@@ -6,6 +6,7 @@
 
 #include <gtest/gtest.h>
 
+#include "calibrate/weight_sensitivity.h"
 #include "codecs/decode.h"
 #include "press/code_store.h"
 #include "run/graph_build_testonly.h"
@@ -212,6 +213,59 @@ TEST(Calibrate, KeptWeightsStay) {
   ASSERT_TRUE(rows);
   EXPECT_EQ(rows->size(), 3U);
   EXPECT_EQ(plan.weights[2].finished, nullptr);
+}
+
+std::vector<WeightSensitivity> measure(const GraphModel& model, int threads = 2) {
+  PressOptions press;
+  press.min_elements = 1;
+  press.threads = threads;
+  const CalibrationPictures pictures = make_pictures(5, 3);
+  const auto found = measure_weights(
+      model, pictures, press,
+      {.forms = {*parse_form("linear-8"), *parse_form("linear-4"), *parse_form("linear-2")}});
+  EXPECT_TRUE(found) << found.error().to_string();
+  return found ? *found : std::vector<WeightSensitivity>();
+}
+
+TEST(MeasureWeights, FewerBitsChangeTheOutputsMore) {
+  const GraphModel model;
+  const std::vector<WeightSensitivity> found = measure(model);
+  ASSERT_EQ(found.size(), 4U);
+  for (std::size_t i = 0; i < found.size(); ++i) {
+    EXPECT_EQ(found[i].weight, 2 * i);
+    ASSERT_EQ(found[i].forms.size(), 3U);
+    for (std::size_t f = 1; f < 3; ++f) {
+      EXPECT_GT(found[i].forms[f].change, 4.0 * found[i].forms[f - 1].change) << i;
+      EXPECT_LT(found[i].forms[f].bytes, found[i].forms[f - 1].bytes);
+    }
+    EXPECT_LT(found[i].forms[0].change, 1e-3);
+  }
+}
+
+TEST(MeasureWeights, IsTheSameForEveryNumberOfThreads) {
+  const GraphModel model;
+  const std::vector<WeightSensitivity> one = measure(model, 1);
+  const std::vector<WeightSensitivity> three = measure(model, 3);
+  ASSERT_EQ(one.size(), three.size());
+  for (std::size_t i = 0; i < one.size(); ++i) {
+    for (std::size_t f = 0; f < one[i].forms.size(); ++f)
+      EXPECT_EQ(one[i].forms[f].change, three[i].forms[f].change);
+  }
+}
+
+/// The probabilities of a sure classifier hardly change, its values before the softmax do.
+TEST(MeasureWeights, ComparesProbabilitiesBeforeTheirSoftmax) {
+  GraphModel model;
+  const std::vector<WeightSensitivity> plain = measure(model);
+  Graph& graph = model.test.graph;
+  graph.outputs = {model.test.add_node(Softmax{}, {graph.outputs[0]})};
+  const std::vector<WeightSensitivity> behind = measure(model);
+  ASSERT_EQ(behind.size(), plain.size());
+  for (std::size_t i = 0; i < plain.size(); ++i) {
+    // Not equal: what all values have in common changes no probability.
+    EXPECT_GT(behind[i].forms[2].change, 0.1 * plain[i].forms[2].change);
+    EXPECT_LT(behind[i].forms[2].change, 10.0 * plain[i].forms[2].change);
+  }
 }
 
 }  // namespace
