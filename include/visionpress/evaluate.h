@@ -140,6 +140,28 @@ struct EvaluateResult {
   std::vector<std::string> warnings = {};
 };
 
+/// One of `count` even parts of a data set's images: the images at index - 1 and every count-th
+/// after it.
+struct Shard {
+  std::size_t index = 1;  ///< 1 to count
+  std::size_t count = 1;  ///< at most the number of images
+};
+
+struct ShardOptions {
+  Shard shard = {};
+  std::string save = {};   ///< file to write
+  bool overwrite = false;  ///< of that file
+};
+
+struct PartialResult {
+  std::string file = {};  ///< that was written
+  Shard shard = {};
+  std::size_t images = 0;     ///< of the shard
+  std::size_t images_of = 0;  ///< of all shards
+  std::size_t files = 0;      ///< that were evaluated
+  std::vector<std::string> warnings = {};
+};
+
 /// Scores each file over the data set, one after the other. A file whose name ends in .json holds
 /// predictions (COCO results) instead of a model.
 /// If one column's boxes end at the frames of their images (the service and `serve` cut them
@@ -149,5 +171,21 @@ struct EvaluateResult {
 [[nodiscard]] Result<EvaluateResult> evaluate(const std::vector<std::string>& files,
                                               const EvaluateOptions& options,
                                               const Progress& progress);
+
+/// Runs the files over one shard of the images and writes everything that merge_evaluations needs:
+/// exact predictions, labels, options. The file is written whole or not at all.
+/// options: as for `evaluate`, but save_predictions is empty. errors: those of evaluate, and Output.
+[[nodiscard]] Result<PartialResult> evaluate_shard(const std::vector<std::string>& files,
+                                                   const EvaluateOptions& options,
+                                                   const ShardOptions& shard,
+                                                   const Progress& progress);
+
+/// Puts the shards of one evaluation together. The result is that of one run to the last bit,
+/// without times; models and pictures are not needed. partials: files of evaluate_shard, in any
+/// order. threads: 0: one per core.
+/// errors: Io and Malformed of a file; Usage, naming it, for one of another evaluation (other
+/// files, data, options or version), and for a shard that is missing or there twice.
+[[nodiscard]] Result<EvaluateResult> merge_evaluations(const std::vector<std::string>& partials,
+                                                       int threads);
 
 }  // namespace visionpress

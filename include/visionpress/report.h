@@ -31,6 +31,7 @@ enum class Detail : std::uint8_t { Summary, Full };
 /// Text fits 100 columns: if the columns do not fit, the table is split into blocks, one below the
 /// other.
 [[nodiscard]] std::string format_report(const EvaluateResult& result, ReportForm form);
+[[nodiscard]] std::string format_report(const PartialResult& result, ReportForm form);
 /// Text Summary is one line; Full adds one row per weight. Markdown and Csv have one row per
 /// weight.
 [[nodiscard]] std::string format_report(const CompressResult& result, ReportForm form,

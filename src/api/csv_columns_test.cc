@@ -48,6 +48,7 @@ void expect_documented(const std::string& heading, const std::string& csv) {
 
 TEST(CsvColumns, OfWhatIsMeasuredAreDocumented) {
   expect_documented("evaluate", format_report(EvaluateResult(), ReportForm::Csv));
+  expect_documented("evaluate --shard", format_report(PartialResult(), ReportForm::Csv));
   FindPreprocessingResult found;
   for (const Task task : {Task::Detection, Task::Classification}) {
     found.task = task;

@@ -20,7 +20,7 @@ struct ClassSample {
   int truth = 0;            ///< tag
   int predicted = -1;       ///< tag, or -1 for a class that is no tag of the data set
   double score = 0.0;
-  int class_index = -1;     ///< of the model's own classes; -1: NaN alone, or a file of predictions
+  int class_index = -1;  ///< of the model's own classes; -1: NaN alone, or a file of predictions
 };
 
 /// One entry a tag: truth, true_positives, predicted, precision, recall.

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <optional>
 #include <span>
+#include <string>
 
 #include "eval/agreement.h"
 #include "eval/coco_ap.h"
@@ -23,7 +24,9 @@ struct Column {
   AgreementMatches agreement = {};                 ///< with the first column; empty for that one
   bool ends_at_frame = false;                      ///< the column's source cuts boxes to the image
   std::optional<ColorOrder> color = std::nullopt;  ///< of the pixels that the network was given
-  bool color_is_guess = false;  ///< neither the file nor an option says the colour order
+  bool color_is_guess = false;    ///< neither the file nor an option says the colour order
+  std::size_t broken_images = 0;  ///< for which the network gives NaN or infinity
+  std::string labels_sha1 = {};   ///< of the names of a model's classes
 };
 
 /// The figure from which drops are computed: COCO's mAP, or top-1.

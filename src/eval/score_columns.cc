@@ -100,6 +100,12 @@ void fill_differences(std::size_t images, const EvaluateOptions& options, const 
   });
 }
 
+void warn_of_broken(const Column& column, std::size_t images, EvaluateResult& result) {
+  if (column.broken_images == 0) return;
+  result.warnings.push_back(fmt::format("{}: its output holds NaN or infinity for {} of {} images",
+                                        column.score.file, column.broken_images, images));
+}
+
 /// Predictions for only some of the images look like those of a poor model.
 void warn_of_silence(const Column& column, EvaluateResult& result) {
   if (column.score.format != "predictions" || column.predictions.task != Task::Detection) return;
@@ -202,6 +208,9 @@ EvaluateResult compare_columns(ScoredColumns scored, const Dataset& dataset,
   if (clipping != nullptr) result.clipped_like = clipping->score.file;
   result.threads = run.threads;
   result.warnings = run.warnings;
+  for (const Column& column : columns) {
+    warn_of_broken(column, result.images + run.bad_images, result);
+  }
   warn_of_colors(columns, result);
   for (const Column& column : columns) warn_of_silence(column, result);
   for (Column& column : columns) result.models.push_back(std::move(column.score));

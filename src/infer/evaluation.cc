@@ -12,6 +12,8 @@
 #include "infer/open_input.h"
 #include "infer/run_dataset.h"
 #include "infer/run_time.h"
+#include "package/hash_path.h"
+#include "package/sha1.h"
 
 namespace visionpress {
 namespace {
@@ -19,6 +21,11 @@ namespace {
 Result<void> check_share(const char* name, double value) {
   if (value >= 0.0 && value <= 1.0) return {};
   return fail(ErrorKind::InvalidArgument, "{} is {:g}, expected 0 to 1", name, value);
+}
+
+std::string hash_labels(const std::vector<std::string>& labels) {
+  const std::string text = fmt::format("{}", fmt::join(labels, "\n"));
+  return hash_sha1(std::as_bytes(std::span(text)));
 }
 
 /// 0, 1, ... count - 1
@@ -80,6 +87,33 @@ Result<void> Evaluation::load_data(ImageNeed need) {
   return {};
 }
 
+Result<void> Evaluation::take_shard(const Shard& shard) {
+  if (auto good = check_shard(shard, dataset_.images.size()); !good) {
+    return in_file(good.error(), options_.data);
+  }
+  shard_ = shard;
+  whole_ = std::move(dataset_);
+  dataset_ = pick_shard(whole_, shard);
+  load_warnings_ = diagnostics_.warnings();
+  return {};
+}
+
+Result<PartialEvaluation> Evaluation::make_partial(std::vector<PartialColumn> columns) const {
+  PartialEvaluation partial;
+  partial.shard = *shard_;
+  partial.options = options_;
+  VP_ASSIGN_OR_RETURN(partial.identity, identify_data(whole_, options_));
+  for (PartialColumn& part : columns) {
+    VP_ASSIGN_OR_RETURN(part.sha1, hash_path(part.column.score.file));
+  }
+  partial.image_count = whole_.images.size();
+  partial.dataset = dataset_;
+  partial.bad = bad_;
+  partial.warnings = load_warnings_;
+  partial.columns = std::move(columns);
+  return partial;
+}
+
 void Evaluation::adopt(std::vector<std::string> labels, PackageHint hint, std::string source) {
   labels_ = std::move(labels);
   hint_ = std::move(hint);
@@ -97,7 +131,10 @@ Result<Column> Evaluation::read_predictions(const std::string& file, PredictionS
     return fail(ErrorKind::Usage,
                 "predictions on unlabelled pictures name the classes of a model; give one first");
   }
-  VP_ASSIGN_OR_RETURN(Column column, read_column(file, dataset_, source, diagnostics_));
+  // Of a shard too, predictions are judged by all images.
+  VP_ASSIGN_OR_RETURN(Column column,
+                      read_column(file, shard_ ? whole_ : dataset_, source, diagnostics_));
+  if (shard_) column.predictions = pick_shard(column.predictions, *shard_);
   if (choose_ap_limit(options_, need_)) drop_weak(least_probability(options_), column.predictions);
   return column;
 }
@@ -134,10 +171,6 @@ Result<DatasetRun> Evaluation::run_over_data(const Fitted& fitted, const std::st
                                    .what = what,
                                    .collects_bad = options_.skip_bad && !bad_is_settled_}));
   bad_.merge(run.bad);
-  if (run.broken_count > 0) {
-    diagnostics_.warn(fmt::format("{}: its output holds NaN or infinity for {} of {} images", what,
-                                  run.broken_count, dataset_.images.size()));
-  }
   return run;
 }
 
@@ -153,9 +186,12 @@ Result<Column> Evaluation::run_model(OpenedModel model, Timing timing) {
   column.score.preprocessing = describe(runner.preprocess);
   column.color = runner.preprocess.color;
   column.color_is_guess = runner.preprocess.color_is_guess;
+  column.labels_sha1 = hash_labels(runner.labels);
   VP_ASSIGN_OR_RETURN(DatasetRun run, run_over_data(fitted, file));
   column.predictions = std::move(run.predictions);
   number_classes(runner, column.predictions.classes);
+  column.broken_images = run.broken_count;
+  if (shard_) return column;
   column.score.images_per_second = run.images_per_second;
   if (timing == Timing::Measure && run.first_input.size() == runner.preprocess.value_count()) {
     if (progress_) progress_(0, 0, "timing " + file);
@@ -176,6 +212,10 @@ Result<TriedWays> Evaluation::run_ways(const std::string& file) {
     Column column;
     column.score.file = name_of(way);
     VP_ASSIGN_OR_RETURN(DatasetRun run, run_over_data(fitted, column.score.file));
+    if (run.broken_count > 0) {
+      diagnostics_.warn(fmt::format("{}: its output holds NaN or infinity for {} of {} images",
+                                    column.score.file, run.broken_count, dataset_.images.size()));
+    }
     column.predictions = std::move(run.predictions);
     tried.ways.push_back({std::move(column), std::move(way)});
   }
@@ -206,7 +246,9 @@ Result<std::vector<int>> Evaluation::map_classes(const ModelRunner& runner) {
     for (std::size_t i = names.size(); i < runner.class_count; ++i) {
       names.push_back(fmt::format("class {}", i));
     }
-    adopt_classes(dataset_, std::move(names), runner.task == ModelTask::Detection);
+    const bool has_boxes = runner.task == ModelTask::Detection;
+    adopt_classes(whole_, names, has_boxes);
+    adopt_classes(dataset_, std::move(names), has_boxes);
   }
   if (runner.labels == dataset_.tags || is_first) return list_indices(runner.class_count);
   if (dataset_.has_boxes != (runner.task == ModelTask::Detection)) {

@@ -3,6 +3,7 @@
 // The steps of an evaluation, for commands that need them one by one: make a column from a model or
 // a file of predictions, score it, compare it, and show it.
 
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
@@ -10,6 +11,7 @@
 #include "base/error.h"
 #include "eval/bad_images.h"
 #include "eval/dataset.h"
+#include "eval/partial_evaluation.h"
 #include "eval/pixel_ways.h"
 #include "eval/score_columns.h"
 #include "infer/model_runner.h"
@@ -51,6 +53,10 @@ class Evaluation {
   /// The threads that the options ask for, or one per core.
   [[nodiscard]] int threads() const { return threads_; }
 
+  /// Runs over one shard of the data set from here on, without timing; dataset() is then the
+  /// shard's images. Call it after load_data. errors: Usage, as check_shard.
+  [[nodiscard]] Result<void> take_shard(const Shard& shard);
+
   /// Sets labels and kind of export for models without their own, such as a compressed copy.
   /// source: the file that they come from, for a warning; empty: no warning.
   void adopt(std::vector<std::string> labels, PackageHint hint, std::string source);
@@ -80,6 +86,10 @@ class Evaluation {
   /// Warnings from loading and running.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return diagnostics_.warnings(); }
 
+  /// What has been evaluated of a shard, to be saved. columns: all columns, in their order.
+  /// errors: Io.
+  [[nodiscard]] Result<PartialEvaluation> make_partial(std::vector<PartialColumn> columns) const;
+
   [[nodiscard]] ScoredColumns score(ComparableColumns comparable, Metric metric) const;
   /// The scores with their differences to the first column. exported: as in CompareOptions.
   [[nodiscard]] EvaluateResult compare(ScoredColumns scored,
@@ -102,6 +112,9 @@ class Evaluation {
   const Progress& progress_;
   int threads_;
   Dataset dataset_ = {};
+  std::optional<Shard> shard_ = std::nullopt;
+  Dataset whole_ = {};  ///< the data set that dataset_ is a shard of
+  std::vector<std::string> load_warnings_ = {};
   Diagnostics diagnostics_ = {};
   ImageNeed need_ = ImageNeed::Required;
   BadImages bad_ = {};           ///< images that could not be decoded

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <charconv>
+#include <system_error>
 
 #include "command_line.h"
 #include "progress.h"
@@ -8,17 +10,25 @@
 namespace visionpress {
 namespace {
 
-void add_main_options(CommandLine& line, std::vector<std::string>& files,
+/// What is done with the files.
+struct Mode {
+  bool finds_preprocessing = false;
+  bool merges = false;
+  ShardOptions shard = {};
+};
+
+/// --data is not required where there is nothing but parts to merge.
+void add_main_options(CommandLine& line, std::vector<std::string>& files, const Mode& mode,
                       EvaluateOptions& options) {
   CLI::App& app = line.app();
   app.add_option("FILE", files,
                  "Model files (.mlmodel, .tflite, .pb) or export packages, or predictions in their "
-                 "place (.json, COCO results)")
+                 "place (.json, COCO results); with --merge what --save-partial wrote")
       ->required();
   app.add_option("-d,--data", options.data,
                  "Labelled images: COCO JSON, VoTT JSON, or a folder with one folder for each tag; "
                  "or a folder of pictures, on which files are compared with the first")
-      ->required()
+      ->required(!mode.merges)
       ->type_name("PATH");
   app.add_flag(
       "--unlabelled", options.unlabelled,
@@ -43,7 +53,8 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
   app.add_option("--save-predictions", options.save_predictions,
                  "Write the detections of the one model as COCO results JSON")
       ->type_name("FILE");
-  app.add_flag("--force", options.overwrite, "Overwrite an existing --save-predictions file");
+  app.add_flag("--force", options.overwrite,
+               "Overwrite an existing --save-predictions or --save-partial file");
   app.add_flag("--skip-missing", options.skip_missing, "Leave out images that are not there");
   app.add_flag("--skip-bad", options.skip_bad, "Leave out images that cannot be decoded");
   add_threads(app, options.threads);
@@ -56,6 +67,81 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files,
       ->group(kMore);
 }
 
+/// "3/16"
+Shard read_shard(const std::string& text) {
+  Shard shard;
+  const char* const end = text.data() + text.size();
+  const auto [slash, index_error] = std::from_chars(text.data(), end, shard.index);
+  const bool has_slash = index_error == std::errc() && slash != end && *slash == '/';
+  const auto [last, count_error] =
+      has_slash ? std::from_chars(slash + 1, end, shard.count)
+                : std::from_chars_result{text.data(), std::errc::invalid_argument};
+  if (count_error != std::errc() || last != end || shard.index < 1 || shard.index > shard.count) {
+    throw CLI::ValidationError("--shard",
+                               "\"" + text + "\" is not I/N with I from 1 to N, such as 3/16");
+  }
+  return shard;
+}
+
+/// Shards of an evaluation (docs/many-machines.md).
+void add_shard_options(CommandLine& line, Mode& mode) {
+  CLI::App& app = line.app();
+  app.add_option_function<std::string>(
+         "--shard", [&mode](const std::string& text) { mode.shard.shard = read_shard(text); },
+         "Run over one of N even parts of the images, to be merged: 3/16 is the third of 16")
+      ->type_name("I/N")
+      ->group(kMore);
+  app.add_option("--save-partial", mode.shard.save, "File for the shard's predictions")
+      ->type_name("FILE")
+      ->group(kMore);
+  app.add_flag("--merge", mode.merges,
+               "Put the files of all shards together; the figures are those of one run")
+      ->group(kMore);
+  line.refuse_beside("--merge", {"--data",
+                                 "--unlabelled",
+                                 "--images",
+                                 "--labels",
+                                 "--max-drop",
+                                 "--min-agreement",
+                                 "--save-predictions",
+                                 "--force",
+                                 "--skip-missing",
+                                 "--skip-bad",
+                                 "--clip-boxes",
+                                 "--crops",
+                                 "--find-preprocessing",
+                                 "--shard",
+                                 "--save-partial",
+                                 "--metric",
+                                 "--probability",
+                                 "--iou",
+                                 "--ap-probability",
+                                 "--nms-iou",
+                                 "--max-detections",
+                                 "--min-box",
+                                 "--max-images",
+                                 "--bootstrap",
+                                 "--seed",
+                                 "--arithmetic",
+                                 "--resize",
+                                 "--filter",
+                                 "--color",
+                                 "--input-size",
+                                 "--set",
+                                 "--mean",
+                                 "--std"});
+  line.refuse_beside("--shard", {"--save-predictions", "--find-preprocessing"});
+  line.refuse_without({"--shard"}, {"--save-partial"});
+  line.refuse_without({"--save-partial"}, {"--shard"});
+  line.refuse_without({"--save-predictions", "--save-partial"}, {"--force"});
+}
+
+Progress show_on(ProgressMeter& meter) {
+  return [&meter](std::size_t done, std::size_t total, const std::string& what) {
+    meter.update(done, total, what);
+  };
+}
+
 Exit run_find_preprocessing(const std::vector<std::string>& files, const EvaluateOptions& options,
                             const OutputOptions& output) {
   if (files.size() != 1) {
@@ -64,15 +150,39 @@ Exit run_find_preprocessing(const std::vector<std::string>& files, const Evaluat
   }
   const auto result = [&] {
     ProgressMeter meter(output.quiet);
-    return find_preprocessing(
-        files.front(), options,
-        [&meter](std::size_t done, std::size_t total, const std::string& what) {
-          meter.update(done, total, what);
-        });
+    return find_preprocessing(files.front(), options, show_on(meter));
   }();
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);
   return print_result(format_report(*result, output.form));
+}
+
+/// Whether all files are within the limits that were asked for.
+Exit judge(const EvaluateResult& result) {
+  for (const ModelScore& model : result.models) {
+    if (!model.within_max_drop || !model.within_min_agreement) return Exit::FallsShort;
+  }
+  return Exit::Done;
+}
+
+Exit run_shard(const std::vector<std::string>& files, const EvaluateOptions& options,
+               const ShardOptions& shard, const OutputOptions& output) {
+  const auto result = [&] {
+    ProgressMeter meter(output.quiet);
+    return evaluate_shard(files, options, shard, show_on(meter));
+  }();
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  return print_result(format_report(*result, output.form));
+}
+
+Exit run_merge(const std::vector<std::string>& partials, const EvaluateOptions& options,
+               const OutputOptions& output) {
+  const auto result = merge_evaluations(partials, options.threads);
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  const Exit printed = print_result(format_report(*result, output.form));
+  return printed == Exit::Done ? judge(*result) : printed;
 }
 
 /// Some options turn out useless only once the files are read.
@@ -107,43 +217,45 @@ Exit run_evaluate(const Arguments& arguments) {
       "  visionpress evaluate model.tflite phone.json --data vott.json --json\n"
       "  visionpress evaluate model.mlmodel small.mlmodel --data holiday-pictures --min-agreement "
       "0.95\n"
+      "  visionpress evaluate a.tflite b.tflite --data coco.json --shard 3/16 --save-partial "
+      "parts/3.json\n"
+      "  visionpress evaluate --merge parts/*.json\n"
       "  visionpress evaluate fruit.mlmodel --data folder-with-a-folder-a-tag");
   std::vector<std::string> files;
   EvaluateOptions options;
   OutputOptions output;
-  bool finds_preprocessing = false;
-  add_main_options(line, files, options);
-  line.app().add_flag("--find-preprocessing", finds_preprocessing,
+  Mode mode;
+  mode.merges = std::ranges::find(arguments, "--merge") != arguments.end();
+  add_main_options(line, files, mode, options);
+  line.app().add_flag("--find-preprocessing", mode.finds_preprocessing,
                       "Try the usual scalings of pixels and colour orders on some images "
                       "(--max-images; 64), and print the options that fit");
   add_form_options(line.app(), output);
   add_metric_options(line, options,
                      "How precision and recall count; legacy as the original project did");
   add_run_options(line, options.arithmetic, options.preprocess);
+  add_shard_options(line, mode);
   // It tries every preprocessing itself, scores by AP or top-1 alone and writes no file.
   line.refuse_beside("--find-preprocessing", {"--save-predictions", "--force", "--max-drop",
                                               "--min-agreement", "--unlabelled", "--mean", "--std",
                                               "--color", "--metric", "--probability", "--iou"});
-  line.refuse_without({"--save-predictions"}, {"--force"});
   if (const auto exit = line.parse(arguments)) return *exit;
-  if (finds_preprocessing) return run_find_preprocessing(files, options, output);
+  if (mode.finds_preprocessing) return run_find_preprocessing(files, options, output);
+  if (!mode.shard.save.empty()) {
+    mode.shard.overwrite = options.overwrite;
+    return run_shard(files, options, mode.shard, output);
+  }
+  if (mode.merges) return run_merge(files, options, output);
 
   const auto result = [&] {
     ProgressMeter meter(output.quiet);
-    return evaluate(files, options,
-                    [&meter](std::size_t done, std::size_t total, const std::string& what) {
-                      meter.update(done, total, what);
-                    });
+    return evaluate(files, options, show_on(meter));
   }();
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);
   warn_of_idle_options(line, *result, output.quiet);
   const Exit printed = print_result(format_report(*result, output.form));
-  if (printed != Exit::Done) return printed;
-  for (const ModelScore& model : result->models) {
-    if (!model.within_max_drop || !model.within_min_agreement) return Exit::FallsShort;
-  }
-  return Exit::Done;
+  return printed == Exit::Done ? judge(*result) : printed;
 }
 
 }  // namespace visionpress
