@@ -122,6 +122,7 @@ void Evaluation::adopt(std::vector<std::string> labels, PackageHint hint, std::s
 
 void Evaluation::keep_only(const std::vector<std::size_t>& images) {
   std::vector<DatasetImage> kept;
+  kept.reserve(images.size());
   for (const std::size_t image : images) kept.push_back(std::move(dataset_.images[image]));
   dataset_.images = std::move(kept);
 }
