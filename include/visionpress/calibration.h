@@ -16,6 +16,12 @@ struct CalibrationOptions {
   std::size_t count = 48;  ///< pictures taken at most, chosen by `seed`; 0: all
   std::uint64_t seed = 1;  ///< of the choice of pictures and of positions in them
   PreprocessOptions preprocess = {};
+  /// Noise that the codes may add to the results in exchange for fewer bytes to download (gzip):
+  /// about the sum over the layers of noise / signal, 0 to 1. A larger number makes a smaller
+  /// download, in any form with levels or a table; 8 bits have the most room. The file keeps its
+  /// size. 0: each layer gets the least noise that its form allows. docs/calibration.md has
+  /// measured values.
+  double noise_budget = 0.0;
   Progress progress = {};  ///< layers done, layers in all, the layer's name
 };
 

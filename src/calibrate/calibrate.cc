@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <memory>
+#include <numbers>
 #include <optional>
 #include <set>
 
@@ -34,6 +35,7 @@ class Calibrator {
     VP_RETURN_IF_ERROR(encode_nearest());
     const Graph& graph = model_.graph();
     const std::vector<std::size_t> nodes = list_layers();
+    noise_per_bit_ = find_noise_per_bit(nodes);
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const Node& node = graph.nodes[nodes[i]];
       if (options_.progress) options_.progress(i, nodes.size(), node.name);
@@ -76,6 +78,19 @@ class Calibrator {
       if (encoding == Encoding::Linear || encoding == Encoding::Table) nodes.push_back(n);
     }
     return nodes;
+  }
+
+  /// What one bit is worth where bits are spent best. A layer's noise / signal D falls by a factor
+  /// of 4 with each bit per weight: with n weights, dD/d(bits) = -2 ln(2) * D / n. Where this is
+  /// the same in all layers, their D add up to the budget with D = budget * n / all weights.
+  [[nodiscard]] double find_noise_per_bit(const std::vector<std::size_t>& nodes) const {
+    const Graph& graph = model_.graph();
+    double count = 0.0;
+    for (const std::size_t n : nodes) {
+      const std::size_t kernel = *find_kernel(graph, graph.nodes[n]);
+      count += static_cast<double>(element_count(graph.weights[kernel].stored.shape).value_or(0));
+    }
+    return count > 0.0 ? 2.0 * std::numbers::ln2 * options_.noise_budget / count : 0.0;
   }
 
   /// The tensor that the next node adds to the layer's results, with both walks at it; none where
@@ -122,7 +137,7 @@ class Calibrator {
         *matrix, graph.layout, changed_, original_,
         {.samples = choose_sample_count(*matrix), .seed = options_.seed, .joined = joined});
     auto finished = finish_layer(graph, *matrix, {&nearest_.at(matrix->weight), 1}, collector,
-                                 {.threads = press_.threads});
+                                 {.noise_per_bit = noise_per_bit_, .threads = press_.threads});
     if (!finished) return in_node(node, finished.error());
     return use(finished->front(), matrix->weight);
   }
@@ -155,6 +170,7 @@ class Calibrator {
   std::map<std::size_t, std::shared_ptr<const EncodedWeight>> nearest_ = {};
   std::map<std::size_t, std::shared_ptr<const EncodedWeight>> in_use_ = {};
   std::vector<CalibratedWeight> rows_ = {};
+  double noise_per_bit_ = 0.0;
 };
 
 }  // namespace
@@ -187,6 +203,10 @@ Result<std::vector<CalibratedWeight>> calibrate(const SourceModel& model,
                                                 const PressOptions& press,
                                                 const CalibrateOptions& options, Plan& plan) {
   VP_RETURN_IF_ERROR(check_blas());
+  if (!(options.noise_budget >= 0.0 && options.noise_budget <= 1.0)) {
+    return fail(ErrorKind::InvalidArgument, "the noise budget is {}, expected 0 to 1",
+                options.noise_budget);
+  }
   return Calibrator(model, pictures, press, options, plan).run();
 }
 

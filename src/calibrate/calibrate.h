@@ -20,6 +20,10 @@
 namespace visionpress {
 
 struct CalibrateOptions {
+  /// Noise that the codes may add in exchange for fewer bytes to download, about: the sum over the
+  /// layers of noise / signal, 0 to 1. Each layer gets what saves most bits. More noise, fewer
+  /// bytes. 0: each kernel gets the least noise that its form allows.
+  double noise_budget = 0.0;
   std::uint64_t seed = 1;  ///< of the positions that are sampled in each picture
   /// Called before each layer: how many are done, how many there are, the layer's name.
   std::function<void(std::size_t, std::size_t, const std::string&)> progress = {};
@@ -41,7 +45,8 @@ struct CalibratedWeight {
 /// spread over the others, and its bias corrected where the layer has one.
 /// model: of the plan.  pictures: inputs of the network, one or more.
 /// plan: kernels that change get finished codes; biases of these layers, too.
-/// errors: of the runner, with the layer's path; Malformed where a weight cannot be decoded.
+/// errors: of the runner, with the layer's path; Malformed where a weight cannot be decoded;
+/// InvalidArgument for a noise budget outside 0 to 1.
 [[nodiscard]] Result<std::vector<CalibratedWeight>> calibrate(const SourceModel& model,
                                                               const CalibrationPictures& pictures,
                                                               const PressOptions& press,

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <vector>
 
 #include <gtest/gtest.h>
@@ -165,10 +166,52 @@ TEST(Calibrate, CodesDoNotDependOnThreads) {
   const CalibrationPictures pictures = make_pictures(5, 1);
   Plan one = plan_kernels(model, options_of("linear-3"));
   Plan two = one;
-  ASSERT_TRUE(calibrate(model, pictures, options_of("linear-3", 1), {}, one));
-  ASSERT_TRUE(calibrate(model, pictures, options_of("linear-3", 2), {}, two));
+  const CalibrateOptions budget = {.noise_budget = 0.05};
+  ASSERT_TRUE(calibrate(model, pictures, options_of("linear-3", 1), budget, one));
+  ASSERT_TRUE(calibrate(model, pictures, options_of("linear-3", 2), budget, two));
   for (std::size_t i = 0; i < one.weights.size(); ++i)
     EXPECT_TRUE(one.weights[i].finished->codes == two.weights[i].finished->codes) << i;
+}
+
+/// Bits of all finished codes by their frequencies in each kernel.
+double count_bits(const Plan& plan) {
+  double bits = 0.0;
+  for (std::size_t i = 0; i < plan.weights.size(); i += 2) {
+    std::map<std::byte, double> counts;
+    const ByteBuffer& codes = plan.weights[i].finished->codes;
+    for (const std::byte code : codes) ++counts[code];
+    for (const auto& [code, count] : counts)
+      bits += count * std::log2(static_cast<double>(codes.size()) / count);
+  }
+  return bits;
+}
+
+TEST(Calibrate, ALargerNoiseBudgetTakesFewerBits) {
+  const GraphModel model;
+  const CalibrationPictures pictures = make_pictures(16, 1);
+  for (const char* form : {"linear-8", "linear-4", "linear-2", "palette-4"}) {
+    const PressOptions options = options_of(form);
+    double before = std::numeric_limits<double>::infinity();
+    for (const double budget : {0.0, 0.05, 0.2}) {
+      Plan plan = plan_kernels(model, options);
+      ASSERT_TRUE(calibrate(model, pictures, options, {.noise_budget = budget}, plan));
+      const double bits = count_bits(plan);
+      EXPECT_LT(bits, before) << form << ", " << budget;
+      before = bits;
+    }
+  }
+}
+
+TEST(Calibrate, TheNoiseIsNearTheBudget) {
+  const GraphModel model;
+  const PressOptions options = options_of("linear-8");
+  for (const double budget : {0.003, 0.03}) {
+    Plan plan = plan_kernels(model, options);
+    ASSERT_TRUE(calibrate(model, make_pictures(32, 1), options, {.noise_budget = budget}, plan));
+    const double noise = measure_noise(model, plan, make_pictures(8, 2));
+    EXPECT_GT(noise, 0.1 * budget);
+    EXPECT_LT(noise, budget);
+  }
 }
 
 TEST(Calibrate, OnePictureIsEnoughToRun) {

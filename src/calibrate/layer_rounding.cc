@@ -4,6 +4,7 @@
 #include <cmath>
 #include <deque>
 #include <mutex>
+#include <numbers>
 
 #include "base/parallel.h"
 #include "calibrate/rounding.h"
@@ -17,6 +18,13 @@ namespace {
 /// chasing what single pictures show. Tried from 0.003 to 1 on two networks (docs/calibration.md):
 /// unseen pictures agree best from 0.3 to 1.
 constexpr double kDamping = 0.5;
+
+/// What bits are worth widens grids from this many bits on. Those of fewer have no level at 0.
+constexpr int kLeastWidenedBits = 3;
+
+/// Of the step that is best where codes are many and rounded to nearest. Cheaper codes near the
+/// ends of steps make a wider one no better (docs/calibration.md).
+constexpr double kStepShare = 1.0;
 
 /// One group of a kernel, with its columns in the order of their power, the weakest first: the
 /// strongest are rounded first, when all others can still make up for their errors.
@@ -184,6 +192,38 @@ void fit_grids(const EncodedWeight& start, GroupProblem& problem, GroupGrids& fo
   });
 }
 
+/// The same grid with a wider step, and 0 as a level: the middle code, or one so far from it that
+/// the grid still holds the range that it held. Rows whose 0 is one code share their frequencies.
+RowGrid widen(const RowGrid& grid, double step) {
+  const double low = grid.value_of(grid.least_code);
+  const double high = grid.value_of(grid.most_code);
+  double zero = std::ceil(0.5 * (grid.least_code + grid.most_code));
+  zero = std::max(zero, grid.least_code + std::ceil(-low / step - 0.5));
+  zero = std::min(zero, grid.most_code - std::ceil(high / step - 0.5));
+  RowGrid wide = grid;
+  wide.scale = static_cast<float>(step);
+  wide.offset = wide.scale * static_cast<float>(-zero);
+  wide.is_shared = true;
+  return wide;
+}
+
+/// Gives each grid at least the step at which a finer one would take more bits than it is worth.
+/// The steps of all rows are then alike, whatever their size: a bit is spent where it lowers the
+/// error most. error_per_bit: of RoundingProblem.
+void widen_grids(double error_per_bit, const GroupProblem& problem, GroupGrids& found) {
+  // Codes of step s have an error of s^2 / 12 per unit of the pivot, and half the step takes one
+  // bit more per code: with n columns, d(error)/d(bits) = -2 ln(2) * sum(pivots) / n * s^2 / 12.
+  double pivots = 0.0;
+  for (const float pivot : problem.pivots) pivots += pivot;
+  const double count = static_cast<double>(problem.pivots.size());
+  const double step =
+      kStepShare * std::sqrt(6.0 * error_per_bit * count / (std::numbers::ln2 * pivots));
+  if (!std::isfinite(step)) return;
+  for (RowGrid& grid : found.grids) {
+    if (step > grid.scale) grid = widen(grid, step);
+  }
+}
+
 /// A kernel in one form while its groups are worked on, on several threads.
 class KernelInForm {
  public:
@@ -202,7 +242,12 @@ class KernelInForm {
     GroupGrids found = list_grids(matrix_, start_, group);
     const bool refits = can_refit();
     if (refits && start_.code.bits < 8) fit_grids(start_, problem, found, options.threads);
+    const double error_per_bit =
+        options.noise_per_bit * signal * static_cast<double>(matrix_.groups);
+    if (refits && start_.code.bits >= kLeastWidenedBits && error_per_bit > 0.0)
+      widen_grids(error_per_bit, problem, found);
     RoundingProblem rounding;
+    rounding.error_per_bit = error_per_bit;
     rounding.moments = problem.moments();
     rounding.pivots = problem.pivots;
     rounding.targets = {problem.targets.data(), rows, columns, columns};

@@ -32,6 +32,9 @@ struct RoundedKernel {
 inline constexpr int kRoundingPasses = 2;
 
 struct RoundKernelOptions {
+  /// What one bit of the download is worth: an error of this share of the layer's signal. 0: bits
+  /// are free, and the error alone decides.
+  double noise_per_bit = 0.0;
   int passes = kRoundingPasses;
   int threads = 1;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <limits>
 
 #include "base/parallel.h"
 
@@ -13,6 +14,8 @@ namespace {
 constexpr std::size_t kRows = 32;
 /// Columns between two products that carry the errors on.
 constexpr std::size_t kColumns = 128;
+/// The frequencies of fewer codes than these say little of their bits in the file.
+constexpr std::size_t kLeastPriced = 1024;
 
 int nearest_code(const RowGrid& grid, float value) {
   if (!grid.table.empty()) {
@@ -26,6 +29,71 @@ int nearest_code(const RowGrid& grid, float value) {
   const float position = std::nearbyint((value - grid.offset) / grid.scale);
   return static_cast<int>(std::clamp(position, static_cast<float>(grid.least_code),
                                      static_cast<float>(grid.most_code)));
+}
+
+/// What each code adds to the error, by the bits that it takes.
+class CodePrices {
+ public:
+  CodePrices(double error_per_bit, std::span<const RowGrid> grids) : error_per_bit_(error_per_bit) {
+    int most = grids.front().most_code;
+    least_ = grids.front().least_code;
+    for (const RowGrid& grid : grids) {
+      least_ = std::min(least_, grid.is_sign ? -1 : grid.least_code);
+      most = std::max(most, grid.is_sign ? 1 : grid.most_code);
+    }
+    counts_.resize(static_cast<std::size_t>(most - least_) + 1);
+    prices_.resize(counts_.size());
+  }
+
+  void clear() { std::fill(counts_.begin(), counts_.end(), 0); }
+  void count(int code) { ++counts_[place(code)]; }
+
+  /// From the counts.
+  void set() {
+    // A code that does not occur counts as half a code: it is dear, but can be taken.
+    constexpr double kUnseen = 0.5;
+    double total = 0.0;
+    for (const std::uint64_t count : counts_) total += static_cast<double>(count) + kUnseen;
+    for (std::size_t i = 0; i < counts_.size(); ++i) {
+      const double bits = std::log2(total / (static_cast<double>(counts_[i]) + kUnseen));
+      prices_[i] = static_cast<float>(error_per_bit_ * bits);
+    }
+    cheapest_ = least_ + static_cast<int>(std::ranges::max_element(counts_) - counts_.begin());
+  }
+
+  [[nodiscard]] float of(int code) const { return prices_[place(code)]; }
+  [[nodiscard]] int cheapest() const { return cheapest_; }
+
+ private:
+  [[nodiscard]] std::size_t place(int code) const {
+    return static_cast<std::size_t>(code - least_);
+  }
+
+  double error_per_bit_;
+  int least_ = 0;
+  int cheapest_ = 0;
+  std::vector<std::uint64_t> counts_ = {};
+  std::vector<float> prices_ = {};
+};
+
+/// The code of the least error and price together, among those near to `nearest` and the cheapest.
+/// weight: of the squared distance from the wish.
+int best_code(const RowGrid& grid, const CodePrices& prices, int nearest, float wish,
+              float weight) {
+  int best = nearest;
+  float least = std::numeric_limits<float>::infinity();
+  const int inwards = nearest < prices.cheapest() ? 1 : -1;
+  for (const int code :
+       {nearest, nearest + inwards, nearest + 2 * inwards, nearest - inwards, prices.cheapest()}) {
+    if (code < grid.least_code || code > grid.most_code || (grid.is_sign && code == 0)) continue;
+    const float miss = wish - grid.value_of(code);
+    const float cost = weight * miss * miss + prices.of(code);
+    if (cost < least) {
+      least = cost;
+      best = code;
+    }
+  }
+  return best;
 }
 
 /// Sums for the best scale and offset of the rows of one grid: the change of scale and offset
@@ -54,6 +122,23 @@ class RowTile {
     }
   }
 
+  /// prices: of the codes, for the choices that follow; null: all cost nothing.
+  void set_prices(const CodePrices* prices) { prices_ = prices; }
+
+  void round_to_nearest() {
+    for (std::size_t i = 0; i < codes_.size(); ++i) {
+      codes_[i] =
+          static_cast<std::int16_t>(nearest_code(grids_[grid_of_row_[i % kRows]], targets_[i]));
+    }
+  }
+
+  void count_codes(CodePrices& prices) const {
+    const std::size_t rows = std::min(kRows, problem_.targets.rows - begin_);
+    for (std::size_t k = 0; k < size_; ++k) {
+      for (std::size_t r = 0; r < rows; ++r) prices.count(codes_[k * kRows + r]);
+    }
+  }
+
   void round_with_feedback() {
     const std::size_t blocks = (size_ + kColumns - 1) / kColumns;
     std::vector<float> carried(kColumns * kRows);
@@ -72,7 +157,7 @@ class RowTile {
         const float* carry = sums.row(k - k0);
         for (std::size_t r = 0; r < kRows; ++r) {
           const float target = targets_[k * kRows + r];
-          error[r] = target - choose(k, r, target + carry[r]);
+          error[r] = target - choose(k, r, target + carry[r], problem_.pivots[k]);
         }
         const float* lower = problem_.moments.row(k) + k0;
         for (std::size_t c = 0; c < k - k0; ++c) {
@@ -159,9 +244,11 @@ class RowTile {
     multiply_symmetric_left(problem_.moments, view_of(values, size_), view_of(result, size_));
   }
 
-  float choose(std::size_t k, std::size_t r, float wish) {
+  /// weight: of the squared distance from the wish in the error.
+  float choose(std::size_t k, std::size_t r, float wish, float weight) {
     const RowGrid& grid = grids_[grid_of_row_[r]];
-    const int code = nearest_code(grid, wish);
+    int code = nearest_code(grid, wish);
+    if (prices_ != nullptr) code = best_code(grid, *prices_, code, wish, weight);
     codes_[k * kRows + r] = static_cast<std::int16_t>(code);
     return grid.value_of(code);
   }
@@ -173,7 +260,7 @@ class RowTile {
     for (std::size_t r = 0; r < kRows; ++r) {
       const std::size_t i = k * kRows + r;
       const float now = targets_[i] - errors_[i];
-      const float error = targets_[i] - choose(k, r, now + gradient_[i] / curvature);
+      const float error = targets_[i] - choose(k, r, now + gradient_[i] / curvature, curvature);
       change[r] = error - errors_[i];
       errors_[i] = error;
       any = any || change[r] != 0.0F;
@@ -196,6 +283,7 @@ class RowTile {
   std::vector<float> errors_;
   std::vector<float> gradient_ = {};
   std::vector<std::int16_t> codes_;
+  const CodePrices* prices_ = nullptr;
 };
 
 /// Solves for the change of scale and offset and applies it, where it is a gain.
@@ -214,6 +302,35 @@ void refit(const RefitSums& sums, bool refit_offset, RowGrid& grid) {
   if (!(new_scale > 0.5F * grid.scale) || !std::isfinite(new_scale)) return;
   grid.scale = new_scale;
   grid.offset = static_cast<float>(grid.offset + offset);
+}
+
+/// Prices by the codes that the tiles have now.
+void set_prices(CodePrices& prices, std::vector<RowTile>& tiles) {
+  prices.clear();
+  for (const RowTile& tile : tiles) tile.count_codes(prices);
+  prices.set();
+  for (RowTile& tile : tiles) tile.set_prices(&prices);
+}
+
+/// Refits the scale of the grids that share it; their zero stays the same code.
+void refit_shared(const std::vector<RefitSums>& sums, std::span<RowGrid> grids) {
+  RefitSums total;
+  const RowGrid* first = nullptr;
+  for (std::size_t g = 0; g < grids.size(); ++g) {
+    if (!grids[g].is_shared) continue;
+    if (first == nullptr) first = &grids[g];
+    const double zero = std::nearbyint(-grids[g].offset / grids[g].scale);
+    total.qq += sums[g].qq - 2.0 * zero * sums[g].q1 + zero * zero * sums[g].ones;
+    total.qe += sums[g].qe - zero * sums[g].e1;
+  }
+  if (first == nullptr) return;
+  RowGrid refitted = *first;
+  refit(total, false, refitted);
+  for (RowGrid& grid : grids) {
+    if (!grid.is_shared) continue;
+    grid.offset = refitted.scale * std::nearbyint(grid.offset / grid.scale);
+    grid.scale = refitted.scale;
+  }
 }
 
 std::vector<double> row_sums(const MatrixView& moments) {
@@ -238,6 +355,12 @@ std::vector<std::int16_t> round_rows(const RoundingProblem& problem, std::span<R
   for (std::size_t t = 0; t < tile_count; ++t) tiles.emplace_back(problem, grids, t * kRows);
   const bool refits = problem.refit_scale && problem.passes > 0;
   const std::vector<double> ones = refits ? row_sums(problem.moments) : std::vector<double>();
+  CodePrices prices(problem.error_per_bit, grids);
+  const bool is_priced = problem.error_per_bit > 0.0 && rows * size >= kLeastPriced;
+  if (is_priced) {
+    parallel_for(tile_count, problem.threads, [&](std::size_t t) { tiles[t].round_to_nearest(); });
+    set_prices(prices, tiles);
+  }
   parallel_for(tile_count, problem.threads, [&](std::size_t t) { tiles[t].round_with_feedback(); });
   for (int pass = 0; pass < problem.passes; ++pass) {
     std::vector<std::array<RefitSums, kRows>> sums(tile_count);
@@ -256,9 +379,12 @@ std::vector<std::int16_t> round_rows(const RoundingProblem& problem, std::span<R
         total.qe += own.qe;
         total.e1 += own.e1;
       }
-      for (std::size_t g = 0; g < grids.size(); ++g)
-        refit(by_grid[g], problem.refit_offset, grids[g]);
+      for (std::size_t g = 0; g < grids.size(); ++g) {
+        if (!grids[g].is_shared) refit(by_grid[g], problem.refit_offset, grids[g]);
+      }
+      refit_shared(by_grid, grids);
     }
+    if (is_priced) set_prices(prices, tiles);
     parallel_for(tile_count, problem.threads, [&](std::size_t t) {
       if (refits) {
         // The first refit moves the grids far from those that were rounded to: begin again.

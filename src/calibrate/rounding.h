@@ -22,7 +22,10 @@ struct RowGrid {
   float offset = 0.0F;
   int least_code = 0;
   int most_code = 255;
-  bool is_sign = false;               ///< the codes are -1 and +1, without 0
+  bool is_sign = false;  ///< the codes are -1 and +1, without 0
+  /// Its scale is that of all grids that say so, and its offset a multiple of it: they are
+  /// refitted as one.
+  bool is_shared = false;
   std::span<const float> table = {};  ///< not empty: ascending entries in place of the grid
 
   [[nodiscard]] float value_of(int code) const {
@@ -38,6 +41,10 @@ struct RoundingProblem {
   MatrixView targets = {};             ///< [rows, k]: the values to come near to
   /// Rows of one number share their scale and offset; as many numbers as there are grids.
   std::span<const std::size_t> grid_of_row = {};
+  /// The error that one bit of the download is worth: a code is chosen by its error and by the
+  /// bits that it takes where codes of its frequency in the matrix are stored by their entropy.
+  /// 0: by the error alone.
+  double error_per_bit = 0.0;
   bool refit_offset = false;  ///< grids have offsets that may be chosen
   bool refit_scale = true;    ///< false for tables and for scales that are given
   int passes = 2;             ///< of coordinate descent, each after a refit of the grids

@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <limits>
+#include <map>
 #include <random>
 #include <vector>
 
@@ -182,12 +183,92 @@ TEST(Rounding, TablesAreNotRefitted) {
   }
 }
 
+/// Bits per code by their frequencies.
+double entropy_of(const std::vector<std::int16_t>& codes) {
+  std::map<int, double> counts;
+  for (const std::int16_t code : codes) ++counts[code];
+  double bits = 0.0;
+  for (const auto& [code, count] : counts)
+    bits += count * std::log2(static_cast<double>(codes.size()) / count);
+  return bits / static_cast<double>(codes.size());
+}
+
+TEST(Rounding, PricedBitsAreSavedAtLessErrorThanTheyAreWorth) {
+  Problem problem(40, 100, 9);
+  std::vector<RowGrid> grids = plain_grids(40);
+  std::vector<float> errors;
+  RoundingProblem view = problem.view(2);
+  double bits = 0.0;
+  double cost = 0.0;
+  for (const double price : {0.0, 10.0, 40.0, 160.0}) {
+    view.error_per_bit = price;
+    const auto codes = round_rows(view, grids, errors);
+    const double now = entropy_of(codes) * 4000.0;
+    const double error = problem.error_of(codes, grids);
+    if (price > 0.0) {
+      EXPECT_LT(now, bits) << price;
+      // The codes of the lower price, at this one, must be no better.
+      EXPECT_LT(error + price * now, cost + price * bits) << price;
+    }
+    bits = now;
+    cost = error;
+  }
+}
+
+TEST(Rounding, AHighPriceLeavesOneCode) {
+  Problem problem(40, 100, 10);
+  std::vector<RowGrid> grids = plain_grids(40);
+  std::vector<float> errors;
+  RoundingProblem view = problem.view(2);
+  view.error_per_bit = 1e6;
+  EXPECT_EQ(entropy_of(round_rows(view, grids, errors)), 0.0);
+}
+
+TEST(Rounding, SignsAndTablesHavePricesToo) {
+  const std::vector<float> table = {-1.5F, -0.25F, 0.25F, 2.0F};
+  Problem problem(40, 100, 11);
+  const RowGrid sign = {.scale = 0.7F, .least_code = -1, .most_code = 1, .is_sign = true};
+  const RowGrid entries = {.most_code = 3, .table = table};
+  for (const RowGrid& grid : {sign, entries}) {
+    std::vector<RowGrid> grids(40, grid);
+    std::vector<float> errors;
+    RoundingProblem view = problem.view(2);
+    const double before = entropy_of(round_rows(view, grids, errors));
+    view.error_per_bit = 20.0;
+    const auto codes = round_rows(view, grids, errors);
+    EXPECT_LT(entropy_of(codes), before + 1e-9);
+    for (const std::int16_t code : codes) {
+      EXPECT_TRUE(grid.is_sign ? code == -1 || code == 1 : code >= 0 && code <= 3);
+    }
+  }
+}
+
+TEST(Rounding, SharedGridsAreRefittedToOneScaleAndKeepTheirZero) {
+  Problem problem(33, 64, 4);
+  std::vector<RowGrid> grids = plain_grids(33);
+  for (std::size_t g = 1; g < grids.size(); ++g) grids[g].is_shared = true;
+  grids[2].offset = -1.5F;
+  std::vector<float> errors;
+  RoundingProblem view = problem.view(2);
+  const double before = problem.error_of(round_rows(view, grids, errors), grids);
+  view.refit_scale = view.refit_offset = true;
+  const double after = problem.error_of(round_rows(view, grids, errors), grids);
+  EXPECT_LT(after, before);
+  EXPECT_NE(grids[1].scale, 0.5F);
+  EXPECT_NE(grids[1].scale, grids[0].scale);
+  for (std::size_t g = 1; g < grids.size(); ++g) {
+    EXPECT_EQ(grids[g].scale, grids[1].scale);
+    EXPECT_EQ(grids[g].offset, grids[g].scale * (g == 2 ? -3.0F : -4.0F));
+  }
+}
+
 TEST(Rounding, ResultsDoNotDependOnThreads) {
   Problem problem(70, 150, 8);
   std::vector<RowGrid> one = plain_grids(70);
   std::vector<RowGrid> two = plain_grids(70);
   RoundingProblem view = problem.view(2);
   view.refit_scale = view.refit_offset = true;
+  view.error_per_bit = 2.0;
   std::vector<float> errors;
   const auto first = round_rows(view, one, errors);
   view.threads = 2;

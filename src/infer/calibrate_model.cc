@@ -11,6 +11,7 @@ Result<CalibrationSummary> calibrate_plan(const ModelRunner& runner, const Calib
                                           std::vector<std::string>& warnings) {
   const Graph& graph = runner.model.graph();
   CalibrateOptions calibrate_options;
+  calibrate_options.noise_budget = options.noise_budget;
   calibrate_options.seed = options.seed;
   calibrate_options.progress = options.progress;
   VP_ASSIGN_OR_RETURN(const std::vector<CalibratedWeight> rows,

@@ -76,9 +76,16 @@ Exit run_compress(const Arguments& arguments) {
   bool table = false;
   add_options(line, options, table);
   add_calibration_options(line, options.calibration);
+  line.app()
+      .add_option("--noise-budget", options.calibration.noise_budget,
+                  "Noise to add for fewer bytes to download: about this share of the results' "
+                  "power, up to 1; best with linear-8")
+      ->type_name("SHARE")
+      ->capture_default_str();
   add_form_options(line.app(), output);
-  line.refuse_without({"--calibrate"}, {"--calibration-images", "--seed", "--resize", "--filter",
-                                        "--color", "--input-size", "--set", "--mean", "--std"});
+  line.refuse_without({"--calibrate"},
+                      {"--calibration-images", "--noise-budget", "--seed", "--resize", "--filter",
+                       "--color", "--input-size", "--set", "--mean", "--std"});
   line.refuse_beside("--weights=fp16", {"--tflite-int8", "--calibrate"});
   if (const auto exit = line.parse(arguments)) return *exit;
 
