@@ -333,6 +333,25 @@ void refit_shared(const std::vector<RefitSums>& sums, std::span<RowGrid> grids) 
   }
 }
 
+/// sums: by tile and row.
+void refit_all(const RoundingProblem& problem,
+               const std::vector<std::array<RefitSums, kRows>>& sums, std::span<RowGrid> grids) {
+  std::vector<RefitSums> by_grid(grids.size());
+  for (std::size_t row = 0; row < problem.targets.rows; ++row) {
+    const RefitSums& own = sums[row / kRows][row % kRows];
+    RefitSums& total = by_grid[problem.grid_of_row[row]];
+    total.qq += own.qq;
+    total.q1 += own.q1;
+    total.ones += own.ones;
+    total.qe += own.qe;
+    total.e1 += own.e1;
+  }
+  for (std::size_t g = 0; g < grids.size(); ++g) {
+    if (!grids[g].is_shared) refit(by_grid[g], problem.refit_offset, grids[g]);
+  }
+  refit_shared(by_grid, grids);
+}
+
 std::vector<double> row_sums(const MatrixView& moments) {
   std::vector<double> sums(moments.rows);
   for (std::size_t r = 0; r < moments.rows; ++r) {
@@ -368,22 +387,7 @@ std::vector<std::int16_t> round_rows(const RoundingProblem& problem, std::span<R
       tiles[t].find_gradient();
       if (refits) tiles[t].add_sums(ones, sums[t]);
     });
-    if (refits) {
-      std::vector<RefitSums> by_grid(grids.size());
-      for (std::size_t row = 0; row < rows; ++row) {
-        const RefitSums& own = sums[row / kRows][row % kRows];
-        RefitSums& total = by_grid[problem.grid_of_row[row]];
-        total.qq += own.qq;
-        total.q1 += own.q1;
-        total.ones += own.ones;
-        total.qe += own.qe;
-        total.e1 += own.e1;
-      }
-      for (std::size_t g = 0; g < grids.size(); ++g) {
-        if (!grids[g].is_shared) refit(by_grid[g], problem.refit_offset, grids[g]);
-      }
-      refit_shared(by_grid, grids);
-    }
+    if (refits) refit_all(problem, sums, grids);
     if (is_priced) set_prices(prices, tiles);
     parallel_for(tile_count, problem.threads, [&](std::size_t t) {
       if (refits) {
