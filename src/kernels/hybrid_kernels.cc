@@ -91,12 +91,19 @@ struct Channels {
 template <ScaleOrder kOrder>
 FloatVector to_float(IntVector raw, const Channels& channels, const Dequantization& how) {
   const FloatTag d;
-  const auto sum = hn::ConvertTo(d, hn::Sub(raw, channels.offset));
+  const auto whole_sum = hn::Sub(raw, channels.offset);
+  const auto sum = hn::ConvertTo(d, whole_sum);
   constexpr bool kFused = kOrder == ScaleOrder::InputFused;
   const auto input_scale = hn::Set(d, how.input_scale);
   auto y = sum;
   if constexpr (kOrder == ScaleOrder::KernelThenInput) {
     y = hn::Add(hn::Mul(hn::Mul(sum, channels.scale), input_scale), channels.bias);
+  } else if constexpr (kOrder == ScaleOrder::ShiftedKernel) {
+    const std::int32_t shift = kKernelShift * how.input_sum;
+    const auto shifted = hn::ConvertTo(d, hn::Add(whole_sum, hn::Set(IntTag(), shift)));
+    const auto first = hn::Set(d, static_cast<float>(-shift) * how.input_scale);
+    y = hn::Add(hn::Add(hn::Mul(first, channels.scale), channels.bias),
+                hn::Mul(hn::Mul(shifted, input_scale), channels.scale));
   } else {
     const auto scaled = kFused ? hn::Mul(sum, input_scale) : sum;
     y = multiply_add<kFused>(scaled, channels.scale, channels.bias);
@@ -175,6 +182,8 @@ void dequantize_any(const RawRows& raw, std::size_t pixels, const Dequantization
       return dequantize_in<ScaleOrder::Product>(raw, pixels, how, rows);
     case ScaleOrder::KernelThenInput:
       return dequantize_in<ScaleOrder::KernelThenInput>(raw, pixels, how, rows);
+    case ScaleOrder::ShiftedKernel:
+      return dequantize_in<ScaleOrder::ShiftedKernel>(raw, pixels, how, rows);
   }
 }
 
@@ -234,14 +243,19 @@ std::int32_t load_raw_ref(const RawRows& raw, std::size_t pixel, std::size_t cha
       {raw.row[at], raw.row[at + raw.channels], raw.next[at], raw.next[at + raw.channels]});
 }
 
-float scale_sum(float sum, std::size_t channel, const Dequantization& how) {
+float scale_sum(std::int32_t whole_sum, std::size_t channel, const Dequantization& how) {
+  const auto sum = static_cast<float>(whole_sum);
   const float scale = how.kernel_scales[channel];
   const float bias = how.bias[channel];
+  const std::int32_t shift = kKernelShift * how.input_sum;
   switch (how.order) {
     case ScaleOrder::InputFused:
       return std::fma(sum * how.input_scale, scale, bias);
     case ScaleOrder::Product:
       return sum * (scale * how.input_scale) + bias;
+    case ScaleOrder::ShiftedKernel:
+      return (static_cast<float>(-shift) * how.input_scale * scale + bias) +
+             static_cast<float>(whole_sum + shift) * how.input_scale * scale;
     case ScaleOrder::KernelThenInput:
       break;
   }
@@ -249,8 +263,7 @@ float scale_sum(float sum, std::size_t channel, const Dequantization& how) {
 }
 
 float dequantize_one(std::int32_t raw, std::size_t channel, const Dequantization& how) {
-  const auto sum = static_cast<float>(raw - how.code_zero * how.kernel_sums[channel]);
-  float y = scale_sum(sum, channel, how);
+  float y = scale_sum(raw - how.code_zero * how.kernel_sums[channel], channel, how);
   if (y < 0.0F) y *= how.slope;
   if (std::isnan(y)) return how.order == ScaleOrder::InputFused ? how.low : y;
   if (y < how.low) y = how.low;

@@ -33,7 +33,14 @@ enum class ScaleOrder : std::uint8_t {
   InputFused,       ///< fma(fl(sum * input_scale), kernel_scale, bias): XNNPACK
   Product,          ///< fl(fl(sum * fl(kernel_scale * input_scale)) + bias): builtin
   KernelThenInput,  ///< fl(fl(fl(sum * kernel_scale) * input_scale) + bias): builtin, grouped
+  /// fl(fl(fl(f * kernel_scale) + bias) + fl(fl(u * input_scale) * kernel_scale)) with
+  /// u = sum + kKernelShift * input_sum and f = fl(-kKernelShift * input_sum * input_scale):
+  /// builtin, 4-bit matrices.
+  ShiftedKernel,
 };
+
+/// What the builtin kernel for 4-bit matrices adds to each of their codes, -7..7.
+inline constexpr std::int32_t kKernelShift = 7;
 
 /// How sums become floats. sum = raw - code_zero * kernel_sums[c], because `raw` was summed over
 /// codes stored as q + 128.
@@ -43,6 +50,7 @@ struct Dequantization {
   const float* bias = nullptr;                ///< per output channel
   std::int32_t code_zero = 128;               ///< zero point + 128
   float input_scale = 1.0F;
+  std::int32_t input_sum = 0;  ///< ShiftedKernel: the sum of the row's codes
   ScaleOrder order = ScaleOrder::InputFused;
   float slope = 1.0F;  ///< applied next: y < 0 ? slope * y : y
   /// The bounds of the final clamp. With XNNPACK's order NaN becomes `low`, else it stays NaN.

@@ -80,6 +80,7 @@ std::vector<float> dequantize_rows(std::size_t channels, ScaleOrder order, bool 
                               .bias = bias.data(),
                               .code_zero = 131,
                               .input_scale = 0.037F,
+                              .input_sum = -1234,
                               .order = order,
                               .slope = 0.1F,
                               .low = -4.0F,
@@ -97,8 +98,8 @@ std::vector<float> dequantize_rows(std::size_t channels, ScaleOrder order, bool 
 
 TEST(HybridKernels, FloatsAreTheReferencesOnEachInstructionSet) {
   for (const std::size_t channels : kOddSizes) {
-    for (const ScaleOrder order :
-         {ScaleOrder::InputFused, ScaleOrder::Product, ScaleOrder::KernelThenInput}) {
+    for (const ScaleOrder order : {ScaleOrder::InputFused, ScaleOrder::Product,
+                                   ScaleOrder::KernelThenInput, ScaleOrder::ShiftedKernel}) {
       for (const bool pools : {false, true}) {
         expect_the_reference_on_each_isa([=] { return dequantize_rows(channels, order, pools); });
       }

@@ -91,7 +91,10 @@ Result<Shape> choose_input(const Graph& graph, const Shape& asked) {
 /// that only the builtin kernels take.
 bool has_xnnpack_layer(const Graph& graph) {
   return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
-    return is_dynamic_range(node.op) && graph.tensor(node.inputs[1]).dtype != DType::UInt8;
+    if (!is_dynamic_range(node.op)) return false;
+    const DType kernel = graph.tensor(node.inputs[1]).dtype;
+    const bool is_matrix = std::holds_alternative<FullyConnected>(node.op);
+    return kernel == DType::Int8 || (is_matrix && kernel != DType::UInt8);
   });
 }
 

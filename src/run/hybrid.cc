@@ -55,6 +55,12 @@ ActivationCode builtin_symmetric_code(ActivationRange range) {
   return code;
 }
 
+/// Unlike the other kernels, this one has codes of zeros: with scale 1 they are 0.
+ActivationCode builtin_four_bit_code(ActivationRange range) {
+  const ActivationCode code = builtin_symmetric_code(range);
+  return code.all_zero ? ActivationCode() : code;
+}
+
 }  // namespace
 
 ActivationCode choose_code(HybridRule rule, ActivationRange range) {
@@ -67,6 +73,8 @@ ActivationCode choose_code(HybridRule rule, ActivationRange range) {
       return builtin_asymmetric_code(range);
     case HybridRule::BuiltinSymmetric:
       return builtin_symmetric_code(range);
+    case HybridRule::BuiltinFourBits:
+      return builtin_four_bit_code(range);
   }
   return {};
 }
@@ -82,7 +90,11 @@ void quantize_values(const QuantizeJob& job, const float* x, std::size_t offset,
     return;
   }
   AwayRounding rounding = {job.code.inverse, job.code.zero_point,
-                           job.rule == HybridRule::BuiltinSymmetric ? -127 : -128, false};
+                           job.rule == HybridRule::BuiltinAsymmetric ? -128 : -127, false};
+  if (job.rule == HybridRule::BuiltinFourBits) {
+    rounding.is_tail = true;
+    return quantize_away(x, count, rounding, codes);
+  }
   constexpr std::size_t kVector = 8;  // elements per step of the builtin kernels' vector loop
   const std::size_t body_end = job.item_size / kVector * kVector;
   const std::size_t body = offset >= body_end ? 0 : std::min(count, body_end - offset);

@@ -13,6 +13,7 @@ enum class HybridRule {
   Xnnpack,            ///< asymmetric, ties to even
   BuiltinAsymmetric,  ///< filters whose scales differ, and depthwise
   BuiltinSymmetric,   ///< filters with one scale
+  BuiltinFourBits,    ///< 4-bit matrices: symmetric, ties away from zero in every element
 };
 
 /// Codes q in [lowest, 127] with x = scale * (q - zero_point).

@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <cmath>
 #include <limits>
+#include <numeric>
 
 #include "run/graph_build_testonly.h"
 
@@ -347,6 +348,46 @@ TEST(Hybrid, FloatArithmeticDecodesTheWeights) {
   EXPECT_GT(largest, 0.0F);
   // 144 products, each off by at most half a step of 6/255 times a weight of at most 127 * 0.025.
   EXPECT_LT(largest, 144.0F * 0.5F * 6.0F / 255.0F * 127.0F * 0.025F);
+}
+
+/// The formula of LiteRT's builtin kernel for 4-bit matrices, measured bit for bit.
+std::vector<float> oracle_four_bits(const Layer& layer, std::size_t inner, std::size_t columns) {
+  float largest = 0.0F;
+  for (const float v : layer.x) largest = std::max(largest, std::fabs(v));
+  if (largest == 0.0F) largest = 127.0F;
+  const float scale = largest / 127.0F;
+  std::vector<int> q;
+  for (const float v : layer.x) q.push_back(static_cast<int>(std::round(v * (127.0F / largest))));
+  const int shift = 7 * std::accumulate(q.begin(), q.end(), 0);
+  std::vector<float> y;
+  for (std::size_t o = 0; o < columns; ++o) {
+    int sum = 0;
+    for (std::size_t i = 0; i < inner; ++i) sum += q[i] * (layer.kernel[o * inner + i] + 7);
+    const float first = static_cast<float>(-shift) * scale * layer.scales[o] + layer.bias[o];
+    y.push_back(first + static_cast<float>(sum) * scale * layer.scales[o]);
+  }
+  return y;
+}
+
+TEST(Hybrid, AFourBitMatrixHasTheRoundingOfItsOwnBuiltinKernel) {
+  for (const bool is_zero : {false, true}) {
+    Layer layer = make_layer({1, 1, 40, 21, 1, 1, true});
+    for (std::int8_t& code : layer.kernel) code = static_cast<std::int8_t>(code % 8);
+    if (is_zero) std::fill(layer.x.begin(), layer.x.end(), 0.0F);
+    TestGraph test(Layout::ChannelsLast);
+    const TensorId x = test.add_input({1, 40});
+    const TensorId kernel = test.add_int8_weight({21, 40}, layer.kernel, layer.scales);
+    test.graph.weights.back().stored.code.bits = 4;
+    FullyConnected op;
+    op.dynamic_range = true;
+    test.add_node(op, {x, kernel, test.add_weight({21}, layer.bias)});
+    const std::vector<float> builtin = run_graph(test, layer.x, Arithmetic::Builtin).values;
+    EXPECT_EQ(builtin, oracle_four_bits(layer, 40, 21));
+    EXPECT_EQ(run_graph(test, layer.x, Arithmetic::Runtime).values, oracle_xnnpack(layer));
+    if (!is_zero) {
+      EXPECT_NE(builtin, oracle_builtin(layer));
+    }
+  }
 }
 
 TEST(Hybrid, AFullyConnectedLayerIsQuantizedByRow) {

@@ -133,18 +133,31 @@ def judge_matrices(judge, rng):
         judge_operator(judge, f"hybrid matrix {number}: {rows}x{inner} to {columns}", file, values(rng, (rows, inner)), [x], [y])
 
 
+def packed_kernel(file, rng, shape):
+    """returns: the id of a constant of 4-bit codes, two per byte, with a scale for each of shape[0] channels."""
+    codes = rng.integers(-7, 8, shape).astype(np.int8).ravel()
+    codes = np.append(codes, np.zeros(len(codes) % 2, np.int8))
+    packed = ((codes[0::2] & 15) | ((codes[1::2] & 15) << 4)).astype(np.uint8)
+    return file.constant(packed, scales=scales_of(rng, shape[0]), tensor_type=Type.INT4, shape=list(shape))
+
+
 def judge_four_bits(judge, rng):
-    """XNNPACK leaves 4-bit convolutions to the builtin kernels."""
+    """XNNPACK leaves 4-bit convolutions to the builtin kernels, which have one of their own for matrices of 32 inputs and more."""
     for number in range(4):
         channels, out = 2 * int(rng.integers(1, 6)), int(rng.integers(2, 12))
-        codes = rng.integers(-7, 8, (out, 3, 3, channels)).astype(np.int8).ravel()
-        packed = ((codes[0::2] & 15) | ((codes[1::2] & 15) << 4)).astype(np.uint8)
         file = TfliteFile()
         x, y = file.tensor([1, 7, 8, channels]), file.tensor([1, 7, 8, out])
-        weights = file.constant(packed, scales=scales_of(rng, out), tensor_type=Type.INT4, shape=[out, 3, 3, channels])
+        weights = packed_kernel(file, rng, (out, 3, 3, channels))
         options = options_of("Conv2D", padding=SAME, strideH=1, strideW=1, dilationHFactor=1, dilationWFactor=1)
         file.operator(Op.CONV_2D, [x, weights, file.constant(values(rng, out, 1.0))], [y], options, version=7)
         judge_operator(judge, f"4-bit conv {number}", file, values(rng, (1, 7, 8, channels)), [x], [y])
+    for number, (rows, inner, columns) in enumerate([(1, 64, 10), (1, 32, 4), (1, 34, 5), (3, 100, 33), (5, 1280, 17), (1, 63, 10), (2, 30, 8), (1, 64, 3)]):
+        file = TfliteFile()
+        x, y = file.tensor([rows, inner]), file.tensor([rows, columns])
+        weights, bias = packed_kernel(file, rng, (columns, inner)), file.constant(values(rng, columns, 1.0))
+        options = options_of("FullyConnected", asymmetricQuantizeInputs=number == 3, fusedActivationFunction=[NONE, RELU][number % 2])
+        file.operator(Op.FULLY_CONNECTED, [x, weights, bias], [y], options, version=12)
+        judge_operator(judge, f"4-bit matrix {number}: {rows}x{inner} to {columns}", file, values(rng, (rows, inner)), [x], [y])
 
 
 def judge_float_kernels(judge, rng):

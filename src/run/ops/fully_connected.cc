@@ -83,8 +83,7 @@ OperatorResult build_operator(const FullyConnected& op, const BuildContext& cont
   if (!op.dynamic_range || op.kernel_is_in_out || !context.follows_runtime())
     return make_float_rows(op, rows, context);
   const bool by_xnnpack = is_matrix_taken_by_xnnpack(context, rows.inner);
-  const auto builtin =
-      op.asymmetric_inputs ? HybridRule::BuiltinAsymmetric : HybridRule::BuiltinSymmetric;
+  const HybridRule builtin = builtin_matrix_rule(op, context, rows.inner);
   return make_hybrid_rows(rows, by_xnnpack ? HybridRule::Xnnpack : builtin, context);
 }
 

@@ -49,6 +49,19 @@ bool is_matrix_taken_by_xnnpack(const BuildContext& context, std::int64_t inner)
   return code.bits != 4 || inner % 2 == 0;
 }
 
+HybridRule builtin_matrix_rule(const FullyConnected& op, const BuildContext& context,
+                               std::int64_t inner) {
+  const WeightCode& code = context.inputs[1].weight->stored.code;
+  // source: PrepareImpl in tensorflow/lite/kernels/fully_connected.cc, as of LiteRT 2.3.
+  constexpr std::int64_t kLeastInner = 32;
+  constexpr std::int64_t kLeastColumns = 4;
+  const std::int64_t columns = context.inputs[1].weight->stored.shape[0];
+  if (code.bits == 4 && inner % 2 == 0 && inner >= kLeastInner && columns >= kLeastColumns) {
+    return HybridRule::BuiltinFourBits;
+  }
+  return op.asymmetric_inputs ? HybridRule::BuiltinAsymmetric : HybridRule::BuiltinSymmetric;
+}
+
 HybridRule hybrid_rule(const BuildContext& context, const std::vector<float>& scales,
                        bool is_grouped) {
   if (is_taken_by_xnnpack(context)) return HybridRule::Xnnpack;
@@ -67,6 +80,7 @@ Dequantization HybridResult::dequantization(const ActivationCode& code,
   how.input_scale = code.scale;
   const ScaleOrder builtin = is_grouped ? ScaleOrder::KernelThenInput : ScaleOrder::Product;
   how.order = rule == HybridRule::Xnnpack ? ScaleOrder::InputFused : builtin;
+  if (rule == HybridRule::BuiltinFourBits) how.order = ScaleOrder::ShiftedKernel;
   how.slope = bounds.slope;
   how.low = bounds.low;
   how.high = bounds.high;

@@ -36,6 +36,10 @@ struct HybridKernel {
 /// scale.
 [[nodiscard]] bool is_matrix_taken_by_xnnpack(const BuildContext& context, std::int64_t inner);
 
+/// The rule of the builtin kernels for a hybrid matrix product over `inner` values.
+[[nodiscard]] HybridRule builtin_matrix_rule(const FullyConnected& op, const BuildContext& context,
+                                             std::int64_t inner);
+
 /// The rule for a convolution: XNNPACK's if it takes the convolution, else the rule that the
 /// builtin kernels choose by the scales.
 [[nodiscard]] HybridRule hybrid_rule(const BuildContext& context, const std::vector<float>& scales,
@@ -56,6 +60,8 @@ struct HybridResult {
   /// The conversion for output channels from `first_channel` on; borrows from this object.
   [[nodiscard]] Dequantization dequantization(const ActivationCode& code,
                                               std::size_t first_channel) const;
+  /// Whether the conversion needs the sum of the codes of each row (Dequantization::input_sum).
+  [[nodiscard]] bool needs_input_sums() const { return rule == HybridRule::BuiltinFourBits; }
 };
 /// kernel: output channels outermost.
 [[nodiscard]] HybridResult make_hybrid_result(HybridRule rule, const HybridKernel& kernel,

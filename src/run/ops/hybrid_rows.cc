@@ -1,6 +1,8 @@
 // Hybrid matrix products: fully connected layers and XNNPACK's 1x1 convolutions.
 
 #include <algorithm>
+#include <numeric>
+#include <span>
 #include <utility>
 
 #include "base/bytes.h"
@@ -11,6 +13,12 @@
 
 namespace visionpress {
 namespace {
+
+/// codes: q + 128.
+std::int32_t sum_codes(std::span<const std::uint8_t> codes) {
+  const auto sum = std::accumulate(codes.begin(), codes.end(), std::int32_t{0});
+  return sum - 128 * static_cast<std::int32_t>(codes.size());
+}
 
 class HybridRowsOperator final : public Operator {
  public:
@@ -42,19 +50,23 @@ class HybridRowsOperator final : public Operator {
     auto* codes = view_as<std::uint8_t>(context.scratch);
     auto* sums = view_as<std::int32_t>(context.scratch + 2 * codes_bytes_);
     std::vector<ActivationCode> row_codes(rows_);
+    std::vector<std::int32_t> input_sums(rows_, 0);
     parallel_for(rows_, threads_, [&](std::size_t r) {
       const float* x = context.inputs[0] + r * inner_;
       ActivationRange range;
       range_with_zero(x, inner_, &range.low, &range.high);
       row_codes[r] = choose_code(result_.rule, range);
-      quantize_values({result_.rule, row_codes[r], inner_}, x, 0, inner_, codes + r * inner_);
+      std::uint8_t* row = codes + r * inner_;
+      quantize_values({result_.rule, row_codes[r], inner_}, x, 0, inner_, row);
+      if (result_.needs_input_sums()) input_sums[r] = sum_codes({row, inner_});
     });
     multiply(codes, sums, context.scratch + 2 * codes_bytes_ + 2 * sums_bytes_);
     std::vector<ActivationRange> ranges(rows_);
     parallel_for(rows_, threads_, [&](std::size_t r) {
       FloatRows rows = {context.outputs[0] + r * columns_, columns_, 0.0F, 0.0F};
-      dequantize({sums + r * columns_, nullptr, columns_}, 1,
-                 result_.dequantization(row_codes[r], 0), rows);
+      Dequantization how = result_.dequantization(row_codes[r], 0);
+      how.input_sum = input_sums[r];
+      dequantize({sums + r * columns_, nullptr, columns_}, 1, how, rows);
       ranges[r] = {rows.low, rows.high};
     });
     if (result_.after) {
