@@ -131,7 +131,8 @@ Result<void> Converter::write_compressed(const Graph& source, const FilePieces& 
   VP_RETURN_IF_ERROR(write_verified(
       target(), {.write = [&](OutputSet& output) { return output.write_file(pieces.pieces); },
                  .verify = [&](const OpenedModel& written) -> Result<void> {
-                   VP_RETURN_IF_ERROR(verify_written(*model.source, pressed, written.graph()));
+                   VP_RETURN_IF_ERROR(
+                       verify_written(*model.source, press.rewrite, pressed, written.graph()));
                    return measure_scheme(source, written.graph(), input_shape_, threads_,
                                          options_.check_seconds, result_);
                  }}));

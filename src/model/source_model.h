@@ -64,9 +64,13 @@ class SourceModel {
   /// Called before any encoding: `rewrite` never refuses an edit for a form that was accepted here.
   [[nodiscard]] virtual std::string why_not(std::size_t index, const Form& form,
                                             const RewriteOptions& options) const = 0;
-  /// The code that a reader finds in the new file after `code` was written. Formats that store a
-  /// scale in another way (GraphDef: as the ends of a range) return the scale with their rounding.
-  [[nodiscard]] virtual WeightCode stored_code(const WeightCode& code) const { return code; }
+  /// The code that a reader finds in the new file after weight `index` was replaced by `code`.
+  /// Formats that store a scale in another way (GraphDef: as the ends of a range) return the scale
+  /// with their rounding, formats that have room for other bits return those bits.
+  [[nodiscard]] virtual WeightCode stored_code(std::size_t /*index*/, const WeightCode& code,
+                                               const RewriteOptions& /*options*/) const {
+    return code;
+  }
   /// Bytes that the file gains around a weight of this code, without its scales and codes. They
   /// decide whether the code saves space. An estimate, not exact.
   [[nodiscard]] virtual std::uint64_t estimate_overhead(std::size_t /*weight_index*/,

@@ -82,7 +82,8 @@ class FakeModel : public SourceModel {
                                     const RewriteOptions& /*options*/) const override {
     return refuse ? refuse(index, form) : "";
   }
-  [[nodiscard]] WeightCode stored_code(const WeightCode& code) const override {
+  [[nodiscard]] WeightCode stored_code(std::size_t /*index*/, const WeightCode& code,
+                                       const RewriteOptions& /*options*/) const override {
     WeightCode stored = code;
     if (codes_are_bytes && code.bits < 8) stored.bits = 8;
     return stored;

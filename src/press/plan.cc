@@ -78,10 +78,11 @@ std::string why_too_small(const Weight& weight, const Form& form, const FormRule
 }
 
 /// Bits of a code in the file. Some files hold codes of few bits as whole bytes.
-int count_stored_bits(const SourceModel& model, std::size_t index, const Form& form) {
+int count_stored_bits(const SourceModel& model, std::size_t index, const Form& form,
+                      const RewriteOptions& rewrite) {
   const Weight& weight = model.graph().weights[index];
   const auto code = outline_code(weight.stored.shape, form, weight.channel_axis);
-  return code ? model.stored_code(*code).bits : form.bits;
+  return code ? model.stored_code(index, *code, rewrite).bits : form.bits;
 }
 
 /// Why the form gains nothing: it takes no less space than the present one.
@@ -187,7 +188,7 @@ PlannedWeight plan_weight(const SourceModel& model, std::size_t index, const For
   }
   planned.form = model.adapt(index, adapted);
   const Form& form = planned.form;
-  planned.stored_bits = count_stored_bits(model, index, form);
+  planned.stored_bits = count_stored_bits(model, index, form, options.rewrite);
   const FormRules rules = model.rules(form);
   std::string& why = planned.kept_because;
   why = why_already_small(weight.stored.code, form);
@@ -266,7 +267,7 @@ Result<void> plan_finished(const SourceModel& model, std::size_t index,
   planned.kept_because.clear();
   planned.is_small_already = false;
   planned.form = form;
-  planned.stored_bits = count_stored_bits(model, index, form);
+  planned.stored_bits = count_stored_bits(model, index, form, rewrite);
   planned.finished = std::move(codes);
   return {};
 }

@@ -104,7 +104,7 @@ Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& pre
       {.write = [&](OutputSet& set) { return write_pieces(model, kind, *pieces, changed, set); },
        .verify =
            [&](const OpenedModel& written) {
-             return verify_written(*model.source, result.weights, written.graph());
+             return verify_written(*model.source, press.rewrite, result.weights, written.graph());
            }}));
   return result;
 }

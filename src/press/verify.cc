@@ -71,8 +71,8 @@ Result<void> compare_changed(const Weight& written, const WeightCode& meant_code
 
 }  // namespace
 
-Result<void> verify_written(const SourceModel& source, const std::vector<PressedWeight>& pressed,
-                            const Graph& written) {
+Result<void> verify_written(const SourceModel& source, const RewriteOptions& rewrite,
+                            const std::vector<PressedWeight>& pressed, const Graph& written) {
   const Graph& before = source.graph();
   if (written.weights.size() != before.weights.size() ||
       written.nodes.size() != before.nodes.size()) {
@@ -94,7 +94,8 @@ Result<void> verify_written(const SourceModel& source, const std::vector<Pressed
     }
     const Weight& after = written.weights[found->second];
     if (const EncodedWeight* codes = pressed[i].codes.get()) {
-      VP_RETURN_IF_ERROR(compare_changed(after, source.stored_code(codes->code), *codes));
+      VP_RETURN_IF_ERROR(
+          compare_changed(after, source.stored_code(i, codes->code, rewrite), *codes));
       continue;
     }
     VP_ASSIGN_OR_RETURN(const bool same, same_values(weight.stored, after.stored));

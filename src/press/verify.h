@@ -10,9 +10,9 @@ namespace visionpress {
 
 /// Compares every weight of a written file, read back, with the intended one: changed weights have
 /// exactly their codes, the others their old values.
-/// source: the model that was rewritten.  written: the new file, opened.
+/// source: the model that was rewritten, with `rewrite`.  written: the new file, opened.
 /// errors: Internal for a difference, with the weight's path.
-[[nodiscard]] Result<void> verify_written(const SourceModel& source,
+[[nodiscard]] Result<void> verify_written(const SourceModel& source, const RewriteOptions& rewrite,
                                           const std::vector<PressedWeight>& pressed,
                                           const Graph& written);
 

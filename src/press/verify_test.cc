@@ -20,7 +20,7 @@ class VerifyTest : public testing::Test {
   }
 
   std::string fault() const {
-    const auto verified = verify_written(model_, pressed_, written_);
+    const auto verified = verify_written(model_, {}, pressed_, written_);
     return verified ? "" : verified.error().message;
   }
 

@@ -4,8 +4,8 @@
     check_graphdef_writer.py --tool build/release/visionpress [--shared DIR]
 
 TensorFlow loads and runs each file; its output is ours to 1e-4 of its range; every weight that it decodes lies within half a
-step of the original's; nodes that are no weight are untouched; files of one scale a weight have nothing that TensorFlow 1.0
-does not know. SavedModels of both TensorFlows are written here and run by both.
+step of the original's, and has our values to the last bit where each channel has a scale; nodes that are no weight are untouched;
+no file has anything that TensorFlow 1.0 does not know. SavedModels of both TensorFlows are written here and run by both.
 """
 import os
 
@@ -24,11 +24,14 @@ OUTPUT_TOLERANCE = 1e-4  # of the range of the output
 OPEN_SIDE = 128  # pixels, for graphs that leave their input's size open
 SMALLEST = 1024  # elements of a weight that 8 bits applies to
 VARIANTS = [("fp16", ["-w", "fp16"]), ("linear-8-tensor", ["-w", "linear-8-tensor"]), ("linear-8", ["-w", "linear-8"]),
-            ("linear-8, every weight", ["-w", "linear-8", "--min-elements", "0", "--quantize-biases"])]
+            ("linear-8, every weight", ["-w", "linear-8", "--min-elements", "0", "--quantize-biases"]),
+            ("linear-4", ["-w", "linear-4"]), ("linear-3, every kernel", ["-w", "linear-3", "--no-default-keep"]),
+            ("linear-1, every kernel", ["-w", "linear-1", "--no-default-keep"])]
 MODELS = [("reference detector", "reference-detector/model.pb"), ("fruit", "custom-vision/fruit.pb"),
           ("currency", "custom-vision/currency.pb"), ("style", "other/starry_night.pb")]
 # What TensorFlow 1.0 knows of the operators that are put in. source: tensorflow/core/ops/ops.pbtxt of v1.0.0
-ATTRS_OF_1_0 = {"Const": {"dtype", "value"}, "Cast": {"SrcT", "DstT"}, "Dequantize": {"T", "mode"}}
+ATTRS_OF_1_0 = {"Const": {"dtype", "value"}, "Cast": {"SrcT", "DstT"}, "Dequantize": {"T", "mode"}, "Mul": {"T"}, "Add": {"T"}}
+PARTS = ("half", "quantized", "min", "max", "levels", "scale", "scaled", "offset")  # of a weight, as NAME/PART
 
 
 def load(path):
@@ -79,27 +82,45 @@ def check_weights(original, written, options):
     added = [node for node in written.node if node.name not in before]
     for name in changed:
         assert before[name].op == "Const", f"{name} is a {before[name].op} and changed"
-    allowed = {f"{name}/{part}" for name in changed for part in ("half", "quantized", "min", "max")}
-    assert all(node.name in allowed and node.op == "Const" for node in added), "other nodes were added"
-    halves = options[1] == "fp16"
+    allowed = {f"{name}/{part}" for name in changed for part in PARTS}
+    assert all(node.name in allowed for node in added), "other nodes were added"
+    halves, bits = options[1] == "fp16", int((options[1] + "-16").split("-")[1])
     decoded = run(written, {}, changed)
     for name, ours in zip(changed, decoded):
         exact, node = tf.make_ndarray(before[name].attr["value"].tensor), after[name]
-        assert node.op == ("Cast" if halves else "Dequantize"), f"{name} became a {node.op}"
+        assert node.op in (("Cast",) if halves else ("Dequantize", "Add")), f"{name} became a {node.op}"
         assert ours.shape == exact.shape and ours.dtype == np.float32, f"{name} became {ours.dtype} {ours.shape}"
         if halves:
             assert np.array_equal(exact.astype(np.float16).astype(np.float32), ours), f"{name} has other halves"
             continue
-        codes, least, largest = (tf.make_ndarray(after[part].attr["value"].tensor) for part in node.input)
-        shape = [1] * exact.ndim
-        if least.ndim:
-            shape[node.attr["axis"].i] = -1
-        step = ((largest - least) / np.float32(255)).reshape(shape)
-        assert codes.dtype == np.dtype(tf.quint8.as_numpy_dtype), f"{name} has codes of type {codes.dtype}"
-        bound = step * 0.501 + 2e-7 * np.max(np.abs(exact))
-        assert np.all(np.abs(exact - ours) <= bound), f"{name} is off by more than half a step"
-        formula = codes.astype(np.float32) * step + least.reshape(shape)
-        assert np.allclose(formula, ours, rtol=0, atol=3e-7 * np.max(np.abs(exact))), f"TensorFlow reads other values of {name}"
+        check_codes(name, node, after, exact, ours, bits)
+
+
+def value_of(after, name):
+    return tf.make_ndarray(after[name].attr["value"].tensor)
+
+
+def check_codes(name, node, after, exact, ours, bits):
+    """ours: what TensorFlow decodes."""
+    if node.op == "Dequantize":
+        codes, least, largest = (value_of(after, part) for part in node.input)
+        step, offset = (largest - least) / np.float32(255), least
+        closeness = 3e-7 * np.max(np.abs(exact))
+    else:
+        product, offset = after[node.input[0]], value_of(after, node.input[1])
+        levels, step = after[product.input[0]], value_of(after, product.input[1])
+        assert (product.op, levels.op) == ("Mul", "Dequantize"), f"{name} is the sum of {product.op} and {levels.op}"
+        codes, least, largest = (value_of(after, part) for part in levels.input)
+        assert (least, largest) == (0, 255), f"{name} has levels of {least} to {largest}"
+        closeness = 0
+    assert codes.dtype == np.dtype(tf.quint8.as_numpy_dtype), f"{name} has codes of type {codes.dtype}"
+    codes = codes.astype(np.float32)
+    formula = codes * step + offset
+    assert np.max(np.abs(formula - ours)) <= closeness, f"TensorFlow reads other values of {name}"
+    most = codes.max() if codes.max() >= 2**bits else 2**bits - 1  # kernels that the default keeps have 8 bits
+    assert most <= 255, f"{name} has a code of {most}"
+    within = np.clip(exact, offset, offset + most * step)  # fitted grids leave the outermost values out
+    assert np.all(np.abs(within - ours) <= step * 0.501 + 2e-7 * np.max(np.abs(exact))), f"{name} is off by more than half a step"
 
 
 def check_complete(original, written):
@@ -144,8 +165,7 @@ def judge_graph(judge, label, model, images):
         compressed = load(written)
         judge.case(f"{label} {name}: weights", check_weights, original, compressed, options)
         judge.case(f"{label} {name}: every kernel", check_complete, original, compressed)
-        if name in ("fp16", "linear-8-tensor"):
-            judge.case(f"{label} {name}: TensorFlow 1.0", check_old, original, compressed)
+        judge.case(f"{label} {name}: TensorFlow 1.0", check_old, original, compressed)
         for image in images:
             judge.case(f"{label} {name}: output, {os.path.basename(image)}", check_runs, judge, written, image)
         os.remove(written)

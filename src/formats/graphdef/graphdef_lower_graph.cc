@@ -3,7 +3,6 @@
 #include <string_view>
 
 #include "base/error.h"
-#include "formats/graphdef/graphdef_dequantize.h"
 #include "formats/graphdef/graphdef_lowering.h"
 #include "formats/graphdef/graphdef_writer.h"
 
@@ -29,79 +28,6 @@ Result<void> lower_const(NodeLowering& node) {
   constant.path = node.node().path;
   node.lowering().constants.push_back(std::move(constant));
   node.set_output(0, std::move(value));
-  return {};
-}
-
-/// Reads one bound of a Dequantize's range: one value, or one per channel; nothing if it is
-/// computed.
-Result<std::optional<std::vector<float>>> read_range(NodeLowering& node, std::size_t i,
-                                                     std::int64_t count) {
-  VP_ASSIGN_OR_RETURN(const std::vector<double>* known, load_known(node.lowering(), node.input(i)));
-  std::optional<std::vector<float>> range;
-  if (known == nullptr) return range;
-  if (static_cast<std::int64_t>(known->size()) != count) {
-    return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: {} ranges, expected {}",
-                   node.node().path, known->size(), count);
-  }
-  range.emplace();
-  for (const double v : *known) range->push_back(static_cast<float>(v));
-  return range;
-}
-
-/// Reads both bounds of the range; nothing if they are computed.
-Result<std::optional<std::pair<std::vector<float>, std::vector<float>>>> read_ranges(
-    NodeLowering& node, std::int64_t count) {
-  std::optional<std::pair<std::vector<float>, std::vector<float>>> ranges;
-  VP_ASSIGN_OR_RETURN(auto mins, read_range(node, 1, count));
-  VP_ASSIGN_OR_RETURN(auto maxs, read_range(node, 2, count));
-  if (mins && maxs) ranges.emplace(std::move(*mins), std::move(*maxs));
-  return ranges;
-}
-
-/// Returns -1 if one range applies to all channels.
-Result<std::int64_t> read_range_axis(NodeLowering& node, const Shape& shape) {
-  VP_ASSIGN_OR_RETURN(const std::int64_t axis, read_int_attr(node.node(), "axis", -1));
-  if (axis >= -1 && axis < static_cast<std::int64_t>(shape.size())) return axis;
-  return fail_at(ErrorKind::Malformed, node.node().message.offset(), "{}: axis {} of the shape {}",
-                 node.node().path, axis, to_string(shape));
-}
-
-void set_constant(NodeLowering& node, StoredConstant constant, std::optional<Shape> shape) {
-  constant.node = node.index();
-  constant.name = node.node().name;
-  Value value;
-  value.shape = std::move(shape);
-  value.stored = node.lowering().constants.size();
-  node.lowering().constants.push_back(std::move(constant));
-  node.set_output(0, std::move(value));
-}
-
-/// inputs: codes, min, max.
-Result<void> lower_dequantize(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
-  VP_RETURN_IF_ERROR(node.expect_types(0, 1));
-  const Value& x = node.input(0);
-  if (!x.stored) return node.refuse("activations of 8 bits are not run");
-  const StoredConstant& codes = node.lowering().constants[*x.stored];
-  if (codes.tensor.payload.empty() || (x.dtype != DataType::QUInt8 && x.dtype != DataType::QInt8)) {
-    return node.refuse("it decodes " + name_of(x.dtype) + "; quint8 and qint8 are read");
-  }
-  DequantizeType type;
-  VP_ASSIGN_OR_RETURN(const std::string word, read_text_attr(node.node(), "mode", "MIN_COMBINED"));
-  const auto mode = parse_dequantize_mode(word);
-  if (!mode) return node.refuse("its mode is " + word);
-  type.mode = *mode;
-  type.is_signed = x.dtype == DataType::QInt8;
-  VP_ASSIGN_OR_RETURN(type.narrow_range, read_bool_attr(node.node(), "narrow_range"));
-  const Shape& shape = codes.tensor.shape;
-  VP_ASSIGN_OR_RETURN(const std::int64_t axis, read_range_axis(node, shape));
-  const std::int64_t count = axis < 0 ? 1 : shape[static_cast<std::size_t>(axis)];
-  VP_ASSIGN_OR_RETURN(const auto ranges, read_ranges(node, count));
-  if (!ranges) return node.refuse("its range is computed");
-  StoredConstant constant = codes;
-  constant.code = make_range_code(type, ranges->first, ranges->second,
-                                  static_cast<int>(std::max<std::int64_t>(axis, 0)));
-  set_constant(node, std::move(constant), x.shape);
   return {};
 }
 
@@ -264,10 +190,10 @@ Result<std::vector<bool>> find_live(Lowering& lowering) {
 }
 
 /// The Const that a kernel comes from. Follows nodes that keep the shape: copies and the decoding
-/// of compressed weights.
+/// of compressed weights, whose codes are the first operand of each step.
 const GraphNode& find_kernel_source(const Lowering& lowering, std::size_t at) {
-  constexpr std::array kKeepShape =
-      std::to_array<std::string_view>({"Identity", "Cast", "Dequantize", "StopGradient"});
+  constexpr std::array kKeepShape = std::to_array<std::string_view>(
+      {"Identity", "Cast", "Dequantize", "Mul", "Add", "AddV2", "StopGradient"});
   const GraphNode* node = &lowering.nodes.nodes[at];
   // Inputs come before their readers, so the loop ends.
   while (!node->inputs.empty() &&
@@ -455,8 +381,10 @@ Result<void> lower_node(NodeLowering& node) {
   if (op == "Const") return lower_const(node);
   if (op == "Dequantize") return lower_dequantize(node);
   if (is_placeholder(node.node())) return lower_placeholder(node);
-  VP_ASSIGN_OR_RETURN(const bool done, lower_elementwise(node));
-  if (done) return {};
+  for (const auto lower : {lower_decoding, lower_elementwise}) {
+    VP_ASSIGN_OR_RETURN(const bool done, lower(node));
+    if (done) return {};
+  }
   for (const auto rows :
        {spatial_rows(), shape_rows(), slice_rows(), selection_rows(), batch_rows()}) {
     const auto row =

@@ -27,9 +27,10 @@ double decode(const WeightCode& code, double stored, std::size_t channel) {
     return list.size() == 1 ? list[0] : list[channel];
   };
   const double zero = code.zero_points.empty() ? 0.0 : entry(code.zero_points);
-  const double offset = code.offsets.empty() ? 0.0 : static_cast<double>(entry(code.offsets));
-  return static_cast<double>(
-      static_cast<float>((stored - zero) * static_cast<double>(entry(code.scales)) + offset));
+  const float offset = code.offsets.empty() ? 0.0F : entry(code.offsets);
+  const auto product =
+      static_cast<float>((stored - zero) * static_cast<double>(entry(code.scales)));
+  return static_cast<double>(product + offset);
 }
 
 Result<std::vector<double>> load_constant_values(const StoredConstant& constant) {

@@ -64,7 +64,7 @@ struct Use {
 /// A constant of the file and how to decode it.
 struct StoredConstant {
   StoredTensor tensor = {};
-  std::size_t node = 0;  ///< the Const, Cast or Dequantize whose output it is
+  std::size_t node = 0;  ///< the Const, Cast, Dequantize, Mul or Add whose output it is
   std::optional<WeightCode> code = std::nullopt;  ///< set if a Dequantize decodes it
   std::string name = {};                          ///< of that node
   std::string path = {};                          ///< of the Const
@@ -202,6 +202,11 @@ struct OperatorRow {
 [[nodiscard]] std::span<const OperatorRow> slice_rows();
 [[nodiscard]] std::span<const OperatorRow> selection_rows();
 [[nodiscard]] std::span<const OperatorRow> batch_rows();
+/// Makes codes behind a Dequantize (inputs: codes, min, max) a weight.
+[[nodiscard]] Result<void> lower_dequantize(NodeLowering& node);
+/// Makes codes behind a Mul by constant scales, or an Add of constant offsets, the weight that they
+/// decode to. returns: false if the node does something else.
+[[nodiscard]] Result<bool> lower_decoding(NodeLowering& node);
 /// Lowers elementwise operators and those that only pass values on. returns: false if the node is
 /// of another kind.
 [[nodiscard]] Result<bool> lower_elementwise(NodeLowering& node);

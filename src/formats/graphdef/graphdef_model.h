@@ -11,7 +11,8 @@ namespace visionpress::graphdef {
 /// An opened GraphDef: the graph, and the node that makes each of its weights.
 class GraphDefModel : public SourceModel {
  public:
-  /// weight_nodes: for each weight of `graph` the Const, Cast or Dequantize whose output it is.
+  /// weight_nodes: for each weight of `graph` the node whose output it is: a Const, or the last of
+  /// the nodes that decode it.
   GraphDefModel(Bytes file, NodeList nodes, Graph graph, std::vector<std::size_t> weight_nodes)
       : file_(file),
         nodes_(std::move(nodes)),
@@ -22,7 +23,10 @@ class GraphDefModel : public SourceModel {
   [[nodiscard]] Form adapt(std::size_t index, const Form& wish) const override;
   [[nodiscard]] std::string why_not(std::size_t index, const Form& form,
                                     const RewriteOptions& options) const override;
-  [[nodiscard]] WeightCode stored_code(const WeightCode& code) const override;
+  [[nodiscard]] WeightCode stored_code(std::size_t index, const WeightCode& code,
+                                       const RewriteOptions& options) const override;
+  [[nodiscard]] std::uint64_t estimate_overhead(std::size_t weight_index, const WeightCode& code,
+                                                const RewriteOptions& options) const override;
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
                                            const RewriteOptions& options) const override;
 

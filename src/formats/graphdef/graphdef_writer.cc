@@ -20,7 +20,7 @@ namespace {
 using OwnedBytes = ByteBuffer;
 
 /// Smaller weights would not shrink: the added nodes and attributes take about 200 bytes for a
-/// float16 weight and 400 for codes.
+/// float16 weight, and 400 or more for codes.
 constexpr std::int64_t kLeastElements = 128;
 
 /// Attributes that describe how a node makes its value; a rewrite keeps all others.
@@ -186,33 +186,98 @@ Result<void> check_finite(const Weight& weight, const Ranges& ranges) {
   return {};
 }
 
-Result<void> add_dequantize(RewriteState& state, const Weight& weight, const GraphNode& node,
-                            const EncodedWeight& value, NodePieces& pieces) {
-  const Ranges ranges = make_ranges(value.code);
-  VP_RETURN_IF_ERROR(check_finite(weight, ranges));
-  const bool per_channel = ranges.mins.size() > 1;
-  const Shape range_shape =
-      per_channel ? Shape{static_cast<std::int64_t>(ranges.mins.size())} : Shape{};
-  const auto add_range = [&](std::string_view suffix, const std::vector<float>& values) {
-    const Bytes payload = pieces.keep_payload(view_bytes(std::span(values)));
-    return add_const(state, node, suffix, {DataType::Float, range_shape, payload}, pieces);
-  };
-  const std::string codes =
-      add_const(state, node, "quantized", {DataType::QUInt8, value.shape, value.codes}, pieces);
-  const std::string min = add_range("min", ranges.mins);
-  const std::string max = add_range("max", ranges.maxs);
-  OwnedBytes made = remake_node(state.source, node, "Dequantize", {codes, min, max});
-  append_type_attr(made, "T", DataType::QUInt8);
+/// Adds the inputs of a Dequantize.  returns: their names: codes, min, max.
+std::vector<std::string> add_code_consts(RewriteState& state, const GraphNode& node,
+                                         const EncodedWeight& value, float min, float max,
+                                         NodePieces& pieces) {
+  std::vector<std::string> names = {
+      add_const(state, node, "quantized", {DataType::QUInt8, value.shape, value.codes}, pieces)};
+  for (const auto& [suffix, bound] : {std::pair{"min", min}, std::pair{"max", max}}) {
+    const Bytes payload = pieces.keep_payload(view_bytes(std::span(&bound, 1)));
+    names.push_back(add_const(state, node, suffix, {DataType::Float, {}, payload}, pieces));
+  }
+  return names;
+}
+
+void append_dequantize_attrs(OwnedBytes& node) {
+  append_type_attr(node, "T", DataType::QUInt8);
   OwnedBytes mode;
   append_text(mode, attr_field::kText, "MIN_COMBINED");
-  append_attr(made, "mode", mode);
-  // Written only if needed, because TensorFlow 1.x does not know the attribute.
-  if (per_channel) {
-    OwnedBytes axis;
-    append_integer(axis, attr_field::kInt, static_cast<std::uint64_t>(value.code.axis));
-    append_attr(made, "axis", axis);
-  }
+  append_attr(node, "mode", mode);
+}
+
+/// One range for all channels: the weight's node becomes a Dequantize.
+void add_dequantize(RewriteState& state, const GraphNode& node, const EncodedWeight& value,
+                    const Ranges& ranges, NodePieces& pieces) {
+  const std::vector<std::string> inputs =
+      add_code_consts(state, node, value, ranges.mins.front(), ranges.maxs.front(), pieces);
+  OwnedBytes made = remake_node(state.source, node, "Dequantize", inputs);
+  append_dequantize_attrs(made);
   pieces.add_node(made);
+}
+
+/// Adds an operator that feeds the weight's node, on its device.  returns: its name.
+std::string start_operator(RewriteState& state, const GraphNode& near, std::string_view suffix,
+                           std::string_view op, const std::vector<std::string>& inputs,
+                           OwnedBytes& node) {
+  std::string name = make_name(state, fmt::format("{}/{}", near.name, suffix));
+  append_text(node, node_field::kName, name);
+  append_text(node, node_field::kOp, op);
+  for (const std::string& input : inputs) append_text(node, node_field::kInput, input);
+  if (const ProtobufField* device = near.message.find_last(node_field::kDevice)) {
+    append(node, field_bytes(state.source, *device));
+  }
+  return name;
+}
+
+/// The shape that is broadcast along `axis`: the axes behind it have one element.
+Shape broadcast_shape(std::size_t count, std::size_t axis, std::size_t rank) {
+  Shape shape(rank - axis, 1);
+  shape.front() = static_cast<std::int64_t>(count);
+  return shape;
+}
+
+/// A scale for each channel: the weight's node becomes a Mul, or an Add where there are offsets.
+void add_scaled_levels(RewriteState& state, const GraphNode& node, const EncodedWeight& value,
+                       NodePieces& pieces) {
+  const WeightCode& code = value.code;
+  // With this range a code decodes to itself.
+  const std::vector<std::string> inputs = add_code_consts(state, node, value, 0.0F, 255.0F, pieces);
+  OwnedBytes levels;
+  std::vector<std::string> factors = {
+      start_operator(state, node, "levels", "Dequantize", inputs, levels)};
+  append_dequantize_attrs(levels);
+  pieces.add_node(levels);
+  const Shape shape =
+      broadcast_shape(code.scales.size(), static_cast<std::size_t>(code.axis), value.shape.size());
+  const auto add_values = [&](std::string_view suffix, const std::vector<float>& values) {
+    return add_const(state, node, suffix, {DataType::Float, shape, view_bytes(std::span(values))},
+                     pieces);
+  };
+  factors.push_back(add_values("scale", code.scales));
+  OwnedBytes made;
+  if (code.offsets.empty()) {
+    made = remake_node(state.source, node, "Mul", factors);
+  } else {
+    OwnedBytes scaled;
+    const std::string product = start_operator(state, node, "scaled", "Mul", factors, scaled);
+    append_type_attr(scaled, "T", DataType::Float);
+    pieces.add_node(scaled);
+    made = remake_node(state.source, node, "Add", {product, add_values("offset", code.offsets)});
+  }
+  append_type_attr(made, "T", DataType::Float);
+  pieces.add_node(made);
+}
+
+Result<void> add_codes(RewriteState& state, const Weight& weight, const GraphNode& node,
+                       const EncodedWeight& value, NodePieces& pieces) {
+  const Ranges ranges = make_ranges(value.code);
+  VP_RETURN_IF_ERROR(check_finite(weight, ranges));
+  if (value.code.scales.size() == 1) {
+    add_dequantize(state, node, value, ranges, pieces);
+  } else {
+    add_scaled_levels(state, node, value, pieces);
+  }
   return {};
 }
 
@@ -290,12 +355,23 @@ ProtobufEdit replace_node(const GraphNode& node, std::vector<Bytes> pieces) {
   return {std::move(frames), own.tag_offset, own.end_offset, std::move(pieces)};
 }
 
-/// Removes the Consts that only `node` reads, because its new form does not need them.
+/// Removes the nodes that only `node` reads, because its new form does not need them: Consts, and
+/// the steps that decode them.
 void drop_inputs(RewriteState& state, const GraphNode& node) {
-  for (const NodeInput& input : node.inputs) {
-    const GraphNode& from = state.source.nodes.nodes[input.node];
-    if (from.op != "Const" || state.uses[from.name] != 1) continue;
-    state.patches.push_back(replace_node(from, {}));
+  constexpr std::array kDecoding =
+      std::to_array<std::string_view>({"Const", "Dequantize", "Mul", "Add", "AddV2"});
+  std::vector<const GraphNode*> open = {&node};
+  while (!open.empty()) {
+    const GraphNode& reader = *open.back();
+    open.pop_back();
+    for (const NodeInput& input : reader.inputs) {
+      const GraphNode& from = state.source.nodes.nodes[input.node];
+      const bool decodes =
+          std::find(kDecoding.begin(), kDecoding.end(), from.op) != kDecoding.end();
+      if (!decodes || state.uses[from.name] != 1) continue;
+      state.patches.push_back(replace_node(from, {}));
+      open.push_back(&from);
+    }
   }
 }
 
@@ -311,7 +387,7 @@ Result<void> add_edit(RewriteState& state, const Weight& weight, const GraphNode
       break;
     case Encoding::Linear:
     case Encoding::Table:
-      VP_RETURN_IF_ERROR(add_dequantize(state, weight, node, value, pieces));
+      VP_RETURN_IF_ERROR(add_codes(state, weight, node, value, pieces));
       break;
   }
   state.patches.push_back(replace_node(node, pieces.take()));
@@ -340,10 +416,33 @@ std::string GraphDefModel::why_not(std::size_t index, const Form& form,
   return {};
 }
 
-WeightCode GraphDefModel::stored_code(const WeightCode& code) const {
+WeightCode GraphDefModel::stored_code(std::size_t /*index*/, const WeightCode& code,
+                                      const RewriteOptions& /*options*/) const {
   if (code.encoding != Encoding::Linear) return code;
+  if (code.scales.size() > 1) {
+    WeightCode stored = code;
+    stored.bits = 8;
+    return stored;
+  }
   const Ranges ranges = make_ranges(code);
   return make_range_code(DequantizeType{}, ranges.mins, ranges.maxs, code.axis);
+}
+
+std::uint64_t GraphDefModel::estimate_overhead(std::size_t weight_index, const WeightCode& code,
+                                               const RewriteOptions& /*options*/) const {
+  // A node names itself, its operator and its inputs, and each of these names begins with the
+  // weight's. The bytes are those of nodes with names of usual suffixes, without payloads.
+  struct Added {
+    std::uint64_t bytes;
+    std::uint64_t names;  ///< how often the weight's name is written
+  };
+  constexpr Added kHalf = {100, 2};
+  constexpr Added kRange = {260, 6};
+  constexpr Added kChannels = {480, 15};
+  Added added = {0, 0};
+  if (code.encoding == Encoding::Float16) added = kHalf;
+  if (code.encoding == Encoding::Linear) added = code.scales.size() > 1 ? kChannels : kRange;
+  return added.bytes + added.names * graph_.weights[weight_index].name.size();
 }
 
 std::string why_fixed(const GraphNode& node, const StoredTensor& tensor) {

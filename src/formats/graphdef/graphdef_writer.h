@@ -4,13 +4,20 @@
 // one node, and its consumers refer to it by that node's name. An edit therefore keeps the name and
 // changes how the value is made:
 //
-//   float32   X = Const
-//   float16   X = Cast(X/half)
-//   8 bits    X = Dequantize(X/quantized, X/min, X/max), MIN_COMBINED: w = min + code * (max - min)
-//             / 255; with attribute `axis` where each channel has a range of its own
+//   float32     X = Const
+//   float16     X = Cast(X/half)
+//   one range   X = Dequantize(X/quantized, X/min, X/max), MIN_COMBINED: w = min + code * (max -
+//               min) / 255
+//   channels    X = Add(X/scaled, X/offset), X/scaled = Mul(X/levels, X/scale), X/levels =
+//               Dequantize(X/quantized, 0, 255), whose values are the codes themselves. Without
+//               offsets X is the Mul.
 //
-// With one range per tensor, every TensorFlow since 1.0 reads the file; `axis` needs 2.2 or later.
-// source: tensorflow/core/ops/array_ops.cc, tensorflow/core/kernels/{dequantize_op,cast_op}.cc.
+// Every TensorFlow since 1.0 reads these nodes. A Dequantize with `axis` would be one node for
+// channels, but it needs TensorFlow 2.2, rounds the scale once more, and runs two to three times as
+// long: TensorFlow decodes kernels in each run, since the values take more room than the codes.
+// source: tensorflow/core/ops/{array,math}_ops.cc, tensorflow/core/kernels/{dequantize_op,
+// cast_op}.cc; constant folding stops at results that are larger than their operands
+// (tensorflow/core/grappler/optimizers/constant_folding.cc).
 
 #include <string>
 

@@ -47,7 +47,8 @@ class TfliteModel final : public SourceModel {
   [[nodiscard]] Form adapt(std::size_t index, const Form& wish) const override;
   [[nodiscard]] std::string why_not(std::size_t index, const Form& form,
                                     const RewriteOptions& options) const override;
-  [[nodiscard]] WeightCode stored_code(const WeightCode& code) const override;
+  [[nodiscard]] WeightCode stored_code(std::size_t index, const WeightCode& code,
+                                       const RewriteOptions& options) const override;
   [[nodiscard]] std::uint64_t estimate_overhead(std::size_t weight_index, const WeightCode& code,
                                                 const RewriteOptions& options) const override;
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,

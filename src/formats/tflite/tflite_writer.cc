@@ -419,7 +419,8 @@ std::string TfliteModel::why_not(std::size_t index, const Form& form,
 }
 
 /// Codes of fewer bits are bytes that take few values: kernels for float activations read bytes.
-WeightCode TfliteModel::stored_code(const WeightCode& code) const {
+WeightCode TfliteModel::stored_code(std::size_t /*index*/, const WeightCode& code,
+                                    const RewriteOptions& /*options*/) const {
   WeightCode stored = code;
   if (code.encoding == Encoding::Linear) stored.bits = 8;
   return stored;
