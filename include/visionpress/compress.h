@@ -29,6 +29,13 @@ enum class IntegerStorage : std::uint8_t {
   WeightOnly,  ///< int8 kernel behind a DEQUANTIZE: float arithmetic
 };
 
+/// How TFLite stores kernels of at most 4 bits; other formats ignore it.
+enum class CodeStorage : std::uint8_t {
+  Bytes,   ///< int8 of few levels, which LiteRT's fast kernels read; a download packs them
+  Packed,  ///< int4, two codes per byte: half the file, but LiteRT unpacks them in each run.
+           ///< Depthwise kernels that are not weight-only stay bytes, since LiteRT reads no others
+};
+
 struct CompressOptions {
   std::string input = {};
   std::string output = {};  ///< empty: INPUT with the scheme before the extension; or a folder
@@ -43,6 +50,7 @@ struct CompressOptions {
       std::nullopt;              ///< smaller weights stay; default: the scheme's minimum
   bool quantize_biases = false;  ///< biases and vectors too, where the format can hold them
   IntegerStorage integer_storage = IntegerStorage::Hybrid;
+  CodeStorage code_storage = CodeStorage::Bytes;
   /// Also counts the bytes of the new file after `gzip -9`. It can take longer than all other work.
   bool count_download = false;
   CalibrationOptions calibration = {};  ///< of forms with fewer than 8 bits, above all

@@ -41,6 +41,7 @@ struct FitOptions {
   std::vector<std::string> forms = {};
   std::vector<std::string> keep = {};  ///< as CompressOptions::keep
   IntegerStorage integer_storage = IntegerStorage::Hybrid;
+  CodeStorage code_storage = CodeStorage::Bytes;
   std::string sensitivity =
       {};  ///< a file of `sensitivity --json` for the same model; empty: measured
   /// Folder of what has been measured, so that an interrupted run goes on. Empty: OUTPUT.work,

@@ -49,6 +49,7 @@ Result<PressOptions> press_options(const CompressOptions& options) {
   if (options.integer_storage == IntegerStorage::WeightOnly) {
     press.rewrite.integer_form = IntegerForm::WeightOnly;
   }
+  press.rewrite.packs_codes = options.code_storage == CodeStorage::Packed;
   press.threads = options.threads > 0 ? options.threads : default_thread_count();
   return press;
 }

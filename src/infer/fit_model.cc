@@ -43,6 +43,7 @@ class Fitter {
     press_.threads = options.threads > 0 ? options.threads : default_thread_count();
     if (options.integer_storage == IntegerStorage::WeightOnly)
       press_.rewrite.integer_form = IntegerForm::WeightOnly;
+    press_.rewrite.packs_codes = options.code_storage == CodeStorage::Packed;
     evaluate_.threads = options.threads;
     evaluate_.max_drop = std::nullopt;
   }
@@ -131,6 +132,7 @@ class Fitter {
     key["keep"] = options_.keep;
     key["sensitivity"] = options_.sensitivity;
     key["weight_only"] = options_.integer_storage == IntegerStorage::WeightOnly;
+    key["packed"] = options_.code_storage == CodeStorage::Packed;
     const std::string folder = options_.work.empty() ? output_ + ".work" : options_.work;
     VP_ASSIGN_OR_RETURN(store_, FitStore::open(folder, key));
     return {};

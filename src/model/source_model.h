@@ -36,6 +36,9 @@ enum class IntegerForm {
 
 struct RewriteOptions {
   IntegerForm integer_form = IntegerForm::DynamicRange;
+  /// TFLite: kernels of at most 4 bits are stored as INT4, two codes per byte, where the runtime's
+  /// kernels take them; false: every code takes a byte.
+  bool packs_codes = false;
 };
 
 /// The bytes of a new file, as pieces of the source and of new storage, in order.

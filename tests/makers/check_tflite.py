@@ -44,6 +44,10 @@ VARIANTS = [
     ("linear-4 hybrid, every kernel", ["-w", "linear-4", "--no-default-keep", "--min-elements", "0"], "hybrid"),
     ("linear-1 hybrid", ["-w", "linear-1", "--no-default-keep"], "hybrid"),
     ("linear-2 weight-only", ["-w", "linear-2", "--no-default-keep", "--tflite-int8", "weight-only"], "weight-only"),
+    # Two codes per byte.
+    ("linear-4 packed, every kernel", ["-w", "linear-4", "--no-default-keep", "--min-elements", "0", "--tflite-storage", "packed"], "hybrid"),
+    ("linear-3 packed", ["-w", "linear-3", "--no-default-keep", "--tflite-storage", "packed"], "hybrid"),
+    ("linear-4 packed weight-only", ["-w", "linear-4", "--no-default-keep", "--tflite-storage", "packed", "--tflite-int8", "weight-only"], "weight-only"),
 ]
 
 
@@ -78,9 +82,12 @@ class File:
         """returns: (tensor, values as stored) of a constant, behind DEQUANTIZE or not; None for a variable or another type."""
         index = self.decoded_from.get(index, index)
         tensor, data = self.graph.tensors[index], self.payload(index) if index >= 0 else None
-        if data is None or tensor.type not in DTYPES:
+        if data is None or tensor.type not in (*DTYPES, schema.TensorType.INT4):
             return None
         shape = [] if tensor.shape is None else list(tensor.shape)
+        if tensor.type == schema.TensorType.INT4:
+            codes = np.stack([data & 15, data >> 4], axis=1).reshape(-1)[:int(np.prod(shape))].astype(np.int8)
+            return tensor, np.where(codes > 7, codes - 16, codes).astype(np.int8).reshape(shape)
         return tensor, np.frombuffer(data.tobytes(), DTYPES[tensor.type]).reshape(shape)
 
 
@@ -163,7 +170,10 @@ def check_weights(before_path, after_path, kind, options):
                 check_float_constant(name, written, original[1], is_half)
                 changed += is_half
                 continue
-            assert written[0].type == schema.TensorType.INT8, f"{name} is no int8"
+            # Depthwise kernels beside float activations have no other type than int8.
+            is_packed = "packed" in options and not (kind == "hybrid" and code == schema.BuiltinOperator.DEPTHWISE_CONV_2D)
+            expected = schema.TensorType.INT4 if is_packed else schema.TensorType.INT8
+            assert written[0].type == expected, f"{name} has type {written[0].type}, expected {expected}"
             check_codes(name, *written, original[1], OUTPUT_CHANNEL.get(code, 0), per_tensor, bits)
             behind = new_index in after.decoded_from
             assert behind == (kind == "weight-only"), f"{name} is {'behind' if behind else 'not behind'} a DEQUANTIZE"
@@ -226,10 +236,12 @@ DEPTHWISE_NETWORKS = ["mobilenet_v1_0.25_224_metadata", "efficientnet_lite0", "v
 
 def judge_depthwise_networks(judge, folder, images):
     for name in DEPTHWISE_NETWORKS:
-        for label, options in (("every kernel", ["--min-elements", "0"]), ("plain", [])):
+        variants = (("every kernel", "linear-8", ["--min-elements", "0"]), ("plain", "linear-8", []),
+                    ("packed", "linear-4", ["--min-elements", "0", "--tflite-storage", "packed"]))
+        for label, scheme, options in variants:
             if not judge.wants(f"{name} bits {label}"):
                 continue
-            written = judge.case(f"{name} bits {label}: compress", judge.compress, os.path.join(folder, f"{name}.tflite"), "-w", "linear-8", *options)
+            written = judge.case(f"{name} bits {label}: compress", judge.compress, os.path.join(folder, f"{name}.tflite"), "-w", scheme, *options)
             for builtin in (False, True) if written else ():
                 for image in images:
                     judge.case(f"{name} bits {label}: {'builtin' if builtin else 'default'} kernels, {os.path.basename(image)}",

@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "command_line.h"
 #include "progress.h"
 #include "visionpress/compress.h"
@@ -13,6 +15,15 @@ std::string explain_schemes() {
             "\n";
   }
   return text;
+}
+
+/// Whether the scheme's codes are too long for TFLite's packed type.
+bool has_long_codes(const std::string& name) {
+  constexpr int kPackedBits = 4;
+  const std::vector<SchemeInfo> all = schemes();
+  return std::any_of(all.begin(), all.end(), [&name](const SchemeInfo& scheme) {
+    return scheme.name == name && scheme.bits > kPackedBits;
+  });
 }
 
 void add_options(CommandLine& line, CompressOptions& options, bool& table) {
@@ -49,12 +60,7 @@ void add_options(CommandLine& line, CompressOptions& options, bool& table) {
   app.add_flag("--quantize-biases", options.quantize_biases,
                "Biases and vectors too, where the format allows")
       ->group(kMore);
-  line.add_choice<IntegerStorage>(
-          "--tflite-int8", options.integer_storage,
-          {{"hybrid", IntegerStorage::Hybrid}, {"weight-only", IntegerStorage::WeightOnly}},
-          "TFLite: hybrid quantizes activations as the model runs, weight-only computes in float")
-      ->group(kMore)
-      ->default_str("hybrid");
+  add_tflite_options(line, options.integer_storage, options.code_storage);
   app.add_flag("--download", options.count_download,
                "Also count the bytes to download (gzip -9); takes up to a second per megabyte");
   app.add_flag("--table", table, "Also show one row per weight");
@@ -86,7 +92,7 @@ Exit run_compress(const Arguments& arguments) {
   line.refuse_without({"--calibrate"},
                       {"--calibration-images", "--noise-budget", "--seed", "--resize", "--filter",
                        "--color", "--input-size", "--set", "--mean", "--std"});
-  line.refuse_beside("--weights=fp16", {"--tflite-int8", "--calibrate"});
+  line.refuse_beside("--weights=fp16", {"--tflite-int8", "--tflite-storage", "--calibrate"});
   if (const auto exit = line.parse(arguments)) return *exit;
 
   ProgressMeter meter(output.quiet);
@@ -98,8 +104,12 @@ Exit run_compress(const Arguments& arguments) {
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);
   if (result->format != "TFLite") {
-    line.warn_without_effect({"--tflite-int8"}, "a file that is not TFLite", output.quiet);
+    line.warn_without_effect({"--tflite-int8", "--tflite-storage"}, "a file that is not TFLite",
+                             output.quiet);
   } else if (result->scheme != "fp16") {
+    if (has_long_codes(result->scheme)) {
+      line.warn_without_effect({"--tflite-storage"}, "codes of more than 4 bits", output.quiet);
+    }
     line.warn_without_effect({"--quantize-biases"},
                              "TFLite files in 8 bits, whose biases are float", output.quiet);
   }

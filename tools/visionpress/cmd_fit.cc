@@ -146,12 +146,7 @@ Exit run_fit(const Arguments& arguments) {
   FitOptions options;
   OutputOptions output;
   add_options(line, options);
-  line.add_choice<IntegerStorage>(
-          "--tflite-int8", options.integer_storage,
-          {{"hybrid", IntegerStorage::Hybrid}, {"weight-only", IntegerStorage::WeightOnly}},
-          "TFLite: hybrid quantizes activations as the model runs, weight-only computes in float")
-      ->group(kMore)
-      ->default_str("hybrid");
+  add_tflite_options(line, options.integer_storage, options.code_storage);
   add_form_options(line.app(), output);
   add_preprocess_options(line, options.evaluate.preprocess);
   line.app()

@@ -230,6 +230,21 @@ void add_form_options(CLI::App& app, OutputOptions& options) {
   app.add_flag("-q,--quiet", options.quiet, "No warnings and no progress")->group(kMore);
 }
 
+void add_tflite_options(CommandLine& line, IntegerStorage& integers, CodeStorage& codes) {
+  line.add_choice<IntegerStorage>(
+          "--tflite-int8", integers,
+          {{"hybrid", IntegerStorage::Hybrid}, {"weight-only", IntegerStorage::WeightOnly}},
+          "TFLite: hybrid quantizes activations as the model runs, weight-only computes in float")
+      ->group(kMore)
+      ->default_str("hybrid");
+  line.add_choice<CodeStorage>(
+          "--tflite-storage", codes,
+          {{"bytes", CodeStorage::Bytes}, {"packed", CodeStorage::Packed}},
+          "TFLite, up to 4 bits: packed holds two codes per byte; a smaller file that runs slower")
+      ->group(kMore)
+      ->default_str("bytes");
+}
+
 void add_calibration_options(CommandLine& line, CalibrationOptions& options) {
   CLI::App& app = line.app();
   app.add_option("--calibrate", options.images,

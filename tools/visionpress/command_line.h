@@ -14,6 +14,7 @@
 #include <CLI/CLI.hpp>
 
 #include "visionpress/calibration.h"
+#include "visionpress/compress.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/report.h"
 #include "visionpress/result.h"
@@ -124,6 +125,8 @@ void add_preprocess_options(CommandLine& line, PreprocessOptions& preprocess);
 void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOptions& preprocess);
 /// The pictures that choose codes, and how they become the model's input.
 void add_calibration_options(CommandLine& line, CalibrationOptions& options);
+/// --tflite-int8 and --tflite-storage.
+void add_tflite_options(CommandLine& line, IntegerStorage& integers, CodeStorage& codes);
 void add_threads(CLI::App& app, int& threads);
 /// "fp16|linear-1..8|...", for the help of --weights.
 std::string list_schemes();

@@ -20,6 +20,8 @@ class RewritePlanner {
         subgraph_(at_index(*model.root.subgraphs(), 0)) {}
 
   Result<RewritePlan> plan(std::span<const WeightEdit> edits);
+  /// Whether the codes are stored as INT4, two per byte.
+  bool packs(const TflitePlace& place, const WeightCode& code) const;
   /// Whether TensorFlow 1.12 can run these codes in the operators that read the weight.
   bool is_legacy_kernel(std::size_t index, const Form& form);
 
@@ -96,6 +98,13 @@ Result<void> RewritePlanner::check_linear(const WeightEdit& edit, const std::str
       edit.value->codes.end()) {
     return fail(ErrorKind::InvalidArgument,
                 "\"{}\": a code is -128, TFLite kernels use -127 to 127", name);
+  }
+  if (!packs(model_.places[edit.index], code)) return {};
+  for (std::size_t i = 0; i < edit.value->codes.size(); ++i) {
+    const auto value = load_le<std::int8_t>(edit.value->codes, i);
+    if (value > -(1 << (kPackedBits - 1)) && value < 1 << (kPackedBits - 1)) continue;
+    return fail(ErrorKind::InvalidArgument, "\"{}\": code {} of {} bits, expected -7 to 7", name,
+                value, code.bits);
   }
   return {};
 }
@@ -224,8 +233,23 @@ bool RewritePlanner::keep_bias_float(const PlannedEdit& edit) {
   return true;
 }
 
+/// LiteRT 2.3 runs CONV_2D and FULLY_CONNECTED of float activations with INT4 kernels, and decodes
+/// such constants in DEQUANTIZE; DEPTHWISE_CONV_2D refuses them.
+bool RewritePlanner::packs(const TflitePlace& place, const WeightCode& code) const {
+  if (!options_.packs_codes || code.encoding != Encoding::Linear || code.bits > kPackedBits ||
+      options_.integer_form == IntegerForm::TensorFlow112) {
+    return false;
+  }
+  if (options_.integer_form == IntegerForm::WeightOnly) return true;
+  const std::vector<TfliteUse> uses = all_uses(place);
+  return std::none_of(uses.begin(), uses.end(), [this](const TfliteUse& use) {
+    return code_of(use.operator_index) == Code::DEPTHWISE_CONV_2D;
+  });
+}
+
 void RewritePlanner::decide_form(PlannedEdit& edit) {
   const Encoding encoding = edit.value->code.encoding;
+  if (packs(*edit.place, edit.value->code)) edit.type = tfl::TensorType::INT4;
   const std::vector<TfliteUse> uses = all_uses(*edit.place);
   const bool given_out = std::any_of(edit.place->dequantizes.begin(), edit.place->dequantizes.end(),
                                      [](const auto& dequantize) { return dequantize.is_output; });
@@ -328,7 +352,7 @@ void RewritePlanner::plan_buffer(PlannedEdit& edit) {
   const std::size_t listed = count_listed(buffer);
   const auto same = std::find_if(plan_.edits.begin(), plan_.edits.end(), [&](const auto& other) {
     return source_tensor(other.place->tensor_index).buffer() == buffer &&
-           other.scales == edit.scales && other.axis == edit.axis &&
+           other.scales == edit.scales && other.axis == edit.axis && other.type == edit.type &&
            other.value->codes == edit.value->codes;
   });
   if (same != plan_.edits.end()) {
@@ -379,13 +403,16 @@ void RewritePlanner::read_from(const TfliteUse& use, std::size_t tensor) {
   found->second[use.slot] = static_cast<std::int32_t>(tensor);
 }
 
-/// LiteRT's operator versions for hybrid kernels.
-int hybrid_version(Code code, bool by_channel, bool grouped) {
+/// LiteRT's operator versions for hybrid kernels. CONV_2D has none for INT4 beside float
+/// activations.
+int hybrid_version(Code code, const PlannedEdit& edit, bool grouped) {
+  const bool by_channel = edit.scales.size() > 1;
+  const bool is_packed = edit.type == tfl::TensorType::INT4;
   switch (code) {
     case Code::DEPTHWISE_CONV_2D:
       return 6;
     case Code::FULLY_CONNECTED:
-      return by_channel ? 12 : 3;
+      return by_channel ? 12 : (is_packed ? 10 : 3);
     default:
       return grouped ? 6 : (by_channel ? 5 : 2);
   }
@@ -393,6 +420,7 @@ int hybrid_version(Code code, bool by_channel, bool grouped) {
 
 int dequantize_version(const PlannedEdit& edit) {
   if (edit.value->code.encoding == Encoding::Float16) return 3;
+  if (edit.type == tfl::TensorType::INT4) return 6;
   return edit.scales.size() > 1 ? 5 : 2;
 }
 
@@ -406,10 +434,10 @@ void RewritePlanner::plan_direct(const PlannedEdit& edit) {
     return;
   }
   for (const TfliteUse& use : all_uses(*edit.place)) {
-    const bool by_channel = edit.scales.size() > 1;
-    const bool grouped = is_grouped(use, edit.value->shape);
+    const Code code = code_of(use.operator_index);
     raise_version(use.operator_index,
-                  hybrid_version(code_of(use.operator_index), by_channel, grouped));
+                  hybrid_version(code, edit, is_grouped(use, edit.value->shape)));
+    if (edit.type == tfl::TensorType::INT4 && code == Code::CONV_2D) plan_.has_packed_conv = true;
   }
 }
 
@@ -491,6 +519,11 @@ Result<void> check_distinct(const TfliteModel& model) {
                 "be replaced");
   }
   return {};
+}
+
+int stored_bits(const TfliteModel& model, const RewriteOptions& options, std::size_t index,
+                const WeightCode& code) {
+  return RewritePlanner(model, options).packs(model.places[index], code) ? kPackedBits : 8;
 }
 
 std::string why_not(const TfliteModel& model, const RewriteOptions& options, std::size_t index,

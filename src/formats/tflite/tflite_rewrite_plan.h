@@ -17,6 +17,9 @@
 
 namespace visionpress::tflite {
 
+/// Bits of a code in an INT4 tensor.
+inline constexpr int kPackedBits = 4;
+
 /// Suffix to a weight's name for the tensor that its DEQUANTIZE writes.
 inline constexpr std::string_view kDequantizeSuffix = "_dequantize";
 
@@ -28,7 +31,7 @@ struct PlannedEdit {
   bool direct = false;  ///< operators read the stored tensor; false: through a DEQUANTIZE
   std::vector<float> scales = {};
   int axis = 0;
-  tfl::TensorType type = tfl::TensorType::INT8;  ///< of Linear codes
+  tfl::TensorType type = tfl::TensorType::INT8;  ///< of Linear codes; INT4: packed
   std::size_t buffer = 0;  ///< holds the payload; an index past the source's buffers is a new one
   bool shares_buffer = false;  ///< an earlier edit writes the buffer
 };
@@ -64,6 +67,7 @@ struct RewritePlan {
   std::map<std::size_t, std::vector<std::int32_t>> changed_inputs = {};  ///< by operator
   std::map<std::size_t, std::uint32_t> changed_codes = {};               ///< by operator
   std::set<std::size_t> dropped_operators = {};
+  bool has_packed_conv = false;  ///< a CONV_2D reads an INT4 kernel
 };
 
 /// Checks that no two tensors or operators share one table in the file, because an edit of one
@@ -73,6 +77,10 @@ struct RewritePlan {
 /// The reason why a rewrite cannot store weight `index` in `form`; empty if it can.
 [[nodiscard]] std::string why_not(const TfliteModel& model, const RewriteOptions& options,
                                   std::size_t index, const Form& form);
+
+/// Bits that a code of weight `index` takes in the new file: 4 where it is packed, else 8.
+[[nodiscard]] int stored_bits(const TfliteModel& model, const RewriteOptions& options,
+                              std::size_t index, const WeightCode& code);
 
 /// Plans the edits. The result borrows from the model and from the edits' values.
 /// errors: InvalidArgument for an edit that the format cannot hold, Unsupported for a file that

@@ -18,6 +18,7 @@
 #include "formats/tflite/tflite_model.h"
 #include "formats/tflite/tflite_rewrite_plan.h"
 #include "formats/tflite/tflite_versions.h"
+#include "model/bit_packing.h"
 #include "wire/flatbuffer_copy.h"
 
 namespace visionpress {
@@ -178,7 +179,12 @@ Result<void> TfliteWriter::build_buffers(FlatbufferCopier& copier,
   }
   for (const PlannedEdit& edit : plan_.edits) {
     if (edit.shares_buffer) continue;
-    const FlatbufferOffset data = build_payload(edit.value->codes, builder);
+    const bool is_packed = edit.type == tfl::TensorType::INT4;
+    const ByteBuffer packed =
+        is_packed ? pack_codes(edit.value->codes, tflite::kPackedBits, Packing::LsbFirst)
+                  : ByteBuffer();
+    const FlatbufferOffset data =
+        build_payload(is_packed ? Bytes(packed) : Bytes(edit.value->codes), builder);
     if (edit.buffer < known) {
       copier.replace_offset(&at_index(*root_.buffers(), edit.buffer),
                             field_of(tfl::Buffer::VT_DATA), data);
@@ -201,7 +207,8 @@ Result<void> TfliteWriter::build_buffers(FlatbufferCopier& copier,
 /// Raises the minimum runtime that the converter recorded, if new operators need a newer one.
 void TfliteWriter::build_runtime_version(FlatbufferCopier& copier,
                                          flatbuffers::FlatBufferBuilder& builder) {
-  std::string_view needed;
+  // Older runtimes have the version of CONV_2D, but not its kernel for INT4.
+  std::string_view needed = plan_.has_packed_conv ? "2.11.0" : "";
   for (const NewCode& added : plan_.new_codes) {
     needed = tflite::later_runtime(needed, tflite::find_runtime(added.code, added.version));
   }
@@ -418,11 +425,14 @@ std::string TfliteModel::why_not(std::size_t index, const Form& form,
   return tflite::why_not(*this, options, index, form);
 }
 
-/// Codes of fewer bits are bytes that take few values: kernels for float activations read bytes.
-WeightCode TfliteModel::stored_code(std::size_t /*index*/, const WeightCode& code,
-                                    const RewriteOptions& /*options*/) const {
+/// Codes of fewer bits are bytes that take few values, because the fast kernels for float
+/// activations read bytes, unless the caller asks for packed ones.
+WeightCode TfliteModel::stored_code(std::size_t index, const WeightCode& code,
+                                    const RewriteOptions& options) const {
   WeightCode stored = code;
-  if (code.encoding == Encoding::Linear) stored.bits = 8;
+  if (code.encoding == Encoding::Linear) {
+    stored.bits = tflite::stored_bits(*this, options, index, code);
+  }
   return stored;
 }
 

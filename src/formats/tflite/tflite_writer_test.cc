@@ -15,6 +15,7 @@
 #include "formats/tflite/tflite_build_testonly.h"
 #include "formats/tflite/tflite_model.h"
 #include "formats/tflite/tflite_reader.h"
+#include "model/bit_packing.h"
 #include "wire/flatbuffer_diff_testonly.h"
 
 namespace visionpress {
@@ -92,6 +93,18 @@ EncodedWeight as_int8(const Weight& weight, bool by_channel) {
     const long code = std::lround(values[i] / value.code.scales[i / inner % channels]);
     value.codes.push_back(static_cast<std::byte>(std::clamp(code, -127L, 127L)));
   }
+  return value;
+}
+
+/// The same with codes of -7 to 7.
+EncodedWeight as_int4(const Weight& weight, bool by_channel) {
+  EncodedWeight value = as_int8(weight, by_channel);
+  value.code.bits = 4;
+  for (std::byte& code : value.codes) {
+    const int wide = static_cast<std::int8_t>(code);
+    code = static_cast<std::byte>(static_cast<std::int8_t>(wide * 7 / 127));
+  }
+  for (float& scale : value.code.scales) scale *= 127.0F / 7.0F;
   return value;
 }
 
@@ -229,6 +242,99 @@ TEST(TfliteWriter, WeightOnlyKernelsAreDecodedToFloat) {
   EXPECT_EQ(builtin_code(code), tfl::BuiltinOperator::DEQUANTIZE);
   EXPECT_EQ(code.version(), 5);
   EXPECT_EQ(code.deprecated_builtin_code(), 6);
+}
+
+ByteBuffer unpack_kernel(const WeightRef& stored) {
+  ByteBuffer codes(static_cast<std::size_t>(*element_count(stored.shape)));
+  unpack_codes(stored.payload, 4, stored.packing, 0, codes);
+  extend_signs(codes, 4);
+  return codes;
+}
+
+TEST(TfliteWriter, PackedKernelsHoldTwoCodesPerByte) {
+  const std::vector<std::byte> file = build_tiny_model();
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  const EncodedWeight value = as_int4(model->graph().weights[kernel], true);
+  const std::vector<WeightEdit> edits = {{kernel, &value}};
+  struct Case {
+    IntegerForm form;
+    tfl::BuiltinOperator code;
+    int version;
+    std::string runtime;
+  };
+  for (const Case& expected :
+       {Case{IntegerForm::DynamicRange, tfl::BuiltinOperator::CONV_2D, 5, "2.11.0"},
+        Case{IntegerForm::WeightOnly, tfl::BuiltinOperator::DEQUANTIZE, 6, "2.18.0"}}) {
+    const RewriteOptions options = {.integer_form = expected.form, .packs_codes = true};
+    EXPECT_EQ(model->stored_code(kernel, value.code, options).bits, 4);
+    const auto pieces = model->rewrite(edits, options);
+    ASSERT_TRUE(pieces) << pieces.error().to_string();
+    const std::vector<std::byte> output = joined(pieces->pieces);
+    const tfl::Model& root = *tfl::GetModel(output.data());
+    EXPECT_EQ(root.subgraphs()->Get(0)->tensors()->Get(1)->type(), tfl::TensorType::INT4);
+    EXPECT_EQ(root.buffers()->Get(1)->data()->size(), 36U);
+    EXPECT_EQ(builtin_code(*root.operator_codes()->Get(2)), expected.code);
+    EXPECT_EQ(root.operator_codes()->Get(2)->version(), expected.version);
+    const auto again = open_bytes(output);
+    ASSERT_NE(again, nullptr);
+    EXPECT_EQ(again->graph().metadata.at("min_runtime_version"), expected.runtime);
+    const WeightRef& stored = again->graph().weights[kernel].stored;
+    EXPECT_EQ(stored.code.scales, value.code.scales);
+    EXPECT_TRUE(std::ranges::equal(unpack_kernel(stored), value.codes));
+  }
+}
+
+TEST(TfliteWriter, CodesOfMoreThanFourBitsAreNotPacked) {
+  const std::vector<std::byte> file = build_tiny_model();
+  const auto model = open_bytes(file);
+  ASSERT_NE(model, nullptr);
+  const std::size_t kernel = index_of(model->graph(), "conv/w");
+  EncodedWeight value = as_int4(model->graph().weights[kernel], true);
+  const RewriteOptions packs = {.packs_codes = true};
+  value.codes[3] = std::byte{8};
+  const std::vector<WeightEdit> edits = {{kernel, &value}};
+  EXPECT_EQ(model->rewrite(edits, packs).error().message,
+            "\"conv/w\": code 8 of 4 bits, expected -7 to 7");
+  value.code.bits = 5;
+  EXPECT_EQ(model->stored_code(kernel, value.code, packs).bits, 8);
+  const std::vector<std::byte> output = joined(model->rewrite(edits, packs).value().pieces);
+  const auto* tensors = tfl::GetModel(output.data())->subgraphs()->Get(0)->tensors();
+  EXPECT_EQ(tensors->Get(1)->type(), tfl::TensorType::INT8);
+}
+
+TEST(TfliteWriter, DepthwiseKernelsOfFloatInputsAreNotPacked) {
+  VP_SKIP_WITHOUT_SHARED();
+  const auto file =
+      MappedFile::open(find_shared_folder() + "/models/classifiers/vww_96_float.tflite");
+  ASSERT_TRUE(file);
+  const auto model = open_bytes(file->bytes());
+  ASSERT_NE(model, nullptr);
+  const std::vector<Weight>& weights = model->graph().weights;
+  std::vector<EncodedWeight> values(weights.size());
+  std::vector<WeightEdit> edits;
+  for (std::size_t i = 0; i < weights.size(); ++i) {
+    if (weights[i].role != WeightRole::Kernel) continue;
+    values[i] = as_int4(weights[i], true);
+    edits.push_back({i, &values[i]});
+  }
+  for (const IntegerForm form : {IntegerForm::DynamicRange, IntegerForm::WeightOnly}) {
+    const RewriteOptions options = {.integer_form = form, .packs_codes = true};
+    const std::vector<std::byte> output = joined(model->rewrite(edits, options).value().pieces);
+    const auto again = open_bytes(output);
+    ASSERT_NE(again, nullptr);
+    std::size_t depthwise = 0;
+    for (std::size_t i = 0; i < weights.size(); ++i) {
+      if (weights[i].role != WeightRole::Kernel) continue;
+      const bool is_depthwise = weights[i].channel_axis == 3;
+      depthwise += is_depthwise ? 1 : 0;
+      const int bits = is_depthwise && form == IntegerForm::DynamicRange ? 8 : 4;
+      EXPECT_EQ(again->graph().weights[i].stored.code.bits, bits) << weights[i].name;
+      EXPECT_EQ(model->stored_code(i, values[i].code, options).bits, bits) << weights[i].name;
+    }
+    EXPECT_GT(depthwise, 0U);
+  }
 }
 
 TEST(TfliteWriter, HalvesBehindDequantizeBecomeHybridAndLoseIt) {
@@ -450,7 +556,9 @@ TEST(TfliteWriter, WhatItsModelHasNoReasonAgainstIsTaken) {
   ASSERT_NE(model, nullptr);
   for (const IntegerForm form :
        {IntegerForm::DynamicRange, IntegerForm::WeightOnly, IntegerForm::TensorFlow112}) {
-    EXPECT_GT(expect_answers_kept(*model, {form}), 2 * model->graph().weights.size());
+    for (const bool packs : {false, true}) {
+      EXPECT_GT(expect_answers_kept(*model, {form, packs}), 2 * model->graph().weights.size());
+    }
   }
   std::size_t kernel = 0;
   while (model->graph().weights.at(kernel).role != WeightRole::Kernel) ++kernel;
