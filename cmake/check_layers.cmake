@@ -22,7 +22,7 @@ set(press visionpress base model package formats codecs)
 set(calibrate visionpress base model lower kernels codecs run press)
 set(cloud visionpress base package eval)
 set(report visionpress base)
-set(api visionpress base formats codecs transform eval infer press cloud)
+set(api visionpress base formats codecs transform eval infer press cloud report)
 set(tools visionpress)
 set(layers visionpress base wire model package lower kernels formats codecs run transform eval press calibrate infer cloud report api tools)
 

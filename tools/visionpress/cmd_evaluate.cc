@@ -6,6 +6,7 @@
 #include "progress.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/find_preprocessing.h"
+#include "visionpress/picture.h"
 
 namespace visionpress {
 namespace {
@@ -15,6 +16,7 @@ struct Mode {
   bool finds_preprocessing = false;
   bool merges = false;
   ShardOptions shard = {};
+  PictureOptions picture = {};
 };
 
 /// --data is not required where there is nothing but parts to merge.
@@ -133,7 +135,7 @@ void add_shard_options(CommandLine& line, Mode& mode) {
   line.refuse_beside("--shard", {"--save-predictions", "--find-preprocessing"});
   line.refuse_without({"--shard"}, {"--save-partial"});
   line.refuse_without({"--save-partial"}, {"--shard"});
-  line.refuse_without({"--save-predictions", "--save-partial"}, {"--force"});
+  line.refuse_without({"--save-predictions", "--save-partial", "--picture"}, {"--force"});
 }
 
 Progress show_on(ProgressMeter& meter) {
@@ -235,10 +237,15 @@ Exit run_evaluate(const Arguments& arguments) {
                      "How precision and recall count; legacy as the original project did");
   add_run_options(line, options.arithmetic, options.preprocess);
   add_shard_options(line, mode);
+  add_picture_options(line.app(), mode.picture);
+  line.refuse_beside("--shard", {"--picture"});
+  line.refuse_beside("--merge", {"--picture"});
+  line.refuse_without({"--picture"}, {"--picture-points"});
   // It tries every preprocessing itself, scores by AP or top-1 alone and writes no file.
-  line.refuse_beside("--find-preprocessing", {"--save-predictions", "--force", "--max-drop",
-                                              "--min-agreement", "--unlabelled", "--mean", "--std",
-                                              "--color", "--metric", "--probability", "--iou"});
+  line.refuse_beside(
+      "--find-preprocessing",
+      {"--save-predictions", "--picture", "--force", "--max-drop", "--min-agreement",
+       "--unlabelled", "--mean", "--std", "--color", "--metric", "--probability", "--iou"});
   if (const auto exit = line.parse(arguments)) return *exit;
   if (mode.finds_preprocessing) return run_find_preprocessing(files, options, output);
   if (!mode.shard.save.empty()) {
@@ -254,6 +261,12 @@ Exit run_evaluate(const Arguments& arguments) {
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);
   warn_of_idle_options(line, *result, output.quiet);
+  if (!mode.picture.path.empty()) {
+    mode.picture.overwrite = options.overwrite;
+    if (const auto saved = save_picture(*result, mode.picture); !saved) {
+      return report_error(saved.error());
+    }
+  }
   const Exit printed = print_result(format_report(*result, output.form));
   return printed == Exit::Done ? judge(*result) : printed;
 }

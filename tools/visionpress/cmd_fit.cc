@@ -8,6 +8,7 @@
 #include "interruption.h"
 #include "progress.h"
 #include "visionpress/fit.h"
+#include "visionpress/picture.h"
 
 namespace visionpress {
 namespace {
@@ -145,7 +146,10 @@ Exit run_fit(const Arguments& arguments) {
                    "  visionpress fit model.mlmodel --min-agreement 0.98 --data annotations.json");
   FitOptions options;
   OutputOptions output;
+  PictureOptions picture;
   add_options(line, options);
+  add_picture_options(line.app(), picture);
+  line.refuse_without({"--picture"}, {"--picture-points"});
   add_tflite_options(line, options.integer_storage, options.code_storage);
   add_form_options(line.app(), output);
   add_preprocess_options(line, options.evaluate.preprocess);
@@ -168,6 +172,12 @@ Exit run_fit(const Arguments& arguments) {
   }();
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);
+  if (!picture.path.empty()) {
+    picture.overwrite = options.overwrite;
+    if (const auto saved = save_picture(*result, picture); !saved) {
+      return report_error(saved.error());
+    }
+  }
   const Exit printed = print_result(format_report(*result, output.form));
   if (printed != Exit::Done) return printed;
   return result->meets_limits ? Exit::Done : Exit::FallsShort;

@@ -262,6 +262,15 @@ void add_calibration_options(CommandLine& line, CalibrationOptions& options) {
   add_preprocess_options(line, options.preprocess);
 }
 
+void add_picture_options(CLI::App& app, PictureOptions& options) {
+  app.add_option("--picture", options.path, "SVG file to draw: quality against size")
+      ->type_name("FILE");
+  app.add_option("--picture-points", options.points,
+                 "CSV file of points measured elsewhere, drawn too: label,bytes,score")
+      ->type_name("FILE")
+      ->group(kMore);
+}
+
 void add_threads(CLI::App& app, int& threads) {
   app.add_option("--threads", threads, "Threads to use; 0: one per core")
       ->type_name("N")

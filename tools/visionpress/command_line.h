@@ -16,6 +16,7 @@
 #include "visionpress/calibration.h"
 #include "visionpress/compress.h"
 #include "visionpress/evaluate.h"
+#include "visionpress/picture.h"
 #include "visionpress/report.h"
 #include "visionpress/result.h"
 
@@ -127,6 +128,8 @@ void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOption
 void add_calibration_options(CommandLine& line, CalibrationOptions& options);
 /// --tflite-int8 and --tflite-storage.
 void add_tflite_options(CommandLine& line, IntegerStorage& integers, CodeStorage& codes);
+/// --picture, --picture-points.
+void add_picture_options(CLI::App& app, PictureOptions& options);
 void add_threads(CLI::App& app, int& threads);
 /// "fp16|linear-1..8|...", for the help of --weights.
 std::string list_schemes();
