@@ -174,7 +174,8 @@ struct PartialResult {
 
 /// Runs the files over one shard of the images and writes everything that merge_evaluations needs:
 /// exact predictions, labels, options. The file is written whole or not at all.
-/// options: as for `evaluate`, but save_predictions is empty. errors: those of evaluate, and Output.
+/// options: as for `evaluate`, but save_predictions is empty. errors: those of evaluate, and
+/// Output.
 [[nodiscard]] Result<PartialResult> evaluate_shard(const std::vector<std::string>& files,
                                                    const EvaluateOptions& options,
                                                    const ShardOptions& shard,
