@@ -300,10 +300,10 @@ class Fitter {
   [[nodiscard]] bool is_better(const FitCandidate& a, const FitCandidate& b) const {
     if (a.meets_limits != b.meets_limits) return a.meets_limits;
     const bool by_bytes = options_.limits.max_size || options_.limits.max_download;
-    if (a.meets_limits && !by_bytes) {
+    const bool is_out = !meets_size(a) || !meets_size(b);
+    if (is_out || (a.meets_limits && !by_bytes)) {
       return counts_download() ? a.download_bytes < b.download_bytes : a.bytes < b.bytes;
     }
-    if (!meets_size(a) || !meets_size(b)) return a.bytes < b.bytes;
     return a.predicted_change < b.predicted_change;
   }
 
