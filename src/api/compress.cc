@@ -74,6 +74,20 @@ Result<CompressInput> open_model_to_press(const CompressOptions& options, int th
   return input;
 }
 
+/// Gives the plan the codes that the pictures choose, where there are any.
+Result<void> calibrate_input(const CompressInput& input, const CompressOptions& options,
+                             const PressOptions& press, Plan& plan, CompressResult& result) {
+  if (!input.runner) return {};
+  VP_ASSIGN_OR_RETURN(std::vector<std::string> paths,
+                      list_calibration_pictures(options.calibration));
+  VP_ASSIGN_OR_RETURN(const CalibrationSet set,
+                      load_calibration(*input.runner, std::move(paths), options.calibration,
+                                       press.threads, result.warnings));
+  VP_ASSIGN_OR_RETURN(result.calibration, calibrate_plan(*input.runner, set, options.calibration,
+                                                         press, plan, result.warnings));
+  return {};
+}
+
 }  // namespace
 
 std::vector<SchemeInfo> schemes() {
@@ -118,19 +132,7 @@ Result<CompressResult> compress(const CompressOptions& options) {
       PressedFile file,
       press_file(model, press, result.output,
                  options.overwrite ? Overwrite::Allow : Overwrite::Refuse,
-                 [&](Plan& plan) -> Result<void> {
-                   if (!input.runner) return {};
-                   VP_ASSIGN_OR_RETURN(std::vector<std::string> paths,
-                                       list_calibration_pictures(options.calibration));
-                   VP_ASSIGN_OR_RETURN(
-                       const CalibrationSet set,
-                       load_calibration(*input.runner, std::move(paths), options.calibration,
-                                        press.threads, result.warnings));
-                   VP_ASSIGN_OR_RETURN(result.calibration,
-                                       calibrate_plan(*input.runner, set, options.calibration,
-                                                      press, plan, result.warnings));
-                   return {};
-                 }));
+                 [&](Plan& plan) { return calibrate_input(input, options, press, plan, result); }));
   result.bytes_after = file.bytes;
   result.download_bytes = file.download_bytes;
   for (PressedWeight& weight : file.weights) result.weights.push_back(std::move(weight.row));

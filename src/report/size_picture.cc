@@ -168,9 +168,10 @@ class Picture {
       double left, top, right, bottom;
     };
     std::vector<Box> taken;
-    for (const SizePoint& point : points_)
+    for (const SizePoint& point : points_) {
       taken.push_back(
           {x(point.bytes) - 6, y(point.score) - 6, x(point.bytes) + 6, y(point.score) + 6});
+    }
     const auto is_free = [&](const Box& box) {
       const bool is_inside = box.left > kLeft && box.right < kWidth - 2 && box.top > 2 &&
                              box.bottom < kHeight - kBottom;
