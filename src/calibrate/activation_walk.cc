@@ -221,6 +221,11 @@ std::span<const float> ActivationWalk::values(std::size_t picture, TensorId tens
                              : std::span<const float>(kept.values[picture]);
 }
 
+bool ActivationWalk::has_reached(TensorId tensor) const {
+  const std::size_t writer = writer_[index_of(tensor)];
+  return kept_.contains(tensor) || writer == kNoNode || is_done_[writer];
+}
+
 const Shape& ActivationWalk::shape(TensorId tensor) const { return kept_.at(tensor).shape; }
 
 }  // namespace visionpress

@@ -48,6 +48,9 @@ class ActivationWalk {
       std::span<const std::size_t> pictures) const;
   /// A tensor to which the walk has advanced, until the walk passes its last reader.
   [[nodiscard]] std::span<const float> values(std::size_t picture, TensorId tensor) const;
+  /// Whether the walk has come to the tensor or past it: weights that are replaced from here on do
+  /// not change it.
+  [[nodiscard]] bool has_reached(TensorId tensor) const;
   [[nodiscard]] const Shape& shape(TensorId tensor) const;
   [[nodiscard]] std::size_t picture_count() const { return pictures_.inputs.size(); }
 

@@ -296,6 +296,21 @@ TEST(MeasureWeights, IsTheSameForEveryNumberOfThreads) {
   }
 }
 
+/// A walk does not keep an output that it has passed.
+TEST(MeasureWeights, AnOutputOfAnEarlyLayerDoesNotFeelLaterWeights) {
+  GraphModel model;
+  Graph& graph = model.test.graph;
+  const std::vector<WeightSensitivity> alone = measure(model);
+  const TensorId early = graph.nodes[1].outputs[0];
+  graph.outputs = {early, graph.outputs[0], graph.outputs[0]};
+  const std::vector<WeightSensitivity> both = measure(model);
+  ASSERT_EQ(both.size(), alone.size());
+  EXPECT_NE(both[0].forms[2].change, alone[0].forms[2].change);
+  // The mean over two outputs, of which one does not change.
+  for (std::size_t i = 1; i < both.size(); ++i)
+    EXPECT_DOUBLE_EQ(both[i].forms[2].change, alone[i].forms[2].change / 2.0);
+}
+
 /// The probabilities of a sure classifier hardly change, its values before the softmax do.
 TEST(MeasureWeights, ComparesProbabilitiesBeforeTheirSoftmax) {
   GraphModel model;

@@ -73,6 +73,9 @@ class SampleBatch {
     lacks_.resize(std::max(lacks_.size(), samples * rows_));
     std::fill_n(next_lack(), count * rows_, 0.0F);
   }
+  /// From here on, inputs are those of the original network and nothing is joined: no results lack
+  /// anything.
+  void expect_no_lacks() { has_lacks_ = false; }
   float* next_input() { return inputs_.data() + filled_ * columns_; }
   float* next_original() { return originals_.data() + filled_ * columns_; }
   float* next_lack() { return lacks_.data() + filled_ * rows_; }
@@ -95,6 +98,14 @@ class SampleBatch {
  private:
   void sum_up() {
     const MatrixView x = {inputs_.data(), filled_, columns_, columns_};
+    if (has_lacks_) sum_up_lacks(x);
+    add_gram(x, {moments_.gram.data(), columns_, columns_, columns_}, threads_);
+    add_mean(x, moments_.mean_input);
+    moments_.samples += filled_;
+    filled_ = 0;
+  }
+
+  void sum_up_lacks(const MatrixView& x) {
     const MatrixView missing = {originals_.data(), filled_, columns_, columns_};
     const MatrixView kernel = {kernel_.data(), rows_, columns_, columns_};
     for (std::size_t i = 0; i < filled_ * columns_; ++i) originals_[i] -= inputs_[i];
@@ -102,11 +113,7 @@ class SampleBatch {
     multiply({missing, Transposed::No, kernel, Transposed::Yes, 1.0F, 1.0F}, lack, threads_);
     multiply({lack, Transposed::Yes, x, Transposed::No, 1.0F, 1.0F},
              {moments_.cross.data(), rows_, columns_, columns_}, threads_);
-    add_gram(x, {moments_.gram.data(), columns_, columns_, columns_}, threads_);
-    add_mean(x, moments_.mean_input);
     add_mean(lack, moments_.mean_lack);
-    moments_.samples += filled_;
-    filled_ = 0;
   }
 
   std::vector<float> kernel_;
@@ -117,6 +124,7 @@ class SampleBatch {
   std::vector<float> originals_ = {};
   std::vector<float> lacks_ = {};
   std::size_t filled_ = 0;
+  bool has_lacks_ = true;
   LayerMoments moments_ = {};
 };
 
@@ -193,11 +201,13 @@ void MomentCollector::add_joined(std::size_t picture, std::size_t group, float* 
 LayerMoments MomentCollector::collect(std::size_t group, std::span<const float> kernel,
                                       int threads) const {
   SampleBatch batch(kernel, matrix_.rows(), matrix_.columns(), threads);
+  const bool has_lacks = &changed_ != &original_;
+  if (!has_lacks) batch.expect_no_lacks();
   for (std::size_t p = 0; p < positions_.size(); ++p) {
     batch.make_room(positions_[p].size());
     gather(changed_, p, group, batch.next_input());
-    gather(original_, p, group, batch.next_original());
-    if (joined_ != kNoTensor) add_joined(p, group, batch.next_lack());
+    if (has_lacks) gather(original_, p, group, batch.next_original());
+    if (has_lacks && joined_ != kNoTensor) add_joined(p, group, batch.next_lack());
     batch.add(positions_[p].size());
   }
   return batch.finish();

@@ -38,7 +38,8 @@ struct MomentOptions {
 /// Picks positions of the window for each picture; the same for every group of a layer.
 class MomentCollector {
  public:
-  /// changed, original: both at matrix.input. layout: of the graph.
+  /// changed, original: both at matrix.input; one walk where nothing has changed yet. layout: of
+  /// the graph.
   MomentCollector(const KernelMatrix& matrix, Layout layout, const ActivationWalk& changed,
                   const ActivationWalk& original, const MomentOptions& options);
 

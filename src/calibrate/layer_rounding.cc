@@ -22,10 +22,6 @@ constexpr double kDamping = 0.5;
 /// What bits are worth widens grids from this many bits on. Those of fewer have no level at 0.
 constexpr int kLeastWidenedBits = 3;
 
-/// Of the step that is best where codes are many and rounded to nearest. Cheaper codes near the
-/// ends of steps make a wider one no better (docs/calibration.md).
-constexpr double kStepShare = 1.0;
-
 /// One group of a kernel, with its columns in the order of their power, the weakest first: the
 /// strongest are rounded first, when all others can still make up for their errors.
 struct GroupProblem {
@@ -216,8 +212,7 @@ void widen_grids(double error_per_bit, const GroupProblem& problem, GroupGrids& 
   double pivots = 0.0;
   for (const float pivot : problem.pivots) pivots += pivot;
   const double count = static_cast<double>(problem.pivots.size());
-  const double step =
-      kStepShare * std::sqrt(6.0 * error_per_bit * count / (std::numbers::ln2 * pivots));
+  const double step = std::sqrt(6.0 * error_per_bit * count / (std::numbers::ln2 * pivots));
   if (!std::isfinite(step)) return;
   for (RowGrid& grid : found.grids) {
     if (step > grid.scale) grid = widen(grid, step);

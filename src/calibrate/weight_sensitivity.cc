@@ -87,7 +87,13 @@ class SensitivityMeter {
 
   Result<std::vector<WeightSensitivity>> run() {
     const Graph& graph = model_.graph();
-    for (const TensorId output : graph.outputs) compared_.push_back(find_compared(graph, output));
+    for (const TensorId output : graph.outputs) {
+      const ComparedTensor compared = find_compared(graph, output);
+      // Values and their softmax may both be outputs.
+      const bool is_known = std::ranges::any_of(
+          compared_, [&](const ComparedTensor& other) { return other.tensor == compared.tensor; });
+      if (!is_known && !walk_.has_reached(compared.tensor)) compared_.push_back(compared);
+    }
     VP_RETURN_IF_ERROR(run_original());
     const std::vector<std::pair<std::size_t, std::size_t>> readers = list_readers();
     std::vector<WeightSensitivity> found;
@@ -130,12 +136,14 @@ class SensitivityMeter {
     WeightSensitivity found;
     found.weight = weight;
     std::vector<std::shared_ptr<const EncodedWeight>> starts;
+    std::vector<int> stored_bits;
     for (const Form& wish : options_.forms) {
       const PlannedWeight planned = plan_weight(model_, weight, wish, press_);
       if (planned.is_kept()) continue;
       VP_ASSIGN_OR_RETURN(const auto coded, store_.encode(weight, planned.form));
       if (!coded.get().refused.empty()) continue;
       starts.push_back(coded.get().codes);
+      stored_bits.push_back(planned.stored_bits);
       FormSensitivity form;
       form.wish = wish;
       form.form = planned.form;
@@ -150,7 +158,8 @@ class SensitivityMeter {
     VP_ASSIGN_OR_RETURN(std::vector<FinishedLayer> layers, round_layer(node, weight, starts));
     for (std::size_t i = 0; i < layers.size(); ++i) {
       VP_ASSIGN_OR_RETURN(found.forms[i].change, run_changed(layers[i], weight));
-      found.forms[i].download_bytes = count_download(weight, found.forms[i], *layers[i].codes);
+      found.forms[i].download_bytes =
+          count_download(found.forms[i], *layers[i].codes, stored_bits[i]);
     }
     return found;
   }
@@ -181,7 +190,7 @@ class SensitivityMeter {
     std::vector<std::size_t> places;
     std::vector<TensorId> tensors;
     for (std::size_t i = 0; i < compared_.size(); ++i) {
-      if (walk_.list_needed(compared_[i].tensor).empty()) continue;  // it does not depend on it
+      if (walk_.has_reached(compared_[i].tensor)) continue;  // it does not depend on the weight
       places.push_back(i);
       tensors.push_back(compared_[i].tensor);
     }
@@ -213,16 +222,14 @@ class SensitivityMeter {
     return signal > 0.0 ? noise / signal : (noise > 0.0 ? 1.0 : 0.0);
   }
 
-  [[nodiscard]] std::uint64_t count_download(std::size_t weight, const FormSensitivity& form,
-                                             const EncodedWeight& codes) const {
-    const PlannedWeight planned = plan_weight(model_, weight, form.wish, press_);
-    const std::uint64_t packed =
-        (codes.codes.size() * static_cast<std::size_t>(planned.stored_bits) + 7) / 8;
+  /// The weight's bytes with those of the codes as their frequencies say. stored_bits: of the plan.
+  static std::uint64_t count_download(const FormSensitivity& form, const EncodedWeight& codes,
+                                      int stored_bits) {
+    const auto bits = static_cast<std::size_t>(stored_bits);
+    const std::uint64_t packed = (codes.codes.size() * bits + 7) / 8;
     const std::uint64_t beside = form.bytes > packed ? form.bytes - packed : 0;
-    if (planned.stored_bits == 8 || codes.code.bits > 8)
-      return beside + count_entropy_bytes(codes.codes);
-    return beside +
-           count_entropy_bytes(pack_codes(codes.codes, planned.stored_bits, Packing::MsbFirst));
+    if (stored_bits == 8) return beside + count_entropy_bytes(codes.codes);
+    return beside + count_entropy_bytes(pack_codes(codes.codes, stored_bits, Packing::MsbFirst));
   }
 
   const SourceModel& model_;
