@@ -119,6 +119,11 @@ struct ModelScore {
   std::vector<TagScore> tags = {};
   bool within_max_drop = true;       ///< also false where the first file finds nothing
   bool within_min_agreement = true;  ///< also false where no agreement can be measured
+
+  /// The one of ap_drop and top1_drop that is there.
+  [[nodiscard]] const std::optional<Difference>& drop() const {
+    return ap_drop ? ap_drop : top1_drop;
+  }
 };
 
 struct EvaluateResult {

@@ -77,6 +77,7 @@ struct FitResult {
   std::size_t overlap = 0;                    ///< images of the data set that also calibrate
   bool overlap_judges = false;                ///< they judge all the same
   std::uint64_t seed = 1;                     ///< of the halves
+  ModelScore original = {};                   ///< the input on the images that choose
   std::vector<FitCandidate> candidates = {};  ///< in the order in which they were tried
   std::size_t best = 0;  ///< the one that was kept, or the nearest to the limits
   bool meets_limits = false;

@@ -19,14 +19,6 @@ Result<void> check_limits(const FitLimits& limits) {
   if (limits.max_size && limits.max_download) {
     return fail(ErrorKind::Usage, "--max-size and --max-download are both given; give one of them");
   }
-  if (limits.max_drop && !(*limits.max_drop >= 0.0 && *limits.max_drop <= 100.0)) {
-    return fail(ErrorKind::InvalidArgument, "--max-drop is {:g} points, expected 0 to 100",
-                *limits.max_drop);
-  }
-  if (limits.min_agreement && !(*limits.min_agreement >= 0.0 && *limits.min_agreement <= 1.0)) {
-    return fail(ErrorKind::InvalidArgument, "--min-agreement is {:g}, expected 0 to 1",
-                *limits.min_agreement);
-  }
   return {};
 }
 
@@ -36,10 +28,6 @@ Result<void> check(const FitOptions& options) {
   if (options.most_candidates == 0) {
     return fail(ErrorKind::Usage, "0 candidates, expected 1 or more");
   }
-  if (options.evaluate.unlabelled && options.limits.max_drop) {
-    return fail_in(options.evaluate.data, ErrorKind::Usage,
-                   "--max-drop needs labels, and there are none; --min-agreement does not");
-  }
   return check_numbers(options.evaluate);
 }
 
@@ -48,6 +36,8 @@ Result<void> check(const FitOptions& options) {
 Result<FitResult> fit(const FitOptions& options, const Progress& progress) {
   FitOptions used = options;
   used.evaluate.unlabelled = used.evaluate.unlabelled || holds_pictures_alone(used.evaluate.data);
+  used.evaluate.max_drop = used.limits.max_drop;
+  used.evaluate.min_agreement = used.limits.min_agreement;
   VP_RETURN_IF_ERROR(check(used));
   if (used.forms.empty()) used.forms = default_sensitivity_forms();
   if (options.threads < 0) {

@@ -39,7 +39,7 @@ SizePoint make_point(const ModelScore& model, const ScoreKind& kind, const Model
     point.high = model.agreement_high;
     return point;
   }
-  const auto& drop = model.ap_drop ? model.ap_drop : model.top1_drop;
+  const auto& drop = model.drop();
   if (drop && drop->low && drop->high) {
     const double base = (first.*kind.score).value_or(point.score);
     point.low = base - *drop->high / 100.0;
@@ -118,18 +118,12 @@ Result<void> save_picture(const EvaluateResult& result, const PictureOptions& op
 Result<void> save_picture(const FitResult& result, const PictureOptions& options) {
   std::vector<SizePoint> points;
   if (result.candidates.empty()) return save(points, "", options);
-  const ScoreKind kind = choose_score(result.candidates.front().score);
+  const ScoreKind kind = choose_score(result.original);
+  points.push_back(make_point(result.original, kind, result.original, "original"));
   for (std::size_t i = 0; i < result.candidates.size(); ++i) {
     ModelScore score = result.candidates[i].score;
     score.bytes = result.candidates[i].bytes;
-    const auto& drop = score.ap_drop ? score.ap_drop : score.top1_drop;
-    ModelScore original;
-    original.bytes = result.bytes_before;
-    const double now = (score.*kind.score).value_or(0.0);
-    original.*kind.score =
-        kind.score == &ModelScore::agreement ? 1.0 : now + (drop ? drop->points : 0.0) / 100.0;
-    if (i == 0) points.push_back(make_point(original, kind, original, "original"));
-    points.push_back(make_point(score, kind, original, i == result.best ? "best" : ""));
+    points.push_back(make_point(score, kind, result.original, i == result.best ? "best" : ""));
   }
   return save(std::move(points), kind.name, options);
 }

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -25,6 +26,20 @@ template <typename Json>
   const auto found = object.find(key);
   if (found == object.end() || !found->is_string()) return {};
   return found->template get<std::string>();
+}
+
+/// The number at `key`; nothing where it is missing or is no number.
+template <typename Json>
+[[nodiscard]] std::optional<double> number_at(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  if (found == object.end() || !found->is_number()) return std::nullopt;
+  return found->template get<double>();
+}
+
+/// The value, or JSON's null.
+template <typename Json, typename T>
+[[nodiscard]] Json or_null(const std::optional<T>& value) {
+  return value ? Json(*value) : Json(nullptr);
 }
 
 /// The JSON on one line, without a line break. Texts from files may not be UTF-8: invalid bytes

@@ -1,19 +1,18 @@
 #include "eval/column_store.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <filesystem>
 #include <utility>
 
-#include <fcntl.h>
 #include <nlohmann/json.hpp>
-#include <sys/file.h>
 
 #include "base/error.h"
 #include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "base/output_file.h"
 #include "base/sync_file.h"
+#include "base/work_folder.h"
+#include "eval/score_json.h"
 #include "package/hash_path.h"
 
 namespace visionpress {
@@ -30,20 +29,12 @@ std::string dump(const Json& json) {
   return json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n";
 }
 
-std::optional<double> number_at(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || !found->is_number()) return std::nullopt;
-  return found->get<double>();
-}
-
-Json or_null(const std::optional<double>& value) { return value ? Json(*value) : Json(nullptr); }
-
 Json run_time_json(const std::optional<RunTime>& time) {
   if (!time) return nullptr;
   return {{"median_ms", time->median_ms},
           {"low_ms", time->low_ms},
           {"high_ms", time->high_ms},
-          {"other_cores", or_null(time->other_cores)},
+          {"other_cores", or_null<Json>(time->other_cores)},
           {"was_disturbed", time->was_disturbed}};
 }
 
@@ -67,7 +58,7 @@ Json model_json(const ModelScore& score) {
           {"arithmetic", score.arithmetic},
           {"preprocessing", score.preprocessing},
           {"run_time", run_time_json(score.run_time)},
-          {"images_per_second", or_null(score.images_per_second)}};
+          {"images_per_second", or_null<Json>(score.images_per_second)}};
 }
 
 /// returns: nothing where the JSON is not as model_json writes it.
@@ -86,56 +77,18 @@ std::optional<ModelScore> read_model(const Json& json) {
   return score;
 }
 
-Json figures_json(const ModelScore& score) {
-  Json tags = Json::array();
-  for (const TagScore& tag : score.tags) {
-    tags.push_back({{"tag", tag.tag},
-                    {"truth", tag.truth},
-                    {"true_positives", tag.true_positives},
-                    {"predicted", tag.predicted},
-                    {"precision", or_null(tag.precision)},
-                    {"recall", or_null(tag.recall)},
-                    {"ap", or_null(tag.ap)},
-                    {"ap50", or_null(tag.ap50)}});
-  }
-  return {{"ap", or_null(score.ap)},
-          {"ap50", or_null(score.ap50)},
-          {"top1", or_null(score.top1)},
-          {"tags", std::move(tags)}};
-}
-
-Result<void> make_folder(const fs::path& path) {
-  std::error_code error;
-  fs::create_directories(path, error);
-  if (!error && fs::is_directory(path, error)) return {};
-  const std::string why = error ? error.message() : "it is a file";
-  return fail_in(path, ErrorKind::Output, "cannot make the folder: {}", why);
-}
-
 }  // namespace
 
 Result<ColumnStore> ColumnStore::open(const std::string& folder, const std::string& program) {
   ColumnStore store;
   store.folder_ = folder;
   const std::string marker = fs::path(folder) / kMarker;
+  VP_RETURN_IF_ERROR(make_work_folder(folder, kMarker, "an experiment's results"));
   std::error_code ignored;
-  // A folder with other contents is never overwritten.
-  if (fs::is_directory(folder, ignored) && !fs::is_empty(folder, ignored) &&
-      !fs::is_regular_file(marker, ignored)) {
-    return fail_in(folder, ErrorKind::Output,
-                   "the folder holds other things than an experiment's results; name an empty "
-                   "or a new one");
-  }
-  VP_RETURN_IF_ERROR(check_not_stdout(folder));
-  VP_RETURN_IF_ERROR(make_folder(folder));
   if (!fs::exists(marker, ignored)) {
     VP_RETURN_IF_ERROR(store.write(kMarker, dump({{"visionpress", program}})));
   }
-  store.lock_ = Descriptor(::open(marker.c_str(), O_RDONLY | O_CLOEXEC));
-  if (store.lock_.get() >= 0 && ::flock(store.lock_.get(), LOCK_EX | LOCK_NB) != 0 &&
-      errno == EWOULDBLOCK) {
-    return fail_in(folder, ErrorKind::Output, "another run writes its results here");
-  }
+  VP_ASSIGN_OR_RETURN(store.lock_, lock_work(marker, folder));
   VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kColumns));
   VP_RETURN_IF_ERROR(make_folder(fs::path(folder) / kModels));
   return store;

@@ -40,11 +40,6 @@ double read_exact(const Json& json) {
 }
 
 template <typename T>
-Json or_null(const std::optional<T>& value) {
-  return value ? Json(*value) : Json(nullptr);
-}
-
-template <typename T>
 std::optional<T> read_optional(const Json& json) {
   if (json.is_null()) return std::nullopt;
   return json.get<T>();
@@ -70,7 +65,7 @@ Json options_json(const EvaluateOptions& options) {
           {"metric", static_cast<int>(options.metric)},
           {"probability", options.probability},
           {"iou", options.iou},
-          {"ap_probability", or_null(options.ap_probability)},
+          {"ap_probability", or_null<Json>(options.ap_probability)},
           {"nms_iou", options.nms_iou},
           {"max_detections", options.max_detections},
           {"min_box", options.min_box},
@@ -80,7 +75,7 @@ Json options_json(const EvaluateOptions& options) {
           {"color", enum_json(how.color)},
           {"mean", how.mean},
           {"std", how.std},
-          {"input_size", or_null(how.input_size)},
+          {"input_size", or_null<Json>(how.input_size)},
           {"settings", std::move(settings)},
           {"max_images", options.max_images},
           {"skip_missing", options.skip_missing},
@@ -88,8 +83,8 @@ Json options_json(const EvaluateOptions& options) {
           {"clip_boxes", options.clip_boxes},
           {"seed", options.seed},
           {"bootstrap_rounds", options.bootstrap_rounds},
-          {"max_drop", or_null(options.max_drop)},
-          {"min_agreement", or_null(options.min_agreement)}};
+          {"max_drop", or_null<Json>(options.max_drop)},
+          {"min_agreement", or_null<Json>(options.min_agreement)}};
 }
 
 EvaluateOptions read_options(const Json& json) {
@@ -285,7 +280,7 @@ Json bad_json(const BadImages& bad) {
                     {"kind", static_cast<int>(error.kind)},
                     {"message", error.message},
                     {"file", error.file},
-                    {"offset", or_null(error.offset)}});
+                    {"offset", or_null<Json>(error.offset)}});
   }
   return list;
 }

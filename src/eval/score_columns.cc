@@ -69,11 +69,8 @@ void fill_agreement(std::size_t images, const EvaluateOptions& options, Column& 
     score.agreement_low = *of_draws->low / kPoints;
     score.agreement_high = *of_draws->high / kPoints;
   }
-  constexpr double kRounding = 1e-11;  // an agreement of exactly the limit passes
-  if (options.min_agreement) {
-    score.within_min_agreement =
-        score.agreement && *score.agreement >= *options.min_agreement - kRounding;
-  }
+  if (options.min_agreement)
+    score.within_min_agreement = keeps_min_agreement(score, *options.min_agreement);
 }
 
 /// Columns are independent, so they are resampled in parallel.
@@ -92,10 +89,9 @@ void fill_differences(std::size_t images, const EvaluateOptions& options, const 
           baseline == 0 ? difference
                         : measure_difference(column, columns[baseline], images, options);
     }
-    constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit passes
     if (options.max_drop) {
-      column.score.within_max_drop = !finds_nothing(columns.front().score) && difference &&
-                                     difference->points <= *options.max_drop + kRounding;
+      column.score.within_max_drop =
+          keeps_max_drop(columns.front().score, column.score, *options.max_drop);
     }
   });
 }
@@ -175,6 +171,16 @@ void warn_of_no_agreement(EvaluateResult& result) {
 }
 
 }  // namespace
+
+bool keeps_max_drop(const ModelScore& first, const ModelScore& model, double points) {
+  constexpr double kRounding = 1e-9;  // points; a drop of exactly the limit passes
+  return !finds_nothing(first) && model.drop() && model.drop()->points <= points + kRounding;
+}
+
+bool keeps_min_agreement(const ModelScore& model, double share) {
+  constexpr double kRounding = 1e-11;  // an agreement of exactly the limit passes
+  return model.agreement && *model.agreement >= share - kRounding;
+}
 
 ScoredColumns score_columns(ComparableColumns comparable, const Dataset& dataset,
                             const EvaluateOptions& options, Metric metric) {

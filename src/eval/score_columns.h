@@ -33,6 +33,12 @@ class ScoredColumns {
 [[nodiscard]] ScoredColumns score_columns(ComparableColumns comparable, const Dataset& dataset,
                                           const EvaluateOptions& options, Metric metric);
 
+/// Whether a file keeps within --max-drop: not where the first file finds nothing, or there is no
+/// drop. points: of the limit.
+[[nodiscard]] bool keeps_max_drop(const ModelScore& first, const ModelScore& model, double points);
+/// Whether it keeps --min-agreement: not where there is none.
+[[nodiscard]] bool keeps_min_agreement(const ModelScore& model, double share);
+
 /// What a result needs to know of the run beside its columns.
 struct CompareOptions {
   int threads = 1;

@@ -46,6 +46,18 @@ Result<void> check_numbers(const EvaluateOptions& options) {
   if (options.threads < 0) {
     return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
   }
+  // A drop has at most 100 points, so that NaN and infinity could never be missed.
+  if (options.max_drop && !(*options.max_drop >= 0.0 && *options.max_drop <= 100.0)) {
+    return fail(ErrorKind::InvalidArgument, "--max-drop is {:g} points, expected 0 to 100",
+                *options.max_drop);
+  }
+  if (options.min_agreement) {
+    VP_RETURN_IF_ERROR(check_share("--min-agreement", *options.min_agreement));
+  }
+  if (options.unlabelled && options.max_drop) {
+    return fail_in(options.data, ErrorKind::Usage,
+                   "--max-drop needs labels, and there are none; --min-agreement does not");
+  }
   return {};
 }
 

@@ -45,7 +45,6 @@ class Fitter {
       press_.rewrite.integer_form = IntegerForm::WeightOnly;
     press_.rewrite.packs_codes = options.code_storage == CodeStorage::Packed;
     evaluate_.threads = options.threads;
-    evaluate_.max_drop = std::nullopt;
   }
 
   Result<FitResult> run(const std::string& program) {
@@ -53,6 +52,8 @@ class Fitter {
     VP_RETURN_IF_ERROR(load_images());
     // Before the long work: it shows whether the model fits the data.
     VP_ASSIGN_OR_RETURN(original_, run_column(*evaluation_, options_.input));
+    VP_ASSIGN_OR_RETURN(const EvaluateResult alone, compare(*evaluation_, {*original_}));
+    result_.original = alone.models[0];
     VP_RETURN_IF_ERROR(read_given_sensitivity());
     VP_RETURN_IF_ERROR(open_store(program));
     VP_RETURN_IF_ERROR(measure_weights_once());
@@ -194,7 +195,7 @@ class Fitter {
       VP_ASSIGN_OR_RETURN(const FitCandidate candidate, try_forms(*chosen));
       result_.candidates.push_back(candidate);
       search.note({.bytes = download ? candidate.download_bytes : candidate.bytes,
-                   .is_good = meets_quality(candidate)});
+                   .is_good = meets_quality(result_.original, candidate.score)});
     }
     return {};
   }
@@ -220,7 +221,8 @@ class Fitter {
     candidate.bytes = stored.measured.bytes;
     candidate.download_bytes = stored.measured.download_bytes;
     candidate.score = stored.measured.score;
-    candidate.meets_limits = meets_size(candidate) && meets_quality(candidate);
+    candidate.meets_limits =
+        meets_size(candidate) && meets_quality(result_.original, candidate.score);
     files_.push_back(store_.path_of(stored));
     return candidate;
   }
@@ -254,7 +256,7 @@ class Fitter {
   Result<ModelScore> measure_file(const std::string& path) {
     VP_ASSIGN_OR_RETURN(Column column, run_column(*evaluation_, path));
     VP_ASSIGN_OR_RETURN(const EvaluateResult scores,
-                        compare(*evaluation_, *original_, std::move(column)));
+                        compare(*evaluation_, {*original_, std::move(column)}));
     return scores.models[1];
   }
 
@@ -265,10 +267,7 @@ class Fitter {
     return column;
   }
 
-  static Result<EvaluateResult> compare(Evaluation& evaluation, Column original, Column column) {
-    std::vector<Column> columns;
-    columns.push_back(std::move(original));
-    columns.push_back(std::move(column));
+  static Result<EvaluateResult> compare(Evaluation& evaluation, std::vector<Column> columns) {
     VP_ASSIGN_OR_RETURN(ComparableColumns comparable,
                         evaluation.make_comparable(std::move(columns)));
     return evaluation.compare(evaluation.score(std::move(comparable), Metric::Standard), {});
@@ -280,19 +279,10 @@ class Fitter {
            (!limits.max_download || candidate.download_bytes <= *limits.max_download);
   }
 
-  [[nodiscard]] bool meets_quality(const FitCandidate& candidate) const {
-    constexpr double kRounding = 1e-9;  // a value of exactly the limit passes
+  [[nodiscard]] bool meets_quality(const ModelScore& original, const ModelScore& score) const {
     const FitLimits& limits = options_.limits;
-    if (limits.max_drop) {
-      const auto& drop =
-          candidate.score.ap_drop ? candidate.score.ap_drop : candidate.score.top1_drop;
-      if (!drop || drop->points > *limits.max_drop + kRounding) return false;
-    }
-    if (limits.min_agreement) {
-      const auto agreement = candidate.score.agreement;
-      if (!agreement || *agreement < *limits.min_agreement - kRounding) return false;
-    }
-    return true;
+    return (!limits.max_drop || keeps_max_drop(original, score, *limits.max_drop)) &&
+           (!limits.min_agreement || keeps_min_agreement(score, *limits.min_agreement));
   }
 
   /// The first of two candidates is better: within the limits it is nearer to the original where
@@ -331,16 +321,16 @@ class Fitter {
     evaluation.adopt(facts_.labels, facts_.hint, "");
     VP_ASSIGN_OR_RETURN(Column original, run_column(evaluation, options_.input));
     VP_ASSIGN_OR_RETURN(Column best, run_column(evaluation, file));
-    VP_ASSIGN_OR_RETURN(result_.report, compare(evaluation, std::move(original), std::move(best)));
+    VP_ASSIGN_OR_RETURN(result_.report,
+                        compare(evaluation, {std::move(original), std::move(best)}));
     if (result_.meets_limits) result_.report.models[1].file = output_;
     // What opening the files says of them has been said of the original.
     for (const std::string& warning : result_.report.warnings) {
       if (!warning.starts_with(file + ": ") && !warning.starts_with(options_.input + ": "))
         result_.warnings.push_back(warning);
     }
-    FitCandidate again;
-    again.score = result_.report.models[1];
-    if (result_.meets_limits && !meets_quality(again)) {
+    const bool keeps = meets_quality(result_.report.models[0], result_.report.models[1]);
+    if (result_.meets_limits && !keeps) {
       result_.warnings.emplace_back(
           "the file meets the limit of quality on the images that chose it, not on the others");
     }

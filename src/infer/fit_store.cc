@@ -1,18 +1,16 @@
 #include "infer/fit_store.h"
 
 #include <algorithm>
-#include <cerrno>
 #include <cmath>
 #include <filesystem>
 #include <limits>
-
-#include <fcntl.h>
-#include <sys/file.h>
 
 #include "base/error.h"
 #include "base/json_text.h"
 #include "base/mapped_file.h"
 #include "base/output_file.h"
+#include "base/work_folder.h"
+#include "eval/score_json.h"
 #include "package/hash_path.h"
 
 namespace visionpress {
@@ -23,16 +21,6 @@ using Json = nlohmann::ordered_json;
 
 constexpr const char* kFile = "fit.json";
 
-Json or_null(const std::optional<double>& value) {
-  return value && std::isfinite(*value) ? Json(*value) : Json(nullptr);
-}
-
-std::optional<double> number_at(const Json& object, const char* key) {
-  const auto found = object.find(key);
-  if (found == object.end() || !found->is_number()) return std::nullopt;
-  return found->get<double>();
-}
-
 template <typename T>
 T count_at(const Json& object, const char* key) {
   const auto found = object.find(key);
@@ -41,7 +29,9 @@ T count_at(const Json& object, const char* key) {
 
 Json difference_json(const std::optional<Difference>& drop) {
   if (!drop) return nullptr;
-  return {{"points", drop->points}, {"low", or_null(drop->low)}, {"high", or_null(drop->high)}};
+  return {{"points", drop->points},
+          {"low", or_null<Json>(drop->low)},
+          {"high", or_null<Json>(drop->high)}};
 }
 
 std::optional<Difference> read_difference(const Json& object, const char* key) {
@@ -53,48 +43,23 @@ std::optional<Difference> read_difference(const Json& object, const char* key) {
 }
 
 Json score_json(const ModelScore& score) {
-  Json tags = Json::array();
-  for (const TagScore& tag : score.tags) {
-    tags.push_back({{"tag", tag.tag},
-                    {"truth", tag.truth},
-                    {"true_positives", tag.true_positives},
-                    {"predicted", tag.predicted},
-                    {"precision", or_null(tag.precision)},
-                    {"recall", or_null(tag.recall)},
-                    {"ap", or_null(tag.ap)},
-                    {"ap50", or_null(tag.ap50)}});
-  }
-  return {{"ap", or_null(score.ap)},
-          {"ap50", or_null(score.ap50)},
-          {"top1", or_null(score.top1)},
-          {"agreement", or_null(score.agreement)},
-          {"agreement_low", or_null(score.agreement_low)},
-          {"agreement_high", or_null(score.agreement_high)},
-          {"ap_drop", difference_json(score.ap_drop)},
-          {"top1_drop", difference_json(score.top1_drop)},
-          {"tags", tags}};
+  Json json = figures_json(score);
+  json["agreement"] = or_null<Json>(score.agreement);
+  json["agreement_low"] = or_null<Json>(score.agreement_low);
+  json["agreement_high"] = or_null<Json>(score.agreement_high);
+  json["ap_drop"] = difference_json(score.ap_drop);
+  json["top1_drop"] = difference_json(score.top1_drop);
+  return json;
 }
 
 ModelScore read_score(const Json& json) {
   ModelScore score;
-  score.ap = number_at(json, "ap");
-  score.ap50 = number_at(json, "ap50");
-  score.top1 = number_at(json, "top1");
+  read_figures(json, score);
   score.agreement = number_at(json, "agreement");
   score.agreement_low = number_at(json, "agreement_low");
   score.agreement_high = number_at(json, "agreement_high");
   score.ap_drop = read_difference(json, "ap_drop");
   score.top1_drop = read_difference(json, "top1_drop");
-  for (const Json& tag : json.value("tags", Json::array())) {
-    score.tags.push_back({.tag = text_at(tag, "tag"),
-                          .truth = count_at<std::size_t>(tag, "truth"),
-                          .true_positives = count_at<std::size_t>(tag, "true_positives"),
-                          .predicted = count_at<std::size_t>(tag, "predicted"),
-                          .precision = number_at(tag, "precision"),
-                          .recall = number_at(tag, "recall"),
-                          .ap = number_at(tag, "ap"),
-                          .ap50 = number_at(tag, "ap50")});
-  }
   return score;
 }
 
@@ -106,7 +71,7 @@ Json weights_json(const std::vector<WeightChange>& weights) {
       forms.push_back({{"form", form.form},
                        {"bytes", form.bytes},
                        {"download_bytes", form.download_bytes},
-                       {"change", or_null(form.change)}});
+                       {"change", std::isfinite(form.change) ? Json(form.change) : Json(nullptr)}});
     }
     rows.push_back({{"name", weight.name}, {"forms", forms}});
   }
@@ -138,33 +103,16 @@ std::optional<std::vector<WeightChange>> read_weights(const Json& json) {
   return weights;
 }
 
-Result<void> make_folder(const std::string& folder) {
-  std::error_code error;
-  fs::create_directories(folder, error);
-  if (!error && fs::is_directory(folder, error)) return {};
-  return fail_in(folder, ErrorKind::Output, "cannot make the folder: {}",
-                 error ? error.message() : "it is a file");
-}
-
 }  // namespace
 
 Result<FitStore> FitStore::open(const std::string& folder, const Json& key) {
   FitStore store;
   store.folder_ = folder;
   const std::string file = fs::path(folder) / kFile;
+  VP_RETURN_IF_ERROR(make_work_folder(folder, kFile, "a fit's work"));
+  // The folder, because the file is replaced whenever something has been measured.
+  VP_ASSIGN_OR_RETURN(store.lock_, lock_work(folder, folder));
   std::error_code ignored;
-  if (fs::is_directory(folder, ignored) && !fs::is_empty(folder, ignored) &&
-      !fs::is_regular_file(file, ignored)) {
-    return fail_in(folder, ErrorKind::Output,
-                   "the folder holds other things than a fit's work; name an empty or a new one");
-  }
-  VP_RETURN_IF_ERROR(check_not_stdout(folder));
-  VP_RETURN_IF_ERROR(make_folder(folder));
-  store.lock_ = Descriptor(::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
-  if (store.lock_.get() >= 0 && ::flock(store.lock_.get(), LOCK_EX | LOCK_NB) != 0 &&
-      errno == EWOULDBLOCK) {
-    return fail_in(folder, ErrorKind::Output, "another run does its work here");
-  }
   store.json_ = {{"key", key}, {"sensitivity", nullptr}, {"candidates", Json::array()}};
   if (!fs::exists(file, ignored)) {
     VP_RETURN_IF_ERROR(store.write());

@@ -237,7 +237,7 @@ std::string format_clip(const EvaluateResult& result) {
 
 bool has_interval(const EvaluateResult& result) {
   return std::ranges::any_of(result.models, [](const ModelScore& model) {
-    const auto& difference = model.ap_drop ? model.ap_drop : model.top1_drop;
+    const auto& difference = model.drop();
     return difference && difference->low;
   });
 }
@@ -265,7 +265,7 @@ std::string judge_drops(const EvaluateResult& result) {
   if (!result.options.max_drop) return text;
   const double limit = *result.options.max_drop;
   for (const ModelScore& model : result.models) {
-    const auto& drop = model.ap_drop ? model.ap_drop : model.top1_drop;
+    const auto& drop = model.drop();
     if (model.within_max_drop && !drop) continue;  // the first, which all are measured from
     if (model.within_max_drop) {
       text += fmt::format("{}: passes, {:.2f} points {} the first, --max-drop {:g} allows it\n",
@@ -359,7 +359,7 @@ Table make_csv_table(const EvaluateResult& result) {
     return value ? format_number(value, kCsvDigits) : std::string();
   };
   const auto add_comparison = [&](const ModelScore& model, std::vector<std::string>& row) {
-    const auto& points = model.ap_drop ? model.ap_drop : model.top1_drop;
+    const auto& points = model.drop();
     row.push_back(points ? number(points->points) : std::string());
     row.push_back(points ? number(points->low) : std::string());
     row.push_back(points ? number(points->high) : std::string());

@@ -9,10 +9,6 @@
 namespace visionpress {
 namespace {
 
-const std::optional<Difference>& drop_of(const ModelScore& score) {
-  return score.ap_drop ? score.ap_drop : score.top1_drop;
-}
-
 std::string format_drop(const std::optional<Difference>& drop) {
   return drop ? format_points(drop->points, drop->low, drop->high) : "-";
 }
@@ -55,7 +51,7 @@ Table make_table(const FitResult& result) {
     std::vector<std::string> row = {format_bytes(candidate->bytes),
                                     format_bytes(candidate->download_bytes),
                                     format_number(is_detector ? score.ap : score.top1, 4),
-                                    format_drop(drop_of(score)),
+                                    format_drop(score.drop()),
                                     format_number(score.agreement, 4),
                                     met,
                                     format_forms(*candidate)};
@@ -76,7 +72,7 @@ std::string make_quote(const FitResult& result) {
                   static_cast<double>(result.bytes_before) / static_cast<double>(best.bytes),
                   format_bytes(result.bytes_before), format_bytes(best.bytes),
                   format_bytes(best.download_bytes));
-  if (const auto& drop = drop_of(score)) {
+  if (const auto& drop = score.drop()) {
     text += fmt::format(", {} drop {} points", score.ap_drop ? "AP" : "top-1", format_drop(drop));
   }
   if (score.agreement) text += fmt::format(", agreement {:.3f}", *score.agreement);
@@ -104,7 +100,7 @@ JsonValue score_json(const ModelScore& score) {
   return {{"ap", number_json(score.ap)},
           {"ap50", number_json(score.ap50)},
           {"top1", number_json(score.top1)},
-          {"drop", drop_json(drop_of(score))},
+          {"drop", drop_json(score.drop())},
           {"agreement", number_json(score.agreement)},
           {"tags", tags}};
 }

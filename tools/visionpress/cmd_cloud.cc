@@ -96,9 +96,7 @@ class CloudCommand {
   template <typename Run>
   auto with_progress(const Run& run) {
     ProgressMeter meter(output_.quiet);
-    return run([&meter](std::size_t done, std::size_t total, const std::string& what) {
-      meter.update(done, total, what);
-    });
+    return run(show_on(meter));
   }
 
  private:

@@ -96,10 +96,7 @@ Exit run_compress(const Arguments& arguments) {
   if (const auto exit = line.parse(arguments)) return *exit;
 
   ProgressMeter meter(output.quiet);
-  options.calibration.progress = [&meter](std::size_t done, std::size_t total,
-                                          const std::string& what) {
-    meter.update(done, total, what);
-  };
+  options.calibration.progress = show_on(meter);
   const auto result = compress(options);
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);

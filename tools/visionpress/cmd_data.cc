@@ -61,10 +61,7 @@ Exit run_coco(const Arguments& arguments) {
   options.download = !no_download;
   const auto result = [&] {
     ProgressMeter meter(output.quiet);
-    return make_coco_subset(options,
-                            [&meter](std::size_t done, std::size_t total, const std::string& what) {
-                              meter.update(done, total, what);
-                            });
+    return make_coco_subset(options, show_on(meter));
   }();
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);

@@ -138,12 +138,6 @@ void add_shard_options(CommandLine& line, Mode& mode) {
   line.refuse_without({"--save-predictions", "--save-partial", "--picture"}, {"--force"});
 }
 
-Progress show_on(ProgressMeter& meter) {
-  return [&meter](std::size_t done, std::size_t total, const std::string& what) {
-    meter.update(done, total, what);
-  };
-}
-
 Exit run_find_preprocessing(const std::vector<std::string>& files, const EvaluateOptions& options,
                             const OutputOptions& output) {
   if (files.size() != 1) {

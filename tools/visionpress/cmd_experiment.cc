@@ -109,10 +109,7 @@ Exit run_experiment(const Arguments& arguments) {
     const InterruptionNote note("every finished column is kept in " + options.results +
                                 "; the same command goes on from there");
     ProgressMeter meter(output.quiet);
-    return experiment(options,
-                      [&meter](std::size_t done, std::size_t total, const std::string& what) {
-                        meter.update(done, total, what);
-                      });
+    return experiment(options, show_on(meter));
   }();
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);

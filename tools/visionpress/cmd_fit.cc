@@ -166,9 +166,7 @@ Exit run_fit(const Arguments& arguments) {
                               "; the same command goes on from there");
   const auto result = [&] {
     ProgressMeter meter(output.quiet);
-    return fit(options, [&meter](std::size_t done, std::size_t total, const std::string& what) {
-      meter.update(done, total, what);
-    });
+    return fit(options, show_on(meter));
   }();
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);

@@ -31,10 +31,7 @@ Exit run_sensitivity(const Arguments& arguments) {
   if (const auto exit = line.parse(arguments)) return *exit;
   const auto result = [&] {
     ProgressMeter meter(output.quiet);
-    options.calibration.progress = [&meter](std::size_t done, std::size_t total,
-                                            const std::string& what) {
-      meter.update(done, total, what);
-    };
+    options.calibration.progress = show_on(meter);
     return measure_sensitivity(options);
   }();
   if (!result) return report_error(result.error());

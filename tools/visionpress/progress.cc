@@ -66,6 +66,12 @@ void ProgressMeter::update(std::size_t done, std::size_t total, const std::strin
   std::fflush(stderr);
 }
 
+Progress show_on(ProgressMeter& meter) {
+  return [&meter](std::size_t done, std::size_t total, const std::string& what) {
+    meter.update(done, total, what);
+  };
+}
+
 void say_wait(double seconds, const std::string& why) {
   constexpr double kShortest = 2.0;
   constexpr double kLong = 10.0;

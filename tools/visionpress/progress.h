@@ -4,6 +4,8 @@
 #include <cstddef>
 #include <string>
 
+#include "visionpress/vocabulary.h"
+
 namespace visionpress {
 
 /// Rewrites one line on stderr: done of total, rate, time left. Where stderr is not a terminal, it
@@ -28,6 +30,9 @@ class ProgressMeter {
   Clock::time_point begun_ = {};
   Clock::time_point last_ = {};
 };
+
+/// Shows the progress of a call on the meter, which must outlive it.
+[[nodiscard]] Progress show_on(ProgressMeter& meter);
 
 /// Prints why the program waits for a service, if the wait is long enough to notice. Logs get only
 /// the long waits.
