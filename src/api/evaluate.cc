@@ -106,7 +106,7 @@ EvaluateOptions with_labels_or_not(const EvaluateOptions& asked) {
   return options;
 }
 
-/// The file must be new or may be overwritten, and is no input.
+/// The file must be new or may be overwritten, and may not be an input.
 Result<void> check_partial(const std::vector<std::string>& files, const EvaluateOptions& options,
                            const ShardOptions& shard) {
   std::vector<std::string> inputs = files;

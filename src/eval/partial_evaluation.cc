@@ -4,6 +4,7 @@
 #include <cmath>
 #include <filesystem>
 #include <limits>
+#include <stdexcept>
 #include <utility>
 
 #include <nlohmann/json.hpp>
@@ -50,10 +51,18 @@ Json enum_json(const std::optional<Enum>& value) {
   return value ? Json(static_cast<int>(*value)) : Json(nullptr);
 }
 
+/// Throws std::out_of_range for a number that is none of the values up to `last`.
 template <typename Enum>
-std::optional<Enum> read_enum(const Json& json) {
+Enum read_choice(const Json& json, Enum last) {
+  const auto number = json.get<std::int64_t>();
+  if (number >= 0 && number <= static_cast<std::int64_t>(last)) return static_cast<Enum>(number);
+  throw std::out_of_range(fmt::format("choice {} of {}", number, static_cast<int>(last) + 1));
+}
+
+template <typename Enum>
+std::optional<Enum> read_enum(const Json& json, Enum last) {
   if (json.is_null()) return std::nullopt;
-  return static_cast<Enum>(json.get<int>());
+  return read_choice(json, last);
 }
 
 Json options_json(const EvaluateOptions& options) {
@@ -91,18 +100,18 @@ EvaluateOptions read_options(const Json& json) {
   EvaluateOptions options;
   options.unlabelled = json.at("unlabelled").get<bool>();
   options.crops = json.at("crops").get<bool>();
-  options.metric = static_cast<Metric>(json.at("metric").get<int>());
+  options.metric = read_choice(json.at("metric"), Metric::LegacyFlipped);
   options.probability = json.at("probability").get<float>();
   options.iou = json.at("iou").get<float>();
   options.ap_probability = read_optional<float>(json.at("ap_probability"));
   options.nms_iou = json.at("nms_iou").get<float>();
   options.max_detections = json.at("max_detections").get<std::size_t>();
   options.min_box = json.at("min_box").get<double>();
-  options.arithmetic = static_cast<Arithmetic>(json.at("arithmetic").get<int>());
+  options.arithmetic = read_choice(json.at("arithmetic"), Arithmetic::Float16);
   PreprocessOptions& how = options.preprocess;
-  how.rule = read_enum<ResizeRule>(json.at("rule"));
-  how.filter = read_enum<ResizeFilter>(json.at("filter"));
-  how.color = read_enum<ColorChoice>(json.at("color"));
+  how.rule = read_enum(json.at("rule"), ResizeRule::ShorterSideCrop);
+  how.filter = read_enum(json.at("filter"), ResizeFilter::Bicubic);
+  how.color = read_enum(json.at("color"), ColorChoice::Bgr);
   how.mean = json.at("mean").get<std::vector<float>>();
   how.std = json.at("std").get<std::vector<float>>();
   how.input_size = read_optional<std::array<std::int64_t, 2>>(json.at("input_size"));
@@ -175,11 +184,11 @@ PartialColumn read_model(const Json& json) {
   column.score.bytes = json.at("bytes").get<std::uint64_t>();
   part.sha1 = json.at("sha1").get<std::string>();
   column.labels_sha1 = json.at("labels_sha1").get<std::string>();
-  column.predictions.task = static_cast<Task>(json.at("task").get<int>());
+  column.predictions.task = read_choice(json.at("task"), Task::Classification);
   column.score.format = json.at("format").get<std::string>();
   column.score.arithmetic = json.at("arithmetic").get<std::string>();
   column.score.preprocessing = json.at("preprocessing").get<std::string>();
-  column.color = read_enum<ColorOrder>(json.at("color"));
+  column.color = read_enum(json.at("color"), ColorOrder::Gray);
   column.color_is_guess = json.at("color_is_guess").get<bool>();
   column.ends_at_frame = json.at("ends_at_frame").get<bool>();
   column.broken_images = json.at("broken_images").get<std::size_t>();
@@ -288,7 +297,7 @@ Json bad_json(const BadImages& bad) {
 void read_bad(const Json& list, BadImages& bad) {
   for (const Json& json : list) {
     Error error;
-    error.kind = static_cast<ErrorKind>(json.at("kind").get<int>());
+    error.kind = read_choice(json.at("kind"), ErrorKind::Internal);
     error.message = json.at("message").get<std::string>();
     error.file = json.at("file").get<std::string>();
     error.offset = read_optional<std::uint64_t>(json.at("offset"));
@@ -296,7 +305,7 @@ void read_bad(const Json& list, BadImages& bad) {
   }
 }
 
-/// May throw nlohmann's exceptions.
+/// May throw std::out_of_range and nlohmann's exceptions.
 PartialEvaluation read_partial(const Json& json) {
   PartialEvaluation partial;
   partial.program = json.at("visionpress").get<std::string>();
@@ -397,6 +406,12 @@ Result<std::vector<PartialEvaluation>> load_all(const std::vector<std::string>& 
                      program);
     }
     if (parts.empty()) {
+      // A damaged file may claim any number.
+      constexpr std::size_t kMostNamed = 100000;
+      if (partial.shard.count > std::max(paths.size(), kMostNamed)) {
+        return fail_in(path, ErrorKind::Usage, "one of {} shards, and there are {} files",
+                       partial.shard.count, paths.size());
+      }
       parts.resize(partial.shard.count);
       path_of.resize(partial.shard.count);
     } else if (auto belongs = check_belongs(
@@ -544,7 +559,7 @@ Result<PartialEvaluation> load_partial(const std::string& path) {
     PartialEvaluation partial = read_partial(json);
     if (auto good = check_indices(partial); !good) return in_file(good.error(), path);
     return partial;
-  } catch (const Json::exception& error) {
+  } catch (const std::exception& error) {  // nlohmann's are such, too
     return fail_in(path, ErrorKind::Malformed, "not as evaluate --save-partial writes it: {}",
                    error.what());
   }

@@ -172,6 +172,17 @@ TEST_F(PartialEvaluationTest, OtherFilesAreRefused) {
   EXPECT_EQ(refuse({path}), path + ": its numbers of images and tags do not fit together");
 }
 
+TEST_F(PartialEvaluationTest, DamagedNumbersAreRefused) {
+  PartialEvaluation odd = make_partial(whole_, {1, 2});
+  odd.options.metric = static_cast<Metric>(77);
+  std::string path = save(odd, "odd");
+  EXPECT_EQ(refuse({path}), path + ": not as evaluate --save-partial writes it: choice 77 of 3");
+  PartialEvaluation many = make_partial(whole_, {1, 1000000000000});
+  many.image_count = 1000000000000;
+  path = save(many, "many");
+  EXPECT_EQ(refuse({path}), path + ": one of 1000000000000 shards, and there are 1 files");
+}
+
 TEST(Shards, AreAnEvenInterleave) {
   const Dataset whole = make_dataset(5);
   const Dataset part = pick_shard(whole, {2, 3});

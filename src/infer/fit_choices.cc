@@ -47,7 +47,9 @@ FitItem FitChoices::make_item(const WeightChange& row, std::size_t weight) const
   const std::uint64_t before = stored_bytes(model_->graph().weights[weight].stored);
   item.names.emplace_back(kAsItIs);
   item.size.push_back({before, 0.0});
-  item.download.push_back({before * 93 / 100, 0.0});  // floats hardly compress
+  // What gzip leaves of float weights: 92.8 % of EfficientNet-Lite0, 92.9 % of the reference
+  // detector.
+  item.download.push_back({before * 93 / 100, 0.0});
   return item;
 }
 

@@ -38,7 +38,7 @@ std::uint64_t parse_bytes(const std::string& name, const std::string& text) {
       return static_cast<std::uint64_t>(bytes);
   }
   throw CLI::ValidationError(name, "\"" + text +
-                                       "\" is no size; expected bytes, as in 3.2MB, "
+                                       "\" is not a size; expected bytes, as in 3.2MB, "
                                        "800kB or 2900000");
 }
 
