@@ -7,6 +7,7 @@
 #include <fmt/format.h>
 
 #include "report/report_form.h"
+#include "report/score_values.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
@@ -392,29 +393,11 @@ Table make_csv_table(const EvaluateResult& result) {
   return table;
 }
 
-JsonValue difference_json(const std::optional<Difference>& difference) {
-  if (!difference) return nullptr;
-  return {{"points", difference->points},
-          {"low", number_json(difference->low)},
-          {"high", number_json(difference->high)}};
-}
-
 JsonValue model_json(const ModelScore& model) {
   const auto time = [&](double RunTime::*end) -> JsonValue {
     if (!model.run_time) return nullptr;
     return (*model.run_time).*end;
   };
-  JsonValue tags = JsonValue::array();
-  for (const TagScore& tag : model.tags) {
-    tags.push_back({{"tag", tag.tag},
-                    {"truth", tag.truth},
-                    {"true_positives", tag.true_positives},
-                    {"predicted", tag.predicted},
-                    {"precision", number_json(tag.precision)},
-                    {"recall", number_json(tag.recall)},
-                    {"ap", number_json(tag.ap)},
-                    {"ap50", number_json(tag.ap50)}});
-  }
   return {{"file", model.file},
           {"bytes", model.bytes},
           {"format", model.format},
@@ -438,7 +421,7 @@ JsonValue model_json(const ModelScore& model) {
           {"agreement_high", number_json(model.agreement_high)},
           {"within_max_drop", model.within_max_drop},
           {"within_min_agreement", model.within_min_agreement},
-          {"tags", tags}};
+          {"tags", tags_json(model)}};
 }
 
 JsonValue make_json(const EvaluateResult& result) {

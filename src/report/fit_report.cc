@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "report/report_form.h"
+#include "report/score_values.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
@@ -81,28 +82,13 @@ std::string make_quote(const FitResult& result) {
                                                   : "neither chose nor calibrated it");
 }
 
-JsonValue drop_json(const std::optional<Difference>& drop) {
-  if (!drop) return nullptr;
-  return {
-      {"points", drop->points}, {"low", number_json(drop->low)}, {"high", number_json(drop->high)}};
-}
-
 JsonValue score_json(const ModelScore& score) {
-  JsonValue tags = JsonValue::array();
-  for (const TagScore& tag : score.tags) {
-    tags.push_back({{"tag", tag.tag},
-                    {"truth", tag.truth},
-                    {"precision", number_json(tag.precision)},
-                    {"recall", number_json(tag.recall)},
-                    {"ap", number_json(tag.ap)},
-                    {"ap50", number_json(tag.ap50)}});
-  }
   return {{"ap", number_json(score.ap)},
           {"ap50", number_json(score.ap50)},
           {"top1", number_json(score.top1)},
-          {"drop", drop_json(score.drop())},
+          {"drop", difference_json(score.drop())},
           {"agreement", number_json(score.agreement)},
-          {"tags", tags}};
+          {"tags", tags_json(score)}};
 }
 
 JsonValue limits_json(const FitLimits& limits) {

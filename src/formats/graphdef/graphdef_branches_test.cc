@@ -5,21 +5,13 @@
 #include <gtest/gtest.h>
 
 #include "formats/graphdef/graphdef_build_testonly.h"
+#include "formats/graphdef/graphdef_read_testonly.h"
 #include "formats/graphdef/graphdef_reader.h"
 
 namespace visionpress {
 namespace {
 
 using graphdef::DataType;
-
-Graph graph_of(const ByteBuffer& file) {
-  Diagnostics diagnostics;
-  const auto model = read_graphdef(file, {}, diagnostics);
-  EXPECT_TRUE(model) << model.error().to_string();
-  return model ? (*model)->graph() : Graph();
-}
-
-Message image() { return placeholder("image", {-1, 4, 4, 2}); }
 
 Message bool_const(const std::string& name, bool value) {
   return const_node(name, DataType::Bool,
