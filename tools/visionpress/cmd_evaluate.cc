@@ -99,39 +99,7 @@ void add_shard_options(CommandLine& line, Mode& mode) {
   app.add_flag("--merge", mode.merges,
                "Put the files of all shards together; the figures are those of one run")
       ->group(kMore);
-  line.refuse_beside("--merge", {"--data",
-                                 "--unlabelled",
-                                 "--images",
-                                 "--labels",
-                                 "--max-drop",
-                                 "--min-agreement",
-                                 "--save-predictions",
-                                 "--force",
-                                 "--skip-missing",
-                                 "--skip-bad",
-                                 "--clip-boxes",
-                                 "--crops",
-                                 "--find-preprocessing",
-                                 "--shard",
-                                 "--save-partial",
-                                 "--metric",
-                                 "--probability",
-                                 "--iou",
-                                 "--ap-probability",
-                                 "--nms-iou",
-                                 "--max-detections",
-                                 "--min-box",
-                                 "--max-images",
-                                 "--bootstrap",
-                                 "--seed",
-                                 "--arithmetic",
-                                 "--resize",
-                                 "--filter",
-                                 "--color",
-                                 "--input-size",
-                                 "--set",
-                                 "--mean",
-                                 "--std"});
+  line.refuse_others_beside("--merge", {"--threads", "--quiet", "--json", "--csv", "--markdown"});
   line.refuse_beside("--shard", {"--save-predictions", "--find-preprocessing"});
   line.refuse_without({"--shard"}, {"--save-partial"});
   line.refuse_without({"--save-partial"}, {"--shard"});
@@ -233,7 +201,6 @@ Exit run_evaluate(const Arguments& arguments) {
   add_shard_options(line, mode);
   add_picture_options(line.app(), mode.picture);
   line.refuse_beside("--shard", {"--picture"});
-  line.refuse_beside("--merge", {"--picture"});
   line.refuse_without({"--picture"}, {"--picture-points"});
   // It tries every preprocessing itself, scores by AP or top-1 alone and writes no file.
   line.refuse_beside(

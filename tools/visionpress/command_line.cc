@@ -152,6 +152,16 @@ std::string CommandLine::describe_idle() const {
     std::ranges::replace(mode, '=', ' ');
     return *idle + " has no effect beside " + mode;
   }
+  for (const Dependence& each : others_) {
+    const std::string& mode = each.on.front();
+    if (!is_given(mode)) continue;
+    for (const CLI::Option* option : app_->get_options()) {
+      if (option->count() == 0 || option->get_lnames().empty()) continue;
+      const std::string name = "--" + option->get_lnames().front();
+      if (name == mode || std::ranges::find(each.options, name) != each.options.end()) continue;
+      return name + " has no effect beside " + mode;
+    }
+  }
   for (const Dependence& each : without_) {
     if (std::ranges::any_of(each.on, given)) continue;
     const auto idle = std::ranges::find_if(each.options, given);

@@ -58,6 +58,10 @@ class CommandLine {
   void refuse_beside(std::string mode, std::vector<std::string> options) {
     beside_.push_back({{std::move(mode)}, std::move(options)});
   }
+  /// All options but those do nothing when `mode` is given.
+  void refuse_others_beside(std::string mode, std::vector<std::string> allowed) {
+    others_.push_back({{std::move(mode)}, std::move(allowed)});
+  }
   /// Options that do nothing unless one of some others is given.
   void refuse_without(std::vector<std::string> needed, std::vector<std::string> options) {
     without_.push_back({std::move(needed), std::move(options)});
@@ -105,6 +109,7 @@ class CommandLine {
   std::unique_ptr<CLI::App> app_;
   std::vector<Dependence> beside_ = {};
   std::vector<Dependence> without_ = {};
+  std::vector<Dependence> others_ = {};  ///< `options`: those that do something
   std::string examples_;
 };
 
