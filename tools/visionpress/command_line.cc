@@ -159,7 +159,7 @@ std::string CommandLine::describe_idle() const {
       if (option->count() == 0 || option->get_lnames().empty()) continue;
       const std::string name = "--" + option->get_lnames().front();
       if (name == mode || std::ranges::find(each.options, name) != each.options.end()) continue;
-      return name + " has no effect beside " + mode;
+      return std::string(name).append(" has no effect beside ").append(mode);
     }
   }
   for (const Dependence& each : without_) {
