@@ -7,7 +7,7 @@
 #define HWY_TARGET_INCLUDE "kernels/hybrid_kernels.cc"
 #include <hwy/foreach_target.h>
 
-#include "kernels/float_vectors_inl.h"
+#include "kernels/hybrid_vectors_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 namespace visionpress {
@@ -69,49 +69,82 @@ void quantize_even_loop(const float* x, std::size_t count, float inverse, std::i
   }
 }
 
+// round(x * inverse) as the runtime's vector body rounds, so that the code lies within its limits.
+HWY_INLINE FloatVector round_away_body(FloatVector x, const AwayRounding& rounding) {
+  const FloatTag d;
+  const auto bound = hn::Set(d, 32767.0F);
+  const auto bounded =
+      hn::Min(hn::Max(hn::Mul(x, hn::Set(d, rounding.inverse)), hn::Neg(bound)), bound);
+  const auto rounded = hn::Trunc(hn::Add(bounded, hn::CopySign(hn::Set(d, 0.5F), bounded)));
+  const auto least = hn::Set(d, static_cast<float>(rounding.lowest - rounding.zero_point));
+  const auto most = hn::Set(d, static_cast<float>(127 - rounding.zero_point));
+  // Adding zero makes -0 what the other loops have: 0.
+  return hn::Add(hn::Min(hn::Max(rounded, least), most), hn::Zero(d));
+}
+
+// The values that no whole vector holds, and those of the runtime's scalar tail.
+float round_away_one(float x, const AwayRounding& rounding) {
+  const float bounded = std::min(std::max(x * rounding.inverse, -32767.0F), 32767.0F);
+  const float rounded = rounding.is_tail ? std::round(bounded)
+                                         : std::trunc(bounded + (bounded < 0.0F ? -0.5F : 0.5F));
+  const auto least = static_cast<float>(rounding.lowest - rounding.zero_point);
+  const auto most = static_cast<float>(127 - rounding.zero_point);
+  return std::min(std::max(rounded, least), most) + 0.0F;
+}
+
+void round_away_loop(const float* x, std::size_t count, const AwayRounding& rounding, float* y) {
+  const FloatTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  std::size_t i = 0;
+  for (; !rounding.is_tail && i + lanes <= count; i += lanes)
+    hn::StoreU(round_away_body(hn::LoadU(d, x + i), rounding), d, y + i);
+  for (; i < count; ++i) y[i] = round_away_one(x[i], rounding);
+}
+
 void quantize_away_loop(const float* x, std::size_t count, const AwayRounding& rounding,
                         std::uint8_t* codes) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const float scaled = x[i] * rounding.inverse;
-    const float bounded = std::min(std::max(scaled, -32767.0F), 32767.0F);
-    const float rounded = rounding.is_tail ? std::round(bounded)
-                                           : std::trunc(bounded + (bounded < 0.0F ? -0.5F : 0.5F));
-    const std::int32_t code = static_cast<std::int32_t>(rounded) + rounding.zero_point;
-    codes[i] = static_cast<std::uint8_t>(std::min(std::max(code, rounding.lowest), 127) + 128);
+  const FloatTag d;
+  const IntTag di;
+  const std::size_t lanes = hn::Lanes(d);
+  const auto zero = hn::Set(di, rounding.zero_point + 128);
+  std::size_t i = 0;
+  for (; !rounding.is_tail && i + lanes <= count; i += lanes) {
+    const auto rounded = round_away_body(hn::LoadU(d, x + i), rounding);
+    store_codes(hn::Add(hn::ConvertTo(di, rounded), zero), codes + i);
+  }
+  for (; i < count; ++i) {
+    const auto code = static_cast<std::int32_t>(round_away_one(x[i], rounding));
+    codes[i] = static_cast<std::uint8_t>(code + rounding.zero_point + 128);
   }
 }
 
-// The constants of one vector of output channels.
-struct Channels {
-  IntVector offset;  // code_zero * kernel_sums
-  FloatVector scale;
-  FloatVector bias;
-};
-
-template <ScaleOrder kOrder>
-FloatVector to_float(IntVector raw, const Channels& channels, const Dequantization& how) {
+void max_of_blocks_loop(const float* row, const float* next, std::size_t channels,
+                        std::size_t count, FloatRows& out) {
   const FloatTag d;
-  const auto whole_sum = hn::Sub(raw, channels.offset);
-  const auto sum = hn::ConvertTo(d, whole_sum);
-  constexpr bool kFused = kOrder == ScaleOrder::InputFused;
-  const auto input_scale = hn::Set(d, how.input_scale);
-  auto y = sum;
-  if constexpr (kOrder == ScaleOrder::KernelThenInput) {
-    y = hn::Add(hn::Mul(hn::Mul(sum, channels.scale), input_scale), channels.bias);
-  } else if constexpr (kOrder == ScaleOrder::ShiftedKernel) {
-    const std::int32_t shift = kKernelShift * how.input_sum;
-    const auto shifted = hn::ConvertTo(d, hn::Add(whole_sum, hn::Set(IntTag(), shift)));
-    const auto first = hn::Set(d, static_cast<float>(-shift) * how.input_scale);
-    y = hn::Add(hn::Add(hn::Mul(first, channels.scale), channels.bias),
-                hn::Mul(hn::Mul(shifted, input_scale), channels.scale));
-  } else {
-    const auto scaled = kFused ? hn::Mul(sum, input_scale) : sum;
-    y = multiply_add<kFused>(scaled, channels.scale, channels.bias);
+  const std::size_t lanes = hn::Lanes(d);
+  auto low = hn::Zero(d);
+  auto high = hn::Zero(d);
+  for (std::size_t pixel = 0; pixel < count; ++pixel) {
+    const float* a = row + 2 * pixel * channels;
+    const float* b = next + 2 * pixel * channels;
+    float* y = out.y + pixel * out.stride;
+    std::size_t c = 0;
+    for (; c + lanes <= channels; c += lanes) {
+      const auto upper = hn::Max(hn::LoadU(d, a + c), hn::LoadU(d, a + channels + c));
+      const auto lower = hn::Max(hn::LoadU(d, b + c), hn::LoadU(d, b + channels + c));
+      const auto most = hn::Max(upper, lower);
+      hn::StoreU(most, d, y + c);
+      low = hn::Min(most, low);
+      high = hn::Max(most, high);
+    }
+    for (; c < channels; ++c) {
+      y[c] = std::max({a[c], a[channels + c], b[c], b[channels + c]});
+      out.low = std::min(out.low, y[c]);
+      out.high = std::max(out.high, y[c]);
+    }
   }
-  y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), hn::Mul(y, hn::Set(d, how.slope)), y);
-  // XNNPACK turns NaN into the lower bound.
-  if constexpr (kFused) y = hn::IfThenElse(hn::Eq(y, y), y, hn::Set(d, how.low));
-  return clamp_keeping_nan(y, how.low, how.high);
+  out.low = std::min(out.low, hn::GetLane(hn::MinOfLanes(d, low)));
+  out.high = std::max(out.high, hn::GetLane(hn::MaxOfLanes(d, high)));
 }
 
 template <bool kPooled, typename Load>
@@ -198,7 +231,9 @@ namespace visionpress {
 HWY_EXPORT(find_range);
 HWY_EXPORT(quantize_even_loop);
 HWY_EXPORT(quantize_away_loop);
+HWY_EXPORT(round_away_loop);
 HWY_EXPORT(dequantize_any);
+HWY_EXPORT(max_of_blocks_loop);
 
 namespace {
 
@@ -225,15 +260,23 @@ void quantize_even_ref(const float* x, std::size_t count, float inverse, std::in
   }
 }
 
+std::int32_t away_code_ref(float x, const AwayRounding& rounding) {
+  const float bounded = std::min(std::max(x * rounding.inverse, -32767.0F), 32767.0F);
+  const float rounded = rounding.is_tail ? std::round(bounded)
+                                         : std::trunc(bounded + (bounded < 0.0F ? -0.5F : 0.5F));
+  const std::int32_t code = static_cast<std::int32_t>(rounded) + rounding.zero_point;
+  return std::min(std::max(code, rounding.lowest), 127);
+}
+
 void quantize_away_ref(const float* x, std::size_t count, const AwayRounding& rounding,
                        std::uint8_t* codes) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const float bounded = std::min(std::max(x[i] * rounding.inverse, -32767.0F), 32767.0F);
-    const float rounded = rounding.is_tail ? std::round(bounded)
-                                           : std::trunc(bounded + (bounded < 0.0F ? -0.5F : 0.5F));
-    const std::int32_t code = static_cast<std::int32_t>(rounded) + rounding.zero_point;
-    codes[i] = static_cast<std::uint8_t>(std::min(std::max(code, rounding.lowest), 127) + 128);
-  }
+  for (std::size_t i = 0; i < count; ++i)
+    codes[i] = static_cast<std::uint8_t>(away_code_ref(x[i], rounding) + 128);
+}
+
+void round_away_ref(const float* x, std::size_t count, const AwayRounding& rounding, float* y) {
+  for (std::size_t i = 0; i < count; ++i)
+    y[i] = static_cast<float>(away_code_ref(x[i], rounding) - rounding.zero_point);
 }
 
 std::int32_t load_raw_ref(const RawRows& raw, std::size_t pixel, std::size_t channel) {
@@ -282,6 +325,19 @@ void dequantize_ref(const RawRows& raw, std::size_t pixels, const Dequantization
   }
 }
 
+void max_of_blocks_ref(const float* row, const float* next, std::size_t channels, std::size_t count,
+                       FloatRows& out) {
+  for (std::size_t pixel = 0; pixel < count; ++pixel) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      const std::size_t at = 2 * pixel * channels + c;
+      const float y = std::max({row[at], row[at + channels], next[at], next[at + channels]});
+      out.y[pixel * out.stride + c] = y;
+      out.low = std::min(out.low, y);
+      out.high = std::max(out.high, y);
+    }
+  }
+}
+
 }  // namespace
 
 void range_with_zero(const float* x, std::size_t count, float* low, float* high) {
@@ -301,10 +357,21 @@ void quantize_away(const float* x, std::size_t count, const AwayRounding& roundi
   HWY_DYNAMIC_DISPATCH(quantize_away_loop)(x, count, rounding, codes);
 }
 
+void round_away(const float* x, std::size_t count, const AwayRounding& rounding, float* y) {
+  if (active_isa() == Isa::Scalar) return round_away_ref(x, count, rounding, y);
+  HWY_DYNAMIC_DISPATCH(round_away_loop)(x, count, rounding, y);
+}
+
 void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how,
                 FloatRows& rows) {
   if (active_isa() == Isa::Scalar) return dequantize_ref(raw, pixels, how, rows);
   HWY_DYNAMIC_DISPATCH(dequantize_any)(raw, pixels, how, rows);
+}
+
+void max_of_blocks(const float* row, const float* next, std::size_t channels, std::size_t count,
+                   FloatRows& out) {
+  if (active_isa() == Isa::Scalar) return max_of_blocks_ref(row, next, channels, count, out);
+  HWY_DYNAMIC_DISPATCH(max_of_blocks_loop)(row, next, channels, count, out);
 }
 
 }  // namespace visionpress

@@ -27,6 +27,8 @@ struct AwayRounding {
 /// TFLite builtin kernels: clamp(round(x * inverse) + zero_point, lowest, 127) + 128.
 void quantize_away(const float* x, std::size_t count, const AwayRounding& rounding,
                    std::uint8_t* codes);
+/// The same codes without their zero point, as floats: round(x * inverse), clamped.
+void round_away(const float* x, std::size_t count, const AwayRounding& rounding, float* y);
 
 /// In which order a sum is multiplied by its two scales and rounded (fl).
 enum class ScaleOrder : std::uint8_t {
@@ -79,5 +81,10 @@ struct RawRows {
 /// Writes `pixels` pixels (from 2 * pixels of each row when pooling) and widens the range to
 /// contain their values.
 void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows);
+
+/// Writes the maximum of each 2x2 block of pixels to `out`, dense, and widens its range. row, next:
+/// 2 * count pixels each.
+void max_of_blocks(const float* row, const float* next, std::size_t channels, std::size_t count,
+                   FloatRows& out);
 
 }  // namespace visionpress

@@ -33,6 +33,11 @@ TEST(HybridKernels, CodesAreTheReferencesOnEachInstructionSet) {
         quantize_away(x.data(), count, {0.5F, 3, -127, is_tail}, codes.data());
         return as_floats(codes);
       });
+      expect_the_reference_on_each_isa([&] {
+        std::vector<float> rounded(count);
+        round_away(x.data(), count, {0.5F, 3, -128, is_tail}, rounded.data());
+        return rounded;
+      });
     }
     if (count > 8) x[6] = kNan;
     expect_the_reference_on_each_isa([&] {
@@ -104,6 +109,33 @@ TEST(HybridKernels, FloatsAreTheReferencesOnEachInstructionSet) {
         expect_the_reference_on_each_isa([=] { return dequantize_rows(channels, order, pools); });
       }
     }
+  }
+}
+
+TEST(HybridKernels, RoundedValuesAreTheCodesWithoutTheirZero) {
+  const std::vector<float> x = make_random(67, 7, 300.0F);
+  const AwayRounding rounding = {0.5F, 3, -128, false};
+  std::vector<std::uint8_t> codes(x.size());
+  std::vector<float> rounded(x.size());
+  quantize_away(x.data(), x.size(), rounding, codes.data());
+  round_away(x.data(), x.size(), rounding, rounded.data());
+  for (std::size_t i = 0; i < x.size(); ++i) {
+    EXPECT_EQ(rounded[i], static_cast<float>(codes[i]) - 128.0F - 3.0F) << i;
+  }
+}
+
+TEST(HybridKernels, MaximaOfBlocksAreTheReferencesOnEachInstructionSet) {
+  for (const std::size_t channels : kOddSizes) {
+    constexpr std::size_t kPixels = 3;
+    const std::vector<float> rows = make_random(4 * kPixels * channels, 8, 9.0F);
+    expect_the_reference_on_each_isa([&] {
+      std::vector<float> y(kPixels * channels);
+      FloatRows out = {y.data(), channels, 0.0F, 0.0F};
+      max_of_blocks(rows.data(), rows.data() + 2 * kPixels * channels, channels, kPixels, out);
+      y.push_back(out.low);
+      y.push_back(out.high);
+      return y;
+    });
   }
 }
 

@@ -52,6 +52,14 @@ class Executor {
   std::unique_ptr<Impl> impl_;
 };
 
+/// What one step of a run took.
+struct StepTime {
+  std::string place = {};  ///< of its first node
+  std::string type = {};   ///< the node's, in the file's words
+  double milliseconds = 0.0;
+  double processor_milliseconds = 0.0;  ///< of all threads
+};
+
 class Session {
  public:
   Session(Session&&) noexcept;
@@ -67,6 +75,9 @@ class Session {
   /// The same for a graph of several inputs (ExecutorOptions::is_part), in their order.
   [[nodiscard]] Result<void> run_part(std::span<const std::span<const float>> inputs);
   [[nodiscard]] const std::vector<OutputView>& outputs() const;
+
+  /// Runs and measures each step, for benches.
+  [[nodiscard]] Result<std::vector<StepTime>> time_steps(std::span<const float> input);
 
  private:
   friend class Executor;

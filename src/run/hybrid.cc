@@ -61,6 +61,13 @@ ActivationCode builtin_four_bit_code(ActivationRange range) {
   return code.all_zero ? ActivationCode() : code;
 }
 
+// How many of `count` values from `offset` on the builtin kernels' vector loop rounds.
+std::size_t count_body(std::size_t item_size, std::size_t offset, std::size_t count) {
+  constexpr std::size_t kVector = 8;  // elements per step of that loop
+  const std::size_t body_end = item_size / kVector * kVector;
+  return offset >= body_end ? 0 : std::min(count, body_end - offset);
+}
+
 }  // namespace
 
 ActivationCode choose_code(HybridRule rule, ActivationRange range) {
@@ -95,12 +102,23 @@ void quantize_values(const QuantizeJob& job, const float* x, std::size_t offset,
     rounding.is_tail = true;
     return quantize_away(x, count, rounding, codes);
   }
-  constexpr std::size_t kVector = 8;  // elements per step of the builtin kernels' vector loop
-  const std::size_t body_end = job.item_size / kVector * kVector;
-  const std::size_t body = offset >= body_end ? 0 : std::min(count, body_end - offset);
+  const std::size_t body = count_body(job.item_size, offset, count);
   quantize_away(x, body, rounding, codes);
   rounding.is_tail = true;
   quantize_away(x + body, count - body, rounding, codes + body);
+}
+
+void round_values(const QuantizeJob& job, const float* x, std::size_t offset, std::size_t count,
+                  float* y) {
+  if (job.code.all_zero) {
+    std::fill_n(y, count, 0.0F);
+    return;
+  }
+  AwayRounding rounding = {job.code.inverse, job.code.zero_point, -128, false};
+  const std::size_t body = count_body(job.item_size, offset, count);
+  round_away(x, body, rounding, y);
+  rounding.is_tail = true;
+  round_away(x + body, count - body, rounding, y + body);
 }
 
 }  // namespace visionpress

@@ -36,5 +36,8 @@ struct QuantizeJob {
 };
 void quantize_values(const QuantizeJob& job, const float* x, std::size_t offset, std::size_t count,
                      std::uint8_t* codes);
+/// The same for BuiltinAsymmetric codes, without their zero point and as floats.
+void round_values(const QuantizeJob& job, const float* x, std::size_t offset, std::size_t count,
+                  float* y);
 
 }  // namespace visionpress

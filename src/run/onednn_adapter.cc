@@ -27,7 +27,8 @@ dnnl::stream& thread_stream() {
 }
 
 // The kernel's descriptor: oneDNN's dimensions (g, o, i, h, w) with the strides of our layouts.
-dnnl::memory::desc kernel_desc(const ConvSpec& spec, dnnl::memory::data_type type) {
+dnnl::memory::desc kernel_desc(const ConvSpec& spec) {
+  const auto type = dnnl::memory::data_type::f32;
   const std::int64_t o = spec.out_channels / spec.groups;
   const std::int64_t i = spec.in_channels / spec.groups;
   const std::int64_t h = spec.kernel[0];
@@ -37,7 +38,8 @@ dnnl::memory::desc kernel_desc(const ConvSpec& spec, dnnl::memory::data_type typ
   return {{spec.groups, o, i, h, w}, type, {strides.begin(), strides.end()}};
 }
 
-dnnl::memory::desc any_kernel_desc(const ConvSpec& spec, dnnl::memory::data_type type) {
+dnnl::memory::desc any_kernel_desc(const ConvSpec& spec) {
+  const auto type = dnnl::memory::data_type::f32;
   const std::int64_t o = spec.out_channels / spec.groups;
   const std::int64_t i = spec.in_channels / spec.groups;
   const auto any = dnnl::memory::format_tag::any;
@@ -74,16 +76,12 @@ struct Geometry {
 Geometry geometry_of(const ConvSpec& spec, bool has_bias) {
   using Type = dnnl::memory::data_type;
   using Tag = dnnl::memory::format_tag;
-  const bool is_float = spec.arithmetic == ConvArithmetic::Float;
   Geometry geometry;
-  geometry.source = {{spec.batch, spec.in_channels, spec.in[0], spec.in[1]},
-                     is_float ? Type::f32 : Type::u8,
-                     Tag::nhwc};
-  geometry.kernel = any_kernel_desc(spec, is_float ? Type::f32 : Type::s8);
+  geometry.source = {{spec.batch, spec.in_channels, spec.in[0], spec.in[1]}, Type::f32, Tag::nhwc};
+  geometry.kernel = any_kernel_desc(spec);
   if (has_bias) geometry.bias = {{spec.out_channels}, Type::f32, Tag::x};
-  geometry.destination = {{spec.batch, spec.out_channels, spec.out[0], spec.out[1]},
-                          is_float ? Type::f32 : Type::s32,
-                          Tag::nhwc};
+  geometry.destination = {
+      {spec.batch, spec.out_channels, spec.out[0], spec.out[1]}, Type::f32, Tag::nhwc};
   geometry.stride = {spec.stride[0], spec.stride[1]};
   geometry.dilation = {spec.dilation[0] - 1,
                        spec.dilation[1] - 1};  // oneDNN counts the gaps between taps
@@ -132,7 +130,7 @@ struct Convolution::Impl {
   dnnl::memory bias_memory = {};
 
   template <typename Forward>
-  void build(const ConvSpec& spec, const void* kernel, dnnl::algorithm algorithm) {
+  void build(const ConvSpec& spec, const float* kernel, dnnl::algorithm algorithm) {
     dnnl::primitive_attr attributes;
     attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
     if (spec.activation) {
@@ -146,10 +144,8 @@ struct Convolution::Impl {
     source = description.src_desc();
     destination = description.dst_desc();
     scratch = description.scratchpad_desc();
-    const bool is_float = spec.arithmetic == ConvArithmetic::Float;
-    const auto type = is_float ? dnnl::memory::data_type::f32 : dnnl::memory::data_type::s8;
     // dnnl::memory takes a non-const pointer but only reads through it here.
-    dnnl::memory plain(kernel_desc(spec, type), cpu_engine(), const_cast<void*>(kernel));
+    dnnl::memory plain(kernel_desc(spec), cpu_engine(), const_cast<float*>(kernel));
     weights = dnnl::memory(description.weights_desc(), cpu_engine());
     dnnl::reorder(plain, weights).execute(thread_stream(), plain, weights);
     thread_stream().wait();
@@ -163,7 +159,7 @@ Convolution::Convolution(Convolution&&) noexcept = default;
 Convolution& Convolution::operator=(Convolution&&) noexcept = default;
 Convolution::~Convolution() = default;
 
-Result<Convolution> Convolution::create(const ConvSpec& spec, const void* weights,
+Result<Convolution> Convolution::create(const ConvSpec& spec, const float* weights,
                                         const float* bias, int threads) {
   auto impl = std::make_unique<Impl>();
   if (bias != nullptr) impl->bias.assign(bias, bias + spec.out_channels);
@@ -183,11 +179,11 @@ Result<Convolution> Convolution::create(const ConvSpec& spec, const void* weight
 
 std::size_t Convolution::scratch_bytes() const { return impl_->scratch.get_size(); }
 
-void Convolution::run(const void* source, void* destination, std::byte* scratch) const {
+void Convolution::run(const float* source, float* destination, std::byte* scratch) const {
   const dnnl::engine& engine = cpu_engine();
   // dnnl::memory takes a non-const pointer; oneDNN only reads a source.
   std::unordered_map<int, dnnl::memory> arguments = {
-      {DNNL_ARG_SRC, dnnl::memory(impl_->source, engine, const_cast<void*>(source))},
+      {DNNL_ARG_SRC, dnnl::memory(impl_->source, engine, const_cast<float*>(source))},
       {DNNL_ARG_WEIGHTS, impl_->weights},
       {DNNL_ARG_DST, dnnl::memory(impl_->destination, engine, destination)},
   };
@@ -198,10 +194,8 @@ void Convolution::run(const void* source, void* destination, std::byte* scratch)
   impl_->primitive.execute(thread_stream(), arguments);
 }
 
-ConvSpec matrix_product_spec(ConvArithmetic arithmetic, std::int64_t rows, std::int64_t inner,
-                             std::int64_t columns) {
+ConvSpec matrix_product_spec(std::int64_t rows, std::int64_t inner, std::int64_t columns) {
   ConvSpec spec;
-  spec.arithmetic = arithmetic;
   spec.in = {1, rows};
   spec.out = {1, rows};
   spec.in_channels = inner;
@@ -221,15 +215,6 @@ void multiply_matrices(const MatrixProduct& product, const float* a, const float
   if (status != dnnl::status::success) {
     std::fill_n(c, product.rows * product.columns, std::numeric_limits<float>::quiet_NaN());
   }
-}
-
-bool has_exact_unsigned_by_signed() {
-  const dnnl::cpu_isa isa = dnnl::get_effective_cpu_isa();
-  const auto value = static_cast<unsigned>(isa);
-  const auto includes = [value](dnnl::cpu_isa wanted) {
-    return (value & static_cast<unsigned>(wanted)) == static_cast<unsigned>(wanted);
-  };
-  return includes(dnnl::cpu_isa::avx512_core_vnni) || includes(dnnl::cpu_isa::avx2_vnni);
 }
 
 ScopedThreads::ScopedThreads(int threads) : before_(omp_get_max_threads()) {

@@ -13,14 +13,8 @@
 
 namespace visionpress {
 
-enum class ConvArithmetic {
-  Float,             ///< float32 in, float32 kernel, float32 out
-  UnsignedBySigned,  ///< uint8 in, int8 kernel, int32 sums out
-};
-
-/// One convolution over N,H,W,C data.
+/// One float convolution over N,H,W,C data.
 struct ConvSpec {
-  ConvArithmetic arithmetic = ConvArithmetic::Float;
   bool transposed = false;
   std::int64_t batch = 1;
   std::array<std::int64_t, 2> in = {0, 0};  ///< height, width
@@ -34,7 +28,7 @@ struct ConvSpec {
   std::array<std::int64_t, 2> after = {0, 0};
   std::int64_t groups = 1;
   KernelLayout kernel_layout = KernelLayout::Oihw;
-  std::optional<Unary> activation = std::nullopt;  ///< Float only; Relu, Relu6, LeakyRelu
+  std::optional<Unary> activation = std::nullopt;  ///< Relu, Relu6, LeakyRelu
 };
 
 /// The strides, in elements, of a kernel in spec.kernel_layout along the axes group, out (within
@@ -44,10 +38,9 @@ struct ConvSpec {
 /// A convolution with its packed kernel, ready to run from any thread.
 class Convolution {
  public:
-  /// weights: in spec.kernel_layout, float or int8 as the arithmetic requires. bias: out_channels
-  /// floats, or null; Float only. threads: per run.
+  /// weights: in spec.kernel_layout. bias: out_channels floats, or null. threads: per run.
   /// errors: Unsupported with oneDNN's message.
-  [[nodiscard]] static Result<Convolution> create(const ConvSpec& spec, const void* weights,
+  [[nodiscard]] static Result<Convolution> create(const ConvSpec& spec, const float* weights,
                                                   const float* bias, int threads);
   Convolution(Convolution&&) noexcept;
   Convolution& operator=(Convolution&&) noexcept;
@@ -55,7 +48,7 @@ class Convolution {
 
   [[nodiscard]] std::size_t scratch_bytes() const;
   /// source and destination: dense N,H,W,C. scratch: scratch_bytes, 64-byte aligned.
-  void run(const void* source, void* destination, std::byte* scratch) const;
+  void run(const float* source, float* destination, std::byte* scratch) const;
 
  private:
   struct Impl;
@@ -65,8 +58,8 @@ class Convolution {
 
 /// The matrix product [rows, inner] x [inner, columns] + bias with a packed right operand.
 /// weights: row-major [columns, inner] (a fully connected layer's own layout).
-[[nodiscard]] ConvSpec matrix_product_spec(ConvArithmetic arithmetic, std::int64_t rows,
-                                           std::int64_t inner, std::int64_t columns);
+[[nodiscard]] ConvSpec matrix_product_spec(std::int64_t rows, std::int64_t inner,
+                                           std::int64_t columns);
 
 /// c [rows, columns] = a [rows, inner] x b [inner, columns], row-major. A transposed operand is
 /// stored column-major.
@@ -81,10 +74,6 @@ struct MatrixProduct {
 
 /// Runs on the calling thread only, because oneDNN sums in another order on several threads.
 void multiply_matrices(const MatrixProduct& product, const float* a, const float* b, float* c);
-
-/// Whether this machine sums 8-bit products without saturation. Without VNNI, oneDNN adds pairs of
-/// uint8 x int8 products in 16 bits, and two products of 255 x 127 overflow that.
-[[nodiscard]] bool has_exact_unsigned_by_signed();
 
 /// Sets the number of threads that oneDNN uses when called from this thread, for the object's
 /// lifetime. A primitive remembers the number it was made under, so make and run it under the same

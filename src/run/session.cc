@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <chrono>
+#include <ctime>
 #include <utility>
 
 #include "base/bytes.h"
@@ -197,7 +199,8 @@ void Session::Impl::view_outputs() {
   }
 }
 
-Result<void> Session::Impl::run(std::span<const std::span<const float>> inputs, const Stop& stop) {
+Result<void> Session::Impl::run(std::span<const std::span<const float>> inputs, const Stop& stop,
+                                std::vector<StepTime>* times) {
   const std::vector<TensorId>& ids = plan_->graph->inputs;
   if (inputs.size() != ids.size()) {
     return fail(ErrorKind::InvalidArgument, "{} inputs, the model takes {}", inputs.size(),
@@ -214,7 +217,16 @@ Result<void> Session::Impl::run(std::span<const std::span<const float>> inputs, 
   std::fill(ranges_.begin(), ranges_.end(), std::nullopt);
   for (const ExecutionPlan::Step& step : plan_->steps) {
     if (stop.is_due()) return fail(ErrorKind::Internal, "the run was ended before it was done");
+    if (times == nullptr) {
+      VP_RETURN_IF_ERROR(run_step(step));
+      continue;
+    }
+    const auto begin = std::chrono::steady_clock::now();
+    const std::clock_t ticks = std::clock();
     VP_RETURN_IF_ERROR(run_step(step));
+    const double cpu = static_cast<double>(std::clock() - ticks) * 1e3 / CLOCKS_PER_SEC;
+    const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
+    times->push_back({step.node->path, step.node->source_type, took.count(), cpu});
   }
   view_outputs();
   return {};
@@ -231,6 +243,12 @@ Result<void> Session::run(std::span<const float> input, const Stop& stop) {
 
 Result<void> Session::run_part(std::span<const std::span<const float>> inputs) {
   return impl_->run(inputs, {});
+}
+
+Result<std::vector<StepTime>> Session::time_steps(std::span<const float> input) {
+  std::vector<StepTime> times;
+  VP_RETURN_IF_ERROR(impl_->run(std::span(&input, 1), {}, &times));
+  return times;
 }
 
 const std::vector<OutputView>& Session::outputs() const { return impl_->outputs; }

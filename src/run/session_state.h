@@ -17,8 +17,9 @@ namespace visionpress {
 struct Session::Impl {
   explicit Impl(std::shared_ptr<const ExecutionPlan> shared_plan);
 
-  /// inputs: one per input of the graph.
-  Result<void> run(std::span<const std::span<const float>> inputs, const Stop& stop);
+  /// inputs: one per input of the graph. times: if not null, what each step took.
+  Result<void> run(std::span<const std::span<const float>> inputs, const Stop& stop,
+                   std::vector<StepTime>* times = nullptr);
 
   std::vector<OutputView> outputs = {};
 

@@ -64,7 +64,7 @@ OperatorResult make_float_rows(const FullyConnected& op, const HybridRows& rows,
     reorder_columns(kernel, x, static_cast<std::size_t>(rows.columns));
   }
   VP_ASSIGN_OR_RETURN(const std::vector<float> bias, load_bias(context, rows.columns));
-  ConvSpec spec = matrix_product_spec(ConvArithmetic::Float, rows.rows, rows.inner, rows.columns);
+  ConvSpec spec = matrix_product_spec(rows.rows, rows.inner, rows.columns);
   if (op.kernel_is_in_out) spec.kernel_layout = KernelLayout::Hwio;
   if (is_summed_in_order(spec, context))
     return make_ordered_conv(spec, kernel, bias, rows.activation, rows.output_dims, context);

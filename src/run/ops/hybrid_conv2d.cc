@@ -1,11 +1,9 @@
 // Convolutions of float activations with 8-bit kernels, computed as LiteRT does: quantize the
 // activations of each batch item, sum integers exactly, and convert the sums back to floats.
-//
-// The output is computed in tiles of whole rows (divided by output channels too if there are few
-// rows). Each tile is summed and dequantized while its sums are still in the second-level cache.
 
 #include <algorithm>
 #include <cstring>
+#include <span>
 #include <utility>
 
 #include "base/bytes.h"
@@ -17,34 +15,7 @@
 namespace visionpress {
 namespace {
 
-/// One shape of tile: its primitive and the output channels it covers.
-struct ChannelPart {
-  Convolution convolution;
-  std::int64_t begin = 0;
-  std::int64_t count = 0;
-};
-
-struct Tiling {
-  std::int64_t rows = 0;   ///< output rows per tile
-  std::int64_t parts = 1;  ///< parts of the output channels
-};
-
-// Chooses tiles whose sums fit into the second-level cache, in a number that the threads can share
-// evenly.
-Tiling choose_tiling(const ConvSpec& spec, bool pools, int threads) {
-  // A share of a 1 MB cache, which holds codes and kernel too.
-  constexpr std::int64_t kTileBytes = std::int64_t{400} << 10;
-  const std::int64_t row_bytes = spec.out[1] * spec.out_channels * 4;
-  const std::int64_t step = pools ? 2 : 1;
-  for (std::int64_t tiles = threads; tiles <= spec.out[0] / step; tiles += threads) {
-    const std::int64_t rows = spec.out[0] / tiles;
-    if (spec.out[0] % tiles == 0 && rows % step == 0 && rows * row_bytes <= kTileBytes)
-      return {rows, 1};
-  }
-  constexpr std::int64_t kChannelBlock = 64;  // oneDNN's own blocking of output channels
-  const std::int64_t parts = spec.out_channels % (kChannelBlock * threads) == 0 ? threads : 1;
-  return {spec.out[0], parts};
-}
+std::size_t size_of(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 class HybridConvOperator final : public Operator {
  public:
@@ -59,9 +30,7 @@ class HybridConvOperator final : public Operator {
       const float* x = context.inputs[0] + item * in_size;
       const ActivationCode code = choose_code(result_.rule, range_of(context, x, in_size));
       quantize_item(x, code, in_size, context.scratch);
-      const ActivationRange range =
-          sum_tiles(code, context.scratch, context.outputs[0] + item * out_size);
-      seen = join(seen, range);
+      seen = join(seen, sum_tiles(code, context.scratch, context.outputs[0] + item * out_size));
     }
     if (result_.after) {
       apply_unary(*result_.after, context.outputs[0], context.outputs[0], count_of(output_dims[0]));
@@ -85,18 +54,18 @@ class HybridConvOperator final : public Operator {
     return all;
   }
 
-  // Quantizes one item and frames the codes with pixels that hold the zero point, so that all tiles
-  // have the same shape and padding needs no special case.
+  // Quantizes one item and frames the codes with pixels that hold the zero point, so that padding
+  // needs no special case.
   void quantize_item(const float* x, const ActivationCode& code, std::size_t size,
                      std::byte* scratch) const {
     auto* padded = view_as<std::uint8_t>(scratch);
-    const auto channels = static_cast<std::size_t>(spec_.in_channels);
-    const std::size_t row = static_cast<std::size_t>(padded_width_) * channels;
-    const std::size_t before = static_cast<std::size_t>(spec_.before[1]) * channels;
-    const std::size_t line = static_cast<std::size_t>(spec_.in[1]) * channels;
+    const std::size_t channels = size_of(spec_.in_channels);
+    const std::size_t row = padded_width_ * channels;
+    const std::size_t before = size_of(spec_.before[1]) * channels;
+    const std::size_t line = size_of(spec_.in[1]) * channels;
     const int zero = code.zero_point + 128;
     const QuantizeJob job = {result_.rule, code, size};
-    parallel_for(static_cast<std::size_t>(padded_height_), threads_, [&](std::size_t y) {
+    parallel_for(padded_height_, threads_, [&](std::size_t y) {
       std::uint8_t* out = padded + y * row;
       const auto source = static_cast<std::int64_t>(y) - spec_.before[0];
       if (source < 0 || source >= spec_.in[0]) {
@@ -104,115 +73,171 @@ class HybridConvOperator final : public Operator {
         return;
       }
       const std::size_t copied = std::min(line, row - before);
-      const std::size_t offset = static_cast<std::size_t>(source) * line;
+      const std::size_t offset = size_of(source) * line;
       std::memset(out, zero, before);
       quantize_values(job, x + offset, offset, copied, out + before);
       std::memset(out + before + copied, zero, row - before - copied);
     });
-    if (halves_) {
-      halve_codes(padded, padded + codes_bytes_, row * static_cast<std::size_t>(padded_height_));
-    }
   }
 
   ActivationRange sum_tiles(const ActivationCode& code, std::byte* scratch, float* y) const {
-    const std::size_t row_tiles = static_cast<std::size_t>(spec_.out[0] / tiling_.rows);
-    const std::size_t tiles = row_tiles * parts_.size();
-    std::vector<ActivationRange> ranges(tiles);
-    parallel_for_workers(tiles, threads_, [&](std::size_t tile, std::size_t worker) {
-      std::byte* own = scratch + codes_bytes_ * (halves_ ? 2 : 1) + worker * tile_bytes_;
-      ranges[tile] =
-          run_tile(parts_[tile % parts_.size()], tile / parts_.size(), code, {scratch, own, y});
+    const std::size_t row_tiles = (out_rows_ + tile_rows_ - 1) / tile_rows_;
+    std::vector<ActivationRange> ranges(row_tiles * parts_);
+    parallel_for_workers(ranges.size(), threads_, [&](std::size_t tile, std::size_t worker) {
+      const Tile place = {tile / parts_, tile % parts_, scratch,
+                          scratch + codes_bytes_ + worker * tile_bytes_, y};
+      ranges[tile] = run_tile(place, {code.zero_point + 128, code.scale, 0});
     });
     ActivationRange seen;
     for (const ActivationRange range : ranges) seen = join(seen, range);
     return seen;
   }
 
-  struct TileBuffers {
+  struct Tile {
+    std::size_t index = 0;  ///< of its rows
+    std::size_t part = 0;   ///< of the columns
     const std::byte* codes = nullptr;
     std::byte* own = nullptr;
     float* y = nullptr;
   };
 
-  ActivationRange run_tile(const ChannelPart& part, std::size_t index, const ActivationCode& code,
-                           const TileBuffers& buffers) const {
-    const std::size_t row_begin = index * static_cast<std::size_t>(tiling_.rows);
-    const std::size_t first =
-        row_begin * static_cast<std::size_t>(spec_.stride[0] * padded_width_ * spec_.in_channels);
-    auto* sums = view_as<std::int32_t>(buffers.own);
-    std::byte* scratch = buffers.own + sums_bytes_ * (halves_ ? 2 : 1);
-    part.convolution.run(buffers.codes + first, sums, scratch);
-    const std::size_t width = static_cast<std::size_t>(spec_.out[1]);
-    const auto channels = static_cast<std::size_t>(part.count);
-    if (halves_) {
-      auto* low = view_as<std::int32_t>(buffers.own + sums_bytes_);
-      part.convolution.run(buffers.codes + codes_bytes_ + first, low, scratch);
-      join_halves(sums, low, static_cast<std::size_t>(tiling_.rows) * width * channels);
+  ActivationRange run_tile(const Tile& tile, const RowCode& code) const {
+    const std::size_t pool_step = pools_ ? 2 : 1;
+    const std::size_t begin = tile.index * tile_rows_;
+    const std::size_t rows = std::min(tile_rows_, out_rows_ - begin) * pool_step;
+    const std::size_t channels = size_of(spec_.out_channels);
+    auto* starts = view_as<const std::uint8_t*>(tile.own);
+    const std::size_t count =
+        list_windows(view_as<const std::uint8_t>(tile.codes), begin * pool_step, rows, starts);
+    float* target = tile.y + begin * (size_of(spec_.out[1]) / pool_step) * channels;
+    auto* sums = pools_ ? view_as<float>(tile.own + starts_bytes_) : target;
+    FloatRows out = {sums, channels, 0.0F, 0.0F};
+    const ColumnRange columns = {std::min(tile.part * part_, columns_),
+                                 std::min((tile.part + 1) * part_, columns_)};
+    for (std::size_t g = 0; g < groups_; ++g) {
+      const ByteProduct product = {shape_, packed_.data() + g * group_bytes_,
+                                   result_.dequantization({}, g * columns_)};
+      out.y = sums + g * columns_;
+      multiply_bytes(product, {starts, count, offsets_.data() + g * shape_.segments, &code, true},
+                     columns, out);
     }
-    const Dequantization how = result_.dequantization(code, static_cast<std::size_t>(part.begin));
-    const auto all_channels = static_cast<std::size_t>(spec_.out_channels);
-    FloatRows rows = {nullptr, all_channels, 0.0F, 0.0F};
-    const std::size_t pool = pools_ ? 2 : 1;
-    const std::size_t out_width = width / pool;
-    for (std::size_t r = 0; r + pool <= static_cast<std::size_t>(tiling_.rows); r += pool) {
-      rows.y = buffers.y + (row_begin + r) / pool * out_width * all_channels +
-               static_cast<std::size_t>(part.begin);
-      const std::int32_t* row = sums + r * width * channels;
-      dequantize({row, pools_ ? row + width * channels : nullptr, channels}, out_width, how, rows);
-    }
-    return {rows.low, rows.high};
+    if (pools_) return pool(sums, rows, target);
+    return {out.low, out.high};
   }
 
-  [[nodiscard]] bool is_single_tile() const {
-    return tiling_.rows == spec_.out[0] && tiling_.parts == 1;
+  // The first code of each window of `rows` output rows. returns: how many there are.
+  std::size_t list_windows(const std::uint8_t* codes, std::size_t first, std::size_t rows,
+                           const std::uint8_t** starts) const {
+    const std::size_t width = size_of(spec_.out[1]);
+    const std::size_t channels = size_of(spec_.in_channels);
+    for (std::size_t r = 0; r < rows; ++r) {
+      const std::uint8_t* line =
+          codes + (first + r) * size_of(spec_.stride[0]) * padded_width_ * channels;
+      for (std::size_t x = 0; x < width; ++x)
+        starts[r * width + x] = line + x * size_of(spec_.stride[1]) * channels;
+    }
+    return rows * width;
   }
-  Result<void> make_parts(const std::vector<std::uint8_t>& kernel);
+
+  // Pools each pair of rows. returns: the range of the maxima.
+  ActivationRange pool(const float* sums, std::size_t rows, float* y) const {
+    const std::size_t width = size_of(spec_.out[1]);
+    const std::size_t channels = size_of(spec_.out_channels);
+    FloatRows out = {y, channels, 0.0F, 0.0F};
+    for (std::size_t r = 0; r + 2 <= rows; r += 2) {
+      const float* row = sums + r * width * channels;
+      max_of_blocks(row, row + width * channels, channels, width / 2, out);
+      out.y += width / 2 * channels;
+    }
+    return {out.low, out.high};
+  }
+
+  void place_segments();
+  void choose_tiles();
+  void pack(const std::vector<std::uint8_t>& kernel);
 
   ConvSpec spec_ = {};
   int threads_ = 1;
   std::size_t batch_ = 1;
   Shape in_dims_ = {};
   bool pools_ = false;
-  bool halves_ = false;
-  std::int64_t padded_height_ = 0;
-  std::int64_t padded_width_ = 0;
-  Tiling tiling_ = {};
-  std::vector<ChannelPart> parts_ = {};
-  std::size_t codes_bytes_ = 0;  ///< the framed codes of one item
-  std::size_t sums_bytes_ = 0;   ///< the sums of one tile
-  std::size_t tile_bytes_ = 0;   ///< all buffers of one thread's tile
+  std::size_t padded_height_ = 0;
+  std::size_t padded_width_ = 0;
+  std::size_t groups_ = 1;
+  std::size_t columns_ = 0;                ///< output channels per group
+  std::size_t out_rows_ = 0;               ///< after pooling
+  std::size_t tile_rows_ = 0;              ///< of these
+  std::size_t parts_ = 1;                  ///< parts of the columns
+  std::size_t part_ = 0;                   ///< columns of one part
+  ByteProductShape shape_ = {};            ///< of one group
+  std::vector<std::size_t> offsets_ = {};  ///< of the segments, group by group
+  std::vector<std::uint8_t> packed_ = {};
+  std::size_t group_bytes_ = 0;
+  std::size_t codes_bytes_ = 0;   ///< the framed codes of one item
+  std::size_t starts_bytes_ = 0;  ///< the windows of one tile
+  std::size_t tile_bytes_ = 0;    ///< all buffers of one thread's tile
   HybridResult result_ = {};
 };
 
-Result<void> HybridConvOperator::make_parts(const std::vector<std::uint8_t>& kernel) {
-  // A tile reads only rows that exist, because the frame of zero points replaces the padding.
-  ConvSpec tile = spec_;
-  tile.arithmetic = ConvArithmetic::UnsignedBySigned;
-  tile.batch = 1;
-  tile.before = {0, 0};
-  tile.after = {0, 0};
-  const std::int64_t extent = (spec_.kernel[0] - 1) * spec_.dilation[0] + 1;
-  tile.in = {(tiling_.rows - 1) * spec_.stride[0] + extent, padded_width_};
-  tile.out = {tiling_.rows, spec_.out[1]};
-  tile.out_channels = spec_.out_channels / tiling_.parts;
-  const std::size_t part_bytes = kernel.size() / static_cast<std::size_t>(tiling_.parts);
-  std::size_t scratch = 0;
-  for (std::int64_t part = 0; part < tiling_.parts; ++part) {
-    VP_ASSIGN_OR_RETURN(
-        Convolution convolution,
-        Convolution::create(tile, kernel.data() + static_cast<std::size_t>(part) * part_bytes,
-                            nullptr, is_single_tile() ? threads_ : 1));
-    scratch = std::max(scratch, convolution.scratch_bytes());
-    parts_.push_back({std::move(convolution), part * tile.out_channels, tile.out_channels});
+// The codes of a window that lie side by side form a segment: a row of the kernel, or one pixel of
+// a group or of a dilated row.
+void HybridConvOperator::place_segments() {
+  const std::size_t channels = size_of(spec_.in_channels);
+  const std::size_t per_group = channels / groups_;
+  const bool is_row = groups_ == 1 && spec_.dilation[1] == 1;
+  const std::size_t width = size_of(spec_.kernel[1]);
+  for (std::size_t g = 0; g < groups_; ++g) {
+    for (std::size_t y = 0; y < size_of(spec_.kernel[0]); ++y) {
+      const std::size_t row = y * size_of(spec_.dilation[0]) * padded_width_ * channels;
+      for (std::size_t x = 0; x < (is_row ? 1 : width); ++x)
+        offsets_.push_back(row + x * size_of(spec_.dilation[1]) * channels + g * per_group);
+    }
   }
-  sums_bytes_ =
-      align_up(static_cast<std::size_t>(tiling_.rows * spec_.out[1] * tile.out_channels) * 4);
-  tile_bytes_ = align_up(sums_bytes_ * (halves_ ? 2 : 1) + scratch);
+  shape_ = {offsets_.size() / groups_, is_row ? width * channels : per_group, columns_};
+}
+
+void HybridConvOperator::choose_tiles() {
+  const std::size_t width = size_of(spec_.out[1]);
+  const std::size_t pixels = size_of(spec_.out[0]) * width;
+  const std::size_t kernel_bytes = columns_ * shape_.segments * shape_.segment;
+  // Below so many multiplications, waking another thread costs more than it saves.
+  constexpr std::size_t kWorthAThread = 400'000;
+  if (pixels * kernel_bytes * groups_ < kWorthAThread) threads_ = 1;
+  const auto threads = static_cast<std::size_t>(threads_);
+  // Enough pixels per tile for each pass over the kernel; their windows stay in the cache.
+  constexpr std::size_t kTilePixels = 512;
+  // A kernel beyond the second-level cache is read once: threads share its columns, not the rows.
+  constexpr std::size_t kLargeKernel = std::size_t{512} << 10;
+  const std::size_t step = byte_product_column_step();
+  part_ = columns_;
+  if (!pools_ && groups_ == 1 && threads > 1 && kernel_bytes > kLargeKernel &&
+      pixels <= 2 * kTilePixels && columns_ >= threads * step) {
+    part_ = (columns_ / step + threads - 1) / threads * step;
+    parts_ = (columns_ + part_ - 1) / part_;
+    tile_rows_ = out_rows_;
+    return;
+  }
+  const std::size_t rounds = (pixels + kTilePixels * threads - 1) / (kTilePixels * threads);
+  tile_rows_ = (out_rows_ + rounds * threads - 1) / (rounds * threads);
+}
+
+void HybridConvOperator::pack(const std::vector<std::uint8_t>& kernel) {
+  group_bytes_ = byte_product_packed_size(shape_);
+  packed_.resize(groups_ * group_bytes_);
+  const std::span<const std::uint8_t> codes(kernel);
+  const std::size_t stored = kernel.size() / groups_;
+  for (std::size_t g = 0; g < groups_; ++g) {
+    pack_byte_product(shape_, codes.subspan(g * stored, stored),
+                      std::span(packed_).subspan(g * group_bytes_, group_bytes_));
+  }
+  const std::size_t pixels = tile_rows_ * (pools_ ? 2 : 1) * size_of(spec_.out[1]);
+  starts_bytes_ = align_up(pixels * sizeof(const std::uint8_t*));
+  const std::size_t sums =
+      pools_ ? align_up(pixels * size_of(spec_.out_channels) * sizeof(float)) : 0;
+  tile_bytes_ = starts_bytes_ + sums;
   codes_bytes_ =
-      align_up(static_cast<std::size_t>(padded_height_ * padded_width_ * spec_.in_channels));
-  scratch_bytes =
-      codes_bytes_ * (halves_ ? 2 : 1) + tile_bytes_ * static_cast<std::size_t>(threads_);
-  return {};
+      align_up(padded_height_ * padded_width_ * size_of(spec_.in_channels) + kByteProductSlack);
+  scratch_bytes = codes_bytes_ + tile_bytes_ * static_cast<std::size_t>(threads_);
 }
 
 OperatorResult HybridConvOperator::build(const Conv2d& op, const Epilogue& epilogue,
@@ -222,18 +247,20 @@ OperatorResult HybridConvOperator::build(const Conv2d& op, const Epilogue& epilo
   VP_ASSIGN_OR_RETURN(self.spec_, conv_spec(op, context));
   const ConvSpec& spec = self.spec_;
   VP_ASSIGN_OR_RETURN(const HybridKernel kernel, load_hybrid_kernel(context, spec.out_channels));
-  self.threads_ = context.threads;
-  self.batch_ = static_cast<std::size_t>(spec.batch);
+  self.threads_ = std::max(context.threads, 1);
+  self.batch_ = size_of(spec.batch);
   self.in_dims_ = context.inputs[0].dims;
   self.pools_ = epilogue.max_pool_2x2;
-  self.halves_ = !has_exact_unsigned_by_signed();
-  const std::int64_t extent_h = (spec.kernel[0] - 1) * spec.dilation[0] + 1;
-  const std::int64_t extent_w = (spec.kernel[1] - 1) * spec.dilation[1] + 1;
-  self.padded_height_ = (spec.out[0] - 1) * spec.stride[0] + extent_h;
-  self.padded_width_ = (spec.out[1] - 1) * spec.stride[1] + extent_w;
-  self.tiling_ =
-      spec.groups == 1 ? choose_tiling(spec, self.pools_, context.threads) : Tiling{spec.out[0], 1};
-  VP_RETURN_IF_ERROR(self.make_parts(kernel.codes));
+  self.padded_height_ =
+      size_of((spec.out[0] - 1) * spec.stride[0] + (spec.kernel[0] - 1) * spec.dilation[0] + 1);
+  self.padded_width_ =
+      size_of((spec.out[1] - 1) * spec.stride[1] + (spec.kernel[1] - 1) * spec.dilation[1] + 1);
+  self.groups_ = size_of(spec.groups);
+  self.columns_ = size_of(spec.out_channels) / self.groups_;
+  self.out_rows_ = size_of(spec.out[0]) / (self.pools_ ? 2 : 1);
+  self.place_segments();
+  self.choose_tiles();
+  self.pack(kernel.codes);
   VP_ASSIGN_OR_RETURN(std::vector<float> bias, load_bias(context, spec.out_channels));
   const HybridRule rule = hybrid_rule(context, kernel.scales, spec.groups != 1);
   self.result_ = make_hybrid_result(rule, kernel, std::move(bias), conv_activation(op, epilogue));

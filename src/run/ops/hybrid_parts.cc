@@ -115,15 +115,4 @@ ActivationRange join(ActivationRange a, ActivationRange b) {
   return {std::min(a.low, b.low), std::max(a.high, b.high)};
 }
 
-void halve_codes(std::uint8_t* codes, std::uint8_t* low, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    low[i] = codes[i] & 1U;
-    codes[i] = static_cast<std::uint8_t>(codes[i] >> 1U);
-  }
-}
-
-void join_halves(std::int32_t* sums, const std::int32_t* low, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) sums[i] = 2 * sums[i] + low[i];
-}
-
 }  // namespace visionpress

@@ -8,6 +8,7 @@
 #include <optional>
 #include <vector>
 
+#include "kernels/byte_product.h"
 #include "kernels/hybrid_kernels.h"
 #include "run/hybrid.h"
 #include "run/operator.h"
@@ -70,13 +71,6 @@ struct HybridResult {
 
 /// The smallest range that contains both.
 [[nodiscard]] ActivationRange join(ActivationRange a, ActivationRange b);
-
-/// Splits codes for machines whose 8-bit products saturate: q = 2 * (q >> 1) + (q & 1). Two
-/// products of 127 x 127 fit into the 16 bits in which pairs are added, so the sums over either
-/// part are exact.
-void halve_codes(std::uint8_t* codes, std::uint8_t* low, std::size_t count);
-/// sums = 2 * sums + low.
-void join_halves(std::int32_t* sums, const std::int32_t* low, std::size_t count);
 
 /// The matrix product [rows, inner] x [columns, inner], in which each row of the left operand has
 /// its own scale and zero point.

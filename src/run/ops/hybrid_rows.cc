@@ -26,49 +26,42 @@ class HybridRowsOperator final : public Operator {
       : rows_(static_cast<std::size_t>(rows.rows)),
         inner_(static_cast<std::size_t>(rows.inner)),
         columns_(static_cast<std::size_t>(rows.columns)),
-        threads_(threads) {
+        threads_(static_cast<std::size_t>(std::max(threads, 1))) {
     output_dims = {rows.output_dims};
     is_hybrid = true;
+    if (rows_ * inner_ * columns_ < kWorthAThread) threads_ = 1;
+    choose_blocks();
   }
 
-  Result<void> pack(const std::vector<std::uint8_t>& kernel, HybridResult result) {
+  void pack(const std::vector<std::uint8_t>& kernel, HybridResult result) {
     result_ = std::move(result);
-    const ConvSpec spec =
-        matrix_product_spec(ConvArithmetic::UnsignedBySigned, static_cast<std::int64_t>(rows_),
-                            static_cast<std::int64_t>(inner_), static_cast<std::int64_t>(columns_));
-    VP_ASSIGN_OR_RETURN(Convolution product,
-                        Convolution::create(spec, kernel.data(), nullptr, threads_));
-    product_.emplace(std::move(product));
-    halves_ = !has_exact_unsigned_by_signed();
-    codes_bytes_ = align_up(rows_ * inner_);
-    sums_bytes_ = align_up(rows_ * columns_ * sizeof(std::int32_t));
-    scratch_bytes = 2 * codes_bytes_ + 2 * sums_bytes_ + product_->scratch_bytes();
-    return {};
+    packed_.resize(byte_product_packed_size(shape()));
+    pack_byte_product(shape(), kernel, packed_);
+    codes_bytes_ = align_up(block_ * inner_ + kByteProductSlack);
+    starts_bytes_ = align_up(block_ * sizeof(const std::uint8_t*));
+    worker_bytes_ = codes_bytes_ + starts_bytes_ + align_up(block_ * sizeof(RowCode));
+    scratch_bytes = worker_bytes_ * (splits_columns() ? 1 : threads_);
   }
 
   void run(const RunContext& context) const override {
-    auto* codes = view_as<std::uint8_t>(context.scratch);
-    auto* sums = view_as<std::int32_t>(context.scratch + 2 * codes_bytes_);
-    std::vector<ActivationCode> row_codes(rows_);
-    std::vector<std::int32_t> input_sums(rows_, 0);
-    parallel_for(rows_, threads_, [&](std::size_t r) {
-      const float* x = context.inputs[0] + r * inner_;
-      ActivationRange range;
-      range_with_zero(x, inner_, &range.low, &range.high);
-      row_codes[r] = choose_code(result_.rule, range);
-      std::uint8_t* row = codes + r * inner_;
-      quantize_values({result_.rule, row_codes[r], inner_}, x, 0, inner_, row);
-      if (result_.needs_input_sums()) input_sums[r] = sum_codes({row, inner_});
-    });
-    multiply(codes, sums, context.scratch + 2 * codes_bytes_ + 2 * sums_bytes_);
-    std::vector<ActivationRange> ranges(rows_);
-    parallel_for(rows_, threads_, [&](std::size_t r) {
-      FloatRows rows = {context.outputs[0] + r * columns_, columns_, 0.0F, 0.0F};
-      Dequantization how = result_.dequantization(row_codes[r], 0);
-      how.input_sum = input_sums[r];
-      dequantize({sums + r * columns_, nullptr, columns_}, 1, how, rows);
-      ranges[r] = {rows.low, rows.high};
-    });
+    const std::size_t blocks = (rows_ + block_ - 1) / block_;
+    std::vector<ActivationRange> ranges(splits_columns() ? parts_ : blocks);
+    if (splits_columns()) {
+      const ByteRows rows = quantize(context.inputs[0], rows_, context.scratch);
+      parallel_for(parts_, static_cast<int>(threads_), [&](std::size_t part) {
+        const std::size_t begin = std::min(part * part_, columns_);
+        const std::size_t end = std::min(begin + part_, columns_);
+        ranges[part] = multiply(rows, {begin, end}, context.outputs[0]);
+      });
+    } else {
+      parallel_for_workers(blocks, static_cast<int>(threads_), [&](std::size_t b, std::size_t w) {
+        const std::size_t begin = b * block_;
+        const std::size_t count = std::min(block_, rows_ - begin);
+        const ByteRows rows = quantize(context.inputs[0] + begin * inner_, count,
+                                       context.scratch + w * worker_bytes_);
+        ranges[b] = multiply(rows, {0, columns_}, context.outputs[0] + begin * columns_);
+      });
+    }
     if (result_.after) {
       apply_unary(*result_.after, context.outputs[0], context.outputs[0], rows_ * columns_);
     } else if (context.output_range != nullptr) {
@@ -79,24 +72,68 @@ class HybridRowsOperator final : public Operator {
   }
 
  private:
-  void multiply(std::uint8_t* codes, std::int32_t* sums, std::byte* scratch) const {
-    if (!halves_) return product_->run(codes, sums, scratch);
-    std::uint8_t* low = codes + codes_bytes_;
-    std::int32_t* low_sums = sums + sums_bytes_ / 4;
-    halve_codes(codes, low, rows_ * inner_);
-    product_->run(codes, sums, scratch);
-    product_->run(low, low_sums, scratch);
-    join_halves(sums, low_sums, rows_ * columns_);
+  /// Rows whose codes stay in the first-level cache while the columns pass by, evenly split. If
+  /// there are fewer rows than the threads can share, they share the columns.
+  void choose_blocks() {
+    constexpr std::size_t kBlockBytes = std::size_t{16} << 10;
+    constexpr std::size_t kRowStep = 4;  // rows that the kernel sums at once
+    if (threads_ > 1 && rows_ < 2 * kRowStep * threads_) {
+      const std::size_t step = byte_product_column_step();
+      part_ = std::max<std::size_t>((columns_ / step + threads_ - 1) / threads_, 1) * step;
+      parts_ = (columns_ + part_ - 1) / part_;
+      block_ = rows_;
+      return;
+    }
+    const std::size_t most =
+        std::max(kBlockBytes / std::max<std::size_t>(inner_, 1) / kRowStep, std::size_t{2}) *
+        kRowStep;
+    const std::size_t rounds = (rows_ + most * threads_ - 1) / (most * threads_);
+    const std::size_t even = (rows_ + rounds * threads_ - 1) / (rounds * threads_);
+    block_ = (even + kRowStep - 1) / kRowStep * kRowStep;
   }
+  [[nodiscard]] bool splits_columns() const { return parts_ > 0; }
+
+  [[nodiscard]] ByteProductShape shape() const { return {1, inner_, columns_}; }
+
+  // Quantizes `count` rows, each with its own code.
+  ByteRows quantize(const float* x, std::size_t count, std::byte* scratch) const {
+    auto* codes = view_as<std::uint8_t>(scratch);
+    auto* starts = view_as<const std::uint8_t*>(scratch + codes_bytes_);
+    auto* row_codes = view_as<RowCode>(scratch + codes_bytes_ + starts_bytes_);
+    for (std::size_t r = 0; r < count; ++r, x += inner_, codes += inner_) {
+      ActivationRange range;
+      range_with_zero(x, inner_, &range.low, &range.high);
+      const ActivationCode code = choose_code(result_.rule, range);
+      quantize_values({result_.rule, code, inner_}, x, 0, inner_, codes);
+      starts[r] = codes;
+      row_codes[r] = {code.zero_point + 128, code.scale, 0};
+      if (result_.needs_input_sums()) row_codes[r].input_sum = sum_codes({codes, inner_});
+    }
+    static constexpr std::size_t kOnlySegment = 0;
+    return {starts, count, &kOnlySegment, row_codes, false};
+  }
+
+  ActivationRange multiply(const ByteRows& rows, ColumnRange columns, float* y) const {
+    FloatRows out = {y, columns_, 0.0F, 0.0F};
+    const ByteProduct product = {shape(), packed_.data(), result_.dequantization({}, 0)};
+    multiply_bytes(product, rows, columns, out);
+    return {out.low, out.high};
+  }
+
+  // Below so many multiplications, waking another thread costs more than it saves.
+  static constexpr std::size_t kWorthAThread = 400'000;
 
   std::size_t rows_;
   std::size_t inner_;
   std::size_t columns_;
-  int threads_;
-  bool halves_ = false;
-  std::optional<Convolution> product_ = std::nullopt;
+  std::size_t threads_;
+  std::size_t block_ = 0;  ///< rows per task
+  std::size_t part_ = 0;   ///< columns per task, if the threads share the columns
+  std::size_t parts_ = 0;
   std::size_t codes_bytes_ = 0;
-  std::size_t sums_bytes_ = 0;
+  std::size_t starts_bytes_ = 0;
+  std::size_t worker_bytes_ = 0;
+  std::vector<std::uint8_t> packed_ = {};
   HybridResult result_ = {};
 };
 
@@ -111,8 +148,7 @@ OperatorResult make_hybrid_rows(const HybridRows& rows, HybridRule rule,
   }
   VP_ASSIGN_OR_RETURN(std::vector<float> bias, load_bias(context, rows.columns));
   auto result = std::make_unique<HybridRowsOperator>(rows, context.threads);
-  VP_RETURN_IF_ERROR(result->pack(
-      kernel.codes, make_hybrid_result(rule, kernel, std::move(bias), rows.activation)));
+  result->pack(kernel.codes, make_hybrid_result(rule, kernel, std::move(bias), rows.activation));
   return result;
 }
 

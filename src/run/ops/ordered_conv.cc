@@ -14,6 +14,7 @@
 #include "base/bytes.h"
 #include "base/parallel.h"
 #include "kernels/ordered_sums.h"
+#include "run/ops/depthwise_rows.h"
 #include "run/ops/elementwise.h"
 
 namespace visionpress {
@@ -24,10 +25,6 @@ namespace {
 constexpr std::int64_t kLargestKernel = 4096;
 /// Taps of XNNPACK's largest depthwise kernel; it runs larger ones as convolutions.
 constexpr std::int64_t kDepthwiseTaps = 25;
-
-struct KernelTap {
-  std::int64_t y = 0, x = 0;  ///< position within the kernel
-};
 
 bool is_depthwise(const ConvSpec& spec) {
   return spec.groups > 1 && spec.groups == spec.in_channels && spec.groups == spec.out_channels;

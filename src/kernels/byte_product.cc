@@ -1,0 +1,333 @@
+#define HWY_WANT_AVX3_DL  // the target with VNNI, which Highway leaves out unless it is asked for
+#include "kernels/byte_product.h"
+
+#include <algorithm>
+#include <cstring>
+#include <vector>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/byte_product.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/hybrid_vectors_inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace visionpress {
+namespace HWY_NAMESPACE {
+namespace {
+
+constexpr std::size_t kQuad = 4;  // neighbouring codes whose products are added to one sum at once
+
+// sum += the four products of unsigned codes and signed weights in each lane.
+HWY_INLINE IntVector add_quads(IntVector sum, IntVector codes, IntVector weights) {
+#if HWY_TARGET == HWY_AVX3_DL
+  // The target's flags as Highway 1.0.3 names them lack VNNI, which it checks for at run time.
+  asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(codes.raw), "v"(weights.raw));
+  return sum;
+#elif HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
+  // Pairs of 16-bit products: the first and third code of each lane, then the second and fourth.
+  const hn::RepartitionToNarrow<IntTag> d16;
+  const hn::RebindToUnsigned<decltype(d16)> du16;
+  const IntTag d;
+  const auto even_codes = hn::BitCast(d16, hn::And(codes, hn::Set(d, 0x00FF00FF)));
+  const auto odd_codes = hn::BitCast(d16, hn::ShiftRight<8>(hn::BitCast(du16, codes)));
+  const auto both = hn::BitCast(d16, weights);
+  auto unused = hn::Zero(d);
+  sum = hn::ReorderWidenMulAccumulate(d, even_codes, hn::ShiftRight<8>(hn::ShiftLeft<8>(both)), sum,
+                                      unused);
+  return hn::ReorderWidenMulAccumulate(d, odd_codes, hn::ShiftRight<8>(both), sum, unused);
+#else
+  const IntTag d;
+  const hn::RebindToUnsigned<IntTag> du;
+  const auto byte = hn::Set(d, 255);
+  const auto u = hn::BitCast(du, codes);
+  const auto code = [&](auto shifted) { return hn::And(hn::BitCast(d, shifted), byte); };
+  sum = hn::Add(sum, hn::Mul(code(u), hn::ShiftRight<24>(hn::ShiftLeft<24>(weights))));
+  sum = hn::Add(
+      sum, hn::Mul(code(hn::ShiftRight<8>(u)), hn::ShiftRight<24>(hn::ShiftLeft<16>(weights))));
+  sum = hn::Add(
+      sum, hn::Mul(code(hn::ShiftRight<16>(u)), hn::ShiftRight<24>(hn::ShiftLeft<8>(weights))));
+  return hn::Add(sum, hn::Mul(code(hn::ShiftRight<24>(u)), hn::ShiftRight<24>(weights)));
+#endif
+}
+
+HWY_INLINE IntVector spread_quad(const std::uint8_t* codes) {
+  std::int32_t quad = 0;
+  std::memcpy(&quad, codes, sizeof(quad));
+  return hn::Set(IntTag(), quad);
+}
+
+HWY_INLINE IntVector load_weights(const std::uint8_t* packed) {
+  // NOLINTNEXTLINE(cppcoreguidelines-pro-type-reinterpret-cast): for unaligned vector loads alone
+  return hn::LoadU(IntTag(), reinterpret_cast<const std::int32_t*>(packed));
+}
+
+constexpr std::size_t kRows = 4;  // rows summed at once, over one or two vectors of columns
+
+// Separate variables, because the compiler would keep an array of them in memory.
+struct Sums {
+  IntVector a0, a1, a2, a3;  // the first vector of columns, one per row
+  IntVector b0, b1, b2, b3;  // the second
+};
+
+struct Tile {
+  std::array<const std::uint8_t*, kRows> rows = {};
+  const std::size_t* offsets = nullptr;
+  std::size_t segments = 0;
+  std::size_t quads = 0;                   // per segment
+  const std::uint8_t* weights = nullptr;   // of the first vector of columns
+  const std::uint8_t* weights2 = nullptr;  // of the second
+};
+
+template <std::size_t kCount, bool kTwo>
+HWY_INLINE Sums sum_tile(const Tile& tile) {
+  const IntTag d;
+  const auto zero = hn::Zero(d);
+  Sums s = {zero, zero, zero, zero, zero, zero, zero, zero};
+  constexpr std::size_t kStep = sizeof(std::int32_t);
+  const std::size_t vector = hn::Lanes(d) * kStep;
+  const std::uint8_t* first = tile.weights;
+  const std::uint8_t* second = tile.weights2;
+  for (std::size_t segment = 0; segment < tile.segments; ++segment) {
+    const std::size_t offset = tile.offsets[segment];
+    const std::uint8_t* r0 = tile.rows[0] + offset;
+    const std::uint8_t* r1 = tile.rows[1] + offset;
+    const std::uint8_t* r2 = tile.rows[2] + offset;
+    const std::uint8_t* r3 = tile.rows[3] + offset;
+    for (std::size_t at = 0; at < tile.quads * kQuad; at += kQuad) {
+      const auto w = load_weights(first);
+      const auto v = kTwo ? load_weights(second) : zero;
+      first += vector;
+      second += vector;
+      const auto x0 = spread_quad(r0 + at);
+      s.a0 = add_quads(s.a0, x0, w);
+      if constexpr (kTwo) s.b0 = add_quads(s.b0, x0, v);
+      if constexpr (kCount > 1) {
+        const auto x1 = spread_quad(r1 + at);
+        const auto x2 = spread_quad(r2 + at);
+        const auto x3 = spread_quad(r3 + at);
+        s.a1 = add_quads(s.a1, x1, w);
+        s.a2 = add_quads(s.a2, x2, w);
+        s.a3 = add_quads(s.a3, x3, w);
+        if constexpr (kTwo) {
+          s.b1 = add_quads(s.b1, x1, v);
+          s.b2 = add_quads(s.b2, x2, v);
+          s.b3 = add_quads(s.b3, x3, v);
+        }
+      }
+    }
+  }
+  return s;
+}
+
+struct Range {
+  FloatVector low;
+  FloatVector high;
+};
+
+// The constants of one vector of columns, and where its floats go.
+struct Target {
+  IntVector kernel_sums;
+  FloatVector scale;
+  FloatVector bias;
+  float* y = nullptr;
+  std::size_t valid = 0;  // columns of this vector that exist
+};
+
+Target make_target(const Dequantization& how, std::size_t column, std::size_t end, float* y) {
+  const FloatTag d;
+  const IntTag di;
+  const std::size_t valid = std::min(hn::Lanes(d), end - column);
+  const auto mask = hn::FirstN(d, valid);
+  return {hn::MaskedLoad(hn::FirstN(di, valid), di, how.kernel_sums + column),
+          hn::MaskedLoad(mask, d, how.kernel_scales + column),
+          hn::MaskedLoad(mask, d, how.bias + column), y + column, valid};
+}
+
+template <ScaleOrder kOrder>
+HWY_INLINE void store_sums(IntVector raw, const Target& target, const Dequantization& how,
+                           std::size_t at, Range& range) {
+  const FloatTag d;
+  Channels channels = {hn::Mul(target.kernel_sums, hn::Set(IntTag(), how.code_zero)), target.scale,
+                       target.bias};
+  if constexpr (kOrder == ScaleOrder::Product) {
+    channels.scale = hn::Mul(channels.scale, hn::Set(d, how.input_scale));
+  }
+  auto y = to_float<kOrder>(raw, channels, how);
+  if (target.valid == hn::Lanes(d)) {
+    hn::StoreU(y, d, target.y + at);
+  } else {
+    const auto mask = hn::FirstN(d, target.valid);
+    hn::BlendedStore(y, mask, d, target.y + at);
+    y = hn::IfThenElseZero(mask, y);
+  }
+  range.low = hn::Min(y, range.low);
+  range.high = hn::Max(y, range.high);
+}
+
+// One vector of columns, or two, over all rows.
+template <ScaleOrder kOrder, bool kTwo>
+void multiply_columns(const ByteProduct& product, const ByteRows& rows, std::size_t column,
+                      std::size_t end, FloatRows& out, Range& range) {
+  const std::size_t lanes = hn::Lanes(IntTag());
+  const ByteProductShape& shape = product.shape;
+  Tile tile;
+  tile.offsets = rows.offsets;
+  tile.segments = shape.segments;
+  tile.quads = (shape.segment + kQuad - 1) / kQuad;
+  const std::size_t vector_bytes = shape.segments * tile.quads * lanes * kQuad;
+  tile.weights = product.packed + column / lanes * vector_bytes;
+  tile.weights2 = kTwo ? tile.weights + vector_bytes : tile.weights;
+  const Target first = make_target(product.how, column, end, out.y);
+  const Target second = kTwo ? make_target(product.how, column + lanes, end, out.y) : first;
+  Dequantization how = product.how;
+  const auto finish = [&](std::size_t row, IntVector a, IntVector b) {
+    const RowCode& code = rows.codes[rows.has_one_code ? 0 : row];
+    how.code_zero = code.code_zero;
+    how.input_scale = code.input_scale;
+    how.input_sum = code.input_sum;
+    store_sums<kOrder>(a, first, how, row * out.stride, range);
+    if constexpr (kTwo) store_sums<kOrder>(b, second, how, row * out.stride, range);
+  };
+  if (rows.count == 1) {
+    tile.rows.fill(rows.rows[0]);
+    const Sums s = sum_tile<1, kTwo>(tile);
+    finish(0, s.a0, s.b0);
+    return;
+  }
+  for (std::size_t row = 0; row < rows.count; row += kRows) {
+    const std::size_t count = std::min(kRows, rows.count - row);
+    // Rows beyond the last repeat it and are not stored.
+    for (std::size_t r = 0; r < kRows; ++r) tile.rows[r] = rows.rows[row + std::min(r, count - 1)];
+    const Sums s = sum_tile<kRows, kTwo>(tile);
+    finish(row, s.a0, s.b0);
+    if (count > 1) finish(row + 1, s.a1, s.b1);
+    if (count > 2) finish(row + 2, s.a2, s.b2);
+    if (count > 3) finish(row + 3, s.a3, s.b3);
+  }
+}
+
+template <ScaleOrder kOrder>
+void multiply_in(const ByteProduct& product, const ByteRows& rows, ColumnRange columns,
+                 FloatRows& out) {
+  const FloatTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  Range range = {hn::Zero(d), hn::Zero(d)};
+  std::size_t column = columns.begin;
+  for (; column + lanes < columns.end; column += 2 * lanes)
+    multiply_columns<kOrder, true>(product, rows, column, columns.end, out, range);
+  if (column < columns.end)
+    multiply_columns<kOrder, false>(product, rows, column, columns.end, out, range);
+  out.low = std::min(out.low, hn::GetLane(hn::MinOfLanes(d, range.low)));
+  out.high = std::max(out.high, hn::GetLane(hn::MaxOfLanes(d, range.high)));
+}
+
+void multiply_any(const ByteProduct& product, const ByteRows& rows, ColumnRange columns,
+                  FloatRows& out) {
+  switch (product.how.order) {
+    case ScaleOrder::InputFused:
+      return multiply_in<ScaleOrder::InputFused>(product, rows, columns, out);
+    case ScaleOrder::Product:
+      return multiply_in<ScaleOrder::Product>(product, rows, columns, out);
+    case ScaleOrder::KernelThenInput:
+      return multiply_in<ScaleOrder::KernelThenInput>(product, rows, columns, out);
+    case ScaleOrder::ShiftedKernel:
+      return multiply_in<ScaleOrder::ShiftedKernel>(product, rows, columns, out);
+  }
+}
+
+std::size_t column_lanes() { return hn::Lanes(IntTag()); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace visionpress
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace visionpress {
+
+HWY_EXPORT(multiply_any);
+HWY_EXPORT(column_lanes);
+
+namespace {
+
+constexpr std::size_t kQuadCodes = 4;
+
+/// Columns whose weights lie side by side in the packed kernel.
+std::size_t packed_lanes() {
+  return active_isa() == Isa::Scalar ? 1 : HWY_DYNAMIC_DISPATCH(column_lanes)();
+}
+
+std::size_t padded_segment(const ByteProductShape& shape) {
+  return (shape.segment + kQuadCodes - 1) / kQuadCodes * kQuadCodes;
+}
+
+// The reference that VP_FORCE_ISA=scalar runs.
+void multiply_ref(const ByteProduct& product, const ByteRows& rows, ColumnRange columns,
+                  FloatRows& out) {
+  const ByteProductShape& shape = product.shape;
+  const std::size_t padded = padded_segment(shape);
+  for (std::size_t row = 0; row < rows.count; ++row) {
+    Dequantization how = product.how;
+    const RowCode& code = rows.codes[rows.has_one_code ? 0 : row];
+    how.code_zero = code.code_zero;
+    how.input_scale = code.input_scale;
+    how.input_sum = code.input_sum;
+    for (std::size_t column = columns.begin; column < columns.end; ++column) {
+      const std::uint8_t* weights = product.packed + column * shape.segments * padded;
+      std::int32_t sum = 0;
+      for (std::size_t s = 0; s < shape.segments; ++s) {
+        for (std::size_t i = 0; i < shape.segment; ++i) {
+          sum += static_cast<std::int32_t>(rows.rows[row][rows.offsets[s] + i]) *
+                 static_cast<std::int8_t>(weights[s * padded + i]);
+        }
+      }
+      Dequantization one = how;
+      one.kernel_sums += column;
+      one.kernel_scales += column;
+      one.bias += column;
+      FloatRows target = {out.y + row * out.stride + column, 1, out.low, out.high};
+      dequantize({&sum, nullptr, 1}, 1, one, target);
+      out.low = target.low;
+      out.high = target.high;
+    }
+  }
+}
+
+}  // namespace
+
+std::size_t byte_product_packed_size(const ByteProductShape& shape) {
+  return hwy::RoundUpTo(shape.columns, packed_lanes()) * shape.segments * padded_segment(shape);
+}
+
+// The layout: vectors of columns; in them segments and quads of codes; in these the columns, each
+// with its four weights.
+void pack_byte_product(const ByteProductShape& shape, std::span<const std::uint8_t> kernel,
+                       std::span<std::uint8_t> packed) {
+  const std::size_t lanes = packed_lanes();
+  const std::size_t padded = padded_segment(shape);
+  std::fill(packed.begin(), packed.end(), std::uint8_t{0});
+  for (std::size_t column = 0; column < shape.columns; ++column) {
+    std::uint8_t* block = packed.data() + column / lanes * lanes * shape.segments * padded;
+    for (std::size_t s = 0; s < shape.segments; ++s) {
+      const std::uint8_t* from = kernel.data() + (column * shape.segments + s) * shape.segment;
+      for (std::size_t i = 0; i < shape.segment; ++i) {
+        const std::size_t quad = (s * padded + i) / kQuadCodes;
+        block[(quad * lanes + column % lanes) * kQuadCodes + i % kQuadCodes] = from[i];
+      }
+    }
+  }
+}
+
+std::size_t byte_product_column_step() {
+  return active_isa() == Isa::Scalar ? 1 : 2 * packed_lanes();
+}
+
+void multiply_bytes(const ByteProduct& product, const ByteRows& rows, ColumnRange columns,
+                    FloatRows& out) {
+  if (active_isa() == Isa::Scalar) return multiply_ref(product, rows, columns, out);
+  HWY_DYNAMIC_DISPATCH(multiply_any)(product, rows, columns, out);
+}
+
+}  // namespace visionpress
+#endif  // HWY_ONCE

@@ -1,0 +1,209 @@
+#include "kernels/depthwise.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numeric>
+
+#undef HWY_TARGET_INCLUDE
+#define HWY_TARGET_INCLUDE "kernels/depthwise.cc"
+#include <hwy/foreach_target.h>
+
+#include "kernels/float_vectors_inl.h"
+
+HWY_BEFORE_NAMESPACE();
+namespace visionpress {
+namespace HWY_NAMESPACE {
+namespace {
+
+constexpr std::size_t kPixels = 8;  // enough sums at once to hide the latency of a multiply-add
+
+// Separate variables, because the compiler would keep an array of them in memory.
+struct Sums {
+  FloatVector s0, s1, s2, s3, s4, s5, s6, s7;
+};
+
+HWY_INLINE Sums sum_pixels(const DepthwiseRow& row, const float* x, const float* weights,
+                           FloatVector start) {
+  const FloatTag d;
+  Sums s = {start, start, start, start, start, start, start, start};
+  const std::size_t stride = hwy::RoundUpTo(row.channels, hn::Lanes(d));
+  const std::size_t step = row.pixel_step;
+  for (std::size_t tap = 0; tap < row.taps; ++tap, weights += stride) {
+    const auto w = hn::LoadU(d, weights);
+    const float* p = x + row.offsets[tap];
+    s.s0 = hn::MulAdd(hn::LoadU(d, p), w, s.s0);
+    s.s1 = hn::MulAdd(hn::LoadU(d, p + step), w, s.s1);
+    s.s2 = hn::MulAdd(hn::LoadU(d, p + 2 * step), w, s.s2);
+    s.s3 = hn::MulAdd(hn::LoadU(d, p + 3 * step), w, s.s3);
+    p += 4 * step;
+    s.s4 = hn::MulAdd(hn::LoadU(d, p), w, s.s4);
+    s.s5 = hn::MulAdd(hn::LoadU(d, p + step), w, s.s5);
+    s.s6 = hn::MulAdd(hn::LoadU(d, p + 2 * step), w, s.s6);
+    s.s7 = hn::MulAdd(hn::LoadU(d, p + 3 * step), w, s.s7);
+  }
+  return s;
+}
+
+HWY_INLINE FloatVector sum_pixel(const DepthwiseRow& row, const float* x, const float* weights,
+                                 FloatVector start) {
+  const FloatTag d;
+  const std::size_t stride = hwy::RoundUpTo(row.channels, hn::Lanes(d));
+  for (std::size_t tap = 0; tap < row.taps; ++tap, weights += stride)
+    start = hn::MulAdd(hn::LoadU(d, x + row.offsets[tap]), hn::LoadU(d, weights), start);
+  return start;
+}
+
+// finish(channel) gives a function from sums of this vector of channels to results; start(channel)
+// gives what the sums start from.
+template <typename Start, typename Finish>
+HWY_INLINE void convolve(const DepthwiseRow& row, const Start& start, const Finish& finish) {
+  const FloatTag d;
+  const std::size_t lanes = hn::Lanes(d);
+  for (std::size_t channel = 0; channel < row.channels; channel += lanes) {
+    const auto end_sum = finish(channel);
+    const auto first = start(channel);
+    const float* weights = row.weights + channel;
+    const auto store = [&](FloatVector sum, std::size_t pixel) {
+      const std::size_t at = pixel * row.channels + channel;
+      const std::size_t valid = std::min(row.channels - channel, row.y_floats - at);
+      const auto y = end_sum(sum);
+      if (valid >= lanes) {
+        hn::StoreU(y, d, row.y + at);
+      } else {
+        hn::BlendedStore(y, hn::FirstN(d, valid), d, row.y + at);
+      }
+    };
+    // The last pixels of a folded row may lack channels.
+    const std::size_t left = row.y_floats > channel ? row.y_floats - channel : 0;
+    const std::size_t pixels = std::min(row.pixels, (left + row.channels - 1) / row.channels);
+    const float* x = row.x + channel;
+    std::size_t pixel = 0;
+    for (; pixel + kPixels <= pixels; pixel += kPixels, x += kPixels * row.pixel_step) {
+      const Sums s = sum_pixels(row, x, weights, first);
+      store(s.s0, pixel);
+      store(s.s1, pixel + 1);
+      store(s.s2, pixel + 2);
+      store(s.s3, pixel + 3);
+      store(s.s4, pixel + 4);
+      store(s.s5, pixel + 5);
+      store(s.s6, pixel + 6);
+      store(s.s7, pixel + 7);
+    }
+    for (; pixel < pixels; ++pixel, x += row.pixel_step)
+      store(sum_pixel(row, x, weights, first), pixel);
+  }
+}
+
+void float_row(const DepthwiseRow& row, const SmallConvActivation& activation) {
+  const FloatTag d;
+  const auto slope = hn::Set(d, activation.slope);
+  convolve(
+      row, [&](std::size_t channel) { return hn::LoadU(d, row.bias + channel); },
+      [&](std::size_t /*channel*/) {
+        return [&](FloatVector y) {
+          y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), hn::Mul(y, slope), y);
+          return clamp_keeping_nan(y, activation.low, activation.high);
+        };
+      });
+}
+
+void code_row(const DepthwiseRow& row, const DepthwiseScales& scales) {
+  const FloatTag d;
+  const auto low = hn::Set(d, scales.low);
+  const auto high = hn::Set(d, scales.high);
+  convolve(
+      row, [&](std::size_t /*channel*/) { return hn::Zero(d); },
+      [&](std::size_t channel) {
+        const auto first = hn::LoadU(d, scales.first + channel);
+        const auto second = hn::LoadU(d, scales.second + channel);
+        const auto bias = hn::LoadU(d, row.bias + channel);
+        const auto for_nan = hn::LoadU(d, scales.for_nan + channel);
+        return [=](FloatVector sum) {
+          const auto y = hn::Add(hn::Mul(hn::Mul(sum, first), second), bias);
+          const auto above = hn::IfThenElse(hn::Gt(y, low), y, low);
+          const auto bounded = hn::IfThenElse(hn::Gt(above, high), high, above);
+          return hn::IfThenElse(hn::IsNaN(y), for_nan, bounded);
+        };
+      });
+}
+
+std::size_t vector_lanes() { return hn::Lanes(FloatTag()); }
+
+}  // namespace
+}  // namespace HWY_NAMESPACE
+}  // namespace visionpress
+HWY_AFTER_NAMESPACE();
+
+#if HWY_ONCE
+namespace visionpress {
+
+HWY_EXPORT(float_row);
+HWY_EXPORT(code_row);
+HWY_EXPORT(vector_lanes);
+
+namespace {
+
+// Products of codes and weights are at most 255 * 128; so many of them stay below 2^24.
+constexpr std::size_t kExactTaps = (std::size_t{1} << 24U) / (std::size_t{255} * 128U);
+
+std::size_t lanes() {
+  return active_isa() == Isa::Scalar ? 1 : HWY_DYNAMIC_DISPATCH(vector_lanes)();
+}
+
+// The reference that VP_FORCE_ISA=scalar runs: body(window, channel) gives one result.
+template <typename Body>
+void for_each_result_ref(const DepthwiseRow& row, const Body& body) {
+  for (std::size_t i = 0; i < row.y_floats; ++i)
+    row.y[i] = body(row.x + i / row.channels * row.pixel_step, i % row.channels);
+}
+
+void float_row_ref(const DepthwiseRow& row, const SmallConvActivation& activation) {
+  const std::size_t stride = depthwise_stride(row.channels);
+  for_each_result_ref(row, [&](const float* window, std::size_t channel) {
+    float y = row.bias[channel];
+    for (std::size_t tap = 0; tap < row.taps; ++tap)
+      y = std::fma(window[row.offsets[tap] + channel], row.weights[tap * stride + channel], y);
+    if (y < 0.0F) y *= activation.slope;
+    if (y < activation.low) return activation.low;
+    return y > activation.high ? activation.high : y;
+  });
+}
+
+void code_row_ref(const DepthwiseRow& row, const DepthwiseScales& scales) {
+  const std::size_t stride = depthwise_stride(row.channels);
+  for_each_result_ref(row, [&](const float* window, std::size_t channel) {
+    std::int32_t sum = 0;
+    for (std::size_t tap = 0; tap < row.taps; ++tap) {
+      sum += static_cast<std::int32_t>(window[row.offsets[tap] + channel]) *
+             static_cast<std::int32_t>(row.weights[tap * stride + channel]);
+    }
+    const float scaled = static_cast<float>(sum) * scales.first[channel];
+    const float y = scaled * scales.second[channel] + row.bias[channel];
+    if (std::isnan(y)) return scales.for_nan[channel];
+    const float above = y > scales.low ? y : scales.low;
+    return above > scales.high ? scales.high : above;
+  });
+}
+
+}  // namespace
+
+std::size_t depthwise_stride(std::size_t channels) { return hwy::RoundUpTo(channels, lanes()); }
+
+std::size_t depthwise_fold(std::size_t channels) {
+  // More channels fill most lanes as they are, and repeated weights take cache.
+  constexpr std::size_t kMostChannels = 64;
+  return channels > kMostChannels ? 1 : lanes() / std::gcd(channels, lanes());
+}
+
+void depthwise_row(const DepthwiseRow& row, const SmallConvActivation& activation) {
+  if (active_isa() == Isa::Scalar) return float_row_ref(row, activation);
+  HWY_DYNAMIC_DISPATCH(float_row)(row, activation);
+}
+
+void depthwise_code_row(const DepthwiseRow& row, const DepthwiseScales& scales) {
+  if (active_isa() == Isa::Scalar || row.taps > kExactTaps) return code_row_ref(row, scales);
+  HWY_DYNAMIC_DISPATCH(code_row)(row, scales);
+}
+
+}  // namespace visionpress
+#endif  // HWY_ONCE
