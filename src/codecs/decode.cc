@@ -76,6 +76,11 @@ Result<void> check_codes(const WeightRef& weight) {
   const int low = is_signed ? -(1 << (bits - 1)) : 0;
   // The encoder's signed codes of 1 bit are -1 and +1 (codecs/linear_grid.h).
   const int high = is_signed && bits == 1 ? 1 : low + (1 << bits) - 1;
+  // One pass that the compiler makes vector code of; the place matters only if there is one.
+  unsigned all = 0;
+  for (const std::byte code : weight.payload)
+    all |= (std::to_integer<unsigned>(code) - static_cast<unsigned>(low)) & 0xffU;
+  if (all <= static_cast<unsigned>((1 << bits) - 1)) return {};
   for (std::size_t i = 0; i < weight.payload.size(); ++i) {
     const int code = is_signed ? load_le<std::int8_t>(weight.payload, i)
                                : load_le<std::uint8_t>(weight.payload, i);
@@ -145,6 +150,18 @@ Result<std::vector<float>> load_weight(const WeightRef& weight, int threads) {
 std::optional<FloatView> view_weight(const WeightRef& weight) {
   if (weight.code.encoding != Encoding::Float32 || !check_weight(weight)) return std::nullopt;
   return FloatView(weight.payload);
+}
+
+Result<bool> has_codes(const WeightRef& weight, Bytes codes) {
+  VP_RETURN_IF_ERROR(check_weight(weight));
+  if (static_cast<std::uint64_t>(*element_count(weight.shape)) != codes.size()) return false;
+  std::array<std::byte, kMaxDecodePart> buffer;  // uninitialised: view_codes writes what is read
+  for (std::size_t begin = 0; begin < codes.size(); begin += buffer.size()) {
+    const std::size_t count = std::min(buffer.size(), codes.size() - begin);
+    const Bytes stored = view_codes(weight, begin, count, buffer);
+    if (std::memcmp(stored.data(), codes.data() + begin, count) != 0) return false;
+  }
+  return true;
 }
 
 Result<std::vector<std::uint8_t>> load_codes(const WeightRef& weight) {

@@ -34,6 +34,10 @@ void decode_part(const WeightRef& weight, std::size_t begin, std::span<float> ou
 /// The codes of a Linear or Table weight, one per byte (signed codes as two's complement).
 [[nodiscard]] Result<std::vector<std::uint8_t>> load_codes(const WeightRef& weight);
 
+/// Whether a Linear or Table weight has these codes, given as load_codes returns them. Needs no
+/// memory for the codes of packed weights.
+[[nodiscard]] Result<bool> has_codes(const WeightRef& weight, Bytes codes);
+
 /// Checks payload length, scale counts and table length against shape and bits;
 /// decoding relies on them. Readers lie below this layer and check their files themselves.
 [[nodiscard]] Result<void> check_weight(const WeightRef& weight);

@@ -99,6 +99,27 @@ TEST(DecodeTest, EveryWidthAndOrderGivesBackWhatWasPacked) {
   }
 }
 
+TEST(DecodeTest, CodesAreComparedWithoutUnpackingThemAll) {
+  // More than one part, and a last part that no group of eight fills.
+  std::vector<std::byte> codes(2 * kMaxDecodePart + 13);
+  for (std::size_t i = 0; i < codes.size(); ++i) codes[i] = static_cast<std::byte>(i * 7 % 8);
+  WeightRef weight;
+  weight.shape = {static_cast<std::int64_t>(codes.size())};
+  weight.code = {.encoding = Encoding::Linear, .bits = 3, .scales = {1.0F}};
+  weight.packing = Packing::MsbFirst;
+  const ByteBuffer packed = pack_codes(codes, 3, Packing::MsbFirst);
+  weight.payload = packed;
+  EXPECT_TRUE(has_codes(weight, codes).value());
+  for (const std::size_t at : {std::size_t{0}, kMaxDecodePart, codes.size() - 1}) {
+    codes[at] ^= std::byte{1};
+    EXPECT_FALSE(has_codes(weight, codes).value()) << at;
+    codes[at] ^= std::byte{1};
+  }
+  EXPECT_FALSE(has_codes(weight, Bytes(codes).first(8)).value());
+  weight.code.scales = {};
+  EXPECT_FALSE(has_codes(weight, codes).has_value());
+}
+
 TEST(DecodeTest, SignedCodesLoadAsTheirTwosComplementByte) {
   const auto payload = bytes_of({0x8f});  // int4, low nibble first: -1, -8
   WeightRef weight = make_linear({2}, 4, Packing::LsbFirst, payload);

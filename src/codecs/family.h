@@ -8,12 +8,14 @@
 //   auto encoded = find_family(offered->form)->encode(weights, shape, offered->form, {});
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string_view>
 
 #include "base/float_view.h"
 #include "codecs/encode_error.h"
 #include "model/form.h"
+#include "model/kernel_axes.h"
 #include "model/weight.h"
 #include "visionpress/result.h"
 
@@ -23,8 +25,11 @@ namespace visionpress {
 struct EncodeOptions {
   int channel_axis = 0;  ///< the axis of the shape that Granularity::Channel means
   /// Linear codes: a value halfway between two codes is rounded away from zero, as TensorFlow 1.12
-  /// did; else to the even code.
+  /// did; else to the even code. Not where `taps` are given.
   bool ties_away = false;
+  /// Linear codes of fewer than 8 bits per channel: how a channel's values meet its layer's inputs.
+  /// Their rounding errors are then made to cancel (sum_rounding.h); else each is the nearest code.
+  std::optional<ChannelTaps> taps = std::nullopt;
   int threads = 1;               ///< the result does not depend on it
   EncodeError* error = nullptr;  ///< not null: filled in the encoder's own pass over the weights
 };

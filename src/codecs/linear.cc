@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <limits>
+#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -21,6 +22,7 @@ namespace {
 struct Grid {
   LinearCodes codes = {};
   bool ties_away = false;
+  std::optional<ChannelTaps> taps = std::nullopt;  ///< given: errors are made to cancel
   int threads = 1;
 
   /// 8 bits span the values. Fewer are fitted to them, since a step costs more there than an
@@ -55,6 +57,19 @@ Result<AxisSplit> read_layout(const Shape& shape, const Form& form, const Encode
   return split_at(shape, static_cast<std::size_t>(options.channel_axis));
 }
 
+/// The taps of each channel where they are given. errors: InvalidArgument for another number of
+/// values than a channel has.
+Result<std::optional<ChannelTaps>> check_taps(const EncodeOptions& options,
+                                              const AxisSplit& layout) {
+  if (!options.taps) return std::nullopt;
+  const ChannelTaps& taps = *options.taps;
+  if (taps.height * taps.width * taps.inputs != layout.outer * layout.inner) {
+    return fail(ErrorKind::InvalidArgument, "{} x {} taps of {} inputs for channels of {} values",
+                taps.height, taps.width, taps.inputs, layout.outer * layout.inner);
+  }
+  return taps;
+}
+
 // Encode.
 
 /// Everything about one channel except its codes.
@@ -86,6 +101,10 @@ void encode_channel(FloatView values, const Grid& grid, int threads, MutableByte
                                    : span_grid(find_whole_range(values, threads), grid.codes);
   if (channel->grid.fault != GridFault::None) return;
   const LinearStep& step = channel->grid.step;
+  if (grid.taps) {
+    channel->sums = encode_to_grid(values, grid.codes, step, *grid.taps, codes);
+    return;
+  }
   std::vector<ErrorSums> sums((values.size() + kSumPiece - 1) / kSumPiece);
   parallel_for(sums.size(), threads, [&](std::size_t i) {
     const std::size_t begin = i * kSumPiece;
@@ -159,9 +178,12 @@ WeightCode collect_code(const std::vector<Channel>& channels, const Form& form, 
 
 Result<EncodedWeight> encode_to_linear(FloatView weights, const Shape& shape, const Form& form,
                                        const EncodeOptions& options) {
-  VP_ASSIGN_OR_RETURN(const Grid grid, make_grid(form, options));
+  VP_ASSIGN_OR_RETURN(Grid grid, make_grid(form, options));
   VP_ASSIGN_OR_RETURN(const std::size_t count, check_encode_input(weights, shape));
   VP_ASSIGN_OR_RETURN(const AxisSplit layout, read_layout(shape, form, options));
+  if (grid.is_fitted() && form.granularity == Granularity::Channel) {
+    VP_ASSIGN_OR_RETURN(grid.taps, check_taps(options, layout));
+  }
   EncodedWeight encoded;
   encoded.shape = shape;
   encoded.codes = ByteBuffer(count);

@@ -11,6 +11,7 @@
 
 #include "base/float_view.h"
 #include "kernels/weight_codes.h"
+#include "model/kernel_axes.h"
 
 namespace visionpress {
 
@@ -63,5 +64,11 @@ struct GridChoice {
 /// step: of span_grid or fit_grid.  returns: the loss, as encode_linear.
 [[nodiscard]] ErrorSums encode_to_grid(FloatView values, const LinearCodes& codes,
                                        const LinearStep& step, MutableBytes out);
+
+/// Encodes the values of one channel to codes next to them whose errors cancel (sum_rounding.h).
+/// taps: of as many values.  returns: the loss, as encode_linear.
+[[nodiscard]] ErrorSums encode_to_grid(FloatView values, const LinearCodes& codes,
+                                       const LinearStep& step, const ChannelTaps& taps,
+                                       MutableBytes out);
 
 }  // namespace visionpress

@@ -94,4 +94,27 @@ std::optional<AxisSplit> find_output_channels(const Op& op, const Shape& kernel)
   return split;
 }
 
+std::optional<ChannelTaps> find_channel_taps(const Op& op, const Shape& kernel, int axis) {
+  const auto known = element_count(kernel);
+  if (!known || *known == 0) return std::nullopt;
+  if (const auto* connected = std::get_if<FullyConnected>(&op)) {
+    if (kernel.size() != 2 || axis != (connected->kernel_is_in_out ? 1 : 0)) return std::nullopt;
+    return ChannelTaps{.inputs = static_cast<std::size_t>(size_at(kernel, 1 - axis))};
+  }
+  const auto* conv = std::get_if<Conv2d>(&op);
+  if (conv == nullptr || conv->transposed || kernel.size() != 4) return std::nullopt;
+  const KernelAxes axes = kernel_axes(conv->kernel_layout);
+  // A channel of Hwim is an input with all of its multiplier's results.
+  const bool is_multiplied = conv->kernel_layout == KernelLayout::Hwim;
+  if (is_multiplied && size_at(kernel, axes.out) != 1) return std::nullopt;
+  if (axis != (is_multiplied ? axes.in : axes.out)) return std::nullopt;
+  ChannelTaps taps;
+  taps.height = static_cast<std::size_t>(size_at(kernel, axes.height));
+  taps.width = static_cast<std::size_t>(size_at(kernel, axes.width));
+  const auto per_channel = static_cast<std::size_t>(*known / size_at(kernel, axis));
+  taps.inputs = per_channel / (taps.height * taps.width);
+  taps.inputs_last = conv->kernel_layout != KernelLayout::Oihw;
+  return taps;
+}
+
 }  // namespace visionpress

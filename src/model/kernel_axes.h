@@ -47,4 +47,19 @@ struct KernelSizes {
 /// AxisSplit cannot say so (a transposed kernel of Core ML) or the shape does not fit.
 [[nodiscard]] std::optional<AxisSplit> find_output_channels(const Op& op, const Shape& kernel);
 
+/// How the values of one channel of a kernel meet the inputs of its layer. The channel's values, in
+/// the order in which the kernel stores them, are [inputs][height][width], or [height][width]
+/// [inputs] where `inputs_last`.
+struct ChannelTaps {
+  std::size_t height = 1;
+  std::size_t width = 1;
+  std::size_t inputs = 1;
+  bool inputs_last = false;
+};
+
+/// The taps of each channel along `axis`; nothing where the values of a channel do not all add up
+/// to one result: transposed convolutions, and axes that are not the output channels.
+[[nodiscard]] std::optional<ChannelTaps> find_channel_taps(const Op& op, const Shape& kernel,
+                                                           int axis);
+
 }  // namespace visionpress

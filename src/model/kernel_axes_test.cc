@@ -105,5 +105,59 @@ TEST(KernelAxesTest, AMatrixHasItsRowsWhereItsOperatorSays) {
   EXPECT_FALSE(find_output_channels(Identity{}, {4, 7}));
 }
 
+TEST(KernelAxesTest, TheTapsOfAChannelLieWhereTheStridesSay) {
+  for (const Case& each : cases()) {
+    Conv2d conv;
+    conv.kernel_layout = each.layout;
+    Shape shape = each.shape;
+    KernelAxes axes = kernel_axes(each.layout);
+    int axis = axes.out;
+    if (each.layout == KernelLayout::Hwim) {
+      EXPECT_FALSE(find_channel_taps(conv, shape, axes.in));  // two results per channel
+      shape = {kHeight, kWidth, 8, 1};
+      axis = axes.in;
+    }
+    const auto taps = find_channel_taps(conv, shape, axis);
+    // Only transposed convolutions have this layout.
+    if (each.layout == KernelLayout::Iohw) continue;
+    ASSERT_TRUE(taps) << each.name;
+    EXPECT_EQ(taps->height, static_cast<std::size_t>(kHeight)) << each.name;
+    EXPECT_EQ(taps->width, static_cast<std::size_t>(kWidth)) << each.name;
+    EXPECT_EQ(taps->inputs, static_cast<std::size_t>(each.in)) << each.name;
+    // The elements of channel 1, in the order in which the kernel stores them.
+    const KernelSizes sizes = kernel_sizes(shape, each.layout, each.groups);
+    const AxisSplit split = split_at(shape, static_cast<std::size_t>(axis));
+    const auto strides = kernel_strides(sizes, each.layout);
+    const std::int64_t rows = sizes.out / sizes.groups;
+    for (std::size_t i = 0; i < split.outer * split.inner; ++i) {
+      const std::size_t tap =
+          taps->inputs_last ? i / taps->inputs : i % (taps->height * taps->width);
+      const std::size_t input =
+          taps->inputs_last ? i % taps->inputs : i / (taps->height * taps->width);
+      const auto expected = 1 / rows * strides[0] + 1 % rows * strides[1] +
+                            static_cast<std::int64_t>(input) * strides[2] +
+                            static_cast<std::int64_t>(tap / taps->width) * strides[3] +
+                            static_cast<std::int64_t>(tap % taps->width) * strides[4];
+      const std::size_t at = (i / split.inner * split.channels + 1) * split.inner + i % split.inner;
+      ASSERT_EQ(static_cast<std::int64_t>(at), expected) << each.name << ", value " << i;
+    }
+  }
+}
+
+TEST(KernelAxesTest, ChannelsWhoseValuesDoNotMakeOneResultHaveNoTaps) {
+  Conv2d conv;
+  EXPECT_FALSE(find_channel_taps(conv, {6, 5, 3, 2}, 1));  // not the output channels
+  EXPECT_FALSE(find_channel_taps(conv, {6, 5}, 0));
+  EXPECT_FALSE(find_channel_taps(conv, {6, 0, 3, 2}, 0));
+  conv.transposed = true;
+  EXPECT_FALSE(find_channel_taps(conv, {6, 5, 3, 2}, 0));
+  EXPECT_FALSE(find_channel_taps(Identity{}, {6, 5}, 0));
+  FullyConnected matrix;
+  EXPECT_EQ(find_channel_taps(matrix, {4, 7}, 0)->inputs, 7U);
+  EXPECT_FALSE(find_channel_taps(matrix, {4, 7}, 1));
+  matrix.kernel_is_in_out = true;
+  EXPECT_EQ(find_channel_taps(matrix, {4, 7}, 1)->inputs, 4U);
+}
+
 }  // namespace
 }  // namespace visionpress

@@ -3,6 +3,7 @@
 #include "base/error.h"
 #include "codecs/decode.h"
 #include "codecs/family.h"
+#include "model/kernel_axes.h"
 
 namespace visionpress {
 
@@ -19,6 +20,21 @@ Result<FloatView> CodeStore::view_values(std::size_t index) {
   return FloatView(values);
 }
 
+namespace {
+
+/// How the channels of a weight meet the inputs of the first layer that has it as its kernel.
+std::optional<ChannelTaps> find_taps(const Graph& graph, std::size_t index) {
+  for (const Node& node : graph.nodes) {
+    if (node.inputs.size() < 2 || node.inputs[1] == kNoTensor) continue;
+    if (graph.tensor(node.inputs[1]).weight != index) continue;
+    const Weight& weight = graph.weights[index];
+    return find_channel_taps(node.op, weight.stored.shape, weight.channel_axis);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
 Result<std::reference_wrapper<const CodedWeight>> CodeStore::encode(std::size_t index,
                                                                     const Form& form) {
   const auto known = encoded_.find({index, form});
@@ -32,6 +48,7 @@ Result<std::reference_wrapper<const CodedWeight>> CodeStore::encode(std::size_t 
   CodedWeight coded;
   const EncodeOptions encode{.channel_axis = weight.channel_axis,
                              .ties_away = options_.ties_away,
+                             .taps = find_taps(graph_, index),
                              .threads = options_.threads,
                              .error = &coded.error};
   auto codes = family->encode(values, weight.stored.shape, form, encode);
