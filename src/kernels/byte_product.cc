@@ -236,6 +236,38 @@ void multiply_any(const ByteProduct& product, const ByteRows& rows, ColumnRange 
   }
 }
 
+RowCode quantize_row(const float* x, std::size_t count, std::uint8_t* codes) {
+  const FloatTag d;
+  const IntTag di;
+  const std::size_t lanes = hn::Lanes(d);
+  const std::size_t whole = count / lanes * lanes;
+  // Zeros in place of the lanes beyond the row change neither the range nor a code of the row.
+  const auto rest = hn::FirstN(d, count - whole);
+  const auto load = [&](std::size_t at) {
+    return at < whole ? hn::LoadU(d, x + at) : hn::MaskedLoad(rest, d, x + at);
+  };
+  auto low = hn::Zero(d);
+  auto high = low;
+  for (std::size_t i = 0; i < count; i += lanes) {
+    const auto v = load(i);
+    low = hn::Min(v, low);  // in this operand order x86 ignores NaN
+    high = hn::Max(v, high);
+  }
+  const EvenCode code =
+      choose_even_code(hn::GetLane(hn::MinOfLanes(d, low)), hn::GetLane(hn::MaxOfLanes(d, high)));
+  const auto inverse = hn::Set(d, code.inverse);
+  const auto zero = hn::Set(di, code.zero_point + 128);
+  for (std::size_t i = 0; i < count; i += lanes)
+    store_codes(even_codes(load(i), inverse, zero), codes + i);
+  return {code.zero_point + 128, code.scale, 0};
+}
+
+// In order, since a row's last store may reach into the next row.
+void quantize_all_rows(const RowsToQuantize& rows, std::uint8_t* codes, RowCode* row_codes) {
+  for (std::size_t r = 0; r < rows.count; ++r)
+    row_codes[r] = quantize_row(rows.x + r * rows.inner, rows.inner, codes + r * rows.inner);
+}
+
 std::size_t column_lanes() { return hn::Lanes(IntTag()); }
 
 }  // namespace
@@ -248,6 +280,7 @@ namespace visionpress {
 
 HWY_EXPORT(multiply_any);
 HWY_EXPORT(column_lanes);
+HWY_EXPORT(quantize_all_rows);
 
 namespace {
 
@@ -260,6 +293,18 @@ std::size_t packed_lanes() {
 
 std::size_t padded_segment(const ByteProductShape& shape) {
   return (shape.segment + kQuadCodes - 1) / kQuadCodes * kQuadCodes;
+}
+
+void quantize_rows_ref(const RowsToQuantize& rows, std::uint8_t* codes, RowCode* row_codes) {
+  for (std::size_t r = 0; r < rows.count; ++r) {
+    const float* x = rows.x + r * rows.inner;
+    float low = 0.0F;
+    float high = 0.0F;
+    range_with_zero(x, rows.inner, &low, &high);
+    const EvenCode code = choose_even_code(low, high);
+    quantize_even(x, rows.inner, code.inverse, code.zero_point, codes + r * rows.inner);
+    row_codes[r] = {code.zero_point + 128, code.scale, 0};
+  }
 }
 
 // The reference that VP_FORCE_ISA=scalar runs.
@@ -321,6 +366,11 @@ void pack_byte_product(const ByteProductShape& shape, std::span<const std::uint8
 
 std::size_t byte_product_column_step() {
   return active_isa() == Isa::Scalar ? 1 : 2 * packed_lanes();
+}
+
+void quantize_rows(const RowsToQuantize& rows, std::uint8_t* codes, RowCode* row_codes) {
+  if (active_isa() == Isa::Scalar) return quantize_rows_ref(rows, codes, row_codes);
+  HWY_DYNAMIC_DISPATCH(quantize_all_rows)(rows, codes, row_codes);
 }
 
 void multiply_bytes(const ByteProduct& product, const ByteRows& rows, ColumnRange columns,

@@ -35,6 +35,16 @@ struct RowCode {
   std::int32_t input_sum = 0;  ///< ScaleOrder::ShiftedKernel: the sum of the row's codes
 };
 
+/// Quantizes each row of `inner` values as XNNPACK does, with a code of its own.
+/// codes: rows * inner bytes and kQuantizeSlack more, which may be written.
+struct RowsToQuantize {
+  const float* x = nullptr;
+  std::size_t count = 0;
+  std::size_t inner = 0;
+};
+inline constexpr std::size_t kQuantizeSlack = 64;
+void quantize_rows(const RowsToQuantize& rows, std::uint8_t* codes, RowCode* row_codes);
+
 struct ByteRows {
   const std::uint8_t* const* rows = nullptr;  ///< the first code of each row
   std::size_t count = 0;

@@ -1,6 +1,7 @@
 #include "kernels/byte_product.h"
 
 #include <cmath>
+#include <limits>
 
 #include "kernels/each_isa_testonly.h"
 
@@ -81,6 +82,28 @@ TEST(ByteProduct, EachOrderOfScalesIsTheReferences) {
         return multiply({3, 7, 67}, 6, order, has_one_code);
       });
     }
+  }
+}
+
+TEST(ByteProduct, QuantizedRowsAreTheReferencesOnEachInstructionSet) {
+  for (const std::size_t inner : kOddSizes) {
+    constexpr std::size_t kCount = 5;
+    std::vector<float> x = make_random(kCount * inner, 6, 40.0F);
+    std::fill_n(x.begin(), inner, 0.0F);  // a row without a range
+    x[2 * inner] = std::numeric_limits<float>::quiet_NaN();
+    for (std::size_t i = 0; i < inner; ++i) x[3 * inner + i] = std::fabs(x[3 * inner + i]) + 1.0F;
+    expect_the_reference_on_each_isa([&] {
+      std::vector<std::uint8_t> codes(kCount * inner + kQuantizeSlack);
+      std::vector<RowCode> row_codes(kCount);
+      quantize_rows({x.data(), kCount, inner}, codes.data(), row_codes.data());
+      std::vector<float> all(codes.begin(),
+                             codes.begin() + static_cast<std::ptrdiff_t>(kCount * inner));
+      for (const RowCode& code : row_codes) {
+        all.push_back(static_cast<float>(code.code_zero));
+        all.push_back(code.input_scale);
+      }
+      return all;
+    });
   }
 }
 

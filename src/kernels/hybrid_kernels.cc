@@ -38,33 +38,21 @@ void find_range(const float* x, std::size_t count, float* low, float* high) {
   }
 }
 
-// Stores the low byte of each lane; each lane holds a code in 0..255.
-void store_codes(IntVector codes, std::uint8_t* out) {
-  const hn::Rebind<std::uint8_t, IntTag> d8;
-  hn::StoreU(hn::DemoteTo(d8, codes), d8, out);
-}
-
 void quantize_even_loop(const float* x, std::size_t count, float inverse, std::int32_t zero_point,
                         std::uint8_t* codes) {
   const FloatTag d;
   const IntTag di;
   const std::size_t lanes = hn::Lanes(d);
   const auto scale = hn::Set(d, inverse);
-  const auto bound = hn::Set(
-      d, 32767.0F);  // keeps the conversion to integers defined; the clamp below sets the result
   const auto zero = hn::Set(di, zero_point + 128);
-  const auto convert = [&](FloatVector v) {
-    const auto bounded = hn::Max(hn::Min(hn::Mul(v, scale), bound), hn::Neg(bound));
-    const auto code = hn::Add(hn::NearestInt(bounded), zero);
-    return hn::Min(hn::Max(code, hn::Zero(di)), hn::Set(di, 255));
-  };
   std::size_t i = 0;
-  for (; i + lanes <= count; i += lanes) store_codes(convert(hn::LoadU(d, x + i)), codes + i);
+  for (; i + lanes <= count; i += lanes)
+    store_codes(even_codes(hn::LoadU(d, x + i), scale, zero), codes + i);
   if (i < count) {
     HWY_ALIGN float values[HWY_MAX_BYTES / sizeof(float)] = {};
     HWY_ALIGN std::uint8_t tail[HWY_MAX_BYTES / sizeof(float)];
     std::copy(x + i, x + count, values);
-    store_codes(convert(hn::Load(d, values)), tail);
+    store_codes(even_codes(hn::Load(d, values), scale, zero), tail);
     std::copy(tail, tail + (count - i), codes + i);
   }
 }

@@ -4,6 +4,8 @@
 // floats with the rounding of a named runtime. Codes are stored as q + 128 in a byte.
 // Formulas: measured on LiteRT 2.3, x86-64, bit for bit.
 
+#include <algorithm>
+#include <cmath>
 #include <cstddef>
 #include <cstdint>
 
@@ -11,6 +13,26 @@ namespace visionpress {
 
 /// The range of `count` values, widened to contain 0.
 void range_with_zero(const float* x, std::size_t count, float* low, float* high);
+
+/// XNNPACK's code for values in [low, high], which contains 0.
+struct EvenCode {
+  float inverse = 1.0F;
+  float scale = 1.0F;
+  std::int32_t zero_point = 0;
+};
+[[nodiscard]] inline EvenCode choose_even_code(float low, float high) {
+  EvenCode code;
+  code.inverse = low == high ? 1.0F : 255.0F / (high - low);
+  const float scaled_low = low * code.inverse;
+  const float scaled_high = high * code.inverse;
+  const float low_error = -128.0F + scaled_low;
+  const float high_error = 127.0F + scaled_high;
+  const float zero = low_error + high_error > 0.0F ? -128.0F - scaled_low : 127.0F - scaled_high;
+  code.zero_point =
+      static_cast<std::int32_t>(std::nearbyint(std::min(std::max(zero, -128.0F), 127.0F)));
+  code.scale = 1.0F / code.inverse;
+  return code;
+}
 
 /// XNNPACK: clamp(rint(x * inverse) + zero_point, -128, 127) + 128, ties to even.
 void quantize_even(const float* x, std::size_t count, float inverse, std::int32_t zero_point,

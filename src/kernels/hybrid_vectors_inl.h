@@ -15,6 +15,23 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
+// XNNPACK's codes + 128 of a vector, each in 0..255. zero: zero point + 128.
+HWY_INLINE IntVector even_codes(FloatVector x, FloatVector inverse, IntVector zero) {
+  const FloatTag d;
+  const IntTag di;
+  // Keeps the conversion to integers defined; the clamp below sets the result.
+  const auto bound = hn::Set(d, 32767.0F);
+  const auto bounded = hn::Max(hn::Min(hn::Mul(x, inverse), bound), hn::Neg(bound));
+  const auto code = hn::Add(hn::NearestInt(bounded), zero);
+  return hn::Min(hn::Max(code, hn::Zero(di)), hn::Set(di, 255));
+}
+
+// Stores the low byte of each lane; each lane holds a code in 0..255.
+HWY_INLINE void store_codes(IntVector codes, std::uint8_t* out) {
+  const hn::Rebind<std::uint8_t, IntTag> d8;
+  hn::StoreU(hn::DemoteTo(d8, codes), d8, out);
+}
+
 // The constants of one vector of output channels.
 struct Channels {
   IntVector offset;  // code_zero * kernel_sums

@@ -1,6 +1,7 @@
 #include "run/execution_plan.h"
 
 #include <algorithm>
+#include <map>
 #include <utility>
 
 #include "base/error.h"
@@ -131,6 +132,8 @@ class PlanBuilder {
     done_[index] = true;
     VP_ASSIGN_OR_RETURN(const std::vector<InputDesc> inputs, gather_inputs(node));
     const BuildContext context = context_of(node, inputs);
+    VP_ASSIGN_OR_RETURN(const bool is_border, take_border(index, context));
+    if (is_border) return {};
     ExecutionPlan::Step step;
     step.node = &node;
     step.outputs = node.outputs;
@@ -143,11 +146,28 @@ class PlanBuilder {
     if (std::any_of(inputs.begin(), inputs.end(), has_open_size))
       return add_late_step(std::move(step), context);
     if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
-      VP_ASSIGN_OR_RETURN(step.op, add_convolution(index, *conv, context, step.outputs));
+      VP_ASSIGN_OR_RETURN(step.op, add_bordered_convolution(index, *conv, context, step));
     } else {
       VP_ASSIGN_OR_RETURN(step.op, make_operator(node.op, context));
     }
     return is_foldable(step) ? fold_step(step) : add_step(std::move(step));
+  }
+
+  // Whether the node is a border that the convolution behind it adds itself. Hybrid networks keep
+  // their borders, since codes are rounded by a value's position in its tensor.
+  Result<bool> take_border(std::size_t index, const BuildContext& context) {
+    const Node& node = graph_.nodes[index];
+    const auto border = find_border(graph_, readers_, index);
+    if (!border || plan_.float_math != FloatMath::Plain || is_open(context.inputs[0].dims) ||
+        place(node.inputs[0]).constant != nullptr) {
+      return false;
+    }
+    VP_ASSIGN_OR_RETURN(std::vector<Shape> dims, operator_dims(node.op, context));
+    VP_RETURN_IF_ERROR(check_output_count(node.outputs.size(), dims.size()));
+    VP_RETURN_IF_ERROR(check_result_size(dims[0], false));
+    set_dims(node.outputs[0], std::move(dims[0]));
+    borders_.emplace(node.outputs[0], std::pair(node.inputs[0], *border));
+    return true;
   }
 
   [[nodiscard]] bool is_foldable(const ExecutionPlan::Step& step) {
@@ -249,6 +269,20 @@ class PlanBuilder {
     return {};
   }
 
+  OperatorResult add_bordered_convolution(std::size_t index, const Conv2d& conv,
+                                          const BuildContext& context, ExecutionPlan::Step& step) {
+    const auto border = borders_.find(step.inputs[0]);
+    if (border == borders_.end()) return add_convolution(index, conv, context, step.outputs);
+    VP_ASSIGN_OR_RETURN(const ConvSpec spec, conv_spec(conv, context));
+    step.inputs[0] = border->second.first;
+    std::vector<InputDesc> inputs(context.inputs.begin(), context.inputs.end());
+    inputs[0] = describe(step.inputs[0]);
+    BuildContext bare = context;
+    bare.inputs = inputs;
+    return add_convolution(index, widen_padding(conv, spec, border->second.second), bare,
+                           step.outputs);
+  }
+
   OperatorResult add_convolution(std::size_t index, const Conv2d& conv, const BuildContext& context,
                                  std::vector<TensorId>& outputs) {
     const bool is_hybrid = conv.dynamic_range && context.follows_runtime();
@@ -307,6 +341,8 @@ class PlanBuilder {
   const ExecutorOptions& options_;
   Readers readers_;
   std::vector<bool> done_;
+  /// By the tensor with its border, which is not written: the tensor without it.
+  std::map<TensorId, std::pair<TensorId, ImageBorder>> borders_ = {};
   ExecutionPlan plan_ = {};
 };
 

@@ -1,6 +1,9 @@
 #include "run/fusion.h"
 
+#include <algorithm>
+
 #include "codecs/decode.h"
+#include "lower/axis_order.h"
 #include "run/ops/elementwise.h"
 
 namespace visionpress {
@@ -19,7 +22,7 @@ std::optional<float> single_value(const Graph& graph, TensorId id) {
 
 bool is_foldable(UnaryKind kind) {
   return kind == UnaryKind::Relu || kind == UnaryKind::Relu6 || kind == UnaryKind::ReluN1To1 ||
-         kind == UnaryKind::LeakyRelu;
+         kind == UnaryKind::LeakyRelu || kind == UnaryKind::Clip;
 }
 
 void take_unary(const Graph& graph, std::size_t reader, Fusion& fusion) {
@@ -107,6 +110,36 @@ bool add_max_pool(const Graph& graph, const Readers& readers, std::int64_t heigh
   fusion.absorbed.push_back(next[0]);
   fusion.result = node.outputs[0];
   return true;
+}
+
+std::optional<ImageBorder> find_border(const Graph& graph, const Readers& readers,
+                                       std::size_t node) {
+  const auto* pad = std::get_if<Pad>(&graph.nodes[node].op);
+  const TensorId result = graph.nodes[node].outputs[0];
+  if (pad == nullptr || pad->mode != PadMode::Constant || pad->value != 0.0F ||
+      pad->before.size() != 4 || pad->after.size() != 4 || readers.is_output(result) ||
+      readers.of(result).size() != 1) {
+    return std::nullopt;
+  }
+  const Node& reader = graph.nodes[readers.of(result)[0]];
+  const auto* conv = std::get_if<Conv2d>(&reader.op);
+  if (conv == nullptr || conv->transposed || conv->dynamic_range || reader.inputs[0] != result)
+    return std::nullopt;
+  const Shape before = physical_shape(pad->before, graph.layout);
+  const Shape after = physical_shape(pad->after, graph.layout);
+  if (before[0] != 0 || after[0] != 0 || before[3] != 0 || after[3] != 0) return std::nullopt;
+  return ImageBorder{{before[1], before[2]}, {after[1], after[2]}};
+}
+
+Conv2d widen_padding(const Conv2d& conv, const ConvSpec& spec, const ImageBorder& border) {
+  Conv2d wide = conv;
+  wide.padding.rule = PadRule::Explicit;
+  for (std::size_t a = 0; a < 2; ++a) {
+    wide.padding.before[a] = spec.before[a] + border.before[a];
+    // Fewer pixels than a stride may be left over, which the rule drops.
+    wide.padding.after[a] = std::max<std::int64_t>(spec.after[a] + border.after[a], 0);
+  }
+  return wide;
 }
 
 }  // namespace visionpress

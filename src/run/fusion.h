@@ -2,8 +2,11 @@
 
 // Finds the nodes after a convolution that its last pass can compute.
 
+#include <array>
+#include <optional>
 #include <vector>
 
+#include "run/onednn_adapter.h"
 #include "run/operator.h"
 
 namespace visionpress {
@@ -39,5 +42,20 @@ struct Fusion {
 /// added.
 [[nodiscard]] bool add_max_pool(const Graph& graph, const Readers& readers, std::int64_t height,
                                 std::int64_t width, Fusion& fusion);
+
+/// Zeros around an image, in pixels.
+struct ImageBorder {
+  std::array<std::int64_t, 2> before = {0, 0};  ///< height, width
+  std::array<std::int64_t, 2> after = {0, 0};
+};
+
+/// The border that the node adds if it pads the planes of an image with zeros and one float
+/// convolution alone reads the result. That convolution can then pad itself.
+[[nodiscard]] std::optional<ImageBorder> find_border(const Graph& graph, const Readers& readers,
+                                                     std::size_t node);
+
+/// The convolution of the image without its border. spec: of the convolution of the padded image.
+[[nodiscard]] Conv2d widen_padding(const Conv2d& conv, const ConvSpec& spec,
+                                   const ImageBorder& border);
 
 }  // namespace visionpress

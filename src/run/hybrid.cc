@@ -13,17 +13,8 @@ namespace visionpress {
 namespace {
 
 ActivationCode xnnpack_code(ActivationRange range) {
-  ActivationCode code;
-  code.inverse = range.low == range.high ? 1.0F : 255.0F / (range.high - range.low);
-  const float low = range.low * code.inverse;
-  const float high = range.high * code.inverse;
-  const float low_error = -128.0F + low;
-  const float high_error = 127.0F + high;
-  const float zero = low_error + high_error > 0.0F ? -128.0F - low : 127.0F - high;
-  code.zero_point =
-      static_cast<std::int32_t>(std::nearbyint(std::min(std::max(zero, -128.0F), 127.0F)));
-  code.scale = 1.0F / code.inverse;
-  return code;
+  const EvenCode code = choose_even_code(range.low, range.high);
+  return {code.inverse, code.scale, code.zero_point, false};
 }
 
 ActivationCode builtin_asymmetric_code(ActivationRange range) {

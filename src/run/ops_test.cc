@@ -484,6 +484,20 @@ TEST(Ops, PadModesFillTheirBorders) {
   EXPECT_EQ(run(PadMode::Symmetric), (std::vector<float>{2, 1, 1, 2, 3, 3}));
 }
 
+TEST(Ops, APadMayFillEveryAxis) {
+  Pad pad;
+  pad.before = {0, 1, 0, 1};
+  pad.after = {0, 0, 1, 0};
+  pad.value = 9;
+  EXPECT_EQ(run_one(pad, Layout::ChannelsLast, {1, 1, 2, 2}, {1, 2, 3, 4}).values,
+            (std::vector<float>{9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 1, 2, 9, 3, 4, 9, 9, 9}));
+  pad.mode = PadMode::Reflect;
+  pad.before = {0, 1, 0, 0};
+  pad.after = {0, 0, 1, 0};
+  EXPECT_EQ(run_one(pad, Layout::ChannelsLast, {1, 2, 2, 1}, {1, 2, 3, 4}).values,
+            (std::vector<float>{3, 4, 3, 1, 2, 1, 3, 4, 3}));
+}
+
 TEST(Ops, ASliceStepsThroughItsAxis) {
   Slice slice;
   slice.begin = {0, 0, 0, 1};

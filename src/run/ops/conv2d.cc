@@ -118,10 +118,12 @@ class ConvOperator final : public Operator {
   int threads_;
 };
 
+bool is_plain(const Conv2d& op, const ConvSpec& spec) {
+  return spec.groups == 1 && !op.transposed && op.dilation[0] == 1 && op.dilation[1] == 1;
+}
+
 bool is_small(const Conv2d& op, const ConvSpec& spec) {
-  const bool is_plain =
-      spec.groups == 1 && !op.transposed && op.dilation[0] == 1 && op.dilation[1] == 1;
-  return is_plain &&
+  return is_plain(op, spec) &&
          spec.out_channels * spec.in_channels * spec.kernel[0] * spec.kernel[1] <
              kSmallKernelElements &&
          spec.in_channels <= 4;
@@ -132,8 +134,18 @@ bool is_small(const Conv2d& op, const ConvSpec& spec) {
 bool takes_few_taps(const Conv2d& op, const ConvSpec& spec, const BuildContext& context) {
   const bool is_plane = spec.in_channels == 1 && spec.out_channels == 1;
   const bool is_depthwise = spec.kernel_layout == KernelLayout::Hwo;
-  if ((is_plane || is_depthwise) && is_summed_in_order(spec, context)) return false;
+  const bool is_in_order = is_summed_in_order(spec, context);
+  if ((is_plane || is_depthwise) && is_in_order) return false;
+  if (is_in_order && context.float_math == FloatMath::Xnnpack && is_plain(op, spec)) return true;
   return is_small(op, spec);
+}
+
+// Whether our depthwise kernel runs this convolution. It sums as XNNPACK does, which takes a kernel
+// with several output channels per input channel in another order.
+bool runs_depthwise(const ConvSpec& spec, const BuildContext& context) {
+  if (!is_depthwise(spec)) return false;
+  if (!is_summed_in_order(spec, context)) return true;
+  return context.float_math == FloatMath::Xnnpack && spec.groups == spec.out_channels;
 }
 
 // Whether oneDNN may apply the activation. Its clamps turn NaN into the lower bound, but every
@@ -166,6 +178,11 @@ OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
     result->pack(spec, kernel, bias);
     result->finish(conv_output_dims(spec, epilogue));
     return result;
+  }
+  if (!epilogue.max_pool_2x2 && bounds && runs_depthwise(spec, context)) {
+    const auto taps = order_taps(spec, context.float_math);
+    return make_depthwise(spec, {kernel, bias}, taps, *bounds, conv_output_dims(spec, epilogue),
+                          context);
   }
   if (!epilogue.max_pool_2x2 && is_summed_in_order(spec, context)) {
     return make_ordered_conv(spec, kernel, bias, activation, conv_output_dims(spec, epilogue),

@@ -71,6 +71,8 @@ std::optional<ActivationBounds> activation_bounds(const std::optional<Unary>& ac
       return ActivationBounds{1.0F, 0.0F, 6.0F};
     case UnaryKind::ReluN1To1:
       return ActivationBounds{1.0F, -1.0F, 1.0F};
+    case UnaryKind::Clip:
+      return ActivationBounds{1.0F, activation->alpha, activation->beta};
     case UnaryKind::LeakyRelu:
       return ActivationBounds{activation->alpha, -kInfinity, kInfinity};
     default:

@@ -37,7 +37,7 @@ class HybridRowsOperator final : public Operator {
     result_ = std::move(result);
     packed_.resize(byte_product_packed_size(shape()));
     pack_byte_product(shape(), kernel, packed_);
-    codes_bytes_ = align_up(block_ * inner_ + kByteProductSlack);
+    codes_bytes_ = align_up(block_ * inner_ + kQuantizeSlack);
     starts_bytes_ = align_up(block_ * sizeof(const std::uint8_t*));
     worker_bytes_ = codes_bytes_ + starts_bytes_ + align_up(block_ * sizeof(RowCode));
     scratch_bytes = worker_bytes_ * (splits_columns() ? 1 : threads_);
@@ -100,17 +100,24 @@ class HybridRowsOperator final : public Operator {
     auto* codes = view_as<std::uint8_t>(scratch);
     auto* starts = view_as<const std::uint8_t*>(scratch + codes_bytes_);
     auto* row_codes = view_as<RowCode>(scratch + codes_bytes_ + starts_bytes_);
-    for (std::size_t r = 0; r < count; ++r, x += inner_, codes += inner_) {
-      ActivationRange range;
-      range_with_zero(x, inner_, &range.low, &range.high);
-      const ActivationCode code = choose_code(result_.rule, range);
-      quantize_values({result_.rule, code, inner_}, x, 0, inner_, codes);
-      starts[r] = codes;
-      row_codes[r] = {code.zero_point + 128, code.scale, 0};
-      if (result_.needs_input_sums()) row_codes[r].input_sum = sum_codes({codes, inner_});
+    if (result_.rule == HybridRule::Xnnpack) {
+      quantize_rows({x, count, inner_}, codes, row_codes);
+    } else {
+      for (std::size_t r = 0; r < count; ++r)
+        row_codes[r] = quantize_row(x + r * inner_, codes + r * inner_);
     }
+    for (std::size_t r = 0; r < count; ++r) starts[r] = codes + r * inner_;
     static constexpr std::size_t kOnlySegment = 0;
     return {starts, count, &kOnlySegment, row_codes, false};
+  }
+
+  RowCode quantize_row(const float* x, std::uint8_t* codes) const {
+    ActivationRange range;
+    range_with_zero(x, inner_, &range.low, &range.high);
+    const ActivationCode code = choose_code(result_.rule, range);
+    quantize_values({result_.rule, code, inner_}, x, 0, inner_, codes);
+    const bool has_sum = result_.needs_input_sums();
+    return {code.zero_point + 128, code.scale, has_sum ? sum_codes({codes, inner_}) : 0};
   }
 
   ActivationRange multiply(const ByteRows& rows, ColumnRange columns, float* y) const {

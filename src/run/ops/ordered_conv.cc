@@ -26,22 +26,8 @@ constexpr std::int64_t kLargestKernel = 4096;
 /// Taps of XNNPACK's largest depthwise kernel; it runs larger ones as convolutions.
 constexpr std::int64_t kDepthwiseTaps = 25;
 
-bool is_depthwise(const ConvSpec& spec) {
-  return spec.groups > 1 && spec.groups == spec.in_channels && spec.groups == spec.out_channels;
-}
-
-std::vector<KernelTap> order_taps(const ConvSpec& spec, FloatMath math) {
-  std::vector<KernelTap> taps;
-  const std::int64_t height = spec.kernel[0];
-  const std::int64_t width = spec.kernel[1];
-  const bool is_plane = spec.groups == 1 && spec.in_channels == 1 && spec.out_channels == 1;
-  const bool by_columns = math == FloatMath::Xnnpack && (is_depthwise(spec) || is_plane) &&
-                          height * width <= kDepthwiseTaps;
-  for (std::int64_t i = 0; i < height * width; ++i) {
-    taps.push_back(by_columns ? KernelTap{i % height, i / height}
-                              : KernelTap{i / width, i % width});
-  }
-  return taps;
+bool reads_own_channel(const ConvSpec& spec) {
+  return is_depthwise(spec) && spec.groups == spec.out_channels;
 }
 
 SumOrder sum_order(const ConvSpec& spec, FloatMath math) {
@@ -57,7 +43,7 @@ class OrderedConvOperator final : public Operator {
         order_(sum_order(spec, math)),
         taps_(order_taps(spec, math)),
         threads_(threads) {
-    const bool depthwise = is_depthwise(spec);
+    const bool depthwise = reads_own_channel(spec);
     groups_ = depthwise ? 1 : static_cast<std::size_t>(spec.groups);
     in_per_group_ = depthwise ? 0 : static_cast<std::size_t>(spec.in_channels / spec.groups);
     out_per_group_ = static_cast<std::size_t>(spec.out_channels) / groups_;
@@ -192,6 +178,20 @@ class LaneProductOperator final : public Operator {
 };
 
 }  // namespace
+
+std::vector<KernelTap> order_taps(const ConvSpec& spec, FloatMath math) {
+  std::vector<KernelTap> taps;
+  const std::int64_t height = spec.kernel[0];
+  const std::int64_t width = spec.kernel[1];
+  const bool is_plane = spec.groups == 1 && spec.in_channels == 1 && spec.out_channels == 1;
+  const bool by_columns = math == FloatMath::Xnnpack && (reads_own_channel(spec) || is_plane) &&
+                          height * width <= kDepthwiseTaps;
+  for (std::int64_t i = 0; i < height * width; ++i) {
+    taps.push_back(by_columns ? KernelTap{i % height, i / height}
+                              : KernelTap{i / width, i % width});
+  }
+  return taps;
+}
 
 bool is_summed_in_order(const ConvSpec& spec, const BuildContext& context) {
   const std::int64_t elements =

@@ -6,6 +6,8 @@
 
 #include "run/onednn_adapter.h"
 #include "run/operator.h"
+#include "run/ops/conv_shape.h"
+#include "run/ops/depthwise_rows.h"
 
 namespace visionpress {
 
@@ -17,5 +19,21 @@ namespace visionpress {
 [[nodiscard]] std::unique_ptr<Operator> make_ordered_conv(
     const ConvSpec& spec, const std::vector<float>& kernel, const std::vector<float>& bias,
     const std::optional<Unary>& activation, Shape output_dims, const BuildContext& context);
+
+/// The taps of a kernel in the order in which LiteRT's XNNPACK kernels sum them.
+[[nodiscard]] std::vector<KernelTap> order_taps(const ConvSpec& spec, FloatMath math);
+
+/// Whether each output channel reads one input channel.
+[[nodiscard]] bool is_depthwise(const ConvSpec& spec);
+
+struct FloatKernel {
+  const std::vector<float>& weights;  ///< in spec.kernel_layout
+  const std::vector<float>& bias;     ///< one per output channel
+};
+/// A depthwise convolution that starts at the bias and adds the products with one rounding each, in
+/// the order of `taps`.
+[[nodiscard]] std::unique_ptr<Operator> make_depthwise(
+    const ConvSpec& spec, const FloatKernel& kernel, const std::vector<KernelTap>& taps,
+    const ActivationBounds& bounds, Shape output_dims, const BuildContext& context);
 
 }  // namespace visionpress

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "lower/axis_order.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
@@ -97,32 +98,57 @@ class SliceOperator final : public Operator {
 
 class PadOperator final : public Operator {
  public:
-  PadOperator(const Pad& op, Shape in, Strides before, Shape out)
-      : op_(op), in_(std::move(in)), before_(std::move(before)) {
+  PadOperator(const Pad& op, Shape in, Strides before, Shape out, int threads)
+      : op_(op), in_(std::move(in)), before_(std::move(before)), threads_(threads) {
     output_dims = {std::move(out)};
   }
   void run(const RunContext& context) const override {
     const Shape& out = output_dims[0];
-    const Strides dense = dense_strides(in_);
-    Shape index(out.size(), 0);
-    const std::size_t total = count_of(out);
-    for (std::size_t at = 0; at < total; ++at) {
-      bool inside = true;
-      std::int64_t from = 0;
-      for (std::size_t a = 0; a < out.size(); ++a) {
-        const std::int64_t source = source_index(index[a] - before_[a], in_[a]);
-        if (source < 0) inside = false;
-        from += source * dense[a];
-      }
-      context.outputs[0][at] = inside ? context.inputs[0][from] : op_.value;
-      for (std::size_t a = out.size(); a-- > 0;) {
-        if (++index[a] < out[a]) break;
-        index[a] = 0;
-      }
-    }
+    const auto line = out.empty() ? 1 : static_cast<std::size_t>(out.back());
+    const std::size_t lines = count_of(out) / std::max<std::size_t>(line, 1);
+    const std::size_t block = std::max<std::size_t>(kBlock / std::max<std::size_t>(line, 1), 1);
+    parallel_for((lines + block - 1) / block, threads_, [&](std::size_t b) {
+      for (std::size_t at = b * block; at < std::min((b + 1) * block, lines); ++at)
+        pad_line(at, context.inputs[0], context.outputs[0] + at * line);
+    });
   }
 
  private:
+  static constexpr std::size_t kBlock = 1 << 14;  // values per task
+
+  // A line along the innermost axis. index: its position among the lines of the result.
+  void pad_line(std::size_t index, const float* x, float* y) const {
+    const Shape& out = output_dims[0];
+    if (out.empty()) {
+      *y = *x;
+      return;
+    }
+    const std::size_t last = out.size() - 1;
+    std::int64_t from = 0;
+    std::int64_t dense = in_[last];
+    auto rest = static_cast<std::int64_t>(index);
+    for (std::size_t a = last; a-- > 0; rest /= out[a], dense *= in_[a]) {
+      const std::int64_t source = source_index(rest % out[a] - before_[a], in_[a]);
+      if (source < 0) {
+        std::fill_n(y, out[last], op_.value);
+        return;
+      }
+      from += source * dense;
+    }
+    const std::int64_t begin = std::clamp<std::int64_t>(before_[last], 0, out[last]);
+    const std::int64_t end = std::clamp<std::int64_t>(before_[last] + in_[last], begin, out[last]);
+    pad_ends({0, begin}, x + from, y);
+    std::copy_n(x + from + (begin - before_[last]), end - begin, y + begin);
+    pad_ends({end, out[last]}, x + from, y);
+  }
+
+  void pad_ends(std::pair<std::int64_t, std::int64_t> range, const float* line, float* y) const {
+    for (std::int64_t i = range.first; i < range.second; ++i) {
+      const std::int64_t source = source_index(i - before_.back(), in_.back());
+      y[i] = source < 0 ? op_.value : line[source];
+    }
+  }
+
   // returns: -1 for a position outside the input, which gets the constant.
   [[nodiscard]] std::int64_t source_index(std::int64_t i, std::int64_t size) const {
     if (i >= 0 && i < size) return i;
@@ -142,6 +168,7 @@ class PadOperator final : public Operator {
   Pad op_;
   Shape in_;
   Strides before_;
+  int threads_;
 };
 
 // N,H,W,C only. Order within the channels: block row, block column, channel.
@@ -246,7 +273,7 @@ OperatorResult build_operator(const Pad& op, const BuildContext& context) {
   const Shape& in = context.inputs[0].dims;
   if (count_of(in) == 0) return fail(ErrorKind::Malformed, "padding of {}", to_string(in));
   return std::make_unique<PadOperator>(op, in, physical_amounts(op.before, context.layout),
-                                       context.results[0]);
+                                       context.results[0], context.threads);
 }
 
 OperatorResult build_operator(const SpaceDepth& op, const BuildContext& context) {
