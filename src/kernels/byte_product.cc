@@ -12,6 +12,10 @@
 #include "kernels/hybrid_vectors_inl.h"
 
 HWY_BEFORE_NAMESPACE();
+#if HWY_TARGET == HWY_AVX3_DL && HWY_COMPILER_GCC_ACTUAL
+// The target's flags as Highway 1.0.3 names them lack VNNI, which it checks for at run time.
+#pragma GCC target("avx512vnni")
+#endif
 namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
@@ -20,8 +24,9 @@ constexpr std::size_t kQuad = 4;  // neighbouring codes whose products are added
 
 // sum += the four products of unsigned codes and signed weights in each lane.
 HWY_INLINE IntVector add_quads(IntVector sum, IntVector codes, IntVector weights) {
-#if HWY_TARGET == HWY_AVX3_DL
-  // The target's flags as Highway 1.0.3 names them lack VNNI, which it checks for at run time.
+#if HWY_TARGET == HWY_AVX3_DL && HWY_COMPILER_GCC_ACTUAL
+  return IntVector{_mm512_dpbusd_epi32(sum.raw, codes.raw, weights.raw)};
+#elif HWY_TARGET == HWY_AVX3_DL
   asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(codes.raw), "v"(weights.raw));
   return sum;
 #elif HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
@@ -83,7 +88,8 @@ template <std::size_t kCount, bool kTwo>
 HWY_INLINE Sums sum_tile(const Tile& tile) {
   const IntTag d;
   const auto zero = hn::Zero(d);
-  Sums s = {zero, zero, zero, zero, zero, zero, zero, zero};
+  auto a0 = zero, a1 = zero, a2 = zero, a3 = zero;
+  auto b0 = zero, b1 = zero, b2 = zero, b3 = zero;
   constexpr std::size_t kStep = sizeof(std::int32_t);
   const std::size_t vector = hn::Lanes(d) * kStep;
   const std::uint8_t* first = tile.weights;
@@ -100,24 +106,24 @@ HWY_INLINE Sums sum_tile(const Tile& tile) {
       first += vector;
       second += vector;
       const auto x0 = spread_quad(r0 + at);
-      s.a0 = add_quads(s.a0, x0, w);
-      if constexpr (kTwo) s.b0 = add_quads(s.b0, x0, v);
+      a0 = add_quads(a0, x0, w);
+      if constexpr (kTwo) b0 = add_quads(b0, x0, v);
       if constexpr (kCount > 1) {
         const auto x1 = spread_quad(r1 + at);
         const auto x2 = spread_quad(r2 + at);
         const auto x3 = spread_quad(r3 + at);
-        s.a1 = add_quads(s.a1, x1, w);
-        s.a2 = add_quads(s.a2, x2, w);
-        s.a3 = add_quads(s.a3, x3, w);
+        a1 = add_quads(a1, x1, w);
+        a2 = add_quads(a2, x2, w);
+        a3 = add_quads(a3, x3, w);
         if constexpr (kTwo) {
-          s.b1 = add_quads(s.b1, x1, v);
-          s.b2 = add_quads(s.b2, x2, v);
-          s.b3 = add_quads(s.b3, x3, v);
+          b1 = add_quads(b1, x1, v);
+          b2 = add_quads(b2, x2, v);
+          b3 = add_quads(b3, x3, v);
         }
       }
     }
   }
-  return s;
+  return {a0, a1, a2, a3, b0, b1, b2, b3};
 }
 
 struct Range {
@@ -165,6 +171,27 @@ HWY_INLINE void store_sums(IntVector raw, const Target& target, const Dequantiza
   range.high = hn::Max(y, range.high);
 }
 
+struct Outputs {
+  const Target& first;
+  const Target& second;
+  const Dequantization& how;
+  const ByteRows& rows;
+  std::size_t stride = 0;
+};
+
+template <ScaleOrder kOrder, bool kTwo>
+HWY_INLINE void finish_row(const Outputs& outputs, std::size_t row, IntVector a, IntVector b,
+                           Range& range) {
+  const RowCode& code = outputs.rows.codes[outputs.rows.has_one_code ? 0 : row];
+  Dequantization how = outputs.how;
+  how.code_zero = code.code_zero;
+  how.input_scale = code.input_scale;
+  how.input_sum = code.input_sum;
+  const std::size_t at = row * outputs.stride;
+  store_sums<kOrder>(a, outputs.first, how, at, range);
+  if constexpr (kTwo) store_sums<kOrder>(b, outputs.second, how, at, range);
+}
+
 // One vector of columns, or two, over all rows.
 template <ScaleOrder kOrder, bool kTwo>
 void multiply_columns(const ByteProduct& product, const ByteRows& rows, std::size_t column,
@@ -180,31 +207,24 @@ void multiply_columns(const ByteProduct& product, const ByteRows& rows, std::siz
   tile.weights2 = kTwo ? tile.weights + vector_bytes : tile.weights;
   const Target first = make_target(product.how, column, end, out.y);
   const Target second = kTwo ? make_target(product.how, column + lanes, end, out.y) : first;
-  Dequantization how = product.how;
-  const auto finish = [&](std::size_t row, IntVector a, IntVector b) {
-    const RowCode& code = rows.codes[rows.has_one_code ? 0 : row];
-    how.code_zero = code.code_zero;
-    how.input_scale = code.input_scale;
-    how.input_sum = code.input_sum;
-    store_sums<kOrder>(a, first, how, row * out.stride, range);
-    if constexpr (kTwo) store_sums<kOrder>(b, second, how, row * out.stride, range);
-  };
+  const Outputs outputs = {first, second, product.how, rows, out.stride};
+  Range seen = range;  // in registers
   if (rows.count == 1) {
     tile.rows.fill(rows.rows[0]);
     const Sums s = sum_tile<1, kTwo>(tile);
-    finish(0, s.a0, s.b0);
-    return;
+    finish_row<kOrder, kTwo>(outputs, 0, s.a0, s.b0, seen);
   }
-  for (std::size_t row = 0; row < rows.count; row += kRows) {
+  for (std::size_t row = 0; rows.count > 1 && row < rows.count; row += kRows) {
     const std::size_t count = std::min(kRows, rows.count - row);
     // Rows beyond the last repeat it and are not stored.
     for (std::size_t r = 0; r < kRows; ++r) tile.rows[r] = rows.rows[row + std::min(r, count - 1)];
     const Sums s = sum_tile<kRows, kTwo>(tile);
-    finish(row, s.a0, s.b0);
-    if (count > 1) finish(row + 1, s.a1, s.b1);
-    if (count > 2) finish(row + 2, s.a2, s.b2);
-    if (count > 3) finish(row + 3, s.a3, s.b3);
+    finish_row<kOrder, kTwo>(outputs, row, s.a0, s.b0, seen);
+    if (count > 1) finish_row<kOrder, kTwo>(outputs, row + 1, s.a1, s.b1, seen);
+    if (count > 2) finish_row<kOrder, kTwo>(outputs, row + 2, s.a2, s.b2, seen);
+    if (count > 3) finish_row<kOrder, kTwo>(outputs, row + 3, s.a3, s.b3, seen);
   }
+  range = seen;
 }
 
 template <ScaleOrder kOrder>

@@ -25,23 +25,24 @@ struct Sums {
 HWY_INLINE Sums sum_pixels(const DepthwiseRow& row, const float* x, const float* weights,
                            FloatVector start) {
   const FloatTag d;
-  Sums s = {start, start, start, start, start, start, start, start};
+  auto s0 = start, s1 = start, s2 = start, s3 = start;
+  auto s4 = start, s5 = start, s6 = start, s7 = start;
   const std::size_t stride = hwy::RoundUpTo(row.channels, hn::Lanes(d));
   const std::size_t step = row.pixel_step;
   for (std::size_t tap = 0; tap < row.taps; ++tap, weights += stride) {
     const auto w = hn::LoadU(d, weights);
     const float* p = x + row.offsets[tap];
-    s.s0 = hn::MulAdd(hn::LoadU(d, p), w, s.s0);
-    s.s1 = hn::MulAdd(hn::LoadU(d, p + step), w, s.s1);
-    s.s2 = hn::MulAdd(hn::LoadU(d, p + 2 * step), w, s.s2);
-    s.s3 = hn::MulAdd(hn::LoadU(d, p + 3 * step), w, s.s3);
+    s0 = hn::MulAdd(hn::LoadU(d, p), w, s0);
+    s1 = hn::MulAdd(hn::LoadU(d, p + step), w, s1);
+    s2 = hn::MulAdd(hn::LoadU(d, p + 2 * step), w, s2);
+    s3 = hn::MulAdd(hn::LoadU(d, p + 3 * step), w, s3);
     p += 4 * step;
-    s.s4 = hn::MulAdd(hn::LoadU(d, p), w, s.s4);
-    s.s5 = hn::MulAdd(hn::LoadU(d, p + step), w, s.s5);
-    s.s6 = hn::MulAdd(hn::LoadU(d, p + 2 * step), w, s.s6);
-    s.s7 = hn::MulAdd(hn::LoadU(d, p + 3 * step), w, s.s7);
+    s4 = hn::MulAdd(hn::LoadU(d, p), w, s4);
+    s5 = hn::MulAdd(hn::LoadU(d, p + step), w, s5);
+    s6 = hn::MulAdd(hn::LoadU(d, p + 2 * step), w, s6);
+    s7 = hn::MulAdd(hn::LoadU(d, p + 3 * step), w, s7);
   }
-  return s;
+  return {s0, s1, s2, s3, s4, s5, s6, s7};
 }
 
 HWY_INLINE FloatVector sum_pixel(const DepthwiseRow& row, const float* x, const float* weights,

@@ -120,7 +120,15 @@ std::array<std::int64_t, 5> kernel_strides(const ConvSpec& spec) {
   return kernel_strides(sizes, spec.kernel_layout);
 }
 
+std::size_t count_products(const ConvSpec& spec) {
+  const auto pixels = static_cast<std::size_t>(spec.batch * spec.out[0] * spec.out[1]);
+  const auto window =
+      static_cast<std::size_t>(spec.kernel[0] * spec.kernel[1] * spec.in_channels / spec.groups);
+  return pixels * window * static_cast<std::size_t>(spec.out_channels);
+}
+
 struct Convolution::Impl {
+  bool runs_alone = false;  ///< on one thread, whatever the caller's number
   dnnl::primitive primitive = {};
   dnnl::memory::desc source = {};
   dnnl::memory::desc destination = {};
@@ -163,7 +171,8 @@ Result<Convolution> Convolution::create(const ConvSpec& spec, const float* weigh
                                         const float* bias, int threads) {
   auto impl = std::make_unique<Impl>();
   if (bias != nullptr) impl->bias.assign(bias, bias + spec.out_channels);
-  const ScopedThreads scope(threads);
+  impl->runs_alone = threads_worth(count_products(spec), threads) == 1;
+  const ScopedThreads scope(impl->runs_alone ? 1 : threads);
   try {
     if (spec.transposed) {
       impl->build<dnnl::deconvolution_forward>(spec, weights,
@@ -191,6 +200,7 @@ void Convolution::run(const float* source, float* destination, std::byte* scratc
   if (impl_->scratch.get_size() > 0) {
     arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(impl_->scratch, engine, scratch));
   }
+  const ScopedThreads scope(impl_->runs_alone ? 1 : omp_get_max_threads());
   impl_->primitive.execute(thread_stream(), arguments);
 }
 

@@ -35,10 +35,21 @@ struct ConvSpec {
 /// its group), in, height, width.
 [[nodiscard]] std::array<std::int64_t, 5> kernel_strides(const ConvSpec& spec);
 
+/// The threads for work of so many multiplications or copied values: one where waking another
+/// thread (some ten microseconds if it sleeps) costs more than it saves.
+[[nodiscard]] inline int threads_worth(std::size_t operations, int threads) {
+  constexpr std::size_t kLeast = 600'000;
+  return operations < kLeast ? 1 : threads;
+}
+
+/// The multiplications of a convolution.
+[[nodiscard]] std::size_t count_products(const ConvSpec& spec);
+
 /// A convolution with its packed kernel, ready to run from any thread.
 class Convolution {
  public:
-  /// weights: in spec.kernel_layout. bias: out_channels floats, or null. threads: per run.
+  /// weights: in spec.kernel_layout. bias: out_channels floats, or null. threads: per run, at
+  /// most.
   /// errors: Unsupported with oneDNN's message.
   [[nodiscard]] static Result<Convolution> create(const ConvSpec& spec, const float* weights,
                                                   const float* bias, int threads);

@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "run/onednn_adapter.h"
 #include "run/operator.h"
 #include "run/ops/broadcast.h"
 #include "run/ops/elementwise.h"
@@ -140,6 +141,8 @@ class BinaryOperator final : public Operator {
       strides_.push_back(broadcast_strides(dims, out, context.layout));
     }
     output_dims = {std::move(out)};
+    constexpr std::size_t kPerValue = 4;  // the work on a value, in multiplications
+    threads_ = threads_worth(count_of(output_dims[0]) * kPerValue, threads_);
   }
 
   void run(const RunContext& context) const override {

@@ -25,7 +25,9 @@ constexpr std::size_t kRowsPerTask =
 class SmallConvOperator final : public Operator {
  public:
   SmallConvOperator(const ConvSpec& spec, const SmallConvOptions& options, int threads)
-      : options_(options), threads_(threads), batch_(static_cast<std::size_t>(spec.batch)) {
+      : options_(options),
+        threads_(threads_worth(count_products(spec), threads)),
+        batch_(static_cast<std::size_t>(spec.batch)) {
     const auto size = [](std::int64_t value) { return static_cast<std::size_t>(value); };
     shape_ = {.in_height = size(spec.in[0]),
               .in_width = size(spec.in[1]),

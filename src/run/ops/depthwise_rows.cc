@@ -17,13 +17,10 @@ std::size_t choose_rows(std::size_t rows, std::size_t row_bytes, std::size_t thr
   return std::max<std::size_t>((rows + rounds * threads - 1) / (rounds * threads), 1);
 }
 
-// Below so many multiplications, waking another thread costs more than it saves.
-constexpr std::size_t kWorthAThread = 100'000;
-
 }  // namespace
 
 DepthwiseRows::DepthwiseRows(const ConvSpec& spec, const std::vector<KernelTap>& taps, int threads)
-    : threads_(std::max(threads, 1)),
+    : threads_(threads_worth(count_products(spec), std::max(threads, 1))),
       in_height_(size_of(spec.in[0])),
       in_width_(size_of(spec.in[1])),
       out_rows_(size_of(spec.out[0])),
@@ -34,7 +31,6 @@ DepthwiseRows::DepthwiseRows(const ConvSpec& spec, const std::vector<KernelTap>&
       stride_width_(size_of(spec.stride[1])),
       pad_top_(size_of(spec.before[0])),
       pad_left_(size_of(spec.before[1])) {
-  if (out_rows_ * out_width_ * channels_ * taps.size() < kWorthAThread) threads_ = 1;
   extent_ = size_of((spec.kernel[0] - 1) * spec.dilation[0] + 1);
   const std::size_t width =
       (out_width_ - 1) * stride_width_ + size_of((spec.kernel[1] - 1) * spec.dilation[1] + 1);

@@ -200,9 +200,7 @@ void HybridConvOperator::choose_tiles() {
   const std::size_t width = size_of(spec_.out[1]);
   const std::size_t pixels = size_of(spec_.out[0]) * width;
   const std::size_t kernel_bytes = columns_ * shape_.segments * shape_.segment;
-  // Below so many multiplications, waking another thread costs more than it saves.
-  constexpr std::size_t kWorthAThread = 400'000;
-  if (pixels * kernel_bytes * groups_ < kWorthAThread) threads_ = 1;
+  threads_ = threads_worth(count_products(spec_) / kBytesPerFloat, threads_);
   const auto threads = static_cast<std::size_t>(threads_);
   // Enough pixels per tile for each pass over the kernel; their windows stay in the cache.
   constexpr std::size_t kTilePixels = 512;

@@ -69,6 +69,9 @@ struct HybridResult {
                                               std::vector<float> bias,
                                               const std::optional<Unary>& activation);
 
+/// Products of bytes done in the time of one of floats, about.
+inline constexpr std::size_t kBytesPerFloat = 4;
+
 /// The smallest range that contains both.
 [[nodiscard]] ActivationRange join(ActivationRange a, ActivationRange b);
 

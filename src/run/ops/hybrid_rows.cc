@@ -26,10 +26,12 @@ class HybridRowsOperator final : public Operator {
       : rows_(static_cast<std::size_t>(rows.rows)),
         inner_(static_cast<std::size_t>(rows.inner)),
         columns_(static_cast<std::size_t>(rows.columns)),
-        threads_(static_cast<std::size_t>(std::max(threads, 1))) {
+        threads_(1) {
     output_dims = {rows.output_dims};
     is_hybrid = true;
-    if (rows_ * inner_ * columns_ < kWorthAThread) threads_ = 1;
+    const std::size_t work =
+        rows_ * (inner_ * columns_ / kBytesPerFloat + kPerValue * (inner_ + columns_));
+    threads_ = static_cast<std::size_t>(threads_worth(work, std::max(threads, 1)));
     choose_blocks();
   }
 
@@ -127,8 +129,8 @@ class HybridRowsOperator final : public Operator {
     return {out.low, out.high};
   }
 
-  // Below so many multiplications, waking another thread costs more than it saves.
-  static constexpr std::size_t kWorthAThread = 400'000;
+  // What quantizing a value or finishing a sum takes, in products of floats.
+  static constexpr std::size_t kPerValue = 4;
 
   std::size_t rows_;
   std::size_t inner_;

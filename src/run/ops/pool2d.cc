@@ -7,7 +7,9 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/max_pool.h"
 #include "lower/window.h"
+#include "run/onednn_adapter.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/running_window.h"
@@ -43,6 +45,8 @@ class PoolOperator final : public Operator {
         sums_by_nines_(op.kind == PoolKind::Average && context.float_math == FloatMath::Xnnpack),
         threads_(context.threads) {
     output_dims = {{in[0], geometry[0].out, geometry[1].out, in[3]}};
+    const auto window = static_cast<std::size_t>(op.kernel[0] * op.kernel[1]);
+    threads_ = threads_worth(count_of(output_dims[0]) * window, threads_);
     image_ = {{}, static_cast<std::size_t>(in[3]), threads_};
     for (std::size_t a = 0; a < 2; ++a) {
       image_.axes[a] = {in[a + 1], geometry[a].out, op.kernel[a], op.stride[a], geometry[a].before};
@@ -168,13 +172,12 @@ class PoolOperator final : public Operator {
   }
 
   void maximum(const float* image, const Window& window, std::size_t channels, float* out) const {
-    std::fill(out, out + channels, -std::numeric_limits<float>::infinity());
+    std::vector<const float*> pixels;
     for (std::int64_t y = window.y0; y < window.y1; ++y) {
-      for (std::int64_t x = window.x0; x < window.x1; ++x) {
-        const float* pixel = image + (y * in_[2] + x) * in_[3];
-        for (std::size_t c = 0; c < channels; ++c) out[c] = larger(out[c], pixel[c]);
-      }
+      for (std::int64_t x = window.x0; x < window.x1; ++x)
+        pixels.push_back(image + (y * in_[2] + x) * in_[3]);
     }
+    max_of_pixels(pixels.data(), pixels.size(), channels, out);
   }
 
   // XNNPACK adds nine pixels at a time, down each column of the window, with zeros for pixels

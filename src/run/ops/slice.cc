@@ -7,6 +7,7 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "lower/axis_order.h"
+#include "run/onednn_adapter.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/strided.h"
@@ -99,8 +100,11 @@ class SliceOperator final : public Operator {
 class PadOperator final : public Operator {
  public:
   PadOperator(const Pad& op, Shape in, Strides before, Shape out, int threads)
-      : op_(op), in_(std::move(in)), before_(std::move(before)), threads_(threads) {
+      : op_(op), in_(std::move(in)), before_(std::move(before)) {
     output_dims = {std::move(out)};
+    threads_ = threads_worth(count_of(output_dims[0]), threads);
+    const Shape& dims = output_dims[0];
+    pads_last_alone_ = !dims.empty() && std::equal(in_.begin(), in_.end() - 1, dims.begin());
   }
   void run(const RunContext& context) const override {
     const Shape& out = output_dims[0];
@@ -127,7 +131,8 @@ class PadOperator final : public Operator {
     std::int64_t from = 0;
     std::int64_t dense = in_[last];
     auto rest = static_cast<std::int64_t>(index);
-    for (std::size_t a = last; a-- > 0; rest /= out[a], dense *= in_[a]) {
+    if (pads_last_alone_) from = rest * dense;
+    for (std::size_t a = pads_last_alone_ ? 0 : last; a-- > 0; rest /= out[a], dense *= in_[a]) {
       const std::int64_t source = source_index(rest % out[a] - before_[a], in_[a]);
       if (source < 0) {
         std::fill_n(y, out[last], op_.value);
@@ -168,7 +173,8 @@ class PadOperator final : public Operator {
   Pad op_;
   Shape in_;
   Strides before_;
-  int threads_;
+  bool pads_last_alone_ = false;
+  int threads_ = 1;
 };
 
 // N,H,W,C only. Order within the channels: block row, block column, channel.

@@ -3,6 +3,7 @@
 
 #include "base/parallel.h"
 #include "kernels/litert_math.h"
+#include "run/onednn_adapter.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
 
@@ -11,6 +12,7 @@ namespace {
 
 // Values per task: enough to hide the cost of the parallel loop.
 constexpr std::size_t kBlock = 1 << 14;
+constexpr std::size_t kPerValue = 4;  // the work on a value, in multiplications
 
 template <typename Function>
 void map_values(const float* x, float* y, std::size_t count, Function function) {
@@ -156,6 +158,7 @@ class UnaryOperator final : public Operator {
       : op_(op), math_(context.float_math), threads_(context.threads) {
     output_dims = {context.inputs[0].dims};
     count_ = count_of(output_dims[0]);
+    threads_ = threads_worth(count_ * kPerValue, threads_);
   }
   void run(const RunContext& context) const override {
     parallel_for((count_ + kBlock - 1) / kBlock, threads_, [&](std::size_t block) {
@@ -181,6 +184,7 @@ void apply_unary(const Unary& op, const float* x, float* y, std::size_t count) {
 }
 
 void apply_unary_in_place(const Unary& op, float* y, std::size_t count, int threads) {
+  threads = threads_worth(count * kPerValue, threads);
   parallel_for((count + kBlock - 1) / kBlock, threads, [&](std::size_t block) {
     float* begin = y + block * kBlock;
     apply_unary(op, begin, begin, std::min(kBlock, count - block * kBlock));
