@@ -55,43 +55,47 @@ HWY_INLINE FloatVector sum_pixel(const DepthwiseRow& row, const float* x, const 
 }
 
 // finish(channel) gives a function from sums of this vector of channels to results; start(channel)
-// gives what the sums start from.
+// gives what the sums start from. A block of pixels passes all channels before the next, so that
+// its values are read from the first-level cache by all taps.
 template <typename Start, typename Finish>
 HWY_INLINE void convolve(const DepthwiseRow& row, const Start& start, const Finish& finish) {
   const FloatTag d;
   const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t channel = 0; channel < row.channels; channel += lanes) {
-    const auto end_sum = finish(channel);
-    const auto first = start(channel);
-    const float* weights = row.weights + channel;
-    const auto store = [&](FloatVector sum, std::size_t pixel) {
-      const std::size_t at = pixel * row.channels + channel;
-      const std::size_t valid = std::min(row.channels - channel, row.y_floats - at);
-      const auto y = end_sum(sum);
-      if (valid >= lanes) {
-        hn::StoreU(y, d, row.y + at);
-      } else {
-        hn::BlendedStore(y, hn::FirstN(d, valid), d, row.y + at);
+  for (std::size_t pixel = 0; pixel < row.pixels; pixel += kPixels) {
+    const std::size_t count = std::min(kPixels, row.pixels - pixel);
+    const float* x = row.x + pixel * row.pixel_step;
+    for (std::size_t channel = 0; channel < row.channels; channel += lanes) {
+      const auto end_sum = finish(channel);
+      const auto first = start(channel);
+      const auto store = [&](FloatVector sum, std::size_t p) {
+        const std::size_t at = (pixel + p) * row.channels + channel;
+        // The last pixels of a folded row may lack channels.
+        const std::size_t left = row.y_floats > at ? row.y_floats - at : 0;
+        const std::size_t valid = std::min(row.channels - channel, left);
+        const auto y = end_sum(sum);
+        if (valid >= lanes) {
+          hn::StoreU(y, d, row.y + at);
+        } else if (valid > 0) {
+          hn::BlendedStore(y, hn::FirstN(d, valid), d, row.y + at);
+        }
+      };
+      if (count < kPixels) {
+        for (std::size_t p = 0; p < count; ++p) {
+          const float* window = x + p * row.pixel_step + channel;
+          store(sum_pixel(row, window, row.weights + channel, first), p);
+        }
+        continue;
       }
-    };
-    // The last pixels of a folded row may lack channels.
-    const std::size_t left = row.y_floats > channel ? row.y_floats - channel : 0;
-    const std::size_t pixels = std::min(row.pixels, (left + row.channels - 1) / row.channels);
-    const float* x = row.x + channel;
-    std::size_t pixel = 0;
-    for (; pixel + kPixels <= pixels; pixel += kPixels, x += kPixels * row.pixel_step) {
-      const Sums s = sum_pixels(row, x, weights, first);
-      store(s.s0, pixel);
-      store(s.s1, pixel + 1);
-      store(s.s2, pixel + 2);
-      store(s.s3, pixel + 3);
-      store(s.s4, pixel + 4);
-      store(s.s5, pixel + 5);
-      store(s.s6, pixel + 6);
-      store(s.s7, pixel + 7);
+      const Sums s = sum_pixels(row, x + channel, row.weights + channel, first);
+      store(s.s0, 0);
+      store(s.s1, 1);
+      store(s.s2, 2);
+      store(s.s3, 3);
+      store(s.s4, 4);
+      store(s.s5, 5);
+      store(s.s6, 6);
+      store(s.s7, 7);
     }
-    for (; pixel < pixels; ++pixel, x += row.pixel_step)
-      store(sum_pixel(row, x, weights, first), pixel);
   }
 }
 

@@ -186,6 +186,10 @@ OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
     return make_depthwise(spec, {kernel, bias}, taps, *bounds, conv_output_dims(spec, epilogue),
                           context);
   }
+  const bool is_product = is_pointwise(spec) && context.float_math != FloatMath::Builtin;
+  if (!epilogue.max_pool_2x2 && bounds && is_product) {
+    return make_pointwise(spec, {kernel, bias}, *bounds, conv_output_dims(spec, epilogue), context);
+  }
   if (!epilogue.max_pool_2x2 && is_summed_in_order(spec, context)) {
     return make_ordered_conv(spec, kernel, bias, activation, conv_output_dims(spec, epilogue),
                              context);

@@ -36,4 +36,13 @@ struct FloatKernel {
     const ConvSpec& spec, const FloatKernel& kernel, const std::vector<KernelTap>& taps,
     const ActivationBounds& bounds, Shape output_dims, const BuildContext& context);
 
+/// Whether it is a matrix product with one row per pixel.
+[[nodiscard]] bool is_pointwise(const ConvSpec& spec);
+/// Such a convolution, summed like `make_depthwise`.
+[[nodiscard]] std::unique_ptr<Operator> make_pointwise(const ConvSpec& spec,
+                                                       const FloatKernel& kernel,
+                                                       const ActivationBounds& bounds,
+                                                       Shape output_dims,
+                                                       const BuildContext& context);
+
 }  // namespace visionpress
