@@ -216,8 +216,9 @@ GridSearch::Moments GridSearch::sum_cells(const Levels& levels) const {
   const double first_edge = (levels.offset + 0.5 * levels.scale) * bins_per_place_ + 0.5;
   for (int k = first_; k < last_; ++k) {
     const double edge = first_edge + static_cast<double>(k) * per_level;
-    const double inside = std::clamp(edge, 0.0, bins_);
-    const Bin& below = points_.edges[static_cast<std::size_t>(inside)];
+    // Signed, since processors convert to signed integers alone.
+    const double inside = std::min(std::max(edge, 0.0), bins_);
+    const Bin& below = points_.edges[static_cast<std::size_t>(static_cast<std::int64_t>(inside))];
     moments.k -= below.weight;
     moments.kk -= below.weight * static_cast<double>(2 * k + 1);
     moments.k_place -= below.sum;
