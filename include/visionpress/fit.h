@@ -37,7 +37,8 @@ struct FitOptions {
   /// `images` empty: some of the images of the data set, which then do not judge.
   CalibrationOptions calibration = {};
   bool allow_overlap = false;  ///< images that calibrate may judge, too
-  /// Forms to choose from, by name. Empty: default_sensitivity_forms().
+  /// Forms to choose from, as SensitivityOptions::forms. Empty: default_sensitivity_forms(); where
+  /// bytes of the download count, 8 bits with several amounts of noise traded for them.
   std::vector<std::string> forms = {};
   std::vector<std::string> keep = {};  ///< as CompressOptions::keep
   IntegerStorage integer_storage = IntegerStorage::Hybrid;
@@ -58,6 +59,9 @@ struct FitCandidate {
   std::uint64_t download_bytes = 0;
   /// The sum of the changes that its weights cause alone (FormChange::change).
   double predicted_change = 0.0;
+  /// The squared error of the written file's outputs on the images that choose, as a share of the
+  /// original's squares. Of files that meet the limits, the one with the least is kept.
+  double measured_change = 0.0;
   ModelScore score = {};  ///< on the images that choose, against the original
   /// How many weights take each form, the most bits first; "as it is" for weights that stay.
   std::vector<std::pair<std::string, std::size_t>> forms = {};

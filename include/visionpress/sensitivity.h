@@ -14,12 +14,16 @@ namespace visionpress {
 
 struct SensitivityOptions {
   std::string input = {};
-  /// Names of forms to try: "linear-4", "palette-2". Empty: default_sensitivity_forms().
+  /// Names of forms to try: "linear-4", "palette-2"; with a colon and the noise / signal, 0 to 1,
+  /// that the weight's codes may add in exchange for a smaller download: "linear-8:0.01". Empty:
+  /// default_sensitivity_forms().
   std::vector<std::string> forms = {};
   /// The pictures; CalibrationOptions::images must be set.
   CalibrationOptions calibration = {};
-  std::size_t compared = 16;  ///< pictures whose outputs are compared, at most
-  int threads = 0;            ///< 0: one per core. The result does not depend on it
+  /// Pictures whose outputs are compared, at most; a third of all at most, and these then choose no
+  /// codes.
+  std::size_t compared = 16;
+  int threads = 0;  ///< 0: one per core. The result does not depend on it
 };
 
 /// One weight in one form, while all others stay as they are.

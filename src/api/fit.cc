@@ -4,7 +4,6 @@
 #include "eval/dataset.h"
 #include "infer/evaluation.h"
 #include "infer/fit_model.h"
-#include "infer/measure_model.h"
 #include "visionpress/version.h"
 
 namespace visionpress {
@@ -39,7 +38,6 @@ Result<FitResult> fit(const FitOptions& options, const Progress& progress) {
   used.evaluate.max_drop = used.limits.max_drop;
   used.evaluate.min_agreement = used.limits.min_agreement;
   VP_RETURN_IF_ERROR(check(used));
-  if (used.forms.empty()) used.forms = default_sensitivity_forms();
   if (options.threads < 0) {
     return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
   }

@@ -20,7 +20,7 @@ Result<SensitivityResult> measure_sensitivity(const SensitivityOptions& options)
   }
   PressOptions press;
   press.threads = options.threads > 0 ? options.threads : default_thread_count();
-  VP_ASSIGN_OR_RETURN(const std::vector<Form> forms,
+  VP_ASSIGN_OR_RETURN(const std::vector<FormWish> forms,
                       choose_sensitivity_forms(options.forms.empty() ? default_sensitivity_forms()
                                                                      : options.forms));
   VP_ASSIGN_OR_RETURN(OpenedModel opened,
@@ -40,11 +40,11 @@ Result<SensitivityResult> measure_sensitivity(const SensitivityOptions& options)
       const CalibrationSet set,
       load_calibration(runner, std::move(paths), calibration, press.threads, result.warnings));
   result.pictures = set.paths.size();
-  result.views = set.views;
-  result.compared = std::min(options.compared, set.inputs.inputs.size());
+  result.views = set.inputs.views;
+  result.compared = choose_measuring(set.inputs, options.compared).compared.size();
   const auto found = measure_weights(*runner.model.source, set.inputs, press,
                                      {.forms = forms,
-                                      .pictures = options.compared,
+                                      .compared = options.compared,
                                       .seed = calibration.seed,
                                       .progress = calibration.progress});
   if (!found) return in_file(found.error(), options.input);

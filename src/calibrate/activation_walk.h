@@ -24,6 +24,7 @@ namespace visionpress {
 struct CalibrationPictures {
   Shape shape = {};
   std::vector<std::vector<float>> inputs = {};
+  std::size_t views = 1;  ///< inputs that show one picture; they follow each other
 };
 
 class ActivationWalk {

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <memory>
-#include <numbers>
 #include <optional>
 #include <set>
 
@@ -35,7 +34,7 @@ class Calibrator {
     VP_RETURN_IF_ERROR(encode_nearest());
     const Graph& graph = model_.graph();
     const std::vector<std::size_t> nodes = list_layers();
-    noise_per_bit_ = find_noise_per_bit(nodes);
+    noise_per_weight_ = find_noise_per_weight(nodes);
     for (std::size_t i = 0; i < nodes.size(); ++i) {
       const Node& node = graph.nodes[nodes[i]];
       if (options_.progress) options_.progress(i, nodes.size(), node.name);
@@ -80,17 +79,25 @@ class Calibrator {
     return nodes;
   }
 
-  /// What one bit is worth where bits are spent best. A layer's noise / signal D falls by a factor
-  /// of 4 with each bit per weight: with n weights, dD/d(bits) = -2 ln(2) * D / n. Where this is
-  /// the same in all layers, their D add up to the budget with D = budget * n / all weights.
-  [[nodiscard]] double find_noise_per_bit(const std::vector<std::size_t>& nodes) const {
+  /// Bits are spent best where one more lowers noise / signal by the same in every layer. It falls
+  /// by a factor of 4 with each bit per weight, so this is so where each layer's noise / signal is
+  /// in proportion to its weights.
+  [[nodiscard]] double find_noise_per_weight(const std::vector<std::size_t>& nodes) const {
     const Graph& graph = model_.graph();
     double count = 0.0;
     for (const std::size_t n : nodes) {
       const std::size_t kernel = *find_kernel(graph, graph.nodes[n]);
       count += static_cast<double>(element_count(graph.weights[kernel].stored.shape).value_or(0));
     }
-    return count > 0.0 ? 2.0 * std::numbers::ln2 * options_.noise_budget / count : 0.0;
+    return count > 0.0 ? options_.noise_budget / count : 0.0;
+  }
+
+  /// What the plan says of this weight, or else its part of the budget.
+  [[nodiscard]] double find_noise(std::size_t weight) const {
+    const double planned = plan_.weights[weight].noise;
+    if (planned > 0.0) return planned;
+    const Shape& shape = model_.graph().weights[weight].stored.shape;
+    return noise_per_weight_ * static_cast<double>(element_count(shape).value_or(0));
   }
 
   /// The tensor that the next node adds to the layer's results, with both walks at it; none where
@@ -136,8 +143,9 @@ class Calibrator {
     const MomentCollector collector(
         *matrix, graph.layout, changed_, original_,
         {.samples = choose_sample_count(*matrix), .seed = options_.seed, .joined = joined});
-    auto finished = finish_layer(graph, *matrix, {&nearest_.at(matrix->weight), 1}, collector,
-                                 {.noise_per_bit = noise_per_bit_, .threads = press_.threads});
+    const KernelStart start = {nearest_.at(matrix->weight), find_noise(matrix->weight)};
+    auto finished =
+        finish_layer(graph, *matrix, {&start, 1}, collector, {.threads = press_.threads});
     if (!finished) return in_node(node, finished.error());
     return use(finished->front(), matrix->weight);
   }
@@ -170,7 +178,7 @@ class Calibrator {
   std::map<std::size_t, std::shared_ptr<const EncodedWeight>> nearest_ = {};
   std::map<std::size_t, std::shared_ptr<const EncodedWeight>> in_use_ = {};
   std::vector<CalibratedWeight> rows_ = {};
-  double noise_per_bit_ = 0.0;
+  double noise_per_weight_ = 0.0;
 };
 
 }  // namespace

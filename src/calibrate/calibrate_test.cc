@@ -258,14 +258,17 @@ TEST(Calibrate, KeptWeightsStay) {
   EXPECT_EQ(plan.weights[2].finished, nullptr);
 }
 
-std::vector<WeightSensitivity> measure(const GraphModel& model, int threads = 2) {
+/// names: as choose_wish reads them.
+std::vector<WeightSensitivity> measure(const GraphModel& model, int threads = 2,
+                                       const std::vector<std::string>& names = {
+                                           "linear-8", "linear-4", "linear-2"}) {
   PressOptions press;
   press.min_elements = 1;
   press.threads = threads;
   const CalibrationPictures pictures = make_pictures(5, 3);
-  const auto found = measure_weights(
-      model, pictures, press,
-      {.forms = {*parse_form("linear-8"), *parse_form("linear-4"), *parse_form("linear-2")}});
+  std::vector<FormWish> forms;
+  for (const std::string& name : names) forms.push_back(choose_wish(name).value());
+  const auto found = measure_weights(model, pictures, press, {.forms = forms});
   EXPECT_TRUE(found) << found.error().to_string();
   return found ? *found : std::vector<WeightSensitivity>();
 }
@@ -282,6 +285,38 @@ TEST(MeasureWeights, FewerBitsChangeTheOutputsMore) {
       EXPECT_LT(found[i].forms[f].bytes, found[i].forms[f - 1].bytes);
     }
     EXPECT_LT(found[i].forms[0].change, 1e-3);
+  }
+}
+
+TEST(MeasureWeights, NoiseMakesDownloadsSmaller) {
+  const GraphModel model;
+  const auto found =
+      measure(model, 2, {"linear-8", "linear-8:0.001", "linear-8:0.01", "linear-8:0.1"});
+  ASSERT_EQ(found.size(), 4U);
+  for (const WeightSensitivity& weight : found) {
+    ASSERT_EQ(weight.forms.size(), 4U);
+    for (std::size_t f = 1; f < 4; ++f) {
+      EXPECT_LT(weight.forms[f].download_bytes, weight.forms[f - 1].download_bytes);
+      EXPECT_GT(weight.forms[f].change, weight.forms[f - 1].change);
+      EXPECT_EQ(weight.forms[f].bytes, weight.forms[0].bytes);
+    }
+  }
+}
+
+TEST(Calibrate, AWeightsOwnNoiseGoesBeforeTheBudget) {
+  const GraphModel model;
+  const PressOptions options = options_of("linear-8");
+  Plan plan = plan_kernels(model, options);
+  plan.weights[2].noise = 0.1;
+  const auto rows = calibrate(model, make_pictures(8, 1), options, {.noise_budget = 1e-4}, plan);
+  ASSERT_TRUE(rows);
+  ASSERT_EQ(rows->size(), 4U);
+  for (const CalibratedWeight& row : *rows) {
+    if (row.weight == 2) {
+      EXPECT_NEAR(row.snr_db, 10.0, 3.0);
+    } else {
+      EXPECT_GT(row.snr_db, 35.0);
+    }
   }
 }
 

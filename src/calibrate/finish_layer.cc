@@ -43,10 +43,10 @@ std::size_t choose_sample_count(const KernelMatrix& matrix) {
   return std::max(kPerColumn * matrix.columns(), matrix.groups > 1 ? kLeastOfGroup : kLeast);
 }
 
-Result<std::vector<FinishedLayer>> finish_layer(
-    const Graph& graph, const KernelMatrix& matrix,
-    std::span<const std::shared_ptr<const EncodedWeight>> starts, const MomentCollector& collector,
-    const RoundKernelOptions& options) {
+Result<std::vector<FinishedLayer>> finish_layer(const Graph& graph, const KernelMatrix& matrix,
+                                                std::span<const KernelStart> starts,
+                                                const MomentCollector& collector,
+                                                const RoundKernelOptions& options) {
   VP_ASSIGN_OR_RETURN(const std::vector<float> values,
                       load_weight(graph.weights[matrix.weight].stored, options.threads));
   std::vector<RoundedKernel> rounded = round_kernel(matrix, starts, values, collector, options);
@@ -57,7 +57,7 @@ Result<std::vector<FinishedLayer>> finish_layer(
     layer.samples = rounded[i].samples;
     layer.not_because = rounded[i].not_because;
     layer.snr_db = 10.0 * std::log10(rounded[i].signal / rounded[i].noise);
-    layer.codes = starts[i];
+    layer.codes = starts[i].codes;
     if (layer.not_because.empty()) {
       layer.codes = std::make_shared<const EncodedWeight>(std::move(rounded[i].codes));
       if (bias) {

@@ -39,9 +39,10 @@ struct FinishedLayer {
 
 /// starts: of round_kernel.  returns: one entry per start.
 /// errors: Malformed where a weight cannot be decoded.
-[[nodiscard]] Result<std::vector<FinishedLayer>> finish_layer(
-    const Graph& graph, const KernelMatrix& matrix,
-    std::span<const std::shared_ptr<const EncodedWeight>> starts, const MomentCollector& collector,
-    const RoundKernelOptions& options);
+[[nodiscard]] Result<std::vector<FinishedLayer>> finish_layer(const Graph& graph,
+                                                              const KernelMatrix& matrix,
+                                                              std::span<const KernelStart> starts,
+                                                              const MomentCollector& collector,
+                                                              const RoundKernelOptions& options);
 
 }  // namespace visionpress

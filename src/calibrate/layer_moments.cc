@@ -140,10 +140,13 @@ MomentCollector::MomentCollector(const KernelMatrix& matrix, Layout layout,
       original_(original) {
   const auto total = static_cast<std::size_t>(matrix.reads.positions[0]) *
                      static_cast<std::size_t>(matrix.reads.positions[1]);
-  const std::size_t pictures = changed.picture_count();
-  for (std::size_t p = 0; p < pictures; ++p) {
-    const std::size_t count = std::max<std::size_t>(1, (options.samples + p) / pictures);
-    positions_.push_back(pick_positions(total, count, options.seed * 0x9E3779B97F4A7C15U + p));
+  const std::size_t pictures = changed.picture_count() - options.left_out.size();
+  std::size_t sampled = 0;
+  for (std::size_t p = 0; p < changed.picture_count(); ++p) {
+    positions_.emplace_back();
+    if (std::ranges::binary_search(options.left_out, p)) continue;
+    const std::size_t count = std::max<std::size_t>(1, (options.samples + sampled++) / pictures);
+    positions_.back() = pick_positions(total, count, options.seed * 0x9E3779B97F4A7C15U + p);
   }
 }
 

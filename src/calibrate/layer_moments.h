@@ -30,6 +30,8 @@ struct MomentOptions {
   /// Samples of each group over all pictures, spread evenly; fewer where there are fewer.
   std::size_t samples = 0;
   std::uint64_t seed = 1;  ///< of the positions within their strata
+  /// Inputs of the walk that are not sampled, ascending.
+  std::vector<std::size_t> left_out = {};
   /// A tensor of the results' shape that the next node adds to them, at which both walks are: what
   /// it has lost, this layer's results can make up for.
   TensorId joined = kNoTensor;

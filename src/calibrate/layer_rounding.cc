@@ -222,10 +222,9 @@ void widen_grids(double error_per_bit, const GroupProblem& problem, GroupGrids& 
 /// A kernel in one form while its groups are worked on, on several threads.
 class KernelInForm {
  public:
-  KernelInForm(const KernelMatrix& matrix, const EncodedWeight& start,
-               std::span<const float> values)
-      : matrix_(matrix), start_(start), values_(values) {
-    result_.codes = start;
+  KernelInForm(const KernelMatrix& matrix, const KernelStart& start, std::span<const float> values)
+      : matrix_(matrix), start_(*start.codes), noise_(start.noise), values_(values) {
+    result_.codes = start_;
     result_.mean_change.resize(matrix.groups * matrix.rows());
   }
 
@@ -237,8 +236,7 @@ class KernelInForm {
     GroupGrids found = list_grids(matrix_, start_, group);
     const bool refits = can_refit();
     if (refits && start_.code.bits < 8) fit_grids(start_, problem, found, options.threads);
-    const double error_per_bit =
-        options.noise_per_bit * signal * static_cast<double>(matrix_.groups);
+    const double error_per_bit = find_error_per_bit(signal);
     if (refits && start_.code.bits >= kLeastWidenedBits && error_per_bit > 0.0)
       widen_grids(error_per_bit, problem, found);
     RoundingProblem rounding;
@@ -268,6 +266,14 @@ class KernelInForm {
   [[nodiscard]] RoundedKernel take() { return std::move(result_); }
 
  private:
+  /// What one bit is worth: noise / signal falls by a factor of 4 with each bit per weight, so with
+  /// n weights, d(noise)/d(bits) = -2 ln(2) * noise / n.  signal: of one group.
+  [[nodiscard]] double find_error_per_bit(double signal) const {
+    const double weights = static_cast<double>(matrix_.groups * matrix_.rows() * matrix_.columns());
+    return 2.0 * std::numbers::ln2 * noise_ / weights * signal *
+           static_cast<double>(matrix_.groups);
+  }
+
   /// A table is shared by all rows, and a scale that rows of several groups share cannot be
   /// refitted in one of them.
   [[nodiscard]] bool can_refit() const {
@@ -309,6 +315,7 @@ class KernelInForm {
 
   const KernelMatrix& matrix_;
   const EncodedWeight& start_;
+  double noise_ = 0.0;  ///< KernelStart::noise
   std::span<const float> values_;
   std::mutex mutex_ = {};
   RoundedKernel result_ = {};
@@ -317,11 +324,10 @@ class KernelInForm {
 /// Gathers what the pictures show about each group once, for all forms.
 class KernelRounder {
  public:
-  KernelRounder(const KernelMatrix& matrix,
-                std::span<const std::shared_ptr<const EncodedWeight>> starts,
+  KernelRounder(const KernelMatrix& matrix, std::span<const KernelStart> starts,
                 std::span<const float> values, const MomentCollector& collector)
       : matrix_(matrix), values_(values), collector_(collector) {
-    for (const auto& start : starts) forms_.emplace_back(matrix, *start, values);
+    for (const KernelStart& start : starts) forms_.emplace_back(matrix, start, values);
   }
 
   std::vector<RoundedKernel> round(const RoundKernelOptions& options) {
@@ -377,10 +383,11 @@ class KernelRounder {
 
 }  // namespace
 
-std::vector<RoundedKernel> round_kernel(
-    const KernelMatrix& matrix, std::span<const std::shared_ptr<const EncodedWeight>> starts,
-    std::span<const float> values, const MomentCollector& collector,
-    const RoundKernelOptions& options) {
+std::vector<RoundedKernel> round_kernel(const KernelMatrix& matrix,
+                                        std::span<const KernelStart> starts,
+                                        std::span<const float> values,
+                                        const MomentCollector& collector,
+                                        const RoundKernelOptions& options) {
   return KernelRounder(matrix, starts, values, collector).round(options);
 }
 

@@ -31,21 +31,28 @@ struct RoundedKernel {
 /// error on the pictures by less than a percent, and not on others.
 inline constexpr int kRoundingPasses = 2;
 
+/// Where the rounding to one form begins.
+struct KernelStart {
+  /// The weight's codes without pictures, for the form and as a beginning: 8-bit grids and tables
+  /// stay.
+  std::shared_ptr<const EncodedWeight> codes = nullptr;
+  /// Noise / signal, about, that the layer's results may have in exchange for a smaller download.
+  /// 0: bits are free, and the error alone decides.
+  double noise = 0.0;
+};
+
 struct RoundKernelOptions {
-  /// What one bit of the download is worth: an error of this share of the layer's signal. 0: bits
-  /// are free, and the error alone decides.
-  double noise_per_bit = 0.0;
   int passes = kRoundingPasses;
   int threads = 1;
 };
 
 /// Rounds one kernel to one or more forms, which share the moments.
-/// starts: the weight's codes without pictures in each form, for the form and as a beginning: 8-bit
-/// grids and tables stay.  values: the original kernel, row-major of its shape.
+/// values: the original kernel, row-major of its shape.
 /// returns: one entry per start.
-[[nodiscard]] std::vector<RoundedKernel> round_kernel(
-    const KernelMatrix& matrix, std::span<const std::shared_ptr<const EncodedWeight>> starts,
-    std::span<const float> values, const MomentCollector& collector,
-    const RoundKernelOptions& options);
+[[nodiscard]] std::vector<RoundedKernel> round_kernel(const KernelMatrix& matrix,
+                                                      std::span<const KernelStart> starts,
+                                                      std::span<const float> values,
+                                                      const MomentCollector& collector,
+                                                      const RoundKernelOptions& options);
 
 }  // namespace visionpress

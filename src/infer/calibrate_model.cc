@@ -18,7 +18,7 @@ Result<CalibrationSummary> calibrate_plan(const ModelRunner& runner, const Calib
                       calibrate(*runner.model.source, set.inputs, press, calibrate_options, plan));
   CalibrationSummary summary;
   summary.pictures = set.paths.size();
-  summary.views = set.views;
+  summary.views = set.inputs.views;
   for (const CalibratedWeight& row : rows) {
     if (row.not_because.empty()) {
       if (summary.layers++ == 0 || row.snr_db < summary.worst_snr_db) {

@@ -90,6 +90,7 @@ Result<CalibrationPictures> load_pictures(const ModelRunner& runner,
   CalibrationPictures pictures;
   pictures.shape = runner.executor->input_shape();
   pictures.inputs.resize(paths.size() * views);
+  pictures.views = views;
   std::vector<std::optional<Error>> errors(paths.size());
   Preprocess part_rule = runner.preprocess;
   part_rule.rule = ResizeRule::Stretch;
@@ -139,7 +140,6 @@ Result<CalibrationSet> load_calibration(const ModelRunner& runner, std::vector<s
   CalibrationSet set;
   set.paths = std::move(paths);
   VP_ASSIGN_OR_RETURN(const Views views, count_views(runner, set.paths.size()));
-  set.views = views.each;
   if (views.pictures < set.paths.size()) {
     warnings.push_back(
         fmt::format("{} of {} pictures are used: the activations of more do not fit into 2 GB",

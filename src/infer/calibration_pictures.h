@@ -15,8 +15,7 @@ namespace visionpress {
 
 struct CalibrationSet {
   std::vector<std::string> paths = {};  ///< one per picture
-  std::size_t views = 1;                ///< of each picture: whole, and parts of it
-  CalibrationPictures inputs = {};      ///< the views of each picture, one after the other
+  CalibrationPictures inputs = {};      ///< of each picture: whole, and parts of it
 };
 
 /// The paths that CalibrationOptions::images names, at most `count` of them, chosen by `seed`.

@@ -182,6 +182,7 @@ Result<DatasetRun> Evaluation::run_over_data(const Fitted& fitted, const std::st
                                   {.threads = threads_,
                                    .progress = progress_,
                                    .what = what,
+                                   .on_part = on_part_,
                                    .collects_bad = options_.skip_bad && !bad_is_settled_}));
   bad_.merge(run.bad);
   return run;

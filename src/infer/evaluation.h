@@ -15,6 +15,7 @@
 #include "eval/pixel_ways.h"
 #include "eval/score_columns.h"
 #include "infer/model_runner.h"
+#include "infer/run_images.h"
 #include "visionpress/evaluate.h"
 
 namespace visionpress {
@@ -83,6 +84,8 @@ class Evaluation {
   /// Runs one network under every usual way to give it pixels; the columns have no figures. errors:
   /// as run_model.
   [[nodiscard]] Result<TriedWays> run_ways(const std::string& file);
+  /// Shows the outputs for each part of an image to `on_part`, from the next model on.
+  void watch(OnPart on_part) { on_part_ = std::move(on_part); }
   /// Warnings from loading and running.
   [[nodiscard]] const std::vector<std::string>& warnings() const { return diagnostics_.warnings(); }
 
@@ -124,6 +127,7 @@ class Evaluation {
   std::string labels_file_ = {};
   std::vector<std::string> class_names_ = {};  ///< of the first model that was run
   PackageHint hint_ = {};
+  OnPart on_part_ = {};
 };
 
 }  // namespace visionpress

@@ -4,6 +4,7 @@
 #include <map>
 
 #include "base/error.h"
+#include "press/form_wish.h"
 
 namespace visionpress {
 
@@ -38,8 +39,8 @@ FitItem FitChoices::make_item(const WeightChange& row, std::size_t weight) const
   FitItem item;
   item.weights.push_back(weight);
   for (const FormChange& form : row.forms) {
-    const auto wish = parse_form(form.form);
-    if (!wish || plan_weight(*model_, weight, *wish, press_).is_kept()) continue;
+    const auto wish = choose_wish(form.form);
+    if (!wish || plan_weight(*model_, weight, wish->form, press_).is_kept()) continue;
     item.names.push_back(form.form);
     item.size.push_back({form.bytes, form.change});
     item.download.push_back({form.download_bytes, form.change});
@@ -51,14 +52,6 @@ FitItem FitChoices::make_item(const WeightChange& row, std::size_t weight) const
   // detector.
   item.download.push_back({before * 93 / 100, 0.0});
   return item;
-}
-
-bool FitChoices::changes_size() const {
-  return std::ranges::any_of(items_, [](const FitItem& item) {
-    return std::any_of(item.size.begin(), item.size.end() - 1, [&](const FormChoice& choice) {
-      return choice.bytes != item.size.front().bytes;
-    });
-  });
 }
 
 Result<std::uint64_t> FitChoices::count_fixed_bytes(std::uint64_t source_bytes) const {
@@ -80,12 +73,23 @@ Plan FitChoices::plan(const std::vector<std::string>& names) const {
       if (names[i] == kAsItIs) {
         plan.weights[weight].kept_because = kAsItIs;
       } else {
-        plan.weights[weight] = plan_weight(*model_, weight, *parse_form(names[i]), press_);
+        const FormWish wish = choose_wish(names[i]).value();  // as make_item found
+        plan.weights[weight] = plan_weight(*model_, weight, wish.form, press_);
+        plan.weights[weight].noise = wish.noise;
       }
     }
   }
   keep_together(*model_, plan);
   return plan;
+}
+
+bool packs_codes(const SourceModel& model, const PressOptions& press) {
+  const Form few = *parse_form("linear-4");
+  for (std::size_t w = 0; w < model.graph().weights.size(); ++w) {
+    const PlannedWeight planned = plan_weight(model, w, few, press);
+    if (!planned.is_kept() && planned.stored_bits < 8) return true;
+  }
+  return false;
 }
 
 }  // namespace visionpress

@@ -36,9 +36,6 @@ class FitChoices {
                                                  const std::vector<WeightChange>& rows);
 
   [[nodiscard]] const std::vector<FitItem>& items() const { return items_; }
-  /// Whether fewer bits make the file itself smaller; else all codes take a byte, and only the
-  /// download shrinks.
-  [[nodiscard]] bool changes_size() const;
   /// Bytes of the file around the weights of the items. errors: of the format's writer.
   [[nodiscard]] Result<std::uint64_t> count_fixed_bytes(std::uint64_t source_bytes) const;
   /// names: one per item.
@@ -53,5 +50,9 @@ class FitChoices {
   Plan base_ = {};  ///< every weight in PressOptions::form
   std::vector<FitItem> items_ = {};
 };
+
+/// Whether fewer bits make the file itself smaller for some weight; else all codes take a byte, and
+/// only the download shrinks.
+[[nodiscard]] bool packs_codes(const SourceModel& model, const PressOptions& press);
 
 }  // namespace visionpress

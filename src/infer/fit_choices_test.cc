@@ -70,10 +70,12 @@ TEST_F(FitChoicesTest, FixedBytesAndItemsAddUpToTheFile) {
 
 TEST_F(FitChoicesTest, TfliteCodesTakeAByteWhateverTheirBits) {
   open("model.tflite");
-  EXPECT_FALSE(create().changes_size());
-  rows_.clear();
+  EXPECT_FALSE(packs_codes(*model_.source, press_));
+  press_.rewrite.packs_codes = true;
+  EXPECT_TRUE(packs_codes(*model_.source, press_));
+  press_.rewrite.packs_codes = false;
   open("model.mlmodel");
-  EXPECT_TRUE(create().changes_size());
+  EXPECT_TRUE(packs_codes(*model_.source, press_));
 }
 
 TEST_F(FitChoicesTest, AsItIsChangesNothingAndKeptWeightsAreNoItems) {

@@ -20,6 +20,7 @@
 #include "infer/fit_store.h"
 #include "infer/measure_model.h"
 #include "infer/open_input.h"
+#include "infer/output_change.h"
 #include "infer/output_path.h"
 #include "package/download_size.h"
 #include "package/hash_path.h"
@@ -51,9 +52,12 @@ class Fitter {
     VP_RETURN_IF_ERROR(open());
     VP_RETURN_IF_ERROR(load_images());
     // Before the long work: it shows whether the model fits the data.
+    change_.emplace(evaluation_->dataset().images.size());
+    evaluation_->watch(change_->keep());
     VP_ASSIGN_OR_RETURN(original_, run_column(*evaluation_, options_.input));
     VP_ASSIGN_OR_RETURN(const EvaluateResult alone, compare(*evaluation_, {*original_}));
     result_.original = alone.models[0];
+    VP_RETURN_IF_ERROR(choose_forms());
     VP_RETURN_IF_ERROR(read_given_sensitivity());
     VP_RETURN_IF_ERROR(open_store(program));
     VP_RETURN_IF_ERROR(measure_weights_once());
@@ -123,13 +127,13 @@ class Fitter {
     Json key = {{"visionpress", program}, {"data", data_key_}, {"run", describe_run(evaluate_)}};
     VP_ASSIGN_OR_RETURN(key["model_sha1"], hash_path(options_.input));
     key["calibration"] = calibration_.paths;
-    key["views"] = calibration_.views;
+    key["views"] = calibration_.inputs.views;
     key["calibration_seed"] = options_.calibration.seed;
     key["seed"] = evaluate_.seed;
     key["bootstrap"] = evaluate_.bootstrap_rounds;
     key["crops"] = evaluate_.crops;
     key["overlap"] = options_.allow_overlap;
-    key["forms"] = options_.forms;
+    for (const FormWish& wish : forms_) key["forms"].push_back(name_of(wish));
     key["keep"] = options_.keep;
     key["sensitivity"] = options_.sensitivity;
     key["weight_only"] = options_.integer_storage == IntegerStorage::WeightOnly;
@@ -139,9 +143,17 @@ class Fitter {
     return {};
   }
 
+  Result<void> choose_forms() {
+    packs_codes_ = packs_codes(source(), press_);
+    std::vector<std::string> names = options_.forms;
+    if (names.empty())
+      names = counts_download() ? list_download_forms(packs_codes_) : default_sensitivity_forms();
+    VP_ASSIGN_OR_RETURN(forms_, choose_sensitivity_forms(names));
+    return {};
+  }
+
   /// The weights' names must be the model's.
   Result<void> read_given_sensitivity() {
-    VP_ASSIGN_OR_RETURN(forms_, choose_sensitivity_forms(options_.forms));
     if (options_.sensitivity.empty()) return {};
     VP_ASSIGN_OR_RETURN(sensitivity_, read_sensitivity(options_.sensitivity));
     for (const WeightChange& row : sensitivity_) {
@@ -172,7 +184,7 @@ class Fitter {
 
   /// Bytes of the download count where they are limited, or where the file's own do not change.
   [[nodiscard]] bool counts_download() const {
-    return options_.limits.max_download || (!options_.limits.max_size && !choices_->changes_size());
+    return options_.limits.max_download || (!options_.limits.max_size && !packs_codes_);
   }
 
   Result<void> run_search() {
@@ -216,10 +228,12 @@ class Fitter {
     } else {
       VP_RETURN_IF_ERROR(write_candidate(stored));
       VP_ASSIGN_OR_RETURN(stored.measured.score, measure_file(store_.path_of(stored)));
+      stored.measured.measured_change = change_->result();
       VP_RETURN_IF_ERROR(store_.save(stored));
     }
     candidate.bytes = stored.measured.bytes;
     candidate.download_bytes = stored.measured.download_bytes;
+    candidate.measured_change = stored.measured.measured_change;
     candidate.score = stored.measured.score;
     candidate.meets_limits =
         meets_size(candidate) && meets_quality(result_.original, candidate.score);
@@ -254,6 +268,8 @@ class Fitter {
 
   /// The score of a file on the images that choose, against the original.
   Result<ModelScore> measure_file(const std::string& path) {
+    change_->start();
+    evaluation_->watch(change_->compare());
     VP_ASSIGN_OR_RETURN(Column column, run_column(*evaluation_, path));
     VP_ASSIGN_OR_RETURN(const EvaluateResult scores,
                         compare(*evaluation_, {*original_, std::move(column)}));
@@ -294,7 +310,7 @@ class Fitter {
     if (is_out || (a.meets_limits && !by_bytes)) {
       return counts_download() ? a.download_bytes < b.download_bytes : a.bytes < b.bytes;
     }
-    return a.predicted_change < b.predicted_change;
+    return a.measured_change < b.measured_change;
   }
 
   Result<void> finish() {
@@ -353,7 +369,9 @@ class Fitter {
   ExportFacts facts_ = {};  ///< labels and preprocessing, which a candidate may lack
   CalibrationSet calibration_ = {};
   FitStore store_ = {};
-  std::vector<Form> forms_ = {};
+  std::optional<OutputChange> change_ = std::nullopt;  ///< on the images that choose
+  bool packs_codes_ = false;  ///< the file gets smaller with fewer bits, not only its download
+  std::vector<FormWish> forms_ = {};
   std::vector<WeightChange> sensitivity_ = {};
   std::optional<FitChoices> choices_ = std::nullopt;
   std::optional<Column> original_ = std::nullopt;

@@ -155,6 +155,8 @@ std::optional<StoredCandidate> FitStore::find(const std::vector<std::string>& ch
     if (!sha1 || *sha1 != text_at(json, "sha1")) continue;
     found.measured.bytes = count_at<std::uint64_t>(json, "bytes");
     found.measured.download_bytes = count_at<std::uint64_t>(json, "download_bytes");
+    const auto change = number_at(json, "change");
+    found.measured.measured_change = change.value_or(std::numeric_limits<double>::infinity());
     found.measured.score = read_score(json.value("score", Json::object()));
     return found;
   }
@@ -163,11 +165,13 @@ std::optional<StoredCandidate> FitStore::find(const std::vector<std::string>& ch
 
 Result<void> FitStore::save(const StoredCandidate& candidate) {
   VP_ASSIGN_OR_RETURN(const std::string sha1, hash_path(path_of(candidate)));
+  const double change = candidate.measured.measured_change;
   json_["candidates"].push_back({{"choices", candidate.choices},
                                  {"file", candidate.file},
                                  {"sha1", sha1},
                                  {"bytes", candidate.measured.bytes},
                                  {"download_bytes", candidate.measured.download_bytes},
+                                 {"change", std::isfinite(change) ? Json(change) : Json(nullptr)},
                                  {"score", score_json(candidate.measured.score)}});
   return write();
 }

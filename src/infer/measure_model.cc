@@ -1,7 +1,6 @@
 #include "infer/measure_model.h"
 
 #include "base/error.h"
-#include "codecs/family.h"
 
 namespace visionpress {
 
@@ -9,14 +8,22 @@ std::vector<std::string> default_sensitivity_forms() {
   return {"linear-8", "linear-7", "linear-6", "linear-5", "linear-4", "linear-3", "linear-2"};
 }
 
-Result<std::vector<Form>> choose_sensitivity_forms(const std::vector<std::string>& names) {
-  std::vector<Form> forms;
+std::vector<std::string> list_download_forms(bool packs_codes) {
+  if (!packs_codes) {
+    return {"linear-8",       "linear-8:0.0001", "linear-8:0.0003", "linear-8:0.001",
+            "linear-8:0.003", "linear-8:0.01",   "linear-8:0.03",   "linear-8:0.1"};
+  }
+  // Codes of 5 to 7 bits lie across bytes: DEFLATE leaves them as they are, which costs less than
+  // its references do in bytes of few values.
+  return {"linear-8",       "linear-7",      "linear-6",       "linear-5",
+          "linear-8:0.001", "linear-4",      "linear-8:0.003", "linear-4:0.003",
+          "linear-8:0.01",  "linear-4:0.01", "linear-8:0.03",  "linear-4:0.03"};
+}
+
+Result<std::vector<FormWish>> choose_sensitivity_forms(const std::vector<std::string>& names) {
+  std::vector<FormWish> forms;
   for (const std::string& name : names) {
-    VP_ASSIGN_OR_RETURN(const Form form, choose_form(name));
-    if (form.encoding != Encoding::Linear && form.encoding != Encoding::Table) {
-      return fail(ErrorKind::Usage, "{} has no codes to choose; expected linear-N or palette-N",
-                  name);
-    }
+    VP_ASSIGN_OR_RETURN(const FormWish form, choose_wish(name));
     forms.push_back(form);
   }
   return forms;

@@ -12,8 +12,12 @@
 
 namespace visionpress {
 
-/// errors: Usage for a name that is not offered, or that has more than 8 bits.
-[[nodiscard]] Result<std::vector<Form>> choose_sensitivity_forms(
+/// What `fit` tries where bytes of the download count: 8 bits with noise traded for them.
+/// packs_codes: the file can also hold codes of fewer bits.
+[[nodiscard]] std::vector<std::string> list_download_forms(bool packs_codes);
+
+/// errors: of choose_wish.
+[[nodiscard]] Result<std::vector<FormWish>> choose_sensitivity_forms(
     const std::vector<std::string>& names);
 
 /// The weights with their names, for reports and for a later `fit`.

@@ -63,6 +63,7 @@ class DatasetRunner {
                    [&](const SeenPart& part) -> Result<void> {
                      note_input(part);
                      if (count_not_finite(runner_, *part.outputs) > 0) broken_[part.image] = 1;
+                     if (run_.on_part) VP_RETURN_IF_ERROR(run_.on_part(part));
                      return on_part(part);
                    },
                    {.threads = run_.threads,

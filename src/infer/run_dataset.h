@@ -10,6 +10,7 @@
 #include "eval/dataset.h"
 #include "eval/predictions.h"
 #include "infer/model_runner.h"
+#include "infer/run_images.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/result.h"
 #include "visionpress/vocabulary.h"
@@ -20,6 +21,7 @@ struct RunDatasetOptions {
   int threads = 1;
   Progress progress = {};
   std::string what = {};      ///< name of the work, passed to the progress callback
+  OnPart on_part = {};        ///< called before the part's outputs are read
   bool collects_bad = false;  ///< images that cannot be decoded are collected, not an error
 };
 

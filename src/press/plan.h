@@ -28,6 +28,8 @@ struct PlannedWeight {
   Form form = {};  ///< the file's form, from SourceModel::adapt
   /// Bits that the file takes for each code: form.bits, or more where it has no shorter codes.
   int stored_bits = 0;
+  /// Of FormWish: what calibration may trade for a smaller download.
+  double noise = 0.0;
   /// Not null: codes that were made elsewhere (by a calibrator) and are written unchanged.
   std::shared_ptr<const EncodedWeight> finished = nullptr;
 

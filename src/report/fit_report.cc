@@ -35,7 +35,7 @@ std::string describe_limits(const FitLimits& limits) {
 Table make_table(const FitResult& result) {
   const bool is_detector = result.report.task == Task::Detection;
   Table table{{"size", "download", is_detector ? "mAP" : "top-1", "drop, points", "agreement",
-               "limits", "weights"},
+               "outputs, dB", "limits", "weights"},
               {}};
   if (!result.candidates.empty()) {
     for (const TagScore& tag : result.candidates.front().score.tags) {
@@ -54,9 +54,10 @@ Table make_table(const FitResult& result) {
                                     format_number(is_detector ? score.ap : score.top1, 4),
                                     format_drop(score.drop()),
                                     format_number(score.agreement, 4),
+                                    format_change(candidate->measured_change),
                                     met,
                                     format_forms(*candidate)};
-    for (std::size_t i = 0; is_detector && i + 7 < table.header.size(); ++i) {
+    for (std::size_t i = 0; is_detector && i + 8 < table.header.size(); ++i) {
       row.push_back(i < score.tags.size() ? format_number(score.tags[i].ap, 4) : "-");
     }
     table.rows.push_back(std::move(row));
@@ -108,9 +109,8 @@ JsonValue make_json(const FitResult& result) {
     for (const auto& [form, count] : candidate.forms) forms[form] = count;
     candidates.push_back({{"bytes", candidate.bytes},
                           {"download_bytes", candidate.download_bytes},
-                          {"predicted_change", std::isfinite(candidate.predicted_change)
-                                                   ? JsonValue(candidate.predicted_change)
-                                                   : JsonValue(nullptr)},
+                          {"predicted_change", change_json(candidate.predicted_change)},
+                          {"measured_change", change_json(candidate.measured_change)},
                           {"meets_limits", candidate.meets_limits},
                           {"forms", forms},
                           {"score", score_json(candidate.score)}});

@@ -1,5 +1,9 @@
 #include "report/score_values.h"
 
+#include <cmath>
+
+#include <fmt/format.h>
+
 namespace visionpress {
 
 JsonValue difference_json(const std::optional<Difference>& difference) {
@@ -7,6 +11,15 @@ JsonValue difference_json(const std::optional<Difference>& difference) {
   return {{"points", difference->points},
           {"low", number_json(difference->low)},
           {"high", number_json(difference->high)}};
+}
+
+std::string format_change(double change) {
+  if (change <= 0.0) return "exact";
+  return std::isinf(change) ? "lost" : fmt::format("{:.1f}", -10.0 * std::log10(change));
+}
+
+JsonValue change_json(double change) {
+  return std::isfinite(change) ? JsonValue(change) : JsonValue(nullptr);
 }
 
 JsonValue tags_json(const ModelScore& model) {

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include "report/report_form.h"
+#include "report/score_values.h"
 #include "visionpress/report.h"
 
 namespace visionpress {
@@ -23,12 +24,6 @@ std::vector<std::string> list_forms(const SensitivityResult& result) {
     }
   }
   return names;
-}
-
-/// A change as a signal to noise ratio; without a change there is none.
-std::string format_change(double change) {
-  if (change <= 0.0) return "exact";
-  return std::isinf(change) ? "lost" : fmt::format("{:.1f}", -10.0 * std::log10(change));
 }
 
 Table make_wide_table(const SensitivityResult& result) {
@@ -88,11 +83,10 @@ JsonValue make_json(const SensitivityResult& result) {
   for (const WeightChange& weight : result.weights) {
     JsonValue forms = JsonValue::array();
     for (const FormChange& form : weight.forms) {
-      forms.push_back(
-          {{"form", form.form},
-           {"bytes", form.bytes},
-           {"download_bytes", form.download_bytes},
-           {"change", std::isfinite(form.change) ? JsonValue(form.change) : JsonValue(nullptr)}});
+      forms.push_back({{"form", form.form},
+                       {"bytes", form.bytes},
+                       {"download_bytes", form.download_bytes},
+                       {"change", change_json(form.change)}});
     }
     weights.push_back({{"name", weight.name},
                        {"layer", weight.layer},
