@@ -145,13 +145,6 @@ struct EvaluateResult {
   std::vector<std::string> warnings = {};
 };
 
-/// One of `count` even parts of a data set's images: the images at index - 1 and every count-th
-/// after it.
-struct Shard {
-  std::size_t index = 1;  ///< 1 to count
-  std::size_t count = 1;  ///< at most the number of images
-};
-
 struct ShardOptions {
   Shard shard = {};
   std::string save = {};   ///< file to write

@@ -43,8 +43,8 @@ struct FitOptions {
   std::vector<std::string> keep = {};  ///< as CompressOptions::keep
   IntegerStorage integer_storage = IntegerStorage::Hybrid;
   CodeStorage code_storage = CodeStorage::Bytes;
-  std::string sensitivity =
-      {};  ///< a file of `sensitivity --json` for the same model; empty: measured
+  /// Files of `sensitivity --json` for the same model: one, or all shards. Empty: measured.
+  std::vector<std::string> sensitivity = {};
   /// Folder of what has been measured, so that an interrupted run goes on. Empty: OUTPUT.work,
   /// which is removed at the end.
   std::string work = {};

@@ -9,6 +9,7 @@
 
 #include "visionpress/calibration.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 
@@ -23,7 +24,8 @@ struct SensitivityOptions {
   /// Pictures whose outputs are compared, at most; a third of all at most, and these then choose no
   /// codes.
   std::size_t compared = 16;
-  int threads = 0;  ///< 0: one per core. The result does not depend on it
+  Shard shard = {};  ///< measures this part of the weights alone; `fit` puts the parts together
+  int threads = 0;   ///< 0: one per core. The result does not depend on it
 };
 
 /// One weight in one form, while all others stay as they are.
@@ -52,6 +54,7 @@ struct SensitivityResult {
   std::size_t views = 1;     ///< of each picture: whole, and parts of it
   std::size_t compared = 0;  ///< views whose outputs were compared
   std::uint64_t seed = 1;
+  Shard shard = {};
   std::vector<WeightChange> weights = {};  ///< in the order in which layers read them
   std::vector<std::string> warnings = {};
 };

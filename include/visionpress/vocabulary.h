@@ -19,6 +19,13 @@ struct InputSetting {
   std::string value = {};
 };
 
+/// One of `count` even parts of a list, such as a data set's images: the entries at index - 1 and
+/// every count-th after it.
+struct Shard {
+  std::size_t index = 1;  ///< 1 to count
+  std::size_t count = 1;  ///< at most the number of entries
+};
+
 /// Which runtime's rounding a run reproduces; every figure names it.
 enum class Arithmetic : std::uint8_t {
   Runtime,  ///< the format's default runtime: float32; hybrid int8 TFLite as LiteRT with XNNPACK

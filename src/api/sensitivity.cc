@@ -18,6 +18,10 @@ Result<SensitivityResult> measure_sensitivity(const SensitivityOptions& options)
   if (options.threads < 0) {
     return fail(ErrorKind::InvalidArgument, "threads is {}, expected 0 or more", options.threads);
   }
+  if (options.shard.index < 1 || options.shard.index > options.shard.count) {
+    return fail(ErrorKind::InvalidArgument, "shard {} of {}, expected 1 to {}", options.shard.index,
+                options.shard.count, options.shard.count);
+  }
   PressOptions press;
   press.threads = options.threads > 0 ? options.threads : default_thread_count();
   VP_ASSIGN_OR_RETURN(const std::vector<FormWish> forms,
@@ -34,6 +38,7 @@ Result<SensitivityResult> measure_sensitivity(const SensitivityOptions& options)
   result.format = name_of(graph.format);
   result.bytes = runner.model.bytes().size();
   result.seed = calibration.seed;
+  result.shard = options.shard;
   result.warnings = runner.model.warnings;
   VP_ASSIGN_OR_RETURN(std::vector<std::string> paths, list_calibration_pictures(calibration));
   VP_ASSIGN_OR_RETURN(
@@ -46,10 +51,11 @@ Result<SensitivityResult> measure_sensitivity(const SensitivityOptions& options)
                                      {.forms = forms,
                                       .compared = options.compared,
                                       .seed = calibration.seed,
+                                      .shard = options.shard,
                                       .progress = calibration.progress});
   if (!found) return in_file(found.error(), options.input);
   result.weights = describe_weights(graph, *found);
-  if (result.weights.empty()) {
+  if (result.weights.empty() && options.shard.count == 1) {
     result.warnings.emplace_back("no weight of this file can take one of these forms");
   }
   return result;

@@ -121,7 +121,7 @@ class SensitivityMeter {
     VP_RETURN_IF_ERROR(run_original());
     const std::vector<std::pair<std::size_t, std::size_t>> readers = list_readers();
     std::vector<WeightSensitivity> found;
-    for (std::size_t i = 0; i < readers.size(); ++i) {
+    for (std::size_t i = options_.shard.index - 1; i < readers.size(); i += options_.shard.count) {
       const auto [node, weight] = readers[i];
       if (options_.progress) options_.progress(i, readers.size(), graph.weights[weight].layer);
       VP_ASSIGN_OR_RETURN(WeightSensitivity one, measure(graph.nodes[node], weight));

@@ -18,6 +18,7 @@
 #include "press/form_wish.h"
 #include "press/press_options.h"
 #include "visionpress/result.h"
+#include "visionpress/vocabulary.h"
 
 namespace visionpress {
 
@@ -41,6 +42,7 @@ struct WeightSensitivityOptions {
   std::vector<FormWish> forms = {};  ///< to try; those that do not fit a weight are left out for it
   std::size_t compared = 16;         ///< inputs whose outputs are compared, at most
   std::uint64_t seed = 1;            ///< of the positions that are sampled in each picture
+  Shard shard = {};                  ///< of the weights that are measured
   /// Called before each weight: how many are done, how many there are, the layer's name.
   std::function<void(std::size_t, std::size_t, const std::string&)> progress = {};
 };

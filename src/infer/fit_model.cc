@@ -160,7 +160,7 @@ class Fitter {
       const bool is_known = std::ranges::any_of(
           graph().weights, [&](const Weight& weight) { return weight.name == row.name; });
       if (is_known) continue;
-      return fail_in(options_.sensitivity, ErrorKind::Malformed,
+      return fail_in(options_.sensitivity.front(), ErrorKind::Malformed,
                      "it has a weight \"{}\", which {} has not", row.name, options_.input);
     }
     return {};

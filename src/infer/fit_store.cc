@@ -1,9 +1,13 @@
 #include "infer/fit_store.h"
 
 #include <algorithm>
+#include <array>
+#include <charconv>
 #include <cmath>
 #include <filesystem>
+#include <iterator>
 #include <limits>
+#include <map>
 
 #include "base/error.h"
 #include "base/json_text.h"
@@ -103,6 +107,43 @@ std::optional<std::vector<WeightChange>> read_weights(const Json& json) {
   return weights;
 }
 
+/// errors: Malformed where it is not what `sensitivity --json` writes.
+Result<Json> read_report(const std::string& path) {
+  VP_ASSIGN_OR_RETURN(const MappedFile text, MappedFile::open(path));
+  Json json = parse_json<Json>(view_text(text.bytes()));
+  if (!json.is_object()) {
+    return fail_in(path, ErrorKind::Malformed,
+                   "not JSON, expected the output of `sensitivity --json`");
+  }
+  if (!json.contains("weights") || !read_weights(json["weights"])) {
+    return fail_in(path, ErrorKind::Malformed,
+                   "\"weights\" is not as `sensitivity --json` writes it");
+  }
+  return json;
+}
+
+/// "3/16"; all of it where the report says nothing.
+Result<Shard> read_shard(const Json& report, const std::string& path) {
+  Shard shard;
+  if (!report.contains("shard")) return shard;
+  const std::string text = text_at(report, "shard");
+  const char* const end = text.data() + text.size();
+  const auto [slash, error] = std::from_chars(text.data(), end, shard.index);
+  const bool has_slash = error == std::errc() && slash != end && *slash == '/';
+  if (!has_slash || std::from_chars(slash + 1, end, shard.count).ptr != end || shard.index < 1 ||
+      shard.index > shard.count) {
+    return fail_in(path, ErrorKind::Malformed, "\"shard\" is \"{}\", expected I/N", text);
+  }
+  return shard;
+}
+
+/// Whether two shards are of the same model, pictures and options.
+bool is_same_run(const Json& a, const Json& b) {
+  return std::ranges::all_of(
+      std::array{"bytes", "pictures", "views", "compared", "seed"},
+      [&](const char* key) { return a.value(key, Json()) == b.value(key, Json()); });
+}
+
 }  // namespace
 
 Result<FitStore> FitStore::open(const std::string& folder, const Json& key) {
@@ -198,19 +239,32 @@ void FitStore::remove() {
   fs::remove(folder_, ignored);  // only if nothing else is in it
 }
 
-Result<std::vector<WeightChange>> read_sensitivity(const std::string& path) {
-  VP_ASSIGN_OR_RETURN(const MappedFile text, MappedFile::open(path));
-  const Json json = parse_json<Json>(view_text(text.bytes()));
-  if (!json.is_object()) {
-    return fail_in(path, ErrorKind::Malformed,
-                   "not JSON, expected the output of `sensitivity --json`");
+Result<std::vector<WeightChange>> read_sensitivity(const std::vector<std::string>& paths) {
+  std::map<std::size_t, Json> shards;
+  std::size_t count = 1;
+  for (const std::string& path : paths) {
+    VP_ASSIGN_OR_RETURN(Json json, read_report(path));
+    VP_ASSIGN_OR_RETURN(const Shard shard, read_shard(json, path));
+    if (shards.empty()) count = shard.count;
+    if (shard.count != count || (!shards.empty() && !is_same_run(shards.begin()->second, json))) {
+      return fail_in(path, ErrorKind::Malformed,
+                     "it is of another run than {}, or of another number of shards", paths[0]);
+    }
+    if (!shards.emplace(shard.index, std::move(json)).second) {
+      return fail_in(path, ErrorKind::Malformed, "shard {} of {} is there twice", shard.index,
+                     count);
+    }
   }
-  const auto weights = read_weights(json.value("weights", Json()));
-  if (!weights) {
-    return fail_in(path, ErrorKind::Malformed,
-                   "\"weights\" is not as `sensitivity --json` writes it");
+  std::vector<WeightChange> all;
+  for (std::size_t i = 1; i <= count; ++i) {
+    const auto found = shards.find(i);
+    if (found == shards.end()) {
+      return fail_in(paths[0], ErrorKind::Malformed, "shard {} of its {} is missing", i, count);
+    }
+    std::vector<WeightChange> weights = read_weights(found->second["weights"]).value();
+    std::ranges::move(weights, std::back_inserter(all));
   }
-  return *weights;
+  return all;
 }
 
 }  // namespace visionpress

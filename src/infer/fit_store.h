@@ -53,8 +53,10 @@ class FitStore {
   Descriptor lock_{};
 };
 
-/// The weights of a report that `sensitivity --json` wrote. errors: Io; Malformed, naming the file
-/// and the element.
-[[nodiscard]] Result<std::vector<WeightChange>> read_sensitivity(const std::string& path);
+/// The weights of the reports that `sensitivity --json` wrote: one of all weights, or one of each
+/// shard in any order. errors: Io; Malformed, naming the file, also for shards that are missing,
+/// there twice, or of other runs.
+[[nodiscard]] Result<std::vector<WeightChange>> read_sensitivity(
+    const std::vector<std::string>& paths);
 
 }  // namespace visionpress

@@ -2,6 +2,7 @@
 
 #include <filesystem>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include "base/temporary_folder_testonly.h"
@@ -124,14 +125,42 @@ TEST_F(FitStoreTest, ReadsASensitivityReport) {
   const std::string good = folder_.write(
       "good.json",
       R"({"weights": [{"name": "w", "forms": [{"form": "linear-2", "bytes": 1, "change": null}]}]})");
-  const auto read = read_sensitivity(good);
+  const auto read = read_sensitivity({good});
   ASSERT_TRUE(read);
   EXPECT_TRUE(std::isinf(read->at(0).forms[0].change));
   for (const char* text : {"", "[]", R"({"weights": 3})", R"({"weights": [{"forms": []}]})",
                            R"({"weights": [{"name": "w", "forms": [{"bytes": 1}]}]})"}) {
-    const auto bad = read_sensitivity(folder_.write("bad.json", text));
+    const auto bad = read_sensitivity({folder_.write("bad.json", text)});
     ASSERT_FALSE(bad) << text;
     EXPECT_EQ(bad.error().kind, ErrorKind::Malformed);
+  }
+}
+
+TEST_F(FitStoreTest, PutsTheShardsOfASensitivityTogether) {
+  const auto write = [&](const std::string& name, const std::string& shard, int seed) {
+    return folder_.write(
+        name,
+        fmt::format(R"({{"seed": {}, "shard": "{}", "weights": [{{"name": "{}", "forms": []}}]}})",
+                    seed, shard, name));
+  };
+  const std::string one = write("one", "1/3", 1);
+  const std::string two = write("two", "2/3", 1);
+  const std::string three = write("three", "3/3", 1);
+  const auto read = read_sensitivity({three, one, two});
+  ASSERT_TRUE(read) << read.error().to_string();
+  std::vector<std::string> names;
+  for (const WeightChange& weight : *read) names.push_back(weight.name);
+  EXPECT_EQ(names, (std::vector<std::string>{"one", "two", "three"}));
+  const std::vector<std::vector<std::string>> bad = {{one, three},
+                                                     {one, two, two},
+                                                     {one, two, write("other", "3/3", 2)},
+                                                     {one, two, write("four", "3/4", 1)},
+                                                     {write("zero", "0/3", 1)},
+                                                     {write("text", "x", 1)}};
+  for (const auto& paths : bad) {
+    const auto refused = read_sensitivity(paths);
+    ASSERT_FALSE(refused) << paths.back();
+    EXPECT_EQ(refused.error().kind, ErrorKind::Malformed);
   }
 }
 

@@ -94,9 +94,16 @@ JsonValue make_json(const SensitivityResult& result) {
                        {"bytes_before", weight.bytes_before},
                        {"forms", forms}});
   }
-  return {{"input", result.input},       {"format", result.format}, {"bytes", result.bytes},
-          {"pictures", result.pictures}, {"views", result.views},   {"compared", result.compared},
-          {"seed", result.seed},         {"weights", weights},      {"warnings", result.warnings}};
+  return {{"input", result.input},
+          {"format", result.format},
+          {"bytes", result.bytes},
+          {"pictures", result.pictures},
+          {"views", result.views},
+          {"compared", result.compared},
+          {"seed", result.seed},
+          {"shard", fmt::format("{}/{}", result.shard.index, result.shard.count)},
+          {"weights", weights},
+          {"warnings", result.warnings}};
 }
 
 }  // namespace

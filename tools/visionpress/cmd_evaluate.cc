@@ -69,30 +69,11 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files, const 
       ->group(kMore);
 }
 
-/// "3/16"
-Shard read_shard(const std::string& text) {
-  Shard shard;
-  const char* const end = text.data() + text.size();
-  const auto [slash, index_error] = std::from_chars(text.data(), end, shard.index);
-  const bool has_slash = index_error == std::errc() && slash != end && *slash == '/';
-  const auto [last, count_error] =
-      has_slash ? std::from_chars(slash + 1, end, shard.count)
-                : std::from_chars_result{text.data(), std::errc::invalid_argument};
-  if (count_error != std::errc() || last != end || shard.index < 1 || shard.index > shard.count) {
-    throw CLI::ValidationError("--shard",
-                               "\"" + text + "\" is not I/N with I from 1 to N, such as 3/16");
-  }
-  return shard;
-}
-
 /// Shards of an evaluation (docs/many-machines.md).
 void add_shard_options(CommandLine& line, Mode& mode) {
   CLI::App& app = line.app();
-  app.add_option_function<std::string>(
-         "--shard", [&mode](const std::string& text) { mode.shard.shard = read_shard(text); },
-         "Run over one of N even parts of the images, to be merged: 3/16 is the third of 16")
-      ->type_name("I/N")
-      ->group(kMore);
+  add_shard(app, mode.shard.shard,
+            "Run over one of N even parts of the images, to be merged: 3/16 is the third of 16");
   app.add_option("--save-partial", mode.shard.save, "File for the shard's predictions")
       ->type_name("FILE")
       ->group(kMore);

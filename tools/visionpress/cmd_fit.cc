@@ -120,8 +120,9 @@ void add_options(CommandLine& line, FitOptions& options) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->group(kMore);
-  app.add_option("--sensitivity", options.sensitivity,
-                 "What `sensitivity --json` printed for FILE; default: measured")
+  app.add_option(
+         "--sensitivity", options.sensitivity,
+         "What `sensitivity --json` printed for FILE, or for all its shards; default: measured")
       ->type_name("FILE")
       ->group(kMore);
   app.add_option(

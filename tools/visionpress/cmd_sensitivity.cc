@@ -29,6 +29,10 @@ Exit run_sensitivity(const Arguments& arguments) {
       ->check(CLI::PositiveNumber)
       ->capture_default_str()
       ->group(kMore);
+  add_shard(
+      app, options.shard,
+      "Measure one of N even parts of the weights: 3/16 is the third of 16; fit puts the --json "
+      "of all parts together");
   add_threads(app, options.threads);
   add_form_options(app, output);
   if (const auto exit = line.parse(arguments)) return *exit;

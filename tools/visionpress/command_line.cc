@@ -67,6 +67,22 @@ class PlainNumbers {
   locale_t before_;
 };
 
+/// "3/16"
+Shard read_shard(const std::string& text) {
+  Shard shard;
+  const char* const end = text.data() + text.size();
+  const auto [slash, index_error] = std::from_chars(text.data(), end, shard.index);
+  const bool has_slash = index_error == std::errc() && slash != end && *slash == '/';
+  const auto [last, count_error] =
+      has_slash ? std::from_chars(slash + 1, end, shard.count)
+                : std::from_chars_result{text.data(), std::errc::invalid_argument};
+  if (count_error != std::errc() || last != end || shard.index < 1 || shard.index > shard.count) {
+    throw CLI::ValidationError("--shard",
+                               "\"" + text + "\" is not I/N with I from 1 to N, such as 3/16");
+  }
+  return shard;
+}
+
 }  // namespace
 
 std::string from_environment(const char* name) {
@@ -278,6 +294,13 @@ void add_picture_options(CLI::App& app, PictureOptions& options) {
   app.add_option("--picture-points", options.points,
                  "CSV file of points measured elsewhere, drawn too: label,bytes,score")
       ->type_name("FILE")
+      ->group(kMore);
+}
+
+void add_shard(CLI::App& app, Shard& shard, const std::string& help) {
+  app.add_option_function<std::string>(
+         "--shard", [&shard](const std::string& text) { shard = read_shard(text); }, help)
+      ->type_name("I/N")
       ->group(kMore);
 }
 

@@ -136,6 +136,8 @@ void add_tflite_options(CommandLine& line, IntegerStorage& integers, CodeStorage
 /// --picture, --picture-points.
 void add_picture_options(CLI::App& app, PictureOptions& options);
 void add_threads(CLI::App& app, int& threads);
+/// --shard I/N
+void add_shard(CLI::App& app, Shard& shard, const std::string& help);
 /// "fp16|linear-1..8|...", for the help of --weights.
 std::string list_schemes();
 /// --set NAME=VALUE.
