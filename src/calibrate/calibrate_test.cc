@@ -267,6 +267,7 @@ std::vector<WeightSensitivity> measure(const GraphModel& model, int threads = 2,
   press.threads = threads;
   const CalibrationPictures pictures = make_pictures(5, 3);
   std::vector<FormWish> forms;
+  forms.reserve(names.size());
   for (const std::string& name : names) forms.push_back(choose_wish(name).value());
   const auto found = measure_weights(model, pictures, press, {.forms = forms});
   EXPECT_TRUE(found) << found.error().to_string();

@@ -51,12 +51,7 @@ class Fitter {
   Result<FitResult> run(const std::string& program) {
     VP_RETURN_IF_ERROR(open());
     VP_RETURN_IF_ERROR(load_images());
-    // Before the long work: it shows whether the model fits the data.
-    change_.emplace(evaluation_->dataset().images.size());
-    evaluation_->watch(change_->keep());
-    VP_ASSIGN_OR_RETURN(original_, run_column(*evaluation_, options_.input));
-    VP_ASSIGN_OR_RETURN(const EvaluateResult alone, compare(*evaluation_, {*original_}));
-    result_.original = alone.models[0];
+    VP_RETURN_IF_ERROR(run_original());  // before the long work: it shows whether it fits the data
     VP_RETURN_IF_ERROR(choose_forms());
     VP_RETURN_IF_ERROR(read_given_sensitivity());
     VP_RETURN_IF_ERROR(open_store(program));
@@ -120,6 +115,16 @@ class Fitter {
     VP_ASSIGN_OR_RETURN(calibration_, load_calibration(*runner_, images_.calibration, calibration,
                                                        press_.threads, result_.warnings));
     result_.calibration_pictures = calibration_.paths.size();
+    return {};
+  }
+
+  /// The original on the images that choose.
+  Result<void> run_original() {
+    change_.emplace(evaluation_->dataset().images.size());
+    evaluation_->watch(change_->keep());
+    VP_ASSIGN_OR_RETURN(original_, run_column(*evaluation_, options_.input));
+    VP_ASSIGN_OR_RETURN(const EvaluateResult alone, compare(*evaluation_, {*original_}));
+    result_.original = alone.models[0];
     return {};
   }
 

@@ -6,7 +6,7 @@
 #include <fmt/format.h>
 
 #include "base/error.h"
-#include "codecs/family.h"
+#include "press/press_options.h"
 
 namespace visionpress {
 
