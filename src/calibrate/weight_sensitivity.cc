@@ -96,6 +96,22 @@ std::uint64_t estimate_download(Bytes bytes) {
       std::ceil(total * (entropy + count_deflate_excess(entropy)) / 8.0));
 }
 
+std::uint64_t count_distinct(std::vector<float> values) {
+  std::ranges::sort(values);
+  return static_cast<std::uint64_t>(std::ranges::unique(values).begin() - values.begin());
+}
+
+/// About the weight's bytes after gzip -9. Of equal scales it keeps one, and zero points are equal.
+/// stored_bits: of the plan.
+std::uint64_t count_download(const EncodedWeight& codes, int stored_bits) {
+  const WeightCode& code = codes.code;
+  const std::uint64_t values =
+      count_distinct(code.scales) + count_distinct(code.offsets) + count_distinct(code.table);
+  const std::uint64_t beside = values * sizeof(float);
+  if (stored_bits == 8) return beside + estimate_download(codes.codes);
+  return beside + estimate_download(pack_codes(codes.codes, stored_bits, Packing::MsbFirst));
+}
+
 using Outputs = std::vector<std::vector<std::vector<float>>>;  // by picture, by tensor
 
 class SensitivityMeter {
@@ -182,8 +198,7 @@ class SensitivityMeter {
     VP_ASSIGN_OR_RETURN(std::vector<FinishedLayer> layers, round_layer(node, weight, starts));
     for (std::size_t i = 0; i < layers.size(); ++i) {
       VP_ASSIGN_OR_RETURN(found.forms[i].change, run_changed(layers[i], weight));
-      found.forms[i].download_bytes =
-          count_download(found.forms[i], *layers[i].codes, stored_bits[i]);
+      found.forms[i].download_bytes = count_download(*layers[i].codes, stored_bits[i]);
     }
     return found;
   }
@@ -244,16 +259,6 @@ class SensitivityMeter {
     }
     if (!std::isfinite(noise)) return std::numeric_limits<double>::infinity();
     return signal > 0.0 ? noise / signal : (noise > 0.0 ? 1.0 : 0.0);
-  }
-
-  /// The weight's bytes with those of the codes as their frequencies say. stored_bits: of the plan.
-  static std::uint64_t count_download(const FormSensitivity& form, const EncodedWeight& codes,
-                                      int stored_bits) {
-    const auto bits = static_cast<std::size_t>(stored_bits);
-    const std::uint64_t packed = (codes.codes.size() * bits + 7) / 8;
-    const std::uint64_t beside = form.bytes > packed ? form.bytes - packed : 0;
-    if (stored_bits == 8) return beside + estimate_download(codes.codes);
-    return beside + estimate_download(pack_codes(codes.codes, stored_bits, Packing::MsbFirst));
   }
 
   const SourceModel& model_;
