@@ -18,10 +18,14 @@ struct PictureOptions {
   bool overwrite = false;
 };
 
+/// Checks before the work that the picture can be saved: its name ends in .svg, so that it replaces
+/// no model, picture or report; nothing is there unless `overwrite`; the points can be read.
+/// errors: Usage, Output; Io, Malformed of the points, with the line.
+[[nodiscard]] Result<void> check_picture(const PictureOptions& options);
+
 /// Draws the files of the result: bytes on a logarithmic axis, AP, top-1 or, without labels,
 /// agreement upwards, with the interval of each file's difference to the first.
-/// errors: Usage where fewer than two files have bytes and a score; Io, Malformed of the points,
-/// with the line; Output.
+/// errors: of check_picture; Usage where fewer than two files have bytes and a score.
 /// example: save_picture(*result, {.path = "sizes.svg"})
 [[nodiscard]] Result<void> save_picture(const EvaluateResult& result,
                                         const PictureOptions& options);

@@ -50,6 +50,7 @@ struct SensitivityResult {
   std::string input = {};
   std::string format = {};
   std::uint64_t bytes = 0;   ///< of the file
+  std::string sha1 = {};     ///< of the file
   std::size_t pictures = 0;  ///< that chose the codes
   std::size_t views = 1;     ///< of each picture: whole, and parts of it
   std::size_t compared = 0;  ///< views whose outputs were compared

@@ -89,8 +89,8 @@ Result<void> save(std::vector<SizePoint> points, const char* score_name,
                    "a picture needs two files with a size and a score, and there {} {}",
                    points.size() == 1 ? "is" : "are", points.size());
   }
+  VP_RETURN_IF_ERROR(check_picture(options));
   if (!options.points.empty()) {
-    VP_RETURN_IF_ERROR(check_not_read(options.path, std::span(&options.points, 1)));
     VP_ASSIGN_OR_RETURN(const std::vector<SizePoint> others, read_points(options.points));
     points.insert(points.end(), others.begin(), others.end());
   }
@@ -100,6 +100,21 @@ Result<void> save(std::vector<SizePoint> points, const char* score_name,
 }
 
 }  // namespace
+
+Result<void> check_picture(const PictureOptions& options) {
+  if (!options.path.ends_with(".svg")) {
+    return fail_in(options.path, ErrorKind::Usage,
+                   "a picture is an SVG drawing; expected a name that ends in .svg");
+  }
+  std::error_code ignored;
+  if (!options.overwrite && std::filesystem::exists(options.path, ignored)) {
+    VP_RETURN_IF_ERROR(OutputFile::create(options.path, Overwrite::Refuse));
+  }
+  if (options.points.empty()) return {};
+  VP_RETURN_IF_ERROR(check_not_read(options.path, std::span(&options.points, 1)));
+  VP_RETURN_IF_ERROR(read_points(options.points));
+  return {};
+}
 
 Result<void> save_picture(const EvaluateResult& result, const PictureOptions& options) {
   std::vector<SizePoint> points;

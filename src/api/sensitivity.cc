@@ -9,6 +9,7 @@
 #include "infer/measure_model.h"
 #include "infer/model_runner.h"
 #include "infer/open_input.h"
+#include "package/hash_path.h"
 
 namespace visionpress {
 
@@ -37,6 +38,7 @@ Result<SensitivityResult> measure_sensitivity(const SensitivityOptions& options)
   result.input = options.input;
   result.format = name_of(graph.format);
   result.bytes = runner.model.bytes().size();
+  VP_ASSIGN_OR_RETURN(result.sha1, hash_path(options.input));
   result.seed = calibration.seed;
   result.shard = options.shard;
   result.warnings = runner.model.warnings;

@@ -98,7 +98,7 @@ std::uint64_t estimate_download(Bytes bytes) {
 
 std::uint64_t count_distinct(std::vector<float> values) {
   std::ranges::sort(values);
-  return static_cast<std::uint64_t>(std::ranges::unique(values).begin() - values.begin());
+  return static_cast<std::uint64_t>(std::unique(values.begin(), values.end()) - values.begin());
 }
 
 /// About the weight's bytes after gzip -9. Of equal scales it keeps one, and zero points are equal.

@@ -79,7 +79,9 @@ void fill_differences(std::size_t images, const EvaluateOptions& options, const 
   parallel_for(columns.size() - 1, run.threads, [&](std::size_t i) {
     const std::size_t index = i + 1;
     Column& column = columns[index];
-    const auto difference = measure_difference(column, columns.front(), images, options);
+    const bool is_scored = column.score.ap || column.score.top1;  // not without labels
+    const auto difference =
+        is_scored ? measure_difference(column, columns.front(), images, options) : std::nullopt;
     fill_agreement(images, options, column);
     const bool detection = column.predictions.task == Task::Detection;
     (detection ? column.score.ap_drop : column.score.top1_drop) = difference;

@@ -61,6 +61,11 @@ Result<FitImages> split_images(const Dataset& dataset, const FitOptions& options
   for (std::size_t i = 0; i < overlaps.size(); ++i) {
     if (!overlaps[i] || options.allow_overlap) judges.push_back(i);
   }
+  if (overlaps.size() < 2) {
+    return fail_in(options.evaluate.data, ErrorKind::Usage,
+                   "it has {} image; expected at least 2: one half chooses, the other reports",
+                   overlaps.size());
+  }
   if (judges.size() < 2) {
     return fail_in(options.evaluate.data, ErrorKind::Usage,
                    "{} of its {} images do not calibrate, expected at least 2 to judge the files; "

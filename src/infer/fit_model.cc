@@ -160,7 +160,8 @@ class Fitter {
   /// The weights' names must be the model's.
   Result<void> read_given_sensitivity() {
     if (options_.sensitivity.empty()) return {};
-    VP_ASSIGN_OR_RETURN(sensitivity_, read_sensitivity(options_.sensitivity));
+    VP_ASSIGN_OR_RETURN(const std::string sha1, hash_path(options_.input));
+    VP_ASSIGN_OR_RETURN(sensitivity_, read_sensitivity(options_.sensitivity, sha1));
     for (const WeightChange& row : sensitivity_) {
       const bool is_known = std::ranges::any_of(
           graph().weights, [&](const Weight& weight) { return weight.name == row.name; });

@@ -39,6 +39,25 @@ double FitSearch::cost_of_bytes(std::uint64_t bytes) const {
   return above == front_.sums().begin() ? above->cost : (above - 1)->cost;
 }
 
+std::optional<std::uint64_t> FitSearch::sum_below(std::uint64_t bytes) const {
+  const auto found = std::ranges::lower_bound(front_.sums(), bytes, {}, &FormChoice::bytes);
+  if (found == front_.sums().begin()) return std::nullopt;
+  return (found - 1)->bytes;
+}
+
+std::optional<std::uint64_t> FitSearch::sum_above(std::uint64_t bytes) const {
+  const auto found = std::ranges::upper_bound(front_.sums(), bytes, {}, &FormChoice::bytes);
+  if (found == front_.sums().end()) return std::nullopt;
+  return found->bytes;
+}
+
+std::optional<std::uint64_t> FitSearch::sum_between(std::uint64_t low, std::uint64_t high) const {
+  const auto first = std::ranges::upper_bound(front_.sums(), low, {}, &FormChoice::bytes);
+  const auto last = std::ranges::lower_bound(front_.sums(), high, {}, &FormChoice::bytes);
+  if (first >= last) return std::nullopt;
+  return (first + (last - first) / 2)->bytes;
+}
+
 void FitSearch::note(const FitOutcome& outcome) {
   ++tries_;
   if (goal_.most_bytes) {
@@ -93,11 +112,20 @@ void FitSearch::fit_quality(const FitOutcome& outcome) {
     if (static_cast<double>(*good_) < kCloseEnough * static_cast<double>(*bad_)) return;
     const double low = std::max(cost_of_bytes(*good_), 1e-12);
     wanted = bytes_of_cost(std::sqrt(low * cost_of_bytes(*bad_)));
-    if (wanted <= *bad_ || wanted >= *good_) return;
+    if (wanted <= *bad_ || wanted >= *good_) {
+      const auto between = sum_between(*bad_, *good_);
+      if (!between) return;
+      wanted = *between;
+    }
   } else {
     const double cost = cost_of_bytes(tried);
     wanted = bytes_of_cost(outcome.is_good ? cost * kStep : cost / kStep);
-    if (wanted == tried) return;
+    if (wanted == tried) {
+      // Of few weights, the next sum may cost more than the step.
+      const auto next = outcome.is_good ? sum_below(tried) : sum_above(tried);
+      if (!next) return;
+      wanted = *next;
+    }
   }
   next_ = wanted;
 }

@@ -39,6 +39,11 @@ class FitSearch {
   /// The smallest sum that costs at most this; the cheapest sum where there is none.
   [[nodiscard]] std::uint64_t bytes_of_cost(double cost) const;
   [[nodiscard]] double cost_of_bytes(std::uint64_t bytes) const;
+  /// The next sum with fewer or more bytes; the one in the middle of those between two.
+  [[nodiscard]] std::optional<std::uint64_t> sum_below(std::uint64_t bytes) const;
+  [[nodiscard]] std::optional<std::uint64_t> sum_above(std::uint64_t bytes) const;
+  [[nodiscard]] std::optional<std::uint64_t> sum_between(std::uint64_t low,
+                                                         std::uint64_t high) const;
 
   const FormFront& front_;
   FitGoal goal_;

@@ -100,5 +100,21 @@ TEST(FitSearch, EndsWhereNothingIsGoodOrEverythingIs) {
   }
 }
 
+TEST(FitSearch, WalksSumBySumWhereTheyAreFarApart) {
+  // One weight: each sum costs a hundred times the one before it.
+  const FormFront front({{{900, 1e-6}, {800, 1e-4}, {700, 1e-2}, {600, 1.0}, {500, 100.0}}});
+  for (const std::uint64_t truth : {500U, 600U, 700U, 800U, 900U}) {
+    FitSearch search(front, {});
+    std::uint64_t best = 0;
+    while (search.next()) {
+      const std::uint64_t bytes = *search.next();
+      const bool is_good = bytes >= truth;
+      if (is_good && (best == 0 || bytes < best)) best = bytes;
+      search.note({.bytes = bytes, .is_good = is_good});
+    }
+    EXPECT_EQ(best, truth);
+  }
+}
+
 }  // namespace
 }  // namespace visionpress

@@ -16,6 +16,7 @@
 #include "base/work_folder.h"
 #include "eval/score_json.h"
 #include "package/hash_path.h"
+#include "press/form_wish.h"
 
 namespace visionpress {
 namespace {
@@ -29,6 +30,13 @@ template <typename T>
 T count_at(const Json& object, const char* key) {
   const auto found = object.find(key);
   return found != object.end() && found->is_number_unsigned() ? found->get<T>() : T{};
+}
+
+/// Sums of some thousand such counts fit 64 bits.
+bool has_count(const Json& object, const char* key) {
+  const auto found = object.find(key);
+  return found != object.end() && found->is_number_unsigned() &&
+         found->get<std::uint64_t>() < (std::uint64_t{1} << 48U);
 }
 
 Json difference_json(const std::optional<Difference>& drop) {
@@ -94,10 +102,13 @@ std::optional<std::vector<WeightChange>> read_weights(const Json& json) {
     for (const Json& form : row["forms"]) {
       FormChange change;
       change.form = text_at(form, "form");
-      if (change.form.empty()) return std::nullopt;
-      change.bytes = count_at<std::uint64_t>(form, "bytes");
-      change.download_bytes = count_at<std::uint64_t>(form, "download_bytes");
+      if (!choose_wish(change.form) || !has_count(form, "bytes") ||
+          !has_count(form, "download_bytes") || !form.contains("change"))
+        return std::nullopt;
+      change.bytes = form["bytes"].get<std::uint64_t>();
+      change.download_bytes = form["download_bytes"].get<std::uint64_t>();
       // JSON has no infinity: null is a network that was lost.
+      if (!form["change"].is_number() && !form["change"].is_null()) return std::nullopt;
       change.change = number_at(form, "change").value_or(std::numeric_limits<double>::infinity());
       if (!(change.change >= 0.0)) return std::nullopt;
       weight.forms.push_back(change);
@@ -116,8 +127,10 @@ Result<Json> read_report(const std::string& path) {
                    "not JSON, expected the output of `sensitivity --json`");
   }
   if (!json.contains("weights") || !read_weights(json["weights"])) {
-    return fail_in(path, ErrorKind::Malformed,
-                   "\"weights\" is not as `sensitivity --json` writes it");
+    return fail_in(
+        path, ErrorKind::Malformed,
+        "\"weights\" is not as `sensitivity --json` writes it: names, with forms that have "
+        "bytes, download_bytes and a change of 0 or more");
   }
   return json;
 }
@@ -239,11 +252,17 @@ void FitStore::remove() {
   fs::remove(folder_, ignored);  // only if nothing else is in it
 }
 
-Result<std::vector<WeightChange>> read_sensitivity(const std::vector<std::string>& paths) {
+Result<std::vector<WeightChange>> read_sensitivity(const std::vector<std::string>& paths,
+                                                   const std::string& sha1) {
   std::map<std::size_t, Json> shards;
   std::size_t count = 1;
   for (const std::string& path : paths) {
     VP_ASSIGN_OR_RETURN(Json json, read_report(path));
+    if (json.contains("sha1") && text_at(json, "sha1") != sha1) {
+      return fail_in(path, ErrorKind::Malformed,
+                     "it is of a model with the SHA-1 {}, this one has {}", text_at(json, "sha1"),
+                     sha1);
+    }
     VP_ASSIGN_OR_RETURN(const Shard shard, read_shard(json, path));
     if (shards.empty()) count = shard.count;
     if (shard.count != count || (!shards.empty() && !is_same_run(shards.begin()->second, json))) {

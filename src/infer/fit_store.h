@@ -54,9 +54,10 @@ class FitStore {
 };
 
 /// The weights of the reports that `sensitivity --json` wrote: one of all weights, or one of each
-/// shard in any order. errors: Io; Malformed, naming the file, also for shards that are missing,
-/// there twice, or of other runs.
+/// shard in any order. sha1: of the model; a report of another one is refused.
+/// errors: Io; Malformed, naming the file, also for shards that are missing, there twice, or of
+/// other runs.
 [[nodiscard]] Result<std::vector<WeightChange>> read_sensitivity(
-    const std::vector<std::string>& paths);
+    const std::vector<std::string>& paths, const std::string& sha1);
 
 }  // namespace visionpress

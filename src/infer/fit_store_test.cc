@@ -124,13 +124,19 @@ TEST_F(FitStoreTest, RemovesOnlyItsOwnFiles) {
 TEST_F(FitStoreTest, ReadsASensitivityReport) {
   const std::string good = folder_.write(
       "good.json",
-      R"({"weights": [{"name": "w", "forms": [{"form": "linear-2", "bytes": 1, "change": null}]}]})");
-  const auto read = read_sensitivity({good});
+      R"({"weights": [{"name": "w", "forms": [{"form": "linear-2", "bytes": 1, "download_bytes": 1, "change": null}]}]})");
+  const auto read = read_sensitivity({good}, "");
   ASSERT_TRUE(read);
   EXPECT_TRUE(std::isinf(read->at(0).forms[0].change));
-  for (const char* text : {"", "[]", R"({"weights": 3})", R"({"weights": [{"forms": []}]})",
-                           R"({"weights": [{"name": "w", "forms": [{"bytes": 1}]}]})"}) {
-    const auto bad = read_sensitivity({folder_.write("bad.json", text)});
+  for (
+      const char* text :
+      {"", "[]", R"({"weights": 3})", R"({"weights": [{"forms": []}]})",
+       R"({"weights": [{"name": "w", "forms": [{"bytes": 1}]}]})",
+       R"({"sha1": "x", "weights": []})",
+       R"({"weights": [{"name": "w", "forms": [{"form": "fp16", "bytes": 1, "download_bytes": 1, "change": 0}]}]})",
+       R"({"weights": [{"name": "w", "forms": [{"form": "linear-4", "bytes": -1, "download_bytes": 1, "change": 0}]}]})",
+       R"({"weights": [{"name": "w", "forms": [{"form": "linear-4", "bytes": 1, "download_bytes": 1, "change": "x"}]}]})"}) {
+    const auto bad = read_sensitivity({folder_.write("bad.json", text)}, "");
     ASSERT_FALSE(bad) << text;
     EXPECT_EQ(bad.error().kind, ErrorKind::Malformed);
   }
@@ -146,7 +152,7 @@ TEST_F(FitStoreTest, PutsTheShardsOfASensitivityTogether) {
   const std::string one = write("one", "1/3", 1);
   const std::string two = write("two", "2/3", 1);
   const std::string three = write("three", "3/3", 1);
-  const auto read = read_sensitivity({three, one, two});
+  const auto read = read_sensitivity({three, one, two}, "");
   ASSERT_TRUE(read) << read.error().to_string();
   std::vector<std::string> names;
   for (const WeightChange& weight : *read) names.push_back(weight.name);
@@ -158,7 +164,7 @@ TEST_F(FitStoreTest, PutsTheShardsOfASensitivityTogether) {
                                                      {write("zero", "0/3", 1)},
                                                      {write("text", "x", 1)}};
   for (const auto& paths : bad) {
-    const auto refused = read_sensitivity(paths);
+    const auto refused = read_sensitivity(paths, "");
     ASSERT_FALSE(refused) << paths.back();
     EXPECT_EQ(refused.error().kind, ErrorKind::Malformed);
   }

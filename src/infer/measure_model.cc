@@ -15,9 +15,9 @@ std::vector<std::string> list_download_forms(bool packs_codes) {
   }
   // Codes of 5 to 7 bits lie across bytes: DEFLATE leaves them as they are, which costs less than
   // its references do in bytes of few values.
-  return {"linear-8",       "linear-7",      "linear-6",       "linear-5",
-          "linear-8:0.001", "linear-4",      "linear-8:0.003", "linear-4:0.003",
-          "linear-8:0.01",  "linear-4:0.01", "linear-8:0.03",  "linear-4:0.03"};
+  return {"linear-8",      "linear-7",       "linear-6",       "linear-5",      "linear-8:0.001",
+          "linear-4",      "linear-8:0.003", "linear-4:0.003", "linear-8:0.01", "linear-4:0.01",
+          "linear-8:0.03", "linear-4:0.03",  "linear-4:0.1"};
 }
 
 Result<std::vector<FormWish>> choose_sensitivity_forms(const std::vector<std::string>& names) {

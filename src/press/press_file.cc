@@ -50,6 +50,20 @@ Result<void> write_pieces(const OpenedModel& model, FileSet::Kind kind, const Fi
   return output.write_copy(model.files, replaced);
 }
 
+/// A file whose name says that it is something else, such as a picture that calibrates or a report,
+/// is not replaced, whatever was asked for.
+Result<void> check_replaces_model(const std::string& output, const OpenedModel& model) {
+  std::error_code ignored;
+  const std::string extension = lower_extension(output);
+  if (extension.empty() || !fs::is_regular_file(output, ignored) || is_archive_name(output) ||
+      extension == extension_of(model.graph().format) ||
+      extension == lower_extension(model.files.path()))
+    return {};
+  return fail_in(output, ErrorKind::Usage,
+                 "there is a file that is no {} file by its name; it is never overwritten",
+                 name_of(model.graph().format));
+}
+
 }  // namespace
 
 Result<void> check_pressed_output(const OpenedModel& model, const std::string& output,
@@ -59,6 +73,7 @@ Result<void> check_pressed_output(const OpenedModel& model, const std::string& o
   }
   VP_RETURN_IF_ERROR(check_extension(model, output));
   VP_RETURN_IF_ERROR(check_not_read(output, model.list_read_paths()));
+  VP_RETURN_IF_ERROR(check_replaces_model(output, model));
   if (is_archive_name(output) && !is_archive(model)) {
     return fail(ErrorKind::Usage,
                 "{}: only the model of a ZIP archive can be written as one, and {} is none", output,

@@ -97,6 +97,7 @@ JsonValue make_json(const SensitivityResult& result) {
   return {{"input", result.input},
           {"format", result.format},
           {"bytes", result.bytes},
+          {"sha1", result.sha1},
           {"pictures", result.pictures},
           {"views", result.views},
           {"compared", result.compared},

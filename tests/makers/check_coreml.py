@@ -130,9 +130,9 @@ def element_count(weight):
     return None
 
 
-def check_nearest(name, weight, values, original, bits):
-    """Every value is the nearest of its channel's levels (of the table), and no channel is worse than with levels from its least to its
-    largest value."""
+def check_levels(name, weight, values, original, bits):
+    """Every value is the nearest entry of the table, or one of the two levels beside it. With levels, the errors of a channel cancel to half a
+    step or better than those of the nearest ones would, and no channel's levels are worse than such from its least to its largest value."""
     if weight.quantization.WhichOneof("QuantizationType") == "lookupTableQuantization":
         table = np.sort(np.asarray(weight.quantization.lookupTableQuantization.floatValue, np.float64))
         nearest = np.min(np.abs(original[:, None] - table), axis=1)
@@ -146,11 +146,14 @@ def check_nearest(name, weight, values, original, bits):
     most = 2 ** bits - 1
     inside = np.clip(given, bias, bias + most * scale)
     slack = 1e-6 * np.abs(original).max()  # scale and offset are float32
-    assert np.all(np.abs(found - inside) <= scale / 2 + slack), f"{name}: a value has not the nearest level"
+    assert np.all(np.abs(found - inside) <= scale + slack), f"{name}: a value has no level beside it"
+    nearest = bias + np.round((inside - bias) / np.where(scale > 0, scale, 1.0)) * scale
+    ours, theirs = (float(np.sum(np.sum(which - given, axis=1) ** 2)) for which in (found, nearest))
+    assert ours <= theirs * (1 + 1e-4) + float(np.sum((scale / 2 + slack) ** 2)), f"{name}: errors of a channel add up to {ours:.3g}, those of nearest levels to {theirs:.3g}"
     least, span = given.min(1, keepdims=True), np.ptp(given, axis=1, keepdims=True)
     step = np.where(span > 0, span / most, 1.0)
     plain = np.sum((np.round((given - least) / step) * step + least - given) ** 2, axis=1)
-    noise = np.sum((found - given) ** 2, axis=1)
+    noise = np.sum((nearest - given) ** 2, axis=1)
     assert np.all(noise <= plain * (1 + 1e-5) + slack ** 2), f"{name}: a channel is worse than with levels from end to end"
 
 
@@ -179,7 +182,7 @@ def check_weights(before, after, scheme, everything):
                 assert new.quantization.numberOfBits == int(bits), f"{name} has {new.quantization.numberOfBits} bits"
                 form = {"linear": "linearQuantization", "palette": "lookupTableQuantization"}[family]
                 assert new.quantization.WhichOneof("QuantizationType") == form, f"{name} is no {family}"
-                check_nearest(name, new, values, original, int(bits))
+                check_levels(name, new, values, original, int(bits))
             elif kind == "rawValue":
                 assert new.quantization.numberOfBits == 8, f"{name} has {new.quantization.numberOfBits} bits"
                 assert everything or count >= SMALLEST, f"{name} has {count} elements and was to stay float"

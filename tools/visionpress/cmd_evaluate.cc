@@ -189,6 +189,12 @@ Exit run_evaluate(const Arguments& arguments) {
       {"--save-predictions", "--picture", "--force", "--max-drop", "--min-agreement",
        "--unlabelled", "--mean", "--std", "--color", "--metric", "--probability", "--iou"});
   if (const auto exit = line.parse(arguments)) return *exit;
+  mode.picture.overwrite = options.overwrite;
+  if (!mode.picture.path.empty()) {
+    if (const auto checked = check_picture(mode.picture); !checked) {
+      return report_error(checked.error());
+    }
+  }
   if (mode.finds_preprocessing) return run_find_preprocessing(files, options, output);
   if (!mode.shard.save.empty()) {
     mode.shard.overwrite = options.overwrite;
@@ -204,7 +210,6 @@ Exit run_evaluate(const Arguments& arguments) {
   print_warnings(result->warnings, output);
   warn_of_idle_options(line, *result, output.quiet);
   if (!mode.picture.path.empty()) {
-    mode.picture.overwrite = options.overwrite;
     if (const auto saved = save_picture(*result, mode.picture); !saved) {
       return report_error(saved.error());
     }

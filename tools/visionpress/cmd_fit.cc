@@ -17,11 +17,13 @@ struct SizeUnit {
   std::string_view name;
   double bytes;
 };
-constexpr std::array<SizeUnit, 7> kUnits = {{{"", 1.0},
+constexpr std::array<SizeUnit, 9> kUnits = {{{"", 1.0},
                                              {"B", 1.0},
                                              {"kB", 1e3},
                                              {"KB", 1e3},
                                              {"MB", 1e6},
+                                             {"GB", 1e9},
+                                             {"GiB", 1024.0 * 1024.0 * 1024.0},
                                              {"KiB", 1024.0},
                                              {"MiB", 1024.0 * 1024.0}}};
 
@@ -117,7 +119,7 @@ void add_options(CommandLine& line, FitOptions& options) {
       ->take_all();
   app.add_option("--candidates", options.most_candidates, "Most files to write and measure")
       ->type_name("N")
-      ->check(CLI::PositiveNumber)
+      ->check(check_count)
       ->capture_default_str()
       ->group(kMore);
   app.add_option(
@@ -134,6 +136,12 @@ void add_options(CommandLine& line, FitOptions& options) {
   app.add_flag("--crops", options.evaluate.crops,
                "Classifiers: score the boxes of a detection data set as crops")
       ->group(kMore);
+}
+
+/// Of the default output only the program knows the name before the model is read.
+std::string name_work(const FitOptions& options) {
+  if (!options.work.empty()) return options.work;
+  return options.output.empty() ? "the .work folder beside the output" : options.output + ".work";
 }
 
 }  // namespace
@@ -153,6 +161,7 @@ Exit run_fit(const Arguments& arguments) {
   add_options(line, options);
   add_picture_options(line.app(), picture);
   line.refuse_without({"--picture"}, {"--picture-points"});
+  line.refuse_beside("--sensitivity", {"--forms"});
   add_tflite_options(line, options.integer_storage, options.code_storage);
   add_form_options(line.app(), output);
   add_preprocess_options(line, options.evaluate.preprocess);
@@ -164,8 +173,11 @@ Exit run_fit(const Arguments& arguments) {
   add_threads(line.app(), options.threads);
   if (const auto exit = line.parse(arguments)) return *exit;
   options.calibration.seed = options.evaluate.seed;
-  const InterruptionNote note("what was measured stays in " +
-                              (options.work.empty() ? "OUTPUT.work" : options.work) +
+  picture.overwrite = options.overwrite;
+  if (!picture.path.empty()) {
+    if (const auto checked = check_picture(picture); !checked) return report_error(checked.error());
+  }
+  const InterruptionNote note("what was measured stays in " + name_work(options) +
                               "; the same command goes on from there");
   const auto result = [&] {
     ProgressMeter meter(output.quiet);
@@ -174,7 +186,6 @@ Exit run_fit(const Arguments& arguments) {
   if (!result) return report_error(result.error());
   print_warnings(result->warnings, output);
   if (!picture.path.empty()) {
-    picture.overwrite = options.overwrite;
     if (const auto saved = save_picture(*result, picture); !saved) {
       return report_error(saved.error());
     }
