@@ -4,12 +4,10 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "formats/format_table.h"
 #include "infer/calibration_pictures.h"
 #include "infer/measure_model.h"
 #include "infer/model_runner.h"
 #include "infer/open_input.h"
-#include "package/hash_path.h"
 
 namespace visionpress {
 
@@ -34,14 +32,9 @@ Result<SensitivityResult> measure_sensitivity(const SensitivityOptions& options)
                       ModelRunner::create(std::move(opened), {.preprocess = calibration.preprocess,
                                                               .threads = press.threads}));
   const Graph& graph = runner.model.graph();
-  SensitivityResult result;
-  result.input = options.input;
-  result.format = name_of(graph.format);
-  result.bytes = runner.model.bytes().size();
-  VP_ASSIGN_OR_RETURN(result.sha1, hash_path(options.input));
+  VP_ASSIGN_OR_RETURN(SensitivityResult result, describe_model(runner, options.input));
   result.seed = calibration.seed;
   result.shard = options.shard;
-  result.warnings = runner.model.warnings;
   VP_ASSIGN_OR_RETURN(std::vector<std::string> paths, list_calibration_pictures(calibration));
   VP_ASSIGN_OR_RETURN(
       const CalibrationSet set,

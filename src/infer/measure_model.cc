@@ -1,6 +1,8 @@
 #include "infer/measure_model.h"
 
 #include "base/error.h"
+#include "formats/format_table.h"
+#include "package/hash_path.h"
 
 namespace visionpress {
 
@@ -27,6 +29,16 @@ Result<std::vector<FormWish>> choose_sensitivity_forms(const std::vector<std::st
     forms.push_back(form);
   }
   return forms;
+}
+
+Result<SensitivityResult> describe_model(const ModelRunner& runner, const std::string& input) {
+  SensitivityResult result;
+  result.input = input;
+  result.format = name_of(runner.model.graph().format);
+  result.bytes = runner.model.bytes().size();
+  VP_ASSIGN_OR_RETURN(result.sha1, hash_path(input));
+  result.warnings = runner.model.warnings;
+  return result;
 }
 
 std::vector<WeightChange> describe_weights(const Graph& graph,

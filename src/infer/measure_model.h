@@ -20,6 +20,10 @@ namespace visionpress {
 [[nodiscard]] Result<std::vector<FormWish>> choose_sensitivity_forms(
     const std::vector<std::string>& names);
 
+/// What a report says of the model: its file's name, bytes, hash and warnings. errors: Io.
+[[nodiscard]] Result<SensitivityResult> describe_model(const ModelRunner& runner,
+                                                       const std::string& input);
+
 /// The weights with their names, for reports and for a later `fit`.
 [[nodiscard]] std::vector<WeightChange> describe_weights(
     const Graph& graph, const std::vector<WeightSensitivity>& weights);
