@@ -12,6 +12,21 @@ namespace visionpress {
 /// Number of threads used where the caller did not say: OpenMP's own (OMP_NUM_THREADS, else cores).
 [[nodiscard]] inline int default_thread_count() { return omp_get_max_threads(); }
 
+/// The threads for work of so many multiplications or copied values: one where waking another
+/// thread (some ten microseconds if it sleeps) costs more than it saves.
+[[nodiscard]] inline int threads_worth(std::size_t operations, int threads) {
+  constexpr std::size_t kLeast = 600'000;
+  return operations < kLeast ? 1 : threads;
+}
+
+/// The share of each task where `count` pieces are split evenly over the threads, in as many rounds
+/// as are needed for a task to have at most about `most`. most, threads: 1 or more.
+[[nodiscard]] inline std::size_t even_share(std::size_t count, std::size_t most,
+                                            std::size_t threads) {
+  const std::size_t rounds = (count + most * threads - 1) / (most * threads);
+  return count == 0 ? 0 : (count + rounds * threads - 1) / (rounds * threads);
+}
+
 /// Calls body(i, worker) for i in [0, count), on at most `threads` threads; `worker` is below
 /// `threads` and no two calls at the same time have the same one, so it can index scratch. `body`
 /// must not throw.

@@ -12,6 +12,7 @@
 #include "kernels/dense_matrix.h"
 #include "lower/axis_order.h"
 #include "lower/graph_shapes.h"
+#include "model/kernel_axes.h"
 #include "press/code_store.h"
 
 namespace visionpress {

@@ -109,12 +109,6 @@ Result<KernelMatrix> connected_matrix(const Graph& graph, const Node& node,
 
 }  // namespace
 
-std::optional<std::size_t> find_kernel(const Graph& graph, const Node& node) {
-  const bool has_matrix =
-      std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<FullyConnected>(node.op);
-  return has_matrix ? weight_of(graph, node, 1) : std::nullopt;
-}
-
 Result<std::optional<KernelMatrix>> find_kernel_matrix(const Graph& graph, const Node& node,
                                                        const Shape& input) {
   const std::optional<std::size_t> weight = find_kernel(graph, node);

@@ -55,7 +55,4 @@ struct KernelMatrix {
                                                                      const Node& node,
                                                                      const Shape& input);
 
-/// The weight that is the kernel of the node's matrix; nothing where there is none.
-[[nodiscard]] std::optional<std::size_t> find_kernel(const Graph& graph, const Node& node);
-
 }  // namespace visionpress

@@ -1,7 +1,6 @@
 #include "calibrate/weight_sensitivity.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <limits>
 #include <map>
@@ -13,8 +12,9 @@
 #include "calibrate/calibrate.h"
 #include "calibrate/finish_layer.h"
 #include "lower/graph_shapes.h"
-#include "model/bit_packing.h"
+#include "model/kernel_axes.h"
 #include "press/code_store.h"
+#include "press/estimate.h"
 #include "press/plan.h"
 
 namespace visionpress {
@@ -53,63 +53,6 @@ double mean_of(std::span<const float> values) {
   double sum = 0.0;
   for (const float value : values) sum += value;
   return values.empty() ? 0.0 : sum / static_cast<double>(values.size());
-}
-
-/// What DEFLATE takes for each byte beyond the entropy of the bytes' frequencies: it replaces three
-/// equal bytes by a reference to earlier ones wherever it finds them, and so pays more than for the
-/// bytes themselves where these take few values. Measured with gzip -9 on rounded normal and
-/// Laplace noise, which differ by less than 0.05 bits.
-double count_deflate_excess(double entropy) {
-  constexpr std::array<std::array<double, 2>, 14> kPoints = {{{0.0, 0.0},
-                                                              {0.35, 0.16},
-                                                              {0.7, 0.25},
-                                                              {1.2, 0.33},
-                                                              {1.8, 0.41},
-                                                              {2.5, 0.49},
-                                                              {3.0, 0.54},
-                                                              {3.5, 0.57},
-                                                              {4.0, 0.58},
-                                                              {4.5, 0.55},
-                                                              {5.0, 0.40},
-                                                              {5.5, 0.24},
-                                                              {6.1, 0.14},
-                                                              {8.0, 0.0}}};
-  const auto above =
-      std::ranges::upper_bound(kPoints, entropy, {}, [](const auto& p) { return p[0]; });
-  if (above == kPoints.end()) return 0.0;
-  const auto below = above - 1;
-  return std::lerp((*below)[1], (*above)[1], (entropy - (*below)[0]) / ((*above)[0] - (*below)[0]));
-}
-
-/// About the bytes that gzip -9 makes of these.
-std::uint64_t estimate_download(Bytes bytes) {
-  std::array<std::uint64_t, 256> counts = {};
-  for (const std::byte byte : bytes) ++counts[std::to_integer<std::size_t>(byte)];
-  const auto total = static_cast<double>(bytes.size());
-  double entropy = 0.0;
-  for (const std::uint64_t count : counts) {
-    if (count == 0) continue;
-    const double share = static_cast<double>(count) / total;
-    entropy -= share * std::log2(share);
-  }
-  return static_cast<std::uint64_t>(
-      std::ceil(total * (entropy + count_deflate_excess(entropy)) / 8.0));
-}
-
-std::uint64_t count_distinct(std::vector<float> values) {
-  std::ranges::sort(values);
-  return static_cast<std::uint64_t>(std::unique(values.begin(), values.end()) - values.begin());
-}
-
-/// About the weight's bytes after gzip -9. Of equal scales it keeps one, and zero points are equal.
-/// stored_bits: of the plan.
-std::uint64_t count_download(const EncodedWeight& codes, int stored_bits) {
-  const WeightCode& code = codes.code;
-  const std::uint64_t values =
-      count_distinct(code.scales) + count_distinct(code.offsets) + count_distinct(code.table);
-  const std::uint64_t beside = values * sizeof(float);
-  if (stored_bits == 8) return beside + estimate_download(codes.codes);
-  return beside + estimate_download(pack_codes(codes.codes, stored_bits, Packing::MsbFirst));
 }
 
 using Outputs = std::vector<std::vector<std::vector<float>>>;  // by picture, by tensor
@@ -198,7 +141,7 @@ class SensitivityMeter {
     VP_ASSIGN_OR_RETURN(std::vector<FinishedLayer> layers, round_layer(node, weight, starts));
     for (std::size_t i = 0; i < layers.size(); ++i) {
       VP_ASSIGN_OR_RETURN(found.forms[i].change, run_changed(layers[i], weight));
-      found.forms[i].download_bytes = count_download(*layers[i].codes, stored_bits[i]);
+      found.forms[i].download_bytes = estimate_download(*layers[i].codes, stored_bits[i]);
     }
     return found;
   }

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <charconv>
 #include <cmath>
 #include <filesystem>
 #include <iterator>
@@ -135,19 +134,16 @@ Result<Json> read_report(const std::string& path) {
   return json;
 }
 
-/// "3/16"; all of it where the report says nothing.
+/// All of it where the report says nothing.
 Result<Shard> read_shard(const Json& report, const std::string& path) {
-  Shard shard;
-  if (!report.contains("shard")) return shard;
-  const std::string text = text_at(report, "shard");
-  const char* const end = text.data() + text.size();
-  const auto [slash, error] = std::from_chars(text.data(), end, shard.index);
-  const bool has_slash = error == std::errc() && slash != end && *slash == '/';
-  if (!has_slash || std::from_chars(slash + 1, end, shard.count).ptr != end || shard.index < 1 ||
-      shard.index > shard.count) {
-    return fail_in(path, ErrorKind::Malformed, "\"shard\" is \"{}\", expected I/N", text);
+  if (!report.contains("shard")) return Shard{};
+  const Json& shard = report["shard"];
+  if (shard.is_object() && has_count(shard, "index") && has_count(shard, "count")) {
+    const Shard read = {shard["index"].get<std::size_t>(), shard["count"].get<std::size_t>()};
+    if (read.index >= 1 && read.index <= read.count) return read;
   }
-  return shard;
+  return fail_in(path, ErrorKind::Malformed, "\"shard\" is {}, expected an index of 1 to its count",
+                 shard.dump());
 }
 
 /// Whether two shards are of the same model, pictures and options.

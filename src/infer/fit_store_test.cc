@@ -146,23 +146,24 @@ TEST_F(FitStoreTest, PutsTheShardsOfASensitivityTogether) {
   const auto write = [&](const std::string& name, const std::string& shard, int seed) {
     return folder_.write(
         name,
-        fmt::format(R"({{"seed": {}, "shard": "{}", "weights": [{{"name": "{}", "forms": []}}]}})",
+        fmt::format(R"({{"seed": {}, "shard": {}, "weights": [{{"name": "{}", "forms": []}}]}})",
                     seed, shard, name));
   };
-  const std::string one = write("one", "1/3", 1);
-  const std::string two = write("two", "2/3", 1);
-  const std::string three = write("three", "3/3", 1);
+  const std::string one = write("one", R"({"index": 1, "count": 3})", 1);
+  const std::string two = write("two", R"({"index": 2, "count": 3})", 1);
+  const std::string three = write("three", R"({"index": 3, "count": 3})", 1);
   const auto read = read_sensitivity({three, one, two}, "");
   ASSERT_TRUE(read) << read.error().to_string();
   std::vector<std::string> names;
   for (const WeightChange& weight : *read) names.push_back(weight.name);
   EXPECT_EQ(names, (std::vector<std::string>{"one", "two", "three"}));
-  const std::vector<std::vector<std::string>> bad = {{one, three},
-                                                     {one, two, two},
-                                                     {one, two, write("other", "3/3", 2)},
-                                                     {one, two, write("four", "3/4", 1)},
-                                                     {write("zero", "0/3", 1)},
-                                                     {write("text", "x", 1)}};
+  const std::vector<std::vector<std::string>> bad = {
+      {one, three},
+      {one, two, two},
+      {one, two, write("other", R"({"index": 3, "count": 3})", 2)},
+      {one, two, write("four", R"({"index": 3, "count": 4})", 1)},
+      {write("zero", R"({"index": 0, "count": 3})", 1)},
+      {write("text", R"("x")", 1)}};
   for (const auto& paths : bad) {
     const auto refused = read_sensitivity(paths, "");
     ASSERT_FALSE(refused) << paths.back();

@@ -20,8 +20,6 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
-constexpr std::size_t kQuad = 4;  // neighbouring codes whose products are added to one sum at once
-
 // sum += the four products of unsigned codes and signed weights in each lane.
 HWY_INLINE IntVector add_quads(IntVector sum, IntVector codes, IntVector weights) {
 #if HWY_TARGET == HWY_AVX3_DL && HWY_COMPILER_GCC_ACTUAL
@@ -100,7 +98,7 @@ HWY_INLINE Sums sum_tile(const Tile& tile) {
     const std::uint8_t* r1 = tile.rows[1] + offset;
     const std::uint8_t* r2 = tile.rows[2] + offset;
     const std::uint8_t* r3 = tile.rows[3] + offset;
-    for (std::size_t at = 0; at < tile.quads * kQuad; at += kQuad) {
+    for (std::size_t at = 0; at < tile.quads * kByteQuad; at += kByteQuad) {
       const auto w = load_weights(first);
       const auto v = kTwo ? load_weights(second) : zero;
       first += vector;
@@ -201,8 +199,8 @@ void multiply_columns(const ByteProduct& product, const ByteRows& rows, std::siz
   Tile tile;
   tile.offsets = rows.offsets;
   tile.segments = shape.segments;
-  tile.quads = (shape.segment + kQuad - 1) / kQuad;
-  const std::size_t vector_bytes = shape.segments * tile.quads * lanes * kQuad;
+  tile.quads = (shape.segment + kByteQuad - 1) / kByteQuad;
+  const std::size_t vector_bytes = shape.segments * tile.quads * lanes * kByteQuad;
   tile.weights = product.packed + column / lanes * vector_bytes;
   tile.weights2 = kTwo ? tile.weights + vector_bytes : tile.weights;
   const Target first = make_target(product.how, column, end, out.y);
@@ -304,15 +302,13 @@ HWY_EXPORT(quantize_all_rows);
 
 namespace {
 
-constexpr std::size_t kQuadCodes = 4;
-
 /// Columns whose weights lie side by side in the packed kernel.
 std::size_t packed_lanes() {
   return active_isa() == Isa::Scalar ? 1 : HWY_DYNAMIC_DISPATCH(column_lanes)();
 }
 
 std::size_t padded_segment(const ByteProductShape& shape) {
-  return (shape.segment + kQuadCodes - 1) / kQuadCodes * kQuadCodes;
+  return (shape.segment + kByteQuad - 1) / kByteQuad * kByteQuad;
 }
 
 void quantize_rows_ref(const RowsToQuantize& rows, std::uint8_t* codes, RowCode* row_codes) {
@@ -347,14 +343,10 @@ void multiply_ref(const ByteProduct& product, const ByteRows& rows, ColumnRange 
                  static_cast<std::int8_t>(weights[s * padded + i]);
         }
       }
-      Dequantization one = how;
-      one.kernel_sums += column;
-      one.kernel_scales += column;
-      one.bias += column;
-      FloatRows target = {out.y + row * out.stride + column, 1, out.low, out.high};
-      dequantize({&sum, nullptr, 1}, 1, one, target);
-      out.low = target.low;
-      out.high = target.high;
+      const float y = dequantize_one(sum, column, how);
+      out.y[row * out.stride + column] = y;
+      out.low = std::min(out.low, y);
+      out.high = std::max(out.high, y);
     }
   }
 }
@@ -377,8 +369,8 @@ void pack_byte_product(const ByteProductShape& shape, std::span<const std::uint8
     for (std::size_t s = 0; s < shape.segments; ++s) {
       const std::uint8_t* from = kernel.data() + (column * shape.segments + s) * shape.segment;
       for (std::size_t i = 0; i < shape.segment; ++i) {
-        const std::size_t quad = (s * padded + i) / kQuadCodes;
-        block[(quad * lanes + column % lanes) * kQuadCodes + i % kQuadCodes] = from[i];
+        const std::size_t quad = (s * padded + i) / kByteQuad;
+        block[(quad * lanes + column % lanes) * kByteQuad + i % kByteQuad] = from[i];
       }
     }
   }

@@ -19,8 +19,10 @@ struct ByteProductShape {
   std::size_t columns = 0;  ///< output channels
 };
 
+/// Neighbouring codes whose products are added to one sum at once.
+inline constexpr std::size_t kByteQuad = 4;
 /// The kernel may read this many bytes past the last code of a segment; their values do not matter.
-inline constexpr std::size_t kByteProductSlack = 3;
+inline constexpr std::size_t kByteProductSlack = kByteQuad - 1;
 
 /// Length of the packed kernel in bytes. The layout depends on the instruction set in use.
 [[nodiscard]] std::size_t byte_product_packed_size(const ByteProductShape& shape);

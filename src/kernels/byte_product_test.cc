@@ -38,7 +38,8 @@ std::vector<float> multiply(const ByteProductShape& shape, std::size_t count, Sc
   for (std::size_t i = 0; i < kernel.size(); ++i)
     sums[i / inner] += static_cast<std::int8_t>(kernel[i]);
   std::vector<float> scales = make_random(shape.columns, 3, 0.01F);
-  const std::vector<float> bias = make_random(shape.columns, 4, 5.0F);
+  std::vector<float> bias = make_random(shape.columns, 4, 5.0F);
+  if (shape.columns > 2) bias[1] = std::numeric_limits<float>::quiet_NaN();
   ByteProduct product = {shape, packed.data(), {}};
   product.how = {.kernel_sums = sums.data(),
                  .kernel_scales = scales.data(),

@@ -135,79 +135,6 @@ void max_of_blocks_loop(const float* row, const float* next, std::size_t channel
   out.high = std::max(out.high, hn::GetLane(hn::MaxOfLanes(d, high)));
 }
 
-template <bool kPooled, typename Load>
-IntVector load_raw(const RawRows& raw, std::size_t pixel, std::size_t channel, const Load& load) {
-  if constexpr (!kPooled) return load(raw.row + pixel * raw.channels + channel);
-  const std::size_t at = 2 * pixel * raw.channels + channel;
-  const auto upper = hn::Max(load(raw.row + at), load(raw.row + at + raw.channels));
-  const auto lower = hn::Max(load(raw.next + at), load(raw.next + at + raw.channels));
-  return hn::Max(upper, lower);
-}
-
-template <bool kPooled, ScaleOrder kOrder>
-void dequantize_loop(const RawRows& raw, std::size_t pixels, const Dequantization& how,
-                     FloatRows& rows) {
-  const FloatTag d;
-  const IntTag di;
-  const std::size_t lanes = hn::Lanes(d);
-  auto low = hn::Zero(d);
-  auto high = hn::Zero(d);
-  for (std::size_t channel = 0; channel < raw.channels; channel += lanes) {
-    const std::size_t valid = std::min(lanes, raw.channels - channel);
-    const auto mask_float = hn::FirstN(d, valid);
-    const auto mask_int = hn::FirstN(di, valid);
-    const auto load_float = [&](const float* p) { return hn::MaskedLoad(mask_float, d, p); };
-    const auto load_int = [&](const std::int32_t* p) { return hn::MaskedLoad(mask_int, di, p); };
-    Channels constants = {hn::Mul(load_int(how.kernel_sums + channel), hn::Set(di, how.code_zero)),
-                          load_float(how.kernel_scales + channel), load_float(how.bias + channel)};
-    if constexpr (kOrder == ScaleOrder::Product) {
-      constants.scale = hn::Mul(constants.scale, hn::Set(d, how.input_scale));
-    }
-    float* out = rows.y + channel;
-    if (valid == lanes) {
-      const auto load = [&](const std::int32_t* p) { return hn::LoadU(di, p); };
-      for (std::size_t pixel = 0; pixel < pixels; ++pixel, out += rows.stride) {
-        const auto y =
-            to_float<kOrder>(load_raw<kPooled>(raw, pixel, channel, load), constants, how);
-        hn::StoreU(y, d, out);
-        low = hn::Min(y, low);
-        high = hn::Max(y, high);
-      }
-    } else {
-      for (std::size_t pixel = 0; pixel < pixels; ++pixel, out += rows.stride) {
-        const auto y =
-            to_float<kOrder>(load_raw<kPooled>(raw, pixel, channel, load_int), constants, how);
-        hn::BlendedStore(y, mask_float, d, out);
-        low = hn::Min(hn::IfThenElseZero(mask_float, y), low);
-        high = hn::Max(hn::IfThenElseZero(mask_float, y), high);
-      }
-    }
-  }
-  rows.low = std::min(rows.low, hn::GetLane(hn::MinOfLanes(d, low)));
-  rows.high = std::max(rows.high, hn::GetLane(hn::MaxOfLanes(d, high)));
-}
-
-template <ScaleOrder kOrder>
-void dequantize_in(const RawRows& raw, std::size_t pixels, const Dequantization& how,
-                   FloatRows& rows) {
-  raw.next != nullptr ? dequantize_loop<true, kOrder>(raw, pixels, how, rows)
-                      : dequantize_loop<false, kOrder>(raw, pixels, how, rows);
-}
-
-void dequantize_any(const RawRows& raw, std::size_t pixels, const Dequantization& how,
-                    FloatRows& rows) {
-  switch (how.order) {
-    case ScaleOrder::InputFused:
-      return dequantize_in<ScaleOrder::InputFused>(raw, pixels, how, rows);
-    case ScaleOrder::Product:
-      return dequantize_in<ScaleOrder::Product>(raw, pixels, how, rows);
-    case ScaleOrder::KernelThenInput:
-      return dequantize_in<ScaleOrder::KernelThenInput>(raw, pixels, how, rows);
-    case ScaleOrder::ShiftedKernel:
-      return dequantize_in<ScaleOrder::ShiftedKernel>(raw, pixels, how, rows);
-  }
-}
-
 }  // namespace
 }  // namespace HWY_NAMESPACE
 }  // namespace visionpress
@@ -220,7 +147,6 @@ HWY_EXPORT(find_range);
 HWY_EXPORT(quantize_even_loop);
 HWY_EXPORT(quantize_away_loop);
 HWY_EXPORT(round_away_loop);
-HWY_EXPORT(dequantize_any);
 HWY_EXPORT(max_of_blocks_loop);
 
 namespace {
@@ -267,13 +193,6 @@ void round_away_ref(const float* x, std::size_t count, const AwayRounding& round
     y[i] = static_cast<float>(away_code_ref(x[i], rounding) - rounding.zero_point);
 }
 
-std::int32_t load_raw_ref(const RawRows& raw, std::size_t pixel, std::size_t channel) {
-  if (raw.next == nullptr) return raw.row[pixel * raw.channels + channel];
-  const std::size_t at = 2 * pixel * raw.channels + channel;
-  return std::max(
-      {raw.row[at], raw.row[at + raw.channels], raw.next[at], raw.next[at + raw.channels]});
-}
-
 float scale_sum(std::int32_t whole_sum, std::size_t channel, const Dequantization& how) {
   const auto sum = static_cast<float>(whole_sum);
   const float scale = how.kernel_scales[channel];
@@ -291,26 +210,6 @@ float scale_sum(std::int32_t whole_sum, std::size_t channel, const Dequantizatio
       break;
   }
   return sum * scale * how.input_scale + bias;
-}
-
-float dequantize_one(std::int32_t raw, std::size_t channel, const Dequantization& how) {
-  float y = scale_sum(raw - how.code_zero * how.kernel_sums[channel], channel, how);
-  if (y < 0.0F) y *= how.slope;
-  if (std::isnan(y)) return how.order == ScaleOrder::InputFused ? how.low : y;
-  if (y < how.low) y = how.low;
-  return y > how.high ? how.high : y;
-}
-
-void dequantize_ref(const RawRows& raw, std::size_t pixels, const Dequantization& how,
-                    FloatRows& rows) {
-  for (std::size_t pixel = 0; pixel < pixels; ++pixel) {
-    for (std::size_t channel = 0; channel < raw.channels; ++channel) {
-      const float y = dequantize_one(load_raw_ref(raw, pixel, channel), channel, how);
-      rows.y[pixel * rows.stride + channel] = y;
-      rows.low = std::min(rows.low, y);
-      rows.high = std::max(rows.high, y);
-    }
-  }
 }
 
 void max_of_blocks_ref(const float* row, const float* next, std::size_t channels, std::size_t count,
@@ -350,10 +249,12 @@ void round_away(const float* x, std::size_t count, const AwayRounding& rounding,
   HWY_DYNAMIC_DISPATCH(round_away_loop)(x, count, rounding, y);
 }
 
-void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how,
-                FloatRows& rows) {
-  if (active_isa() == Isa::Scalar) return dequantize_ref(raw, pixels, how, rows);
-  HWY_DYNAMIC_DISPATCH(dequantize_any)(raw, pixels, how, rows);
+float dequantize_one(std::int32_t raw, std::size_t channel, const Dequantization& how) {
+  float y = scale_sum(raw - how.code_zero * how.kernel_sums[channel], channel, how);
+  if (y < 0.0F) y *= how.slope;
+  if (std::isnan(y)) return how.order == ScaleOrder::InputFused ? how.low : y;
+  if (y < how.low) y = how.low;
+  return y > how.high ? how.high : y;
 }
 
 void max_of_blocks(const float* row, const float* next, std::size_t channels, std::size_t count,

@@ -91,18 +91,9 @@ struct FloatRows {
   float high = 0.0F;
 };
 
-/// Sums of a convolution: dense rows of [pixels][channels].
-struct RawRows {
-  const std::int32_t* row = nullptr;
-  /// If not null: the second row of the 2x2 blocks whose maximum is taken. Kernel scales must not
-  /// be negative then, because the maximum is taken before they are applied.
-  const std::int32_t* next = nullptr;
-  std::size_t channels = 0;
-};
-
-/// Writes `pixels` pixels (from 2 * pixels of each row when pooling) and widens the range to
-/// contain their values.
-void dequantize(const RawRows& raw, std::size_t pixels, const Dequantization& how, FloatRows& rows);
+/// One sum of channel `channel` as a float. The vector code of byte_product gives the same bits.
+[[nodiscard]] float dequantize_one(std::int32_t raw, std::size_t channel,
+                                   const Dequantization& how);
 
 /// Writes the maximum of each 2x2 block of pixels to `out`, dense, and widens its range. row, next:
 /// 2 * count pixels each.

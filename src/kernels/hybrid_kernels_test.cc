@@ -70,48 +70,6 @@ TEST(HybridKernels, TheRangeLeavesNanOutWhereverItStands) {
   }
 }
 
-std::vector<float> dequantize_rows(std::size_t channels, ScaleOrder order, bool pools) {
-  constexpr std::size_t kPixels = 3;
-  const std::vector<float> random = make_random(4 * kPixels * channels, 3, 60000.0F);
-  const std::vector<std::int32_t> sums(random.begin(), random.end());
-  const std::vector<float> random_kernel = make_random(channels, 4, 200.0F);
-  const std::vector<std::int32_t> kernel(random_kernel.begin(), random_kernel.end());
-  std::vector<float> scales = make_random(channels, 5, 0.01F);
-  for (float& scale : scales) scale = std::fabs(scale);
-  std::vector<float> bias = make_random(channels, 6, 1.0F);
-  if (channels > 2) bias[1] = kNan;
-  const Dequantization how = {.kernel_sums = kernel.data(),
-                              .kernel_scales = scales.data(),
-                              .bias = bias.data(),
-                              .code_zero = 131,
-                              .input_scale = 0.037F,
-                              .input_sum = -1234,
-                              .order = order,
-                              .slope = 0.1F,
-                              .low = -4.0F,
-                              .high = 6.0F};
-  const RawRows raw = {sums.data(), pools ? sums.data() + 2 * kPixels * channels : nullptr,
-                       channels};
-  const std::size_t stride = channels + 1;
-  std::vector<float> y(kPixels * stride);
-  FloatRows rows = {y.data(), stride, 0.0F, 0.0F};
-  dequantize(raw, kPixels, how, rows);
-  y.push_back(rows.low);
-  y.push_back(rows.high);
-  return y;
-}
-
-TEST(HybridKernels, FloatsAreTheReferencesOnEachInstructionSet) {
-  for (const std::size_t channels : kOddSizes) {
-    for (const ScaleOrder order : {ScaleOrder::InputFused, ScaleOrder::Product,
-                                   ScaleOrder::KernelThenInput, ScaleOrder::ShiftedKernel}) {
-      for (const bool pools : {false, true}) {
-        expect_the_reference_on_each_isa([=] { return dequantize_rows(channels, order, pools); });
-      }
-    }
-  }
-}
-
 TEST(HybridKernels, RoundedValuesAreTheCodesWithoutTheirZero) {
   const std::vector<float> x = make_random(67, 7, 300.0F);
   const AwayRounding rounding = {0.5F, 3, -128, false};

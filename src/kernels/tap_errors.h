@@ -9,8 +9,8 @@
 // in steps and R these correlations, e' R e is what the rounding adds to the result's squared
 // error.
 //
-// The `_ref` twin gives the same codes and the same bits of every figure: each input is worked on
-// by itself, in one fixed order, and no multiply-add is fused.
+// The `_ref` twin gives the same codes and figures to the last bit: both work on one input at a
+// time, add in the same order, and round each product before it is added.
 
 #include <cstddef>
 #include <cstdint>

@@ -117,4 +117,11 @@ std::optional<ChannelTaps> find_channel_taps(const Op& op, const Shape& kernel, 
   return taps;
 }
 
+std::optional<std::size_t> find_kernel(const Graph& graph, const Node& node) {
+  const bool has_kernel =
+      std::holds_alternative<Conv2d>(node.op) || std::holds_alternative<FullyConnected>(node.op);
+  if (!has_kernel || node.inputs.size() < 2 || node.inputs[1] == kNoTensor) return std::nullopt;
+  return graph.tensor(node.inputs[1]).weight;
+}
+
 }  // namespace visionpress

@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <optional>
 
+#include "model/graph.h"
 #include "model/ops.h"
 #include "model/tensor.h"
 
@@ -61,5 +62,9 @@ struct ChannelTaps {
 /// to one result: transposed convolutions, and axes that are not the output channels.
 [[nodiscard]] std::optional<ChannelTaps> find_channel_taps(const Op& op, const Shape& kernel,
                                                            int axis);
+
+/// The weight that a convolution or a fully connected layer has as its kernel; nothing for other
+/// nodes and computed kernels.
+[[nodiscard]] std::optional<std::size_t> find_kernel(const Graph& graph, const Node& node);
 
 }  // namespace visionpress

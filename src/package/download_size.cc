@@ -61,6 +61,32 @@ std::optional<std::uint64_t> deflate_part(std::vector<Bytef>& bytes, std::size_t
   return total;
 }
 
+/// What DEFLATE takes for each byte beyond the entropy of the bytes' frequencies: it replaces three
+/// equal bytes by a reference to earlier ones wherever it finds them, and so pays more than for the
+/// bytes themselves where these take few values. Measured with gzip -9 on rounded normal and
+/// Laplace noise, which differ by less than 0.05 bits.
+double count_deflate_excess(double entropy) {
+  constexpr std::array<std::array<double, 2>, 14> kPoints = {{{0.0, 0.0},
+                                                              {0.35, 0.16},
+                                                              {0.7, 0.25},
+                                                              {1.2, 0.33},
+                                                              {1.8, 0.41},
+                                                              {2.5, 0.49},
+                                                              {3.0, 0.54},
+                                                              {3.5, 0.57},
+                                                              {4.0, 0.58},
+                                                              {4.5, 0.55},
+                                                              {5.0, 0.40},
+                                                              {5.5, 0.24},
+                                                              {6.1, 0.14},
+                                                              {8.0, 0.0}}};
+  const auto above =
+      std::ranges::upper_bound(kPoints, entropy, {}, [](const auto& p) { return p[0]; });
+  if (above == kPoints.end()) return 0.0;
+  const auto below = above - 1;
+  return std::lerp((*below)[1], (*above)[1], (entropy - (*below)[0]) / ((*above)[0] - (*below)[0]));
+}
+
 }  // namespace
 
 Result<std::uint64_t> count_download_bytes(std::span<const Bytes> pieces, int threads) {
@@ -84,6 +110,20 @@ Result<std::uint64_t> count_download_bytes(std::span<const Bytes> pieces, int th
   std::uint64_t total = kGzipFrame;
   for (const std::uint64_t count : counts) total += count;
   return total;
+}
+
+std::uint64_t estimate_download_bytes(Bytes bytes) {
+  std::array<std::uint64_t, 256> counts = {};
+  for (const std::byte byte : bytes) ++counts[std::to_integer<std::size_t>(byte)];
+  const auto total = static_cast<double>(bytes.size());
+  double entropy = 0.0;
+  for (const std::uint64_t count : counts) {
+    if (count == 0) continue;
+    const double share = static_cast<double>(count) / total;
+    entropy -= share * std::log2(share);
+  }
+  return static_cast<std::uint64_t>(
+      std::ceil(total * (entropy + count_deflate_excess(entropy)) / 8.0));
 }
 
 }  // namespace visionpress

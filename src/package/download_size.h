@@ -17,4 +17,8 @@ namespace visionpress {
 [[nodiscard]] Result<std::uint64_t> count_download_bytes(std::span<const Bytes> pieces,
                                                          int threads);
 
+/// About the bytes that `gzip -9` makes of these, by their frequencies alone: within 5 % for codes
+/// in no order that it could use.  cost: 1 ms per megabyte
+[[nodiscard]] std::uint64_t estimate_download_bytes(Bytes bytes);
+
 }  // namespace visionpress

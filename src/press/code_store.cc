@@ -6,6 +6,19 @@
 #include "model/kernel_axes.h"
 
 namespace visionpress {
+namespace {
+
+/// How the channels of a weight meet the inputs of the first layer that has it as its kernel.
+std::optional<ChannelTaps> find_taps(const Graph& graph, std::size_t index) {
+  for (const Node& node : graph.nodes) {
+    if (find_kernel(graph, node) != index) continue;
+    const Weight& weight = graph.weights[index];
+    return find_channel_taps(node.op, weight.stored.shape, weight.channel_axis);
+  }
+  return std::nullopt;
+}
+
+}  // namespace
 
 Result<FloatView> CodeStore::view_values(std::size_t index) {
   const Weight& weight = graph_.weights[index];
@@ -19,21 +32,6 @@ Result<FloatView> CodeStore::view_values(std::size_t index) {
   }
   return FloatView(values);
 }
-
-namespace {
-
-/// How the channels of a weight meet the inputs of the first layer that has it as its kernel.
-std::optional<ChannelTaps> find_taps(const Graph& graph, std::size_t index) {
-  for (const Node& node : graph.nodes) {
-    if (node.inputs.size() < 2 || node.inputs[1] == kNoTensor) continue;
-    if (graph.tensor(node.inputs[1]).weight != index) continue;
-    const Weight& weight = graph.weights[index];
-    return find_channel_taps(node.op, weight.stored.shape, weight.channel_axis);
-  }
-  return std::nullopt;
-}
-
-}  // namespace
 
 Result<std::reference_wrapper<const CodedWeight>> CodeStore::encode(std::size_t index,
                                                                     const Form& form) {

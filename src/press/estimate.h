@@ -4,6 +4,7 @@
 #include <cstdint>
 
 #include "model/source_model.h"
+#include "model/weight.h"
 #include "press/press_options.h"
 #include "visionpress/result.h"
 
@@ -25,5 +26,9 @@ struct FormEstimate {
 [[nodiscard]] Result<FormEstimate> estimate_form(const SourceModel& model,
                                                  const PressOptions& options,
                                                  std::uint64_t source_bytes);
+
+/// About the bytes that a weight takes of a download: of equal scales gzip keeps one, and zero
+/// points are equal.  stored_bits: PlannedWeight::stored_bits
+[[nodiscard]] std::uint64_t estimate_download(const EncodedWeight& weight, int stored_bits);
 
 }  // namespace visionpress

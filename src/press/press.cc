@@ -5,6 +5,7 @@
 
 #include "base/error.h"
 #include "codecs/weight_values.h"
+#include "model/kernel_axes.h"
 
 namespace visionpress {
 namespace {
@@ -28,9 +29,8 @@ std::vector<bool> find_depthwise(const Graph& graph) {
   std::vector<bool> depthwise(graph.weights.size(), false);
   for (const Node& node : graph.nodes) {
     const auto* conv = std::get_if<Conv2d>(&node.op);
-    if (conv == nullptr || conv->groups == 1 || node.inputs.size() < 2) continue;
-    if (node.inputs[1] == kNoTensor) continue;
-    if (const auto& weight = graph.tensor(node.inputs[1]).weight) depthwise[*weight] = true;
+    if (conv == nullptr || conv->groups == 1) continue;
+    if (const auto kernel = find_kernel(graph, node)) depthwise[*kernel] = true;
   }
   return depthwise;
 }

@@ -59,9 +59,10 @@ Result<void> check_replaces_model(const std::string& output, const OpenedModel& 
       extension == extension_of(model.graph().format) ||
       extension == lower_extension(model.files.path()))
     return {};
-  return fail_in(output, ErrorKind::Usage,
-                 "there is a file that is no {} file by its name; it is never overwritten",
-                 name_of(model.graph().format));
+  return fail_in(
+      output, ErrorKind::Usage,
+      "it exists, and its name is not that of a {} file; such a file is never overwritten",
+      name_of(model.graph().format));
 }
 
 }  // namespace

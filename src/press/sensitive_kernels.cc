@@ -14,7 +14,7 @@ constexpr int kEnoughBits = 6;
 constexpr int kSafeBits = 8;
 
 /// The weight that a node's layer has as its kernel.
-std::optional<std::size_t> find_kernel(const Graph& graph, const Node& node) {
+std::optional<std::size_t> find_kernel_by_role(const Graph& graph, const Node& node) {
   for (const TensorId input : node.inputs) {
     if (input == kNoTensor) continue;
     const auto& weight = graph.tensor(input).weight;
@@ -35,7 +35,7 @@ std::vector<bool> find_behind_kernels(const Graph& graph) {
   std::vector<bool> behind(graph.tensors.size(), false);
   for (const Node& node : graph.nodes) {
     const bool is_behind =
-        find_kernel(graph, node) || std::ranges::any_of(node.inputs, [&](TensorId input) {
+        find_kernel_by_role(graph, node) || std::ranges::any_of(node.inputs, [&](TensorId input) {
           return input != kNoTensor && behind[static_cast<std::size_t>(input)];
         });
     for (const TensorId output : node.outputs) {
@@ -49,10 +49,10 @@ std::vector<bool> find_behind_kernels(const Graph& graph) {
 std::vector<bool> find_before_kernels(const Graph& graph) {
   std::vector<bool> before(graph.tensors.size(), false);
   for (auto node = graph.nodes.rbegin(); node != graph.nodes.rend(); ++node) {
-    const bool is_before =
-        find_kernel(graph, *node) || std::ranges::any_of(node->outputs, [&](TensorId output) {
-          return output != kNoTensor && before[static_cast<std::size_t>(output)];
-        });
+    const bool is_before = find_kernel_by_role(graph, *node) ||
+                           std::ranges::any_of(node->outputs, [&](TensorId output) {
+                             return output != kNoTensor && before[static_cast<std::size_t>(output)];
+                           });
     if (!is_before) continue;
     for (const TensorId input : node->inputs) {
       if (input != kNoTensor) before[static_cast<std::size_t>(input)] = true;
@@ -73,7 +73,7 @@ std::vector<std::string> find_sensitive_kernels(const Graph& graph) {
     });
   };
   for (const Node& node : graph.nodes) {
-    const auto kernel = find_kernel(graph, node);
+    const auto kernel = find_kernel_by_role(graph, node);
     if (!kernel || !reasons[*kernel].empty()) continue;
     if (is_depthwise(node, graph.weights[*kernel].stored.shape)) {
       reasons[*kernel] = "depthwise kernel";

@@ -102,7 +102,7 @@ JsonValue make_json(const SensitivityResult& result) {
           {"views", result.views},
           {"compared", result.compared},
           {"seed", result.seed},
-          {"shard", fmt::format("{}/{}", result.shard.index, result.shard.count)},
+          {"shard", {{"index", result.shard.index}, {"count", result.shard.count}}},
           {"weights", weights},
           {"warnings", result.warnings}};
 }

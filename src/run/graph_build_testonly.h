@@ -130,4 +130,16 @@ inline std::vector<float> random_values(std::size_t count, unsigned seed) {
   return values;
 }
 
+/// Runs a graph of one node on one input. vectors: its further inputs, as weights of one axis.
+inline RunResult run_one(Op op, Layout layout, Shape shape, const std::vector<float>& x,
+                         const std::vector<std::vector<float>>& vectors = {}) {
+  TestGraph test(layout);
+  std::vector<TensorId> inputs = {test.add_input(std::move(shape))};
+  for (const auto& values : vectors) {
+    inputs.push_back(test.add_weight({static_cast<std::int64_t>(values.size())}, values));
+  }
+  test.add_node(std::move(op), inputs);
+  return run_graph(test, x);
+}
+
 }  // namespace visionpress

@@ -35,13 +35,6 @@ struct ConvSpec {
 /// its group), in, height, width.
 [[nodiscard]] std::array<std::int64_t, 5> kernel_strides(const ConvSpec& spec);
 
-/// The threads for work of so many multiplications or copied values: one where waking another
-/// thread (some ten microseconds if it sleeps) costs more than it saves.
-[[nodiscard]] inline int threads_worth(std::size_t operations, int threads) {
-  constexpr std::size_t kLeast = 600'000;
-  return operations < kLeast ? 1 : threads;
-}
-
 /// The multiplications of a convolution.
 [[nodiscard]] std::size_t count_products(const ConvSpec& spec);
 

@@ -163,5 +163,83 @@ TEST(Pool, AMaximumThatAConvolutionTakesPassesNanOnToo) {
   }
 }
 
+TEST(Pool, AMaxPoolWithSamePaddingIgnoresWhatLiesOutside) {
+  Pool2d pool;
+  pool.kernel = {2, 2};
+  pool.padding.rule = PadRule::SameUpper;
+  const RunResult result =
+      run_one(pool, Layout::ChannelsLast, {1, 2, 3, 1}, {-1, -2, -3, -4, -5, -6});
+  EXPECT_EQ(result.values, (std::vector<float>{-1, -2, -3, -4, -5, -6}));
+}
+
+TEST(Pool, AnAveragePoolCountsPaddingOnlyWhenAsked) {
+  Pool2d pool;
+  pool.kind = PoolKind::Average;
+  pool.kernel = {1, 2};
+  pool.padding.before = {0, 1};
+  pool.stride = {1, 2};
+  EXPECT_EQ(run_one(pool, Layout::ChannelsLast, {1, 1, 3, 1}, {2, 4, 6}).values,
+            (std::vector<float>{2, 5}));
+  pool.count_padding = true;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsLast, {1, 1, 3, 1}, {2, 4, 6}).values,
+            (std::vector<float>{1, 5}));
+}
+
+TEST(Pool, IncludeLastPixelRoundsTheOutputUp) {
+  Pool2d pool;
+  pool.kernel = {1, 3};
+  pool.stride = {1, 2};
+  pool.padding.rule = PadRule::IncludeLastPixel;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsFirst, {1, 1, 1, 6}, {1, 2, 3, 4, 5, 6}).values,
+            (std::vector<float>{3, 5, 6}));
+}
+
+TEST(Pool, WhatLiesBeyondTheLastPixelsPaddingIsNotCounted) {
+  Pool2d pool;
+  pool.kind = PoolKind::Average;
+  pool.kernel = {1, 3};
+  pool.stride = {1, 2};
+  pool.padding.rule = PadRule::IncludeLastPixel;
+  pool.padding.before = {0, 1};
+  pool.padding.after = {0, 1};
+  pool.count_padding = true;
+  // Windows of the padded row 0 6 6 6 6 0: [0 6 6], [6 6 6], [6 0].
+  EXPECT_EQ(run_one(pool, Layout::ChannelsFirst, {1, 1, 1, 4}, {6, 6, 6, 6}).values,
+            (std::vector<float>{4, 6, 3}));
+}
+
+TEST(Pool, PaddingAlongOneAxisDropsTheLastWindowOfBoth) {
+  Pool2d pool;
+  pool.kernel = {3, 1};
+  pool.stride = {1, 3};
+  pool.padding.rule = PadRule::IncludeLastPixel;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsFirst, {1, 1, 3, 5}, std::vector<float>(15, 1)).shape,
+            (Shape{1, 1, 1, 3}));
+  pool.padding.before = {1, 0};
+  pool.padding.after = {1, 0};
+  EXPECT_EQ(run_one(pool, Layout::ChannelsFirst, {1, 1, 3, 5}, std::vector<float>(15, 1)).shape,
+            (Shape{1, 1, 3, 2}));
+}
+
+TEST(Pool, AnL2PoolTakesTheRootOfTheMeanOrOfTheSum) {
+  Pool2d pool;
+  pool.kernel = {1, 4};
+  pool.kind = PoolKind::L2;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsLast, {1, 1, 4, 1}, {1, 1, 1, 1}).values,
+            (std::vector<float>{1}));
+  pool.kind = PoolKind::L2Sum;
+  EXPECT_EQ(run_one(pool, Layout::ChannelsLast, {1, 1, 4, 1}, {1, 1, 1, 1}).values,
+            (std::vector<float>{2}));
+}
+
+TEST(Pool, AGlobalPoolAveragesEachPlane) {
+  Pool2d pool;
+  pool.kind = PoolKind::Average;
+  pool.global = true;
+  const RunResult result = run_one(pool, Layout::ChannelsFirst, {1, 2, 1, 2}, {1, 3, 10, 30});
+  EXPECT_EQ(result.shape, (Shape{1, 2, 1, 1}));
+  EXPECT_EQ(result.values, (std::vector<float>{2, 20}));
+}
+
 }  // namespace
 }  // namespace visionpress

@@ -4,7 +4,6 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
-#include "run/onednn_adapter.h"
 #include "run/operator.h"
 #include "run/ops/broadcast.h"
 #include "run/ops/elementwise.h"

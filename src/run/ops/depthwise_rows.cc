@@ -13,8 +13,7 @@ std::size_t choose_rows(std::size_t rows, std::size_t row_bytes, std::size_t thr
   constexpr std::size_t kTaskBytes = std::size_t{256} << 10;  // of 512 KB or more
   const std::size_t most =
       std::max<std::size_t>(kTaskBytes / std::max<std::size_t>(row_bytes, 1), 1);
-  const std::size_t rounds = (rows + most * threads - 1) / (most * threads);
-  return std::max<std::size_t>((rows + rounds * threads - 1) / (rounds * threads), 1);
+  return std::max<std::size_t>(even_share(rows, most, threads), 1);
 }
 
 }  // namespace

@@ -37,6 +37,8 @@ class DepthwiseRows {
   [[nodiscard]] std::vector<float> spread(const std::vector<float>& values) const;
 
   [[nodiscard]] std::size_t scratch_bytes() const;
+  /// That the work is worth.
+  [[nodiscard]] int threads() const { return threads_; }
 
   /// Calls copy(y, line) for each input row of one image that a task reads, then finish(row) for
   /// each output row. copy writes in_width * in_channels values.

@@ -9,8 +9,10 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "run/ops/column_parts.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/hybrid_parts.h"
+#include "run/ops/ordered_conv.h"
 
 namespace visionpress {
 namespace {
@@ -28,7 +30,8 @@ class HybridConvOperator final : public Operator {
     ActivationRange seen;
     for (std::size_t item = 0; item < batch_; ++item) {
       const float* x = context.inputs[0] + item * in_size;
-      const ActivationCode code = choose_code(result_.rule, range_of(context, x, in_size));
+      const ActivationCode code =
+          choose_code(result_.rule, find_item_range(context, batch_, {x, in_size}, threads_));
       quantize_item(x, code, in_size, context.scratch);
       seen = join(seen, sum_tiles(code, context.scratch, context.outputs[0] + item * out_size));
     }
@@ -40,20 +43,6 @@ class HybridConvOperator final : public Operator {
   }
 
  private:
-  ActivationRange range_of(const RunContext& context, const float* x, std::size_t count) const {
-    if (batch_ == 1 && context.input_ranges[0]) return *context.input_ranges[0];
-    constexpr std::size_t kBlock = 1 << 16;
-    const std::size_t blocks = (count + kBlock - 1) / kBlock;
-    std::vector<ActivationRange> ranges(blocks);
-    parallel_for(blocks, threads_, [&](std::size_t b) {
-      range_with_zero(x + b * kBlock, std::min(kBlock, count - b * kBlock), &ranges[b].low,
-                      &ranges[b].high);
-    });
-    ActivationRange all;
-    for (const ActivationRange range : ranges) all = join(all, range);
-    return all;
-  }
-
   // Quantizes one item and frames the codes with pixels that hold the zero point, so that padding
   // needs no special case.
   void quantize_item(const float* x, const ActivationCode& code, std::size_t size,
@@ -82,9 +71,9 @@ class HybridConvOperator final : public Operator {
 
   ActivationRange sum_tiles(const ActivationCode& code, std::byte* scratch, float* y) const {
     const std::size_t row_tiles = (out_rows_ + tile_rows_ - 1) / tile_rows_;
-    std::vector<ActivationRange> ranges(row_tiles * parts_);
+    std::vector<ActivationRange> ranges(row_tiles * parts_.count);
     parallel_for_workers(ranges.size(), threads_, [&](std::size_t tile, std::size_t worker) {
-      const Tile place = {tile / parts_, tile % parts_, scratch,
+      const Tile place = {tile / parts_.count, tile % parts_.count, scratch,
                           scratch + codes_bytes_ + worker * tile_bytes_, y};
       ranges[tile] = run_tile(place, {code.zero_point + 128, code.scale, 0});
     });
@@ -112,8 +101,7 @@ class HybridConvOperator final : public Operator {
     float* target = tile.y + begin * (size_of(spec_.out[1]) / pool_step) * channels;
     auto* sums = pools_ ? view_as<float>(tile.own + starts_bytes_) : target;
     FloatRows out = {sums, channels, 0.0F, 0.0F};
-    const ColumnRange columns = {std::min(tile.part * part_, columns_),
-                                 std::min((tile.part + 1) * part_, columns_)};
+    const ColumnRange columns = {parts_.begin(tile.part), parts_.end(tile.part)};
     for (std::size_t g = 0; g < groups_; ++g) {
       const ByteProduct product = {shape_, packed_.data() + g * group_bytes_,
                                    result_.dequantization({}, g * columns_)};
@@ -164,11 +152,10 @@ class HybridConvOperator final : public Operator {
   std::size_t padded_height_ = 0;
   std::size_t padded_width_ = 0;
   std::size_t groups_ = 1;
-  std::size_t columns_ = 0;                ///< output channels per group
-  std::size_t out_rows_ = 0;               ///< after pooling
-  std::size_t tile_rows_ = 0;              ///< of these
-  std::size_t parts_ = 1;                  ///< parts of the columns
-  std::size_t part_ = 0;                   ///< columns of one part
+  std::size_t columns_ = 0;    ///< output channels per group
+  std::size_t out_rows_ = 0;   ///< after pooling
+  std::size_t tile_rows_ = 0;  ///< of these
+  ColumnParts parts_ = {};
   ByteProductShape shape_ = {};            ///< of one group
   std::vector<std::size_t> offsets_ = {};  ///< of the segments, group by group
   std::vector<std::uint8_t> packed_ = {};
@@ -207,11 +194,10 @@ void HybridConvOperator::choose_tiles() {
   // A kernel beyond the second-level cache is read once: threads share its columns, not the rows.
   constexpr std::size_t kLargeKernel = std::size_t{512} << 10;
   const std::size_t step = byte_product_column_step();
-  part_ = columns_;
+  parts_ = keep_columns(columns_);
   if (!pools_ && groups_ == 1 && threads > 1 && kernel_bytes > kLargeKernel &&
       pixels <= 2 * kTilePixels && columns_ >= threads * step) {
-    part_ = (columns_ / step + threads - 1) / threads * step;
-    parts_ = (columns_ + part_ - 1) / part_;
+    parts_ = split_columns(columns_, step, threads);
     tile_rows_ = out_rows_;
     return;
   }
@@ -279,9 +265,7 @@ OperatorResult make_hybrid_conv2d(const Conv2d& op, const Epilogue& epilogue,
   }
   if (op.kernel_layout == KernelLayout::Hwo) return make_hybrid_depthwise(op, epilogue, context);
   // XNNPACK runs an ungrouped 1x1 stride-1 convolution as a matrix product with one row per pixel.
-  const bool is_pointwise = spec.kernel[0] == 1 && spec.kernel[1] == 1 && spec.stride[0] == 1 &&
-                            spec.stride[1] == 1 && spec.groups == 1;
-  if (is_pointwise && is_taken_by_xnnpack(context)) {
+  if (is_pointwise(spec) && is_taken_by_xnnpack(context)) {
     HybridRows rows;
     rows.rows = spec.batch * spec.out[0] * spec.out[1];
     rows.inner = spec.in_channels;

@@ -56,8 +56,10 @@ class HybridDepthwiseOperator final : public Operator {
         static_cast<std::size_t>(spec_.out[0] * spec_.out[1] * spec_.out_channels);
     for (std::size_t item = 0; item < static_cast<std::size_t>(spec_.batch); ++item) {
       const float* x = context.inputs[0] + item * in_size;
-      const QuantizeJob job = {HybridRule::BuiltinAsymmetric, code_of(context, x, in_size),
-                               in_size};
+      const ActivationRange range = find_item_range(context, static_cast<std::size_t>(spec_.batch),
+                                                    {x, in_size}, rows_.threads());
+      const QuantizeJob job = {HybridRule::BuiltinAsymmetric,
+                               choose_code(HybridRule::BuiltinAsymmetric, range), in_size};
       const Scales scales = scales_for(job.code.scale);
       rows_.run(
           context.scratch, context.outputs[0] + item * out_size,
@@ -84,16 +86,6 @@ class HybridDepthwiseOperator final : public Operator {
     for (std::size_t c = scales_.size() / 4 * 4; c < scales_.size(); ++c)
       std::swap(first[c], second[c]);
     return {rows_.spread(first), rows_.spread(second)};
-  }
-
-  ActivationCode code_of(const RunContext& context, const float* x, std::size_t count) const {
-    ActivationRange range;
-    if (spec_.batch == 1 && context.input_ranges[0]) {
-      range = *context.input_ranges[0];
-    } else {
-      range_with_zero(x, count, &range.low, &range.high);
-    }
-    return choose_code(HybridRule::BuiltinAsymmetric, range);
   }
 
   void choose_bounds(const std::optional<Unary>& activation) {

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "codecs/decode.h"
 
 namespace visionpress {
@@ -113,6 +114,21 @@ HybridResult make_hybrid_result(HybridRule rule, const HybridKernel& kernel,
 
 ActivationRange join(ActivationRange a, ActivationRange b) {
   return {std::min(a.low, b.low), std::max(a.high, b.high)};
+}
+
+ActivationRange find_item_range(const RunContext& context, std::size_t batch,
+                                std::span<const float> item, int threads) {
+  if (batch == 1 && context.input_ranges[0]) return *context.input_ranges[0];
+  constexpr std::size_t kBlock = 1 << 16;
+  std::vector<ActivationRange> ranges((item.size() + kBlock - 1) / kBlock);
+  parallel_for(ranges.size(), threads, [&](std::size_t b) {
+    const std::span<const float> block =
+        item.subspan(b * kBlock, std::min(kBlock, item.size() - b * kBlock));
+    range_with_zero(block.data(), block.size(), &ranges[b].low, &ranges[b].high);
+  });
+  ActivationRange all;
+  for (const ActivationRange range : ranges) all = join(all, range);
+  return all;
 }
 
 }  // namespace visionpress

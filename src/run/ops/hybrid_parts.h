@@ -6,6 +6,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <vector>
 
 #include "kernels/byte_product.h"
@@ -74,6 +75,11 @@ inline constexpr std::size_t kBytesPerFloat = 4;
 
 /// The smallest range that contains both.
 [[nodiscard]] ActivationRange join(ActivationRange a, ActivationRange b);
+
+/// The range of one batch item's values: known from the operator before if the item is all of the
+/// input, else looked for.
+[[nodiscard]] ActivationRange find_item_range(const RunContext& context, std::size_t batch,
+                                              std::span<const float> item, int threads);
 
 /// The matrix product [rows, inner] x [columns, inner], in which each row of the left operand has
 /// its own scale and zero point.

@@ -8,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "run/ops/column_parts.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/hybrid_parts.h"
 
@@ -47,13 +48,12 @@ class HybridRowsOperator final : public Operator {
 
   void run(const RunContext& context) const override {
     const std::size_t blocks = (rows_ + block_ - 1) / block_;
-    std::vector<ActivationRange> ranges(splits_columns() ? parts_ : blocks);
+    std::vector<ActivationRange> ranges(splits_columns() ? parts_.count : blocks);
     if (splits_columns()) {
       const ByteRows rows = quantize(context.inputs[0], rows_, context.scratch);
-      parallel_for(parts_, static_cast<int>(threads_), [&](std::size_t part) {
-        const std::size_t begin = std::min(part * part_, columns_);
-        const std::size_t end = std::min(begin + part_, columns_);
-        ranges[part] = multiply(rows, {begin, end}, context.outputs[0]);
+      parallel_for(parts_.count, static_cast<int>(threads_), [&](std::size_t part) {
+        const ColumnRange columns = {parts_.begin(part), parts_.end(part)};
+        ranges[part] = multiply(rows, columns, context.outputs[0]);
       });
     } else {
       parallel_for_workers(blocks, static_cast<int>(threads_), [&](std::size_t b, std::size_t w) {
@@ -81,19 +81,17 @@ class HybridRowsOperator final : public Operator {
     constexpr std::size_t kRowStep = 4;  // rows that the kernel sums at once
     if (threads_ > 1 && rows_ < 2 * kRowStep * threads_) {
       const std::size_t step = byte_product_column_step();
-      part_ = std::max<std::size_t>((columns_ / step + threads_ - 1) / threads_, 1) * step;
-      parts_ = (columns_ + part_ - 1) / part_;
+      parts_ = split_columns(columns_, step, threads_);
       block_ = rows_;
       return;
     }
     const std::size_t most =
         std::max(kBlockBytes / std::max<std::size_t>(inner_, 1) / kRowStep, std::size_t{2}) *
         kRowStep;
-    const std::size_t rounds = (rows_ + most * threads_ - 1) / (most * threads_);
-    const std::size_t even = (rows_ + rounds * threads_ - 1) / (rounds * threads_);
+    const std::size_t even = even_share(rows_, most, threads_);
     block_ = (even + kRowStep - 1) / kRowStep * kRowStep;
   }
-  [[nodiscard]] bool splits_columns() const { return parts_ > 0; }
+  [[nodiscard]] bool splits_columns() const { return parts_.size > 0; }
 
   [[nodiscard]] ByteProductShape shape() const { return {1, inner_, columns_}; }
 
@@ -136,9 +134,8 @@ class HybridRowsOperator final : public Operator {
   std::size_t inner_;
   std::size_t columns_;
   std::size_t threads_;
-  std::size_t block_ = 0;  ///< rows per task
-  std::size_t part_ = 0;   ///< columns per task, if the threads share the columns
-  std::size_t parts_ = 0;
+  std::size_t block_ = 0;   ///< rows per task
+  ColumnParts parts_ = {};  ///< of no size unless the threads share the columns
   std::size_t codes_bytes_ = 0;
   std::size_t starts_bytes_ = 0;
   std::size_t worker_bytes_ = 0;

@@ -4,6 +4,7 @@
 
 #include "base/parallel.h"
 #include "kernels/float_product.h"
+#include "run/ops/column_parts.h"
 #include "run/ops/conv_shape.h"
 #include "run/ops/ordered_conv.h"
 
@@ -37,13 +38,13 @@ class PointwiseOperator final : public Operator {
   void run(const RunContext& context) const override {
     const FloatProduct product = {shape_, packed_.data(), bias_.data(), activation_};
     const std::size_t blocks = (rows_ + block_ - 1) / block_;
-    parallel_for(blocks * parts_, threads_, [&](std::size_t task) {
-      const std::size_t first = task / parts_ * block_;
-      const std::size_t begin = std::min(task % parts_ * part_, shape_.columns);
-      const std::size_t end = std::min(begin + part_, shape_.columns);
+    parallel_for(blocks * parts_.count, threads_, [&](std::size_t task) {
+      const std::size_t first = task / parts_.count * block_;
+      const std::size_t part = task % parts_.count;
       const FloatInput rows = {context.inputs[0] + first * shape_.inner, shape_.inner,
                                std::min(block_, rows_ - first)};
-      multiply_floats(product, rows, begin, end, context.outputs[0] + first * shape_.columns);
+      multiply_floats(product, rows, parts_.begin(part), parts_.end(part),
+                      context.outputs[0] + first * shape_.columns);
     });
   }
 
@@ -56,16 +57,14 @@ class PointwiseOperator final : public Operator {
     constexpr std::size_t kRowStep = 4;  // rows that the kernel sums at once
     const std::size_t most =
         std::max(kBlockBytes / sizeof(float) / shape_.inner / kRowStep, std::size_t{4}) * kRowStep;
-    part_ = shape_.columns;
+    parts_ = keep_columns(shape_.columns);
     const std::size_t step = 2 * float_product_lanes();
     if (threads > 1 && rows_ < shape_.columns && shape_.columns >= threads * step) {
-      part_ = (shape_.columns / step + threads - 1) / threads * step;
-      parts_ = (shape_.columns + part_ - 1) / part_;
+      parts_ = split_columns(shape_.columns, step, threads);
       block_ = most;
       return;
     }
-    const std::size_t rounds = (rows_ + most * threads - 1) / (most * threads);
-    const std::size_t even = (rows_ + rounds * threads - 1) / (rounds * threads);
+    const std::size_t even = even_share(rows_, most, threads);
     block_ = (even + kRowStep - 1) / kRowStep * kRowStep;
   }
 
@@ -75,8 +74,7 @@ class PointwiseOperator final : public Operator {
   std::vector<float> bias_;
   int threads_;
   std::size_t block_ = 1;  ///< rows per task
-  std::size_t part_ = 0;   ///< columns per task
-  std::size_t parts_ = 1;
+  ColumnParts parts_ = {};
   std::vector<float> packed_ = {};
 };
 

@@ -9,7 +9,6 @@
 #include "base/parallel.h"
 #include "kernels/max_pool.h"
 #include "lower/window.h"
-#include "run/onednn_adapter.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/running_window.h"
@@ -154,10 +153,12 @@ class PoolOperator final : public Operator {
     const auto channels = static_cast<std::size_t>(in_[3]);
     const float* image = x + item * in_[1] * in_[2] * in_[3];
     float* out = y + row * output_dims[0][2] * in_[3];
+    std::vector<const float*> pixels;  // of a window, in memory that all windows of the row share
     for (std::int64_t out_x = 0; out_x < output_dims[0][2]; ++out_x, out += channels) {
       const Window window = window_at(out_y, out_x);
       if (op_.kind == PoolKind::Max) {
-        maximum(image, window, channels, out);
+        list_pixels(image, window, pixels);
+        max_of_pixels(pixels.data(), pixels.size(), channels, out);
       } else if (sums_by_nines_) {
         xnnpack_mean(image, first_of(out_y, 0), first_of(out_x, 1), channels, out);
       } else {
@@ -171,13 +172,13 @@ class PoolOperator final : public Operator {
     }
   }
 
-  void maximum(const float* image, const Window& window, std::size_t channels, float* out) const {
-    std::vector<const float*> pixels;
+  void list_pixels(const float* image, const Window& window,
+                   std::vector<const float*>& pixels) const {
+    pixels.clear();
     for (std::int64_t y = window.y0; y < window.y1; ++y) {
       for (std::int64_t x = window.x0; x < window.x1; ++x)
         pixels.push_back(image + (y * in_[2] + x) * in_[3]);
     }
-    max_of_pixels(pixels.data(), pixels.size(), channels, out);
   }
 
   // XNNPACK adds nine pixels at a time, down each column of the window, with zeros for pixels

@@ -7,7 +7,6 @@
 #include "base/error.h"
 #include "base/parallel.h"
 #include "lower/axis_order.h"
-#include "run/onednn_adapter.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
 #include "run/ops/strided.h"

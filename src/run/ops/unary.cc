@@ -3,7 +3,6 @@
 
 #include "base/parallel.h"
 #include "kernels/litert_math.h"
-#include "run/onednn_adapter.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
 
