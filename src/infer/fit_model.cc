@@ -87,6 +87,7 @@ class Fitter {
     result_.bytes_before = bytes.size();
     result_.seed = evaluate_.seed;
     result_.warnings = runner_->model.warnings;
+    VP_ASSIGN_OR_RETURN(model_sha1_, hash_path(options_.input));
     VP_ASSIGN_OR_RETURN(result_.download_before, count_download_bytes({&bytes, 1}, press_.threads));
     return {};
   }
@@ -130,7 +131,7 @@ class Fitter {
 
   Result<void> open_store(const std::string& program) {
     Json key = {{"visionpress", program}, {"data", data_key_}, {"run", describe_run(evaluate_)}};
-    VP_ASSIGN_OR_RETURN(key["model_sha1"], hash_path(options_.input));
+    key["model_sha1"] = model_sha1_;
     key["calibration"] = calibration_.paths;
     key["views"] = calibration_.inputs.views;
     key["calibration_seed"] = options_.calibration.seed;
@@ -160,8 +161,7 @@ class Fitter {
   /// The weights' names must be the model's.
   Result<void> read_given_sensitivity() {
     if (options_.sensitivity.empty()) return {};
-    VP_ASSIGN_OR_RETURN(const std::string sha1, hash_path(options_.input));
-    VP_ASSIGN_OR_RETURN(sensitivity_, read_sensitivity(options_.sensitivity, sha1));
+    VP_ASSIGN_OR_RETURN(sensitivity_, read_sensitivity(options_.sensitivity, model_sha1_));
     for (const WeightChange& row : sensitivity_) {
       const bool is_known = std::ranges::any_of(
           graph().weights, [&](const Weight& weight) { return weight.name == row.name; });
@@ -375,6 +375,7 @@ class Fitter {
   ExportFacts facts_ = {};  ///< labels and preprocessing, which a candidate may lack
   CalibrationSet calibration_ = {};
   FitStore store_ = {};
+  std::string model_sha1_ = {};
   std::optional<OutputChange> change_ = std::nullopt;  ///< on the images that choose
   bool packs_codes_ = false;  ///< the file gets smaller with fewer bits, not only its download
   std::vector<FormWish> forms_ = {};

@@ -1,7 +1,6 @@
 #include "infer/fit_store.h"
 
 #include <algorithm>
-#include <array>
 #include <cmath>
 #include <filesystem>
 #include <iterator>
@@ -117,40 +116,46 @@ std::optional<std::vector<WeightChange>> read_weights(const Json& json) {
   return weights;
 }
 
+/// What `sensitivity --json` wrote for all weights or for a shard of them.
+struct SensitivityReport {
+  std::vector<WeightChange> weights = {};
+  Shard shard = {};
+  std::string sha1 = {};       ///< of the model; empty where the report does not say
+  std::vector<Json> run = {};  ///< equal in all shards of a run
+};
+
+/// All of it where the report says nothing.
+Result<Shard> read_shard(const Json& report, const std::string& path) {
+  const auto found = report.find("shard");
+  if (found == report.end()) return Shard{};
+  if (found->is_object() && has_count(*found, "index") && has_count(*found, "count")) {
+    const Shard shard = {(*found)["index"].get<std::size_t>(),
+                         (*found)["count"].get<std::size_t>()};
+    if (shard.index >= 1 && shard.index <= shard.count) return shard;
+  }
+  return fail_in(path, ErrorKind::Malformed, "\"shard\" is not an index of 1 to its count");
+}
+
 /// errors: Malformed where it is not what `sensitivity --json` writes.
-Result<Json> read_report(const std::string& path) {
+Result<SensitivityReport> read_report(const std::string& path) {
   VP_ASSIGN_OR_RETURN(const MappedFile text, MappedFile::open(path));
-  Json json = parse_json<Json>(view_text(text.bytes()));
+  const Json json = parse_json<Json>(view_text(text.bytes()));
   if (!json.is_object()) {
     return fail_in(path, ErrorKind::Malformed,
                    "not JSON, expected the output of `sensitivity --json`");
   }
-  if (!json.contains("weights") || !read_weights(json["weights"])) {
+  auto weights = read_weights(json.value("weights", Json()));
+  if (!weights) {
     return fail_in(
         path, ErrorKind::Malformed,
         "\"weights\" is not as `sensitivity --json` writes it: names, with forms that have "
         "bytes, download_bytes and a change of 0 or more");
   }
-  return json;
-}
-
-/// All of it where the report says nothing.
-Result<Shard> read_shard(const Json& report, const std::string& path) {
-  if (!report.contains("shard")) return Shard{};
-  const Json& shard = report["shard"];
-  if (shard.is_object() && has_count(shard, "index") && has_count(shard, "count")) {
-    const Shard read = {shard["index"].get<std::size_t>(), shard["count"].get<std::size_t>()};
-    if (read.index >= 1 && read.index <= read.count) return read;
-  }
-  return fail_in(path, ErrorKind::Malformed, "\"shard\" is {}, expected an index of 1 to its count",
-                 shard.dump());
-}
-
-/// Whether two shards are of the same model, pictures and options.
-bool is_same_run(const Json& a, const Json& b) {
-  return std::ranges::all_of(
-      std::array{"bytes", "pictures", "views", "compared", "seed"},
-      [&](const char* key) { return a.value(key, Json()) == b.value(key, Json()); });
+  SensitivityReport report = {.weights = std::move(*weights), .sha1 = text_at(json, "sha1")};
+  VP_ASSIGN_OR_RETURN(report.shard, read_shard(json, path));
+  for (const char* key : {"bytes", "pictures", "views", "compared", "seed"})
+    report.run.push_back(json.value(key, Json()));
+  return report;
 }
 
 }  // namespace
@@ -250,24 +255,23 @@ void FitStore::remove() {
 
 Result<std::vector<WeightChange>> read_sensitivity(const std::vector<std::string>& paths,
                                                    const std::string& sha1) {
-  std::map<std::size_t, Json> shards;
+  std::map<std::size_t, SensitivityReport> shards;
   std::size_t count = 1;
   for (const std::string& path : paths) {
-    VP_ASSIGN_OR_RETURN(Json json, read_report(path));
-    if (json.contains("sha1") && text_at(json, "sha1") != sha1) {
+    VP_ASSIGN_OR_RETURN(SensitivityReport report, read_report(path));
+    if (!report.sha1.empty() && report.sha1 != sha1) {
       return fail_in(path, ErrorKind::Malformed,
-                     "it is of a model with the SHA-1 {}, this one has {}", text_at(json, "sha1"),
-                     sha1);
+                     "it is of a model with the SHA-1 {}, this one has {}", report.sha1, sha1);
     }
-    VP_ASSIGN_OR_RETURN(const Shard shard, read_shard(json, path));
-    if (shards.empty()) count = shard.count;
-    if (shard.count != count || (!shards.empty() && !is_same_run(shards.begin()->second, json))) {
+    if (shards.empty()) count = report.shard.count;
+    if (report.shard.count != count ||
+        (!shards.empty() && shards.begin()->second.run != report.run)) {
       return fail_in(path, ErrorKind::Malformed,
                      "it is of another run than {}, or of another number of shards", paths[0]);
     }
-    if (!shards.emplace(shard.index, std::move(json)).second) {
-      return fail_in(path, ErrorKind::Malformed, "shard {} of {} is there twice", shard.index,
-                     count);
+    const std::size_t index = report.shard.index;
+    if (!shards.emplace(index, std::move(report)).second) {
+      return fail_in(path, ErrorKind::Malformed, "shard {} of {} is there twice", index, count);
     }
   }
   std::vector<WeightChange> all;
@@ -276,8 +280,7 @@ Result<std::vector<WeightChange>> read_sensitivity(const std::vector<std::string
     if (found == shards.end()) {
       return fail_in(paths[0], ErrorKind::Malformed, "shard {} of its {} is missing", i, count);
     }
-    std::vector<WeightChange> weights = read_weights(found->second["weights"]).value();
-    std::ranges::move(weights, std::back_inserter(all));
+    std::ranges::move(found->second.weights, std::back_inserter(all));
   }
   return all;
 }
