@@ -9,6 +9,7 @@
 #include "calibrate/finish_layer.h"
 #include "calibrate/kernel_matrix.h"
 #include "calibrate/layer_moments.h"
+#include "codecs/decode.h"
 #include "kernels/dense_matrix.h"
 #include "lower/axis_order.h"
 #include "lower/graph_shapes.h"
@@ -157,9 +158,33 @@ class Calibrator {
                      .snr_db = layer.snr_db,
                      .not_because = layer.not_because});
     if (!layer.not_because.empty()) return {};
-    if (layer.bias && plan_.weights[layer.bias->weight].is_kept())
-      VP_RETURN_IF_ERROR(finish(layer.bias->weight, layer.bias->values));
+    if (layer.bias && plan_.weights[layer.bias->weight].is_kept()) {
+      VP_ASSIGN_OR_RETURN(const auto values, fit_file(*layer.bias));
+      VP_RETURN_IF_ERROR(finish(layer.bias->weight, values));
+    }
     return finish(weight, layer.codes);
+  }
+
+  /// Halves as float32 again where the file cannot hold them beside the layer's other weights, or
+  /// would need a node for them.
+  Result<std::shared_ptr<const EncodedWeight>> fit_file(const FinishedBias& bias) const {
+    const WeightCode& code = bias.values->code;
+    if (code.encoding != Encoding::Float16) return bias.values;
+    const Graph& graph = model_.graph();
+    bool is_free = model_.why_not(bias.weight, form_of(code), press_.rewrite).empty() &&
+                   model_.estimate_overhead(bias.weight, code, press_.rewrite) == 0;
+    for (std::size_t i = 0; i < graph.weights.size(); ++i) {
+      if (i == bias.weight ||
+          graph.weights[i].layer_group != graph.weights[bias.weight].layer_group)
+        continue;
+      const PlannedWeight& other = plan_.weights[i];
+      const Encoding encoding =
+          other.is_kept() ? graph.weights[i].stored.code.encoding : other.form.encoding;
+      if (encoding == Encoding::Float32) is_free = false;
+    }
+    if (is_free) return bias.values;
+    VP_ASSIGN_OR_RETURN(const std::vector<float> values, load_weight(bias.values->view()));
+    return std::make_shared<const EncodedWeight>(store_floats(values, bias.values->shape));
   }
 
   Result<void> finish(std::size_t weight, const std::shared_ptr<const EncodedWeight>& codes) {

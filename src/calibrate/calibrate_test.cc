@@ -7,6 +7,8 @@
 
 #include <gtest/gtest.h>
 
+#include "base/bytes.h"
+#include "base/half.h"
 #include "calibrate/weight_sensitivity.h"
 #include "codecs/decode.h"
 #include "press/code_store.h"
@@ -50,12 +52,17 @@ class GraphModel : public SourceModel {
                                     const RewriteOptions& /*options*/) const override {
     return {};
   }
+  [[nodiscard]] std::uint64_t estimate_overhead(std::size_t /*index*/, const WeightCode& code,
+                                                const RewriteOptions& /*options*/) const override {
+    return code.encoding == Encoding::Float16 ? bytes_around_halves : 0;
+  }
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> /*edits*/,
                                            const RewriteOptions& /*options*/) const override {
     return FilePieces{};
   }
 
   TestGraph test;
+  std::uint64_t bytes_around_halves = 0;
 
  private:
   TensorId add_layer(const Conv2d& op, TensorId input, const Shape& kernel, unsigned seed) {
@@ -150,15 +157,43 @@ TEST_P(CalibrateForms, UnseenPicturesGiveLessNoiseThanWithNearestCodes) {
 INSTANTIATE_TEST_SUITE_P(Forms, CalibrateForms,
                          testing::Values("linear-2", "linear-3", "linear-4", "palette-3"));
 
-TEST(Calibrate, BiasesAreAdjustedInFloat32) {
+TEST(Calibrate, BiasesAreHalvesWhereTheyCostTheFileNothing) {
   const GraphModel model;
   const PressOptions options = options_of("linear-3");
   Plan plan = plan_kernels(model, options);
   ASSERT_TRUE(calibrate(model, make_pictures(4, 1), options, {}, plan));
   for (const std::size_t bias : {1U, 3U, 5U, 7U}) {
     ASSERT_NE(plan.weights[bias].finished, nullptr);
-    EXPECT_EQ(plan.weights[bias].finished->code.encoding, Encoding::Float32);
+    EXPECT_EQ(plan.weights[bias].finished->code.encoding, Encoding::Float16);
   }
+}
+
+TEST(Calibrate, OtherwiseBiasesAreFloatsWithTheValuesOfHalves) {
+  GraphModel model;
+  model.bytes_around_halves = 100;
+  const PressOptions options = options_of("linear-3");
+  Plan plan = plan_kernels(model, options);
+  ASSERT_TRUE(calibrate(model, make_pictures(4, 1), options, {}, plan));
+  for (const std::size_t bias : {1U, 3U, 5U, 7U}) {
+    ASSERT_NE(plan.weights[bias].finished, nullptr);
+    EXPECT_EQ(plan.weights[bias].finished->code.encoding, Encoding::Float32);
+    const auto values = load_weight(plan.weights[bias].finished->view());
+    ASSERT_TRUE(values);
+    for (const float value : *values) EXPECT_EQ(value, half_to_float(float_to_half(value)));
+  }
+}
+
+TEST(Calibrate, BiasesBeyondTheRangeOfHalvesKeepTheirPrecision) {
+  GraphModel model;
+  const PressOptions options = options_of("linear-3");
+  auto values = *load_weight(model.test.graph.weights[1].stored);
+  values[2] = 70000.0F;
+  model.test.graph.weights[1].stored.payload = view_bytes(std::span<const float>(values));
+  Plan plan = plan_kernels(model, options);
+  ASSERT_TRUE(calibrate(model, make_pictures(4, 1), options, {}, plan));
+  const auto changed = load_weight(plan.weights[1].finished->view());
+  ASSERT_TRUE(changed);
+  EXPECT_NEAR((*changed)[2], 70000.0F, 1.0F);
 }
 
 TEST(Calibrate, CodesDoNotDependOnThreads) {

@@ -6,6 +6,7 @@
 
 #include "base/bytes.h"
 #include "codecs/decode.h"
+#include "codecs/fp16.h"
 
 namespace visionpress {
 namespace {
@@ -19,6 +20,18 @@ std::optional<std::size_t> find_float_bias(const Graph& graph, const KernelMatri
   return is_free ? matrix.bias : std::nullopt;
 }
 
+/// Halves keep a corrected bias well within the noise of integer codes, and they take fewer bytes
+/// of a file or of its download. Values in the range of halves have an SNR of 66 dB or more.
+constexpr double kLeastHalfSnr = 60.0;
+
+Result<EncodedWeight> encode_bias(const std::vector<float>& values, const Shape& shape) {
+  EncodeError error;
+  VP_ASSIGN_OR_RETURN(EncodedWeight halves,
+                      fp16_family().encode(values, shape, {}, {.error = &error}));
+  if (error.saturated == 0 && error.snr_db >= kLeastHalfSnr) return halves;
+  return store_floats(values, shape);
+}
+
 Result<std::optional<FinishedBias>> correct_bias(const Graph& graph, std::size_t bias,
                                                  const std::vector<double>& change) {
   const Weight& weight = graph.weights[bias];
@@ -26,10 +39,7 @@ Result<std::optional<FinishedBias>> correct_bias(const Graph& graph, std::size_t
   if (values.size() != change.size()) return std::nullopt;
   for (std::size_t i = 0; i < values.size(); ++i)
     values[i] = static_cast<float>(values[i] + change[i]);
-  EncodedWeight corrected;
-  corrected.shape = weight.stored.shape;
-  const Bytes bytes = std::as_bytes(std::span(values));
-  corrected.codes = ByteBuffer(bytes.begin(), bytes.end());
+  VP_ASSIGN_OR_RETURN(EncodedWeight corrected, encode_bias(values, weight.stored.shape));
   return FinishedBias{bias, std::make_shared<const EncodedWeight>(std::move(corrected))};
 }
 

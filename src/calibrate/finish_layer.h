@@ -19,6 +19,7 @@ namespace visionpress {
 
 struct FinishedBias {
   std::size_t weight = 0;  ///< index into Graph::weights
+  /// Rounded to halves where they hold the values well, whatever the file will store them as.
   std::shared_ptr<const EncodedWeight> values = nullptr;
 };
 

@@ -147,6 +147,13 @@ Result<std::vector<float>> load_weight(const WeightRef& weight, int threads) {
   return values;
 }
 
+EncodedWeight store_floats(FloatView values, const Shape& shape) {
+  EncodedWeight stored;
+  stored.shape = shape;
+  stored.codes = ByteBuffer(values.bytes().begin(), values.bytes().end());
+  return stored;
+}
+
 std::optional<FloatView> view_weight(const WeightRef& weight) {
   if (weight.code.encoding != Encoding::Float32 || !check_weight(weight)) return std::nullopt;
   return FloatView(weight.payload);

@@ -28,6 +28,9 @@ void decode_part(const WeightRef& weight, std::size_t begin, std::span<float> ou
 /// result.
 [[nodiscard]] Result<std::vector<float>> load_weight(const WeightRef& weight, int threads = 1);
 
+/// The Float32 weight of these values.  shape: as many elements.
+[[nodiscard]] EncodedWeight store_floats(FloatView values, const Shape& shape);
+
 /// The values of a Float32 weight in place, without a copy; nothing for any other encoding.
 [[nodiscard]] std::optional<FloatView> view_weight(const WeightRef& weight);
 

@@ -15,12 +15,14 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
-constexpr std::size_t kRows = 4;  // rows summed at once, over one or two vectors of columns
+// Rows summed at once, over one or two vectors of columns: twelve sums, two vectors of weights and
+// one value fit the sixteen registers of AVX2.
+constexpr std::size_t kRows = 6;
 
 // Separate variables, because the compiler would keep an array of them in memory.
 struct Sums {
-  FloatVector a0, a1, a2, a3;  // the first vector of columns, one per row
-  FloatVector b0, b1, b2, b3;  // the second
+  FloatVector a0, a1, a2, a3, a4, a5;  // the first vector of columns, one per row
+  FloatVector b0, b1, b2, b3, b4, b5;  // the second
 };
 
 struct Tile {
@@ -34,33 +36,32 @@ template <std::size_t kCount, bool kTwo>
 HWY_INLINE Sums sum_tile(const Tile& tile, FloatVector start, FloatVector start2) {
   const FloatTag d;
   const std::size_t lanes = hn::Lanes(d);
-  auto a0 = start, a1 = start, a2 = start, a3 = start;
-  auto b0 = start2, b1 = start2, b2 = start2, b3 = start2;
+  Sums s = {start,  start,  start,  start,  start,  start,
+            start2, start2, start2, start2, start2, start2};
   const float* r0 = tile.rows[0];
   const float* r1 = tile.rows[1];
   const float* r2 = tile.rows[2];
   const float* r3 = tile.rows[3];
-  for (std::size_t i = 0; i < tile.inner; ++i) {
-    const auto w = hn::LoadU(d, tile.first + i * lanes);
-    const auto v = kTwo ? hn::LoadU(d, tile.second + i * lanes) : w;
-    const auto x0 = hn::Set(d, r0[i]);
-    a0 = hn::MulAdd(x0, w, a0);
-    if constexpr (kTwo) b0 = hn::MulAdd(x0, v, b0);
-    if constexpr (kCount > 1) {
-      const auto x1 = hn::Set(d, r1[i]);
-      const auto x2 = hn::Set(d, r2[i]);
-      const auto x3 = hn::Set(d, r3[i]);
-      a1 = hn::MulAdd(x1, w, a1);
-      a2 = hn::MulAdd(x2, w, a2);
-      a3 = hn::MulAdd(x3, w, a3);
-      if constexpr (kTwo) {
-        b1 = hn::MulAdd(x1, v, b1);
-        b2 = hn::MulAdd(x2, v, b2);
-        b3 = hn::MulAdd(x3, v, b3);
-      }
-    }
+  const float* r4 = tile.rows[4];
+  const float* r5 = tile.rows[5];
+  const float* first = tile.first;
+  const float* second = tile.second;
+  for (std::size_t i = 0; i < tile.inner; ++i, first += lanes, second += lanes) {
+    const auto w = hn::LoadU(d, first);
+    const auto v = kTwo ? hn::LoadU(d, second) : w;
+    const auto add = [&](const float* row, FloatVector& a, FloatVector& b) HWY_ATTR {
+      const auto x = hn::Set(d, row[i]);
+      a = hn::MulAdd(x, w, a);
+      if constexpr (kTwo) b = hn::MulAdd(x, v, b);
+    };
+    add(r0, s.a0, s.b0);
+    if constexpr (kCount > 1) add(r1, s.a1, s.b1);
+    if constexpr (kCount > 2) add(r2, s.a2, s.b2);
+    if constexpr (kCount > 3) add(r3, s.a3, s.b3);
+    if constexpr (kCount > 4) add(r4, s.a4, s.b4);
+    if constexpr (kCount > 5) add(r5, s.a5, s.b5);
   }
-  return {a0, a1, a2, a3, b0, b1, b2, b3};
+  return s;
 }
 
 // Where one vector of columns goes.
@@ -94,6 +95,29 @@ HWY_INLINE void store_row(FloatVector a, FloatVector b, const Target& first, con
   if constexpr (kTwo) store<kLeaky>(b, second, row);
 }
 
+// What one vector of columns, or two, needs for every row.
+struct Columns {
+  Tile tile = {};
+  Target first = {};
+  Target second = {};
+};
+
+template <std::size_t kCount, bool kTwo, bool kLeaky>
+HWY_INLINE void multiply_rows(Columns& columns, const FloatInput& rows, std::size_t row,
+                              FloatVector bias, FloatVector bias2) {
+  for (std::size_t r = 0; r < kCount; ++r) columns.tile.rows[r] = rows.x + (row + r) * rows.step;
+  const Sums s = sum_tile<kCount, kTwo>(columns.tile, bias, bias2);
+  const auto store = [&](FloatVector a, FloatVector b, std::size_t r) HWY_ATTR {
+    store_row<kTwo, kLeaky>(a, b, columns.first, columns.second, row + r);
+  };
+  store(s.a0, s.b0, 0);
+  if constexpr (kCount > 1) store(s.a1, s.b1, 1);
+  if constexpr (kCount > 2) store(s.a2, s.b2, 2);
+  if constexpr (kCount > 3) store(s.a3, s.b3, 3);
+  if constexpr (kCount > 4) store(s.a4, s.b4, 4);
+  if constexpr (kCount > 5) store(s.a5, s.b5, 5);
+}
+
 // One vector of columns, or two, over all rows.
 template <bool kTwo, bool kLeaky>
 void multiply_columns(const FloatProduct& product, const FloatInput& rows, std::size_t column,
@@ -104,33 +128,33 @@ void multiply_columns(const FloatProduct& product, const FloatInput& rows, std::
   const auto target = [&](std::size_t at) {
     return Target{product.activation, product.shape.columns, std::min(lanes, end - at), y + at};
   };
-  const auto load_bias = [&](const Target& t, std::size_t at) {
+  const auto load_bias = [&](const Target& t, std::size_t at) HWY_ATTR {
     return hn::MaskedLoad(hn::FirstN(d, t.valid), d, product.bias + at);
   };
-  const Target first = target(column);
-  const Target second = kTwo ? target(column + lanes) : first;
-  const auto bias = load_bias(first, column);
-  const auto bias2 = kTwo ? load_bias(second, column + lanes) : bias;
-  Tile tile;
-  tile.inner = inner;
-  tile.first = product.packed + column * inner;
-  tile.second = tile.first + (kTwo ? lanes * inner : 0);
-  if (rows.count == 1) {
-    tile.rows.fill(rows.x);
-    const Sums s = sum_tile<1, kTwo>(tile, bias, bias2);
-    store_row<kTwo, kLeaky>(s.a0, s.b0, first, second, 0);
-    return;
-  }
-  for (std::size_t row = 0; row < rows.count; row += kRows) {
-    const std::size_t count = std::min(kRows, rows.count - row);
-    // Rows beyond the last repeat it and are not stored.
-    for (std::size_t r = 0; r < kRows; ++r)
-      tile.rows[r] = rows.x + (row + std::min(r, count - 1)) * rows.step;
-    const Sums s = sum_tile<kRows, kTwo>(tile, bias, bias2);
-    store_row<kTwo, kLeaky>(s.a0, s.b0, first, second, row);
-    if (count > 1) store_row<kTwo, kLeaky>(s.a1, s.b1, first, second, row + 1);
-    if (count > 2) store_row<kTwo, kLeaky>(s.a2, s.b2, first, second, row + 2);
-    if (count > 3) store_row<kTwo, kLeaky>(s.a3, s.b3, first, second, row + 3);
+  Columns columns;
+  columns.first = target(column);
+  columns.second = kTwo ? target(column + lanes) : columns.first;
+  columns.tile.inner = inner;
+  columns.tile.first = product.packed + column * inner;
+  columns.tile.second = columns.tile.first + (kTwo ? lanes * inner : 0);
+  const auto bias = load_bias(columns.first, column);
+  const auto bias2 = kTwo ? load_bias(columns.second, column + lanes) : bias;
+  std::size_t row = 0;
+  for (; row + kRows <= rows.count; row += kRows)
+    multiply_rows<kRows, kTwo, kLeaky>(columns, rows, row, bias, bias2);
+  switch (rows.count - row) {
+    case 5:
+      return multiply_rows<5, kTwo, kLeaky>(columns, rows, row, bias, bias2);
+    case 4:
+      return multiply_rows<4, kTwo, kLeaky>(columns, rows, row, bias, bias2);
+    case 3:
+      return multiply_rows<3, kTwo, kLeaky>(columns, rows, row, bias, bias2);
+    case 2:
+      return multiply_rows<2, kTwo, kLeaky>(columns, rows, row, bias, bias2);
+    case 1:
+      return multiply_rows<1, kTwo, kLeaky>(columns, rows, row, bias, bias2);
+    default:
+      return;
   }
 }
 

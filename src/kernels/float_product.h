@@ -10,6 +10,9 @@
 
 namespace visionpress {
 
+/// Rows that are summed at once; fewer take nearly as long.
+inline constexpr std::size_t kFloatProductRows = 6;
+
 struct FloatProductShape {
   std::size_t inner = 0;
   std::size_t columns = 0;  ///< output channels

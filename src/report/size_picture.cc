@@ -155,10 +155,11 @@ class Picture {
           at, y(*point.low), y(*point.high));
     }
     text_ += fmt::format(
-        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\" fill=\"{}\" stroke=\"{}\"><title>{}: {}, "
+        "<circle cx=\"{:.1f}\" cy=\"{:.1f}\" r=\"5\" fill=\"{}\" stroke=\"{}\"><title>{}{}, "
         "{:.4f}</title></circle>\n",
         at, y(point.score), point.is_ours ? "#1f6fb4" : "white",
-        point.is_ours ? "#1f6fb4" : "#b4451f", escape(point.label), format_bytes(point.bytes),
+        point.is_ours ? "#1f6fb4" : "#b4451f",
+        point.label.empty() ? "" : escape(point.label) + ": ", format_bytes(point.bytes),
         point.score);
   }
 

@@ -174,6 +174,7 @@ INSTANTIATE_TEST_SUITE_P(Sizes, ConvTest,
                                          ConvCase{13, 11, 3, 17, 3, 2, 1, 1, PadRule::SameLower},
                                          ConvCase{8, 10, 4, 8, 3, 2, 1, 1, PadRule::SameUpper},
                                          ConvCase{9, 9, 33, 31, 3, 1, 1, 1, PadRule::Explicit},
+                                         ConvCase{7, 8, 16, 17, 3, 1, 1, 1, PadRule::SameLower},
                                          ConvCase{6, 5, 16, 35, 1, 1, 1, 1, PadRule::SameUpper},
                                          ConvCase{12, 12, 8, 8, 3, 1, 2, 1, PadRule::SameUpper},
                                          ConvCase{9, 8, 8, 12, 3, 2, 1, 4, PadRule::SameLower},
@@ -431,6 +432,57 @@ TEST(Conv, AnAbsorbedBorderIsTheSameAsABorderByItself) {
       }
     }
   }
+}
+
+// A 3x3 convolution of some images.
+RunResult run_images(const Shape& image, std::int64_t out, Arithmetic arithmetic, int threads) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input(image);
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Ohwi;
+  op.padding.rule = PadRule::SameUpper;
+  op.activation = FusedActivation::Relu;
+  const Shape kernel = {out, 3, 3, image[3]};
+  test.add_node(op, {x, test.add_weight(kernel, random_values(count_of(kernel), 31)),
+                     test.add_weight({out}, random_values(static_cast<std::size_t>(out), 32))});
+  return run_graph(test, random_values(count_of(image), 33), arithmetic, threads);
+}
+
+TEST(Conv, WinogradsConvolutionsAreTheDirectOnesOnAnyNumberOfThreads) {
+  struct Case {
+    Shape image;
+    std::int64_t out;
+  };
+  // Kernels that stay in a core's cache and ones that do not, fewer and more tiles than pass at
+  // once.
+  for (const auto& [image, out] : {Case{{3, 13, 14, 40}, 24}, Case{{1, 50, 7, 16}, 130},
+                                   Case{{2, 13, 13, 140}, 150}, Case{{3, 31, 30, 128}, 131}}) {
+    const RunResult direct = run_images(image, out, Arithmetic::Float, 2);
+    const RunResult one = run_images(image, out, Arithmetic::Runtime, 1);
+    ASSERT_EQ(one.shape, direct.shape);
+    // The sums of both have up to 1,260 products, each of which rounds.
+    const float most = *std::ranges::max_element(direct.values);
+    for (std::size_t i = 0; i < one.values.size(); ++i)
+      ASSERT_NEAR(one.values[i], direct.values[i], 4e-6F * most) << i;
+    for (const int threads : {2, 3, 7})
+      EXPECT_EQ(run_images(image, out, Arithmetic::Runtime, threads).values, one.values) << threads;
+  }
+}
+
+TEST(Conv, TheArithmeticSaysWhereConvolutionsAreWinograds) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 8, 8, 16});
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Ohwi;
+  op.padding.rule = PadRule::SameUpper;
+  test.add_node(op, {x, test.add_weight({16, 3, 3, 16}, random_values(std::size_t{16} * 144, 1))});
+  const auto name = [&](Arithmetic arithmetic) {
+    const auto executor = Executor::create(test.graph, {.arithmetic = arithmetic});
+    return executor ? executor->arithmetic_name() : executor.error().message;
+  };
+  EXPECT_EQ(name(Arithmetic::Runtime), "float32, Winograd");
+  EXPECT_EQ(name(Arithmetic::Float), "float32");
+  EXPECT_EQ(name(Arithmetic::Builtin), "float32");
 }
 
 }  // namespace

@@ -222,8 +222,13 @@ class PlanBuilder {
       place(step.outputs[i]).constant = results[i];
       plan_.constants.push_back(std::move(values[i]));
     }
-    plan_.is_hybrid = plan_.is_hybrid || step.op->is_hybrid;
+    note_arithmetic(*step.op);
     return {};
+  }
+
+  void note_arithmetic(const Operator& op) {
+    plan_.is_hybrid = plan_.is_hybrid || op.is_hybrid;
+    plan_.is_winograd = plan_.is_winograd || op.is_winograd;
   }
 
   // Makes the checks that a run makes after each step, for a step that is run here.
@@ -264,7 +269,7 @@ class PlanBuilder {
       set_dims(step.outputs[i], std::move(dims));
     }
     plan_.scratch_bytes = std::max(plan_.scratch_bytes, step.op->scratch_bytes);
-    plan_.is_hybrid = plan_.is_hybrid || step.op->is_hybrid;
+    note_arithmetic(*step.op);
     plan_.steps.push_back(std::move(step));
     return {};
   }

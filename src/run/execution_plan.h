@@ -45,6 +45,7 @@ struct ExecutionPlan {
   std::size_t arena_bytes = 0;
   std::size_t scratch_bytes = 0;
   bool is_hybrid = false;       ///< at least one operator multiplies 8-bit integers
+  bool is_winograd = false;     ///< at least one convolution is computed by Winograd's algorithm
   bool has_open_sizes = false;  ///< the sizes of at least one tensor differ between runs
 
   [[nodiscard]] const Place& place(TensorId id) const {

@@ -98,9 +98,9 @@ bool has_xnnpack_layer(const Graph& graph) {
   });
 }
 
-std::string name_arithmetic(const Graph& graph, Arithmetic arithmetic, bool is_hybrid) {
+std::string name_arithmetic(const Graph& graph, Arithmetic arithmetic, const ExecutionPlan& plan) {
   if (arithmetic == Arithmetic::Float16) return "float16 activations";
-  if (!is_hybrid) return "float32";
+  if (!plan.is_hybrid) return plan.is_winograd ? "float32, Winograd" : "float32";
   const bool is_builtin = arithmetic == Arithmetic::Builtin || !has_xnnpack_layer(graph);
   return is_builtin ? "LiteRT builtin int8" : "LiteRT XNNPACK int8";
 }
@@ -146,7 +146,7 @@ Result<Executor> Executor::create(const Graph& graph, const ExecutorOptions& opt
     VP_ASSIGN_OR_RETURN(impl->input_shape, choose_input(graph, options.input_shape));
   }
   VP_ASSIGN_OR_RETURN(const auto plan, impl->find_plan(impl->options.threads));
-  impl->arithmetic_name = name_arithmetic(graph, options.arithmetic, plan->is_hybrid);
+  impl->arithmetic_name = name_arithmetic(graph, options.arithmetic, *plan);
   return Executor(std::move(impl));
 }
 

@@ -111,7 +111,8 @@ class Operator {
   std::vector<Shape> output_dims = {};     ///< physical order, one per output
   std::vector<bool> counted_outputs = {};  ///< see `counts`; missing entries are false
   std::size_t scratch_bytes = 0;
-  bool is_hybrid = false;  ///< whether it multiplies 8-bit integers
+  bool is_hybrid = false;    ///< whether it multiplies 8-bit integers
+  bool is_winograd = false;  ///< whether it sums in the order of Winograd's convolutions
 };
 
 using OperatorResult = Result<std::unique_ptr<Operator>>;

@@ -1,4 +1,5 @@
-// Float convolutions: oneDNN's, or our own direct kernel for kernels with few taps.
+// Float convolutions: which kernel runs each. oneDNN's direct ones take what no kernel of ours
+// does; the kernel for few taps lies here.
 
 #include <algorithm>
 #include <limits>
@@ -193,6 +194,9 @@ OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
   if (!epilogue.max_pool_2x2 && is_summed_in_order(spec, context)) {
     return make_ordered_conv(spec, kernel, bias, activation, conv_output_dims(spec, epilogue),
                              context);
+  }
+  if (!epilogue.max_pool_2x2 && bounds && is_winograd(spec, context)) {
+    return make_winograd(spec, {kernel, bias}, *bounds, conv_output_dims(spec, epilogue), context);
   }
   if (epilogue.max_pool_2x2) {
     return fail(ErrorKind::Internal, "a float convolution was asked to pool");

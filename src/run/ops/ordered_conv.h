@@ -45,4 +45,14 @@ struct FloatKernel {
                                                        Shape output_dims,
                                                        const BuildContext& context);
 
+/// Whether it is computed by Winograd's F(2x2, 3x3): 3x3 kernels of stride 1 in networks of floats,
+/// where no runtime's order of sums is to be kept (`--arithmetic float` keeps products direct).
+[[nodiscard]] bool is_winograd(const ConvSpec& spec, const BuildContext& context);
+/// Such a convolution.
+[[nodiscard]] std::unique_ptr<Operator> make_winograd(const ConvSpec& spec,
+                                                      const FloatKernel& kernel,
+                                                      const ActivationBounds& bounds,
+                                                      Shape output_dims,
+                                                      const BuildContext& context);
+
 }  // namespace visionpress

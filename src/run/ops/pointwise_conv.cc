@@ -54,7 +54,7 @@ class PointwiseOperator final : public Operator {
   void choose_tasks() {
     const auto threads = static_cast<std::size_t>(threads_);
     constexpr std::size_t kBlockBytes = std::size_t{64} << 10;
-    constexpr std::size_t kRowStep = 4;  // rows that the kernel sums at once
+    constexpr std::size_t kRowStep = kFloatProductRows;
     const std::size_t most =
         std::max(kBlockBytes / sizeof(float) / shape_.inner / kRowStep, std::size_t{4}) * kRowStep;
     parts_ = keep_columns(shape_.columns);
