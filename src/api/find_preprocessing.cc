@@ -3,9 +3,7 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "base/parallel.h"
 #include "eval/bootstrap.h"
-#include "eval/classification.h"
 #include "infer/evaluation.h"
 
 namespace visionpress {
@@ -17,15 +15,16 @@ double score_of(const Column& column) {
   return column.score.ap.value_or(column.score.top1.value_or(0.0));
 }
 
-double score_of(const Column& column, std::span<const std::uint32_t> weights) {
-  const std::optional<double> score = column.predictions.task == Task::Detection
-                                          ? score_mean_ap(column.matches, weights).ap
-                                          : score_top1(column.predictions.classes, weights);
-  return score.value_or(0.0);
+/// A draw without truth, or a way that answers nothing, scores 0.
+DrawScores draw_score(const Column& column, const Draws& draws) {
+  DrawScores scores = draw_main_score(column, draws);
+  for (std::optional<double>& score : scores) score = score.value_or(0.0);
+  return scores;
 }
 
-PreprocessTrial make_trial(const TriedWay& tried, const Column& best, std::size_t images,
-                           const EvaluateOptions& options) {
+/// of_best, of_tried: resampled over the same draws.
+PreprocessTrial make_trial(const TriedWay& tried, const Column& best, const ResampledScore& of_best,
+                           const ResampledScore& of_tried) {
   const Column& column = tried.column;
   PreprocessTrial trial;
   trial.name = name_of(tried.way);
@@ -33,17 +32,30 @@ PreprocessTrial make_trial(const TriedWay& tried, const Column& best, std::size_
   trial.score = column.predictions.task == Task::Detection ? column.score.ap : column.score.top1;
   trial.drop_points = (score_of(best) - score_of(column)) * 100.0;
   trial.is_best = trial.drop_points <= 0.0;
-  const auto drop =
-      bootstrap_difference(images, {options.bootstrap_rounds, options.seed},
-                           [&](std::span<const std::uint32_t> weights) -> std::optional<double> {
-                             return score_of(best, weights) - score_of(column, weights);
-                           });
+  const auto drop = bootstrap_difference(of_tried, of_best);
   if (!drop || trial.is_best) return trial;
   trial.drop_low = drop->low;
   trial.drop_high = drop->high;
   // If the interval reaches 0, these images do not show a difference between the two.
   trial.is_best = trial.drop_low && *trial.drop_low <= 0.0;
   return trial;
+}
+
+/// ways: the best first.
+std::vector<PreprocessTrial> make_trials(const std::vector<TriedWay>& ways, std::size_t images,
+                                         const BootstrapOptions& bootstrap) {
+  std::vector<ScoreDraws> scores;
+  scores.reserve(ways.size());
+  for (const TriedWay& way : ways) {
+    scores.emplace_back([&way](const Draws& draws) { return draw_score(way.column, draws); });
+  }
+  const std::vector<ResampledScore> resampled = resample(images, bootstrap, scores);
+  std::vector<PreprocessTrial> trials;
+  trials.reserve(ways.size());
+  for (std::size_t i = 0; i < ways.size(); ++i) {
+    trials.push_back(make_trial(ways[i], ways.front().column, resampled.front(), resampled[i]));
+  }
+  return trials;
 }
 
 /// Scores the ways with one metric and puts the best first.
@@ -89,12 +101,9 @@ Result<FindPreprocessingResult> find_preprocessing(const std::string& file,
   VP_RETURN_IF_ERROR(rank(evaluation, options.metric, ways));
   result.images = evaluation.dataset().images.size();
   result.task = ways.front().column.predictions.task;
-  result.trials.resize(ways.size());
-  parallel_for(ways.size(), options.threads > 0 ? options.threads : default_thread_count(),
-               [&](std::size_t i) {
-                 result.trials[i] =
-                     make_trial(ways[i], ways.front().column, result.images, options);
-               });
+  result.trials = make_trials(
+      ways, result.images,
+      {.rounds = options.bootstrap_rounds, .seed = options.seed, .threads = evaluation.threads()});
   result.preprocessing = tried->chosen;
   for (const std::string& warning : evaluation.warnings()) {
     if (warning.find(kRangeGuess) == std::string::npos) result.warnings.push_back(warning);

@@ -48,11 +48,11 @@ std::vector<std::vector<const ClassSample*>> group_by_image(const Predictions& p
 }  // namespace
 
 AgreementMatches match_answers(const Predictions& original, const Predictions& other,
-                               const Dataset& dataset) {
+                               const Dataset& dataset, int threads) {
   AgreementMatches matches;
   if (original.task == Task::Detection) {
-    matches.boxes =
-        match_for_ap(make_truth(original.detections, dataset), keep_counted(other.detections));
+    matches.boxes = match_for_ap(make_truth(original.detections, dataset),
+                                 keep_counted(other.detections), kMaxPerTag, threads);
     return matches;
   }
   const auto originals = group_by_image(original, dataset.images.size());
@@ -66,23 +66,20 @@ AgreementMatches match_answers(const Predictions& original, const Predictions& o
   return matches;
 }
 
-std::optional<double> score_agreement(const AgreementMatches& matches,
-                                      std::span<const std::uint32_t> weights) {
-  if (!matches.boxes.empty()) return score_mean_ap50(matches.boxes, weights);
-  std::uint64_t same = 0;
-  std::uint64_t all = 0;
+DrawScores draw_agreement(const AgreementMatches& matches, const Draws& draws) {
+  if (!matches.boxes.empty()) return draw_mean_ap50(matches.boxes, draws);
+  DrawnShare share;
   for (const AgreementMatches::Answer& answer : matches.answers) {
-    const std::uint64_t weight = weights.empty() ? 1 : weights[answer.image];
-    all += weight;
-    if (answer.is_same) same += weight;
+    share.add(draws.weights[answer.image], answer.is_same);
   }
-  if (all == 0) return std::nullopt;
-  return static_cast<double>(same) / static_cast<double>(all);
+  return share.scores();
 }
 
 std::optional<double> measure_agreement(const Predictions& original, const Predictions& other,
                                         const Dataset& dataset) {
-  return score_agreement(match_answers(original, other, dataset));
+  return draw_agreement(match_answers(original, other, dataset),
+                        take_each_once(dataset.images.size()))
+      .front();
 }
 
 }  // namespace visionpress

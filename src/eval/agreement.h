@@ -4,11 +4,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <vector>
 
 #include "eval/coco_ap.h"
 #include "eval/dataset.h"
+#include "eval/draws.h"
 #include "eval/predictions.h"
 
 namespace visionpress {
@@ -35,15 +35,13 @@ struct AgreementMatches {
 /// not answer do not count. Answers are the same if the classes' numbers are; for files of
 /// predictions, which have none, if the tags are. NaN is never the same.
 [[nodiscard]] AgreementMatches match_answers(const Predictions& original, const Predictions& other,
-                                             const Dataset& dataset);
+                                             const Dataset& dataset, int threads = 1);
 
 /// Detection: AP50, mean over the tags of which the original has boxes. Classification: the share
 /// of the same answers. returns: 0..1; nothing where the original has no such box or no answer.
-/// weights: how often each image counts (a bootstrap's draw); empty: once each.
-[[nodiscard]] std::optional<double> score_agreement(const AgreementMatches& matches,
-                                                    std::span<const std::uint32_t> weights = {});
+[[nodiscard]] DrawScores draw_agreement(const AgreementMatches& matches, const Draws& draws);
 
-/// Both steps for the images as they are.
+/// Both steps for the images as they are, once each.
 [[nodiscard]] std::optional<double> measure_agreement(const Predictions& original,
                                                       const Predictions& other,
                                                       const Dataset& dataset);

@@ -90,10 +90,11 @@ TEST(Agreement, OfADrawCountsImagesAsOftenAsTheyWereDrawn) {
   const Predictions original = boxes({{{0, 0.9, 10, 10, 20, 20}}, {{0, 0.9, 10, 10, 20, 20}}});
   const AgreementMatches matches =
       match_answers(original, boxes({{{0, 0.9, 10, 10, 20, 20}}, {}}), dataset);
-  const std::vector<std::uint32_t> good = {2, 0};
-  const std::vector<std::uint32_t> poor = {0, 2};
-  EXPECT_NEAR(score_agreement(matches, good).value_or(-1.0), 1.0, kRounding);
-  EXPECT_NEAR(score_agreement(matches, poor).value_or(-1.0), 0.0, kRounding);
+  Draws draws{{{2.0, 0.0}, {0.0, 2.0}}};  // the first draw is good, the second poor
+  const DrawScores scores = draw_agreement(matches, draws);
+  EXPECT_NEAR(scores[0].value_or(-1.0), 1.0, kRounding);
+  EXPECT_NEAR(scores[1].value_or(-1.0), 0.0, kRounding);
+  EXPECT_FALSE(scores[2]);  // draws neither image
 }
 
 }  // namespace

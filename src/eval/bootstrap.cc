@@ -1,33 +1,12 @@
 #include "eval/bootstrap.h"
 
 #include <algorithm>
-#include <vector>
+#include <utility>
+
+#include "base/parallel.h"
 
 namespace visionpress {
 namespace {
-
-/// SplitMix64 (Steele, Lea and Flood 2014): small, and the same everywhere, which <random>'s
-/// distributions are not.
-class SplitMix {
- public:
-  explicit SplitMix(std::uint64_t seed) : state_(seed) {}
-
-  std::uint64_t next() {
-    state_ += 0x9e3779b97f4a7c15U;
-    std::uint64_t z = state_;
-    z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9U;
-    z = (z ^ (z >> 27)) * 0x94d049bb133111ebU;
-    return z ^ (z >> 31);
-  }
-
-  /// In [0, bound); the bias of the 32-bit product is below bound / 2^32.
-  std::size_t below(std::size_t bound) {
-    return static_cast<std::size_t>(((next() >> 32) * static_cast<std::uint64_t>(bound)) >> 32);
-  }
-
- private:
-  std::uint64_t state_;
-};
 
 /// Linear between the two nearest ranks, as numpy.percentile does it.
 double find_percentile(const std::vector<double>& sorted, double share) {
@@ -39,28 +18,54 @@ double find_percentile(const std::vector<double>& sorted, double share) {
 
 }  // namespace
 
-std::optional<Difference> bootstrap_difference(std::size_t image_count,
-                                               const BootstrapOptions& options,
-                                               const DifferenceOf& difference_of) {
+std::vector<ResampledScore> resample(std::size_t image_count, const BootstrapOptions& options,
+                                     const std::vector<ScoreDraws>& scores) {
+  std::vector<ResampledScore> resampled(scores.size());
+  const Draws whole = take_each_once(image_count);
+  for (std::size_t s = 0; s < scores.size(); ++s) resampled[s].whole = scores[s](whole).front();
+  const std::size_t rounds = image_count < kLeastImages ? 0 : options.rounds;
+  for (ResampledScore& score : resampled) score.draws.resize(rounds);
+  const std::size_t batches = (rounds + kDrawsAtOnce - 1) / kDrawsAtOnce;
+  parallel_for(batches, options.threads, [&](std::size_t batch) {
+    const std::size_t first = batch * kDrawsAtOnce;
+    const std::size_t count = std::min(kDrawsAtOnce, rounds - first);
+    const Draws draws = draw_images(image_count, options.seed, first);
+    for (std::size_t s = 0; s < scores.size(); ++s) {
+      if (!resampled[s].whole) continue;
+      const DrawScores of_batch = scores[s](draws);
+      for (std::size_t i = 0; i < count; ++i) resampled[s].draws[first + i] = of_batch[i];
+    }
+  });
+  return resampled;
+}
+
+std::optional<Difference> bootstrap_interval(const ResampledScore& score) {
   constexpr double kPoints = 100.0;
-  const std::optional<double> whole = difference_of({});
-  if (!whole) return std::nullopt;
-  Difference difference{*whole * kPoints, std::nullopt, std::nullopt};
-  if (image_count < kLeastImages) return difference;
-  SplitMix random(options.seed);
+  if (!score.whole) return std::nullopt;
+  Difference difference{*score.whole * kPoints, std::nullopt, std::nullopt};
   std::vector<double> drawn;
-  std::vector<std::uint32_t> weights(image_count);
-  for (std::size_t round = 0; round < options.rounds; ++round) {
-    std::ranges::fill(weights, 0U);
-    for (std::size_t i = 0; i < image_count; ++i) ++weights[random.below(image_count)];
-    const std::optional<double> one = difference_of(weights);
-    if (one) drawn.push_back(*one * kPoints);
+  for (const std::optional<double>& draw : score.draws) {
+    if (draw) drawn.push_back(*draw * kPoints);
   }
   if (drawn.empty()) return difference;
   std::ranges::sort(drawn);
   difference.low = find_percentile(drawn, 0.025);
   difference.high = find_percentile(drawn, 0.975);
   return difference;
+}
+
+std::optional<Difference> bootstrap_difference(const ResampledScore& from,
+                                               const ResampledScore& to) {
+  const auto subtract = [](const std::optional<double>& a,
+                           const std::optional<double>& b) -> std::optional<double> {
+    if (!a || !b) return std::nullopt;
+    return *b - *a;
+  };
+  ResampledScore difference{subtract(from.whole, to.whole), {}};
+  for (std::size_t i = 0; i < std::min(from.draws.size(), to.draws.size()); ++i) {
+    difference.draws.push_back(subtract(from.draws[i], to.draws[i]));
+  }
+  return bootstrap_interval(difference);
 }
 
 }  // namespace visionpress

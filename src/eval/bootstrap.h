@@ -5,8 +5,9 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
-#include <span>
+#include <vector>
 
+#include "eval/draws.h"
 #include "visionpress/evaluate.h"
 
 namespace visionpress {
@@ -17,18 +18,34 @@ constexpr std::size_t kLeastImages = 10;
 struct BootstrapOptions {
   std::size_t rounds = 1000;
   std::uint64_t seed = 1;
+  int threads = 1;
 };
 
-/// The difference of one draw of images, as a share; empty where the draw does not define it.
-/// weights: how often each image was drawn. Called with no weights for the data set itself.
-using DifferenceOf = std::function<std::optional<double>(std::span<const std::uint32_t> weights)>;
+/// A score of the data set itself and of each draw of its images, as a share; empty where the
+/// images do not define it.
+struct ResampledScore {
+  std::optional<double> whole = std::nullopt;
+  std::vector<std::optional<double>> draws = {};
+};
 
-/// Paired bootstrap over images: each round draws as many images as there are, with replacement,
-/// and scores both models on the same draw. Interval: the 2.5th and 97.5th percentile. In points.
-/// returns: nothing when the data set itself has no difference; no interval with 0 rounds or fewer
-/// than kLeastImages images. The same seed gives the same interval on every machine.
-[[nodiscard]] std::optional<Difference> bootstrap_difference(std::size_t image_count,
-                                                             const BootstrapOptions& options,
-                                                             const DifferenceOf& difference_of);
+/// The scores of several draws; called by several threads at the same time.
+using ScoreDraws = std::function<DrawScores(const Draws& draws)>;
+
+/// Scores the data set and options.rounds draws, each of as many images as there are, with
+/// replacement; no draws of fewer than kLeastImages images. The same seed gives the same draws on
+/// every machine and at any number of threads, so that scores of two models are of the same images.
+/// score: one or more; each batch of draws is made once for all of them. returns: one per score.
+[[nodiscard]] std::vector<ResampledScore> resample(std::size_t image_count,
+                                                   const BootstrapOptions& options,
+                                                   const std::vector<ScoreDraws>& scores);
+
+/// Paired bootstrap over images: score `to` less score `from`, draw by draw, in points. Interval:
+/// the 2.5th and 97.5th percentile. returns: nothing when the data set itself has no difference; no
+/// interval without draws.
+[[nodiscard]] std::optional<Difference> bootstrap_difference(const ResampledScore& from,
+                                                             const ResampledScore& to);
+
+/// The same for one score.
+[[nodiscard]] std::optional<Difference> bootstrap_interval(const ResampledScore& score);
 
 }  // namespace visionpress

@@ -44,17 +44,19 @@ std::vector<TagScore> score_classes(const Dataset& dataset, std::span<const Clas
   return scores;
 }
 
-std::optional<double> score_top1(std::span<const ClassSample> samples,
-                                 std::span<const std::uint32_t> weights) {
-  std::uint64_t right = 0;
-  std::uint64_t all = 0;
+std::optional<double> score_top1(std::span<const ClassSample> samples) {
+  if (samples.empty()) return std::nullopt;
+  const auto right = std::ranges::count_if(
+      samples, [](const ClassSample& sample) { return sample.predicted == sample.truth; });
+  return static_cast<double>(right) / static_cast<double>(samples.size());
+}
+
+DrawScores draw_top1(std::span<const ClassSample> samples, const Draws& draws) {
+  DrawnShare share;
   for (const ClassSample& sample : samples) {
-    const std::uint64_t weight = weights.empty() ? 1 : weights[sample.image];
-    all += weight;
-    if (sample.predicted == sample.truth) right += weight;
+    share.add(draws.weights[sample.image], sample.predicted == sample.truth);
   }
-  if (all == 0) return std::nullopt;
-  return static_cast<double>(right) / static_cast<double>(all);
+  return share.scores();
 }
 
 int find_top1(std::span<const float> values) {

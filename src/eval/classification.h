@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "eval/dataset.h"
+#include "eval/draws.h"
 #include "visionpress/evaluate.h"
 #include "visionpress/result.h"
 
@@ -28,9 +29,9 @@ struct ClassSample {
                                                   std::span<const ClassSample> samples);
 
 /// Share of right answers; empty without samples.
-/// weights: how often each image counts (a bootstrap's draw); empty: once each.
-[[nodiscard]] std::optional<double> score_top1(std::span<const ClassSample> samples,
-                                               std::span<const std::uint32_t> weights = {});
+[[nodiscard]] std::optional<double> score_top1(std::span<const ClassSample> samples);
+/// The same for draws of images.
+[[nodiscard]] DrawScores draw_top1(std::span<const ClassSample> samples, const Draws& draws);
 
 /// Index of the greatest value; NaN never wins, the first of equals does, -1 when there is none.
 [[nodiscard]] int find_top1(std::span<const float> values);

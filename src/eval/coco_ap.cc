@@ -1,11 +1,12 @@
 #include "eval/coco_ap.h"
 
 #include <algorithm>
-#include <array>
+#include <cmath>
 #include <functional>
 #include <limits>
-#include <numeric>
+#include <utility>
 
+#include "base/parallel.h"
 #include "eval/overlap.h"
 
 namespace visionpress {
@@ -34,26 +35,26 @@ struct Pairing {
   std::vector<double> overlaps = {};         ///< [detections, truths]
 };
 
-Pairing make_pairing(const DatasetImage& image, const Detections& detections, int tag,
-                     std::size_t max_per_tag) {
-  Pairing pairing;
-  for (const Detection& detection : detections) {
-    if (detection.tag == tag) pairing.detections.push_back(&detection);
-  }
+void finish_pairing(std::size_t max_per_tag, Pairing& pairing) {
   std::ranges::stable_sort(pairing.detections, std::ranges::greater{},
                            [](const Detection* d) { return d->score; });
   if (pairing.detections.size() > max_per_tag) pairing.detections.resize(max_per_tag);
-  for (const TruthBox& truth : image.truths) {
-    if (truth.tag == tag) pairing.truths.push_back(&truth);
-  }
   std::ranges::stable_sort(pairing.truths, {}, [](const TruthBox* t) { return is_ignored(*t); });
+  pairing.overlaps.clear();
   for (const Detection* detection : pairing.detections) {
     for (const TruthBox* truth : pairing.truths) {
       pairing.overlaps.push_back(box_overlap(*detection, *truth));
     }
   }
-  return pairing;
 }
+
+/// One detection after matching; bit t is for overlap 0.50 + 0.05 t.
+struct Item {
+  double score = 0.0;
+  std::uint32_t image = 0;
+  std::uint16_t matched = 0;
+  std::uint16_t ignored = 0;  ///< took a crowd box: neither right nor wrong
+};
 
 /// The truth that detection `d` takes, or nothing. A later truth wins over an equal one.
 std::optional<std::size_t> find_match(const Pairing& pairing, std::size_t d,
@@ -74,20 +75,18 @@ std::optional<std::size_t> find_match(const Pairing& pairing, std::size_t d,
   return match;
 }
 
-void match_image(const Pairing& pairing, std::uint32_t image, ApTag& tag) {
+void match_image(const Pairing& pairing, std::uint32_t image, std::vector<Item>& items) {
   static const std::array<double, kApOverlaps> overlaps = make_overlaps();
-  const std::size_t first = tag.items.size();
+  const std::size_t first = items.size();
   for (const Detection* detection : pairing.detections) {
-    ApItem item;
-    item.score = detection->score;
-    item.image = image;
-    tag.items.push_back(item);
+    items.push_back({.score = detection->score, .image = image});
   }
+  std::vector<bool> taken;
   for (std::size_t t = 0; t < kApOverlaps; ++t) {
-    std::vector<bool> taken(pairing.truths.size());
+    taken.assign(pairing.truths.size(), false);
     const auto bit = static_cast<std::uint16_t>(1U << t);
     for (std::size_t d = 0; d < pairing.detections.size(); ++d) {
-      ApItem& item = tag.items[first + d];
+      Item& item = items[first + d];
       const double area = pairing.detections[d]->width * pairing.detections[d]->height;
       const auto match = find_match(pairing, d, taken, overlaps[t]);
       if (match) {
@@ -101,117 +100,245 @@ void match_image(const Pairing& pairing, std::uint32_t image, ApTag& tag) {
   }
 }
 
-/// Precision at 101 recalls, averaged, from the (recall, precision) of every right detection.
-/// Wrong ones only lower what follows, so the curve's highest points are at right ones.
-double average_precision(std::vector<double>& recalls, std::vector<double>& precisions) {
-  for (std::size_t i = precisions.size(); i-- > 1;) {
-    precisions[i - 1] = std::max(precisions[i - 1], precisions[i]);
+/// A tag's detections and truths, each with its image, by ascending image.
+struct TagBoxes {
+  std::vector<std::pair<std::uint32_t, const Detection*>> detections = {};
+  std::vector<std::pair<std::uint32_t, const TruthBox*>> truths = {};
+};
+
+std::vector<TagBoxes> group_by_tag(const Dataset& dataset, std::span<const Detections> detections) {
+  std::vector<TagBoxes> tags(dataset.tags.size());
+  const auto find_tag = [&](int tag) {
+    return tag < 0 || static_cast<std::size_t>(tag) >= tags.size()
+               ? nullptr
+               : &tags[static_cast<std::size_t>(tag)];
+  };
+  for (std::size_t i = 0; i < dataset.images.size(); ++i) {
+    const auto image = static_cast<std::uint32_t>(i);
+    for (const Detection& detection : detections[i]) {
+      TagBoxes* tag = find_tag(detection.tag);
+      if (tag != nullptr) tag->detections.emplace_back(image, &detection);
+    }
+    for (const TruthBox& truth : dataset.images[i].truths) {
+      TagBoxes* tag = find_tag(truth.tag);
+      if (tag != nullptr) tag->truths.emplace_back(image, &truth);
+    }
   }
-  double sum = 0.0;
-  std::size_t at = 0;
-  constexpr double kStep = 1.0 / (kRecallPoints - 1);
-  for (std::size_t i = 0; i < kRecallPoints; ++i) {
-    const double recall = i + 1 == kRecallPoints ? 1.0 : static_cast<double>(i) * kStep;
-    while (at < recalls.size() && recalls[at] < recall) ++at;
-    if (at == recalls.size()) break;
-    sum += precisions[at];
-  }
-  return sum / kRecallPoints;
+  return tags;
 }
 
-/// One tag for one draw of images; keeps its memory from overlap to overlap.
-class TagScorer {
- public:
-  TagScorer(const ApTag& tag, std::span<const std::uint32_t> weights)
-      : tag_(tag), weights_(weights) {
-    for (std::size_t i = 0; i < tag.truth_counts.size(); ++i) {
-      truths_ += tag.truth_counts[i] * weight_of(i);
+/// Keeps of the items what a draw needs. items: in the order of their score.
+void keep_steps(const std::vector<Item>& items, ApTag& tag) {
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    const Item& item = items[i];
+    tag.images.push_back(item.image);
+    const unsigned any = unsigned{item.matched} | item.ignored;
+    if (any == 0) continue;
+    const auto mark = static_cast<std::uint32_t>(tag.marks.size());
+    tag.marks.push_back(static_cast<std::uint32_t>(i));
+    for (std::size_t t = 0; t < kApOverlaps; ++t) {
+      if (((any >> t) & 1U) == 0) continue;
+      tag.steps[t].push_back({mark, item.image, ((unsigned{item.ignored} >> t) & 1U) != 0});
     }
   }
+}
 
-  [[nodiscard]] std::uint64_t truths() const { return truths_; }
-
-  /// AP at overlap 0.50 + 0.05 t.
-  double score_at(std::size_t t) {
-    recalls_.clear();
-    precisions_.clear();
-    std::uint64_t right = 0;
-    std::uint64_t counted = 0;
-    for (const ApItem& item : tag_.items) {
-      if (((item.ignored >> t) & 1U) != 0) continue;
-      const std::uint64_t weight = weight_of(item.image);
-      counted += weight;
-      if (((item.matched >> t) & 1U) == 0 || weight == 0) continue;
-      right += weight;
-      recalls_.push_back(static_cast<double>(right) / static_cast<double>(truths_));
-      precisions_.push_back(static_cast<double>(right) / (static_cast<double>(counted) +
-                                                          std::numeric_limits<double>::epsilon()));
+ApTag match_tag(const TagBoxes& boxes, std::size_t max_per_tag) {
+  ApTag tag;
+  std::vector<Item> items;
+  items.reserve(boxes.detections.size());
+  Pairing pairing;
+  auto detection = boxes.detections.begin();
+  auto truth = boxes.truths.begin();
+  while (detection != boxes.detections.end() || truth != boxes.truths.end()) {
+    constexpr std::uint32_t kNone = std::numeric_limits<std::uint32_t>::max();
+    const std::uint32_t image =
+        std::min(detection == boxes.detections.end() ? kNone : detection->first,
+                 truth == boxes.truths.end() ? kNone : truth->first);
+    pairing.detections.clear();
+    pairing.truths.clear();
+    for (; detection != boxes.detections.end() && detection->first == image; ++detection) {
+      pairing.detections.push_back(detection->second);
     }
-    return average_precision(recalls_, precisions_);
+    for (; truth != boxes.truths.end() && truth->first == image; ++truth) {
+      pairing.truths.push_back(truth->second);
+    }
+    finish_pairing(max_per_tag, pairing);
+    const auto count = static_cast<std::uint32_t>(std::ranges::count_if(
+        pairing.truths, [](const TruthBox* of_image) { return !is_ignored(*of_image); }));
+    if (count > 0) tag.truths.push_back({image, count});
+    match_image(pairing, image, items);
+  }
+  std::ranges::stable_sort(items, std::ranges::greater{}, &Item::score);
+  keep_steps(items, tag);
+  return tag;
+}
+
+/// Scores one tag after the other for one batch of draws; keeps its memory between them.
+/// The curve's highest points are at right detections, since wrong ones only lower what follows.
+/// A right detection in an image that a draw lacks adds a point below the one before it, which
+/// changes nothing either.
+class DrawScorer {
+ public:
+  explicit DrawScorer(const Draws& draws) : draws_(draws) {}
+
+  /// Counts the truths and detections of a tag, before its scores.
+  void start_tag(const ApTag& tag) {
+    tag_ = &tag;
+    truths_.fill(0.0);
+    for (const ApTag::TruthCount& truth : tag.truths) {
+      add(draws_.weights[truth.image], static_cast<double>(truth.count), truths_);
+    }
+    counted_.resize(tag.marks.size());
+    PerDraw sum = {};
+    std::size_t at = 0;
+    for (std::size_t m = 0; m < tag.marks.size(); ++m) {
+      for (; at <= tag.marks[m]; ++at) add(draws_.weights[tag.images[at]], 1.0, sum);
+      counted_[m] = sum;
+    }
+    for (std::size_t draw = 0; draw < kDrawsAtOnce; ++draw) count_recalls(draw);
+  }
+
+  [[nodiscard]] const PerDraw& truths() const { return truths_; }
+
+  /// AP at overlap 0.50 + 0.05 t; means nothing in draws without truth.
+  [[nodiscard]] PerDraw score_at(std::size_t t) {
+    for (PerDraw& best : best_) best.fill(0.0);
+    PerDraw right = {};
+    PerDraw ignored = {};
+    for (const ApTag::Step& step : tag_->steps[t]) {
+      const PerDraw& weights = draws_.weights[step.image];
+      if (step.ignored) {
+        add(weights, 1.0, ignored);
+        continue;
+      }
+      add(weights, 1.0, right);
+      const PerDraw& counted = counted_[step.mark];
+      PerDraw precision = {};
+#pragma omp simd
+      for (std::size_t draw = 0; draw < kDrawsAtOnce; ++draw) {
+        precision[draw] =
+            right[draw] / (counted[draw] - ignored[draw] + std::numeric_limits<double>::epsilon());
+      }
+      for (std::size_t draw = 0; draw < kDrawsAtOnce; ++draw) {
+        double& best = best_[recalls_[draw][static_cast<std::size_t>(right[draw])]][draw];
+        best = std::max(best, precision[draw]);
+      }
+    }
+    return average_best();
   }
 
  private:
-  [[nodiscard]] std::uint64_t weight_of(std::size_t image) const {
-    return weights_.empty() ? 1 : weights_[image];
+  static void add(const PerDraw& weights, double factor, PerDraw& sum) {
+#pragma omp simd
+    for (std::size_t draw = 0; draw < kDrawsAtOnce; ++draw) sum[draw] += weights[draw] * factor;
   }
 
-  const ApTag& tag_;
-  std::span<const std::uint32_t> weights_;
-  std::uint64_t truths_ = 0;
-  std::vector<double> recalls_ = {};
-  std::vector<double> precisions_ = {};
+  /// For each number of right detections, how many of the 101 recalls it reaches.
+  void count_recalls(std::size_t draw) {
+    constexpr double kStep = 1.0 / (kRecallPoints - 1);
+    const double truths = truths_[draw];
+    std::vector<std::uint8_t>& reached = recalls_[draw];
+    reached.assign(static_cast<std::size_t>(truths) + 1, 0);
+    if (truths == 0.0) return;
+    std::size_t begin = 0;
+    for (std::size_t i = 0; i < kRecallPoints; ++i) {
+      const double recall = i + 1 == kRecallPoints ? 1.0 : static_cast<double>(i) * kStep;
+      // The quotient decides, as it is rounded; the product is at most one off.
+      double least = std::floor(recall * truths);
+      if (least > 0.0 && (least - 1.0) / truths >= recall) least -= 1.0;
+      while (least / truths < recall) least += 1.0;
+      const auto end = static_cast<std::size_t>(least);
+      std::fill(reached.begin() + static_cast<std::ptrdiff_t>(begin),
+                reached.begin() + static_cast<std::ptrdiff_t>(end), static_cast<std::uint8_t>(i));
+      begin = end;
+    }
+    std::fill(reached.begin() + static_cast<std::ptrdiff_t>(begin), reached.end(),
+              static_cast<std::uint8_t>(kRecallPoints));
+  }
+
+  /// The highest precision at or behind each of the 101 recalls, averaged.
+  PerDraw average_best() {
+    for (std::size_t i = kRecallPoints; i-- > 1;) {
+#pragma omp simd
+      for (std::size_t draw = 0; draw < kDrawsAtOnce; ++draw) {
+        best_[i][draw] = best_[i][draw] < best_[i + 1][draw] ? best_[i + 1][draw] : best_[i][draw];
+      }
+    }
+    PerDraw sum = {};
+    for (std::size_t i = 1; i <= kRecallPoints; ++i) add(best_[i], 1.0, sum);
+    for (double& of_draw : sum) of_draw /= kRecallPoints;
+    return sum;
+  }
+
+  const Draws& draws_;
+  const ApTag* tag_ = nullptr;
+  PerDraw truths_ = {};
+  std::vector<PerDraw> counted_ = {};  ///< one per mark: detections up to it
+  std::array<std::vector<std::uint8_t>, kDrawsAtOnce> recalls_ = {};
+  std::array<PerDraw, kRecallPoints + 1> best_ = {};  ///< by the number of recalls reached
 };
+
+/// Mean over overlaps 0 to `overlaps` - 1.
+PerDraw average_overlaps(DrawScorer& scorer, std::size_t overlaps) {
+  PerDraw sum = scorer.score_at(0);
+  for (std::size_t t = 1; t < overlaps; ++t) {
+    const PerDraw more = scorer.score_at(t);
+    for (std::size_t draw = 0; draw < kDrawsAtOnce; ++draw) sum[draw] += more[draw];
+  }
+  for (double& of_draw : sum) of_draw /= static_cast<double>(overlaps);
+  return sum;
+}
+
+DrawScores draw_mean(const ApMatches& matches, const Draws& draws, std::size_t overlaps) {
+  DrawScorer scorer(draws);
+  PerDraw sum = {};
+  PerDraw count = {};
+  for (const ApTag& tag : matches) {
+    scorer.start_tag(tag);
+    const PerDraw score = average_overlaps(scorer, overlaps);
+    for (std::size_t draw = 0; draw < kDrawsAtOnce; ++draw) {
+      if (scorer.truths()[draw] == 0.0) continue;
+      sum[draw] += score[draw];
+      count[draw] += 1.0;
+    }
+  }
+  DrawScores scores;
+  for (std::size_t draw = 0; draw < kDrawsAtOnce; ++draw) {
+    if (count[draw] > 0.0) scores[draw] = sum[draw] / count[draw];
+  }
+  return scores;
+}
 
 }  // namespace
 
 ApMatches match_for_ap(const Dataset& dataset, std::span<const Detections> detections,
-                       std::size_t max_per_tag) {
-  ApMatches matches(dataset.tags.size());
-  for (std::size_t t = 0; t < matches.size(); ++t) {
-    ApTag& tag = matches[t];
-    for (std::size_t i = 0; i < dataset.images.size(); ++i) {
-      const Pairing pairing =
-          make_pairing(dataset.images[i], detections[i], static_cast<int>(t), max_per_tag);
-      tag.truth_counts.push_back(static_cast<std::uint32_t>(std::ranges::count_if(
-          pairing.truths, [](const TruthBox* truth) { return !is_ignored(*truth); })));
-      match_image(pairing, static_cast<std::uint32_t>(i), tag);
-    }
-    std::ranges::stable_sort(tag.items, std::ranges::greater{}, &ApItem::score);
-  }
+                       std::size_t max_per_tag, int threads) {
+  const std::vector<TagBoxes> boxes = group_by_tag(dataset, detections);
+  ApMatches matches(boxes.size());
+  parallel_for(boxes.size(), threads,
+               [&](std::size_t t) { matches[t] = match_tag(boxes[t], max_per_tag); });
   return matches;
 }
 
-ApScore score_ap(const ApTag& tag, std::span<const std::uint32_t> weights) {
-  TagScorer scorer(tag, weights);
-  if (scorer.truths() == 0) return {};
-  ApScore score;
-  score.ap50 = scorer.score_at(0);
-  double sum = *score.ap50;
-  for (std::size_t t = 1; t < kApOverlaps; ++t) sum += scorer.score_at(t);
-  score.ap = sum / kApOverlaps;
-  return score;
-}
-
-std::optional<double> score_mean_ap50(const ApMatches& matches,
-                                      std::span<const std::uint32_t> weights) {
-  double sum = 0.0;
-  std::size_t count = 0;
-  for (const ApTag& tag : matches) {
-    TagScorer scorer(tag, weights);
-    if (scorer.truths() == 0) continue;
-    sum += scorer.score_at(0);
-    ++count;
+std::vector<ApScore> score_each_ap(const ApMatches& matches, std::size_t image_count) {
+  const Draws draws = take_each_once(image_count);
+  DrawScorer scorer(draws);
+  std::vector<ApScore> scores(matches.size());
+  for (std::size_t i = 0; i < matches.size(); ++i) {
+    scorer.start_tag(matches[i]);
+    if (scorer.truths().front() == 0.0) continue;
+    scores[i].ap = average_overlaps(scorer, kApOverlaps).front();
+    scores[i].ap50 = scorer.score_at(0).front();
   }
-  if (count == 0) return std::nullopt;
-  return sum / static_cast<double>(count);
+  return scores;
 }
 
-ApScore score_mean_ap(const ApMatches& matches, std::span<const std::uint32_t> weights) {
+ApScore find_mean_ap(std::span<const ApScore> tags) {
   double ap = 0.0;
   double ap50 = 0.0;
   std::size_t count = 0;
-  for (const ApTag& tag : matches) {
-    const ApScore score = score_ap(tag, weights);
+  for (const ApScore& score : tags) {
     if (!score.ap) continue;
     ap += *score.ap;
     ap50 += *score.ap50;
@@ -219,6 +346,14 @@ ApScore score_mean_ap(const ApMatches& matches, std::span<const std::uint32_t> w
   }
   if (count == 0) return {};
   return {ap / static_cast<double>(count), ap50 / static_cast<double>(count)};
+}
+
+DrawScores draw_mean_ap(const ApMatches& matches, const Draws& draws) {
+  return draw_mean(matches, draws, kApOverlaps);
+}
+
+DrawScores draw_mean_ap50(const ApMatches& matches, const Draws& draws) {
+  return draw_mean(matches, draws, 1);
 }
 
 }  // namespace visionpress

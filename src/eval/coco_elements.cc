@@ -15,7 +15,7 @@ Result<void> store(Result<T> from, std::optional<T>& to) {
 }
 
 /// 0 and 1 as COCO has it; true and false as some tools write it.
-Result<bool> read_crowd(value source, const std::string& path) {
+Result<bool> read_crowd(value source, const JsonPath& path) {
   bool flag = false;
   if (source.get_bool().get(flag) == simdjson::SUCCESS) return flag;
   VP_ASSIGN_OR_RETURN(const std::int64_t number, read_whole(source, path));
@@ -24,11 +24,11 @@ Result<bool> read_crowd(value source, const std::string& path) {
 
 }  // namespace
 
-Result<std::optional<std::array<double, 4>>> read_box(value source, const std::string& path) {
+Result<std::optional<std::array<double, 4>>> read_box(value source, const JsonPath& path) {
   std::array<double, 4> box = {};
   std::size_t count = 0;
   VP_RETURN_IF_ERROR(
-      read_items(source, path, [&](value item, const std::string& item_path) -> Result<void> {
+      read_items(source, path, [&](value item, const JsonPath& item_path) -> Result<void> {
         VP_ASSIGN_OR_RETURN(const double number, read_number(item, item_path));
         if (count < 4) box[count] = number;
         ++count;
@@ -36,7 +36,7 @@ Result<std::optional<std::array<double, 4>>> read_box(value source, const std::s
       }));
   if (count == 0) return std::nullopt;
   if (count != 4) {
-    return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found {}", path, count);
+    return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found {}", path.text(), count);
   }
   return box;
 }
@@ -48,16 +48,17 @@ Result<CocoImageElement> read_coco_image(value source, const std::string& path) 
   VP_RETURN_IF_ERROR(
       read_fields(source, path, [&](const std::string& key, value item) -> Result<void> {
         if (is_null(item)) return {};
-        if (key == "id") return store(read_id(item, path + ".id"), id);
-        if (key == "file_name") return store(read_text(item, path + ".file_name"), file_name);
+        if (key == "id") return store(read_id(item, JsonPath(path, "id")), id);
+        if (key == "file_name")
+          return store(read_text(item, JsonPath(path, "file_name")), file_name);
         if (key == "coco_url") {
-          VP_ASSIGN_OR_RETURN(image.url, read_text(item, path + ".coco_url"));
+          VP_ASSIGN_OR_RETURN(image.url, read_text(item, JsonPath(path, "coco_url")));
         }
         if (key == "width") {
-          VP_ASSIGN_OR_RETURN(image.width, read_whole(item, path + ".width"));
+          VP_ASSIGN_OR_RETURN(image.width, read_whole(item, JsonPath(path, "width")));
         }
         if (key == "height") {
-          VP_ASSIGN_OR_RETURN(image.height, read_whole(item, path + ".height"));
+          VP_ASSIGN_OR_RETURN(image.height, read_whole(item, JsonPath(path, "height")));
         }
         return {};
       }));
@@ -78,16 +79,17 @@ Result<CocoAnnotationElement> read_coco_annotation(value source, const std::stri
   VP_RETURN_IF_ERROR(
       read_fields(source, path, [&](const std::string& key, value item) -> Result<void> {
         if (is_null(item)) return {};
-        if (key == "id") return store(read_id(item, path + ".id"), raw.id);
-        if (key == "image_id") return store(read_id(item, path + ".image_id"), raw.image_id);
+        if (key == "id") return store(read_id(item, JsonPath(path, "id")), raw.id);
+        if (key == "image_id")
+          return store(read_id(item, JsonPath(path, "image_id")), raw.image_id);
         if (key == "category_id")
-          return store(read_id(item, path + ".category_id"), raw.category_id);
+          return store(read_id(item, JsonPath(path, "category_id")), raw.category_id);
         if (key == "bbox") {
-          VP_ASSIGN_OR_RETURN(raw.box, read_box(item, path + ".bbox"));
+          VP_ASSIGN_OR_RETURN(raw.box, read_box(item, JsonPath(path, "bbox")));
         }
-        if (key == "area") return store(read_number(item, path + ".area"), raw.area);
+        if (key == "area") return store(read_number(item, JsonPath(path, "area")), raw.area);
         if (key == "iscrowd") {
-          VP_ASSIGN_OR_RETURN(raw.crowd, read_crowd(item, path + ".iscrowd"));
+          VP_ASSIGN_OR_RETURN(raw.crowd, read_crowd(item, JsonPath(path, "iscrowd")));
         }
         return {};
       }));
@@ -100,8 +102,8 @@ Result<CocoCategoryElement> read_coco_category(value source, const std::string& 
   VP_RETURN_IF_ERROR(
       read_fields(source, path, [&](const std::string& key, value item) -> Result<void> {
         if (is_null(item)) return {};
-        if (key == "id") return store(read_id(item, path + ".id"), id);
-        if (key == "name") return store(read_text(item, path + ".name"), name);
+        if (key == "id") return store(read_id(item, JsonPath(path, "id")), id);
+        if (key == "name") return store(read_text(item, JsonPath(path, "name")), name);
         return {};
       }));
   if (!id || !name) {

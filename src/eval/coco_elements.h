@@ -44,7 +44,7 @@ struct CocoCategoryElement {
 
 /// Left, top, width, height; nothing for an empty list, which stands where a tool had no box.
 [[nodiscard]] Result<std::optional<std::array<double, 4>>> read_box(
-    simdjson::ondemand::value source, const std::string& path);
+    simdjson::ondemand::value source, const JsonPath& path);
 
 /// Each: path: of the element, for messages: "images[3]". errors: Malformed with the path of the
 /// field; for an image without id or file_name and for a category without id or name.

@@ -5,11 +5,11 @@
 
 #include <cstdint>
 #include <optional>
-#include <span>
 #include <string>
 
 #include "eval/agreement.h"
 #include "eval/coco_ap.h"
+#include "eval/draws.h"
 #include "eval/predictions.h"
 #include "model/input_info.h"
 #include "visionpress/evaluate.h"
@@ -32,8 +32,7 @@ struct Column {
 /// The figure from which drops are computed: COCO's mAP, or top-1.
 [[nodiscard]] std::optional<double> main_score(const ModelScore& model);
 
-/// The same for a draw of images. column: scored. weights: how often each image counts.
-[[nodiscard]] std::optional<double> resample_score(const Column& column,
-                                                   std::span<const std::uint32_t> weights);
+/// The same for draws of images. column: scored.
+[[nodiscard]] DrawScores draw_main_score(const Column& column, const Draws& draws);
 
 }  // namespace visionpress

@@ -42,7 +42,8 @@ EvaluateResult compare(std::vector<Column> columns, const Dataset& dataset,
                        const EvaluateOptions& options) {
   ComparableColumns comparable =
       make_comparable(std::move(columns), dataset, options, ImageNeed::Required);
-  ScoredColumns scored = score_columns(std::move(comparable), dataset, options, options.metric);
+  ScoredColumns scored =
+      score_columns(std::move(comparable), dataset, options, {.metric = options.metric});
   return compare_columns(std::move(scored), dataset, options, {});
 }
 
@@ -167,7 +168,7 @@ TEST(ScoreColumns, DropsDetectionsThatApDoesNotUse) {
   Column column = make_column(dataset, 0.9);
   column.predictions.detections[0].push_back({0, 0.004, 80, 80, 5, 5});
   ComparableColumns comparable = make_comparable({column}, dataset, {}, ImageNeed::Required);
-  const ScoredColumns scored = score_columns(std::move(comparable), dataset, {}, Metric::Standard);
+  const ScoredColumns scored = score_columns(std::move(comparable), dataset, {}, {});
   EXPECT_EQ(scored.columns()[0].predictions.detections[0].size(), 1U);
   EXPECT_DOUBLE_EQ(scored.columns()[0].score.ap.value_or(0.0), 1.0);
 }
@@ -178,7 +179,7 @@ TEST(CompareColumns, MeasuresDropsFromTheFirstColumnAndFromTheExport) {
   for (std::size_t i = 0; i < 4; ++i) columns[1].predictions.detections[i].clear();
   const EvaluateOptions options = {.bootstrap_rounds = 0, .max_drop = 1.0};
   ComparableColumns comparable = make_comparable(columns, dataset, options, ImageNeed::Required);
-  ScoredColumns scored = score_columns(std::move(comparable), dataset, options, Metric::Standard);
+  ScoredColumns scored = score_columns(std::move(comparable), dataset, options, {});
   const std::vector<std::size_t> exported = {0, 1, 1};
   const EvaluateResult result =
       compare_columns(std::move(scored), dataset, options, {.bad_images = 2, .exported = exported});

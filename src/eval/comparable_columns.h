@@ -3,7 +3,7 @@
 // Makes columns from different sources comparable, so that a difference is one of the models.
 //
 //   ComparableColumns comparable = make_comparable(columns, dataset, options, ImageNeed::Required);
-//   ScoredColumns scored = score_columns(std::move(comparable), dataset, options, options.metric);
+//   ScoredColumns scored = score_columns(std::move(comparable), dataset, options, run);
 //   EvaluateResult result = compare_columns(std::move(scored), dataset, options, run);
 
 #include <optional>

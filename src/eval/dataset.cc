@@ -178,15 +178,15 @@ Result<simdjson::ondemand::value> view_root(JsonFile& json) {
   return root;
 }
 
-tl::unexpected<Error> fail_json(std::string_view path, std::string_view expected,
+tl::unexpected<Error> fail_json(const JsonPath& path, std::string_view expected,
                                 simdjson::error_code code) {
   if (code == simdjson::INCORRECT_TYPE)
-    return fail(ErrorKind::Malformed, "{}: expected {}", path, expected);
-  return fail(ErrorKind::Malformed, "{}: expected {}: {}", path, expected,
+    return fail(ErrorKind::Malformed, "{}: expected {}", path.text(), expected);
+  return fail(ErrorKind::Malformed, "{}: expected {}: {}", path.text(), expected,
               simdjson::error_message(code));
 }
 
-Result<double> read_number(simdjson::ondemand::value value, std::string_view path) {
+Result<double> read_number(simdjson::ondemand::value value, const JsonPath& path) {
   double number = 0.0;
   std::string_view text;
   auto code = value.get_double().get(number);
@@ -196,18 +196,19 @@ Result<double> read_number(simdjson::ondemand::value value, std::string_view pat
   }
   if (code != simdjson::SUCCESS) return fail_json(path, "a number", code);
   if (!std::isfinite(number)) {
-    return fail(ErrorKind::Malformed, "{}: expected a finite number, found {}", path, number);
+    return fail(ErrorKind::Malformed, "{}: expected a finite number, found {}", path.text(),
+                number);
   }
   return number;
 }
 
-Result<std::int64_t> read_whole(simdjson::ondemand::value value, std::string_view path) {
+Result<std::int64_t> read_whole(simdjson::ondemand::value value, const JsonPath& path) {
   std::int64_t number = 0;
   if (value.get_int64().get(number) == simdjson::SUCCESS) return number;
   VP_ASSIGN_OR_RETURN(const double other, read_number(value, path));
   constexpr double kExact = 9007199254740992.0;  // 2^53: beyond it doubles skip whole numbers
   if (other != std::floor(other) || std::abs(other) > kExact) {
-    return fail(ErrorKind::Malformed, "{}: expected a whole number, found {}", path, other);
+    return fail(ErrorKind::Malformed, "{}: expected a whole number, found {}", path.text(), other);
   }
   return static_cast<std::int64_t>(other);
 }
@@ -224,7 +225,7 @@ bool is_null(simdjson::ondemand::value value) {
   return value.is_null().get(null) == simdjson::SUCCESS && null;
 }
 
-Result<JsonId> read_id(simdjson::ondemand::value value, std::string_view path) {
+Result<JsonId> read_id(simdjson::ondemand::value value, const JsonPath& path) {
   std::string_view text;
   if (value.get_string().get(text) == simdjson::SUCCESS) return JsonId{std::string(text), true};
   std::uint64_t large = 0;  // a hash of 64 bits
@@ -232,11 +233,12 @@ Result<JsonId> read_id(simdjson::ondemand::value value, std::string_view path) {
     return JsonId{std::to_string(large), false};
   }
   auto number = read_whole(value, path);
-  if (!number) return fail(ErrorKind::Malformed, "{}: expected a whole number or a text", path);
+  if (!number)
+    return fail(ErrorKind::Malformed, "{}: expected a whole number or a text", path.text());
   return JsonId{std::to_string(*number), false};
 }
 
-Result<std::string> read_text(simdjson::ondemand::value value, std::string_view path) {
+Result<std::string> read_text(simdjson::ondemand::value value, const JsonPath& path) {
   std::string_view text;
   const auto code = value.get_string().get(text);
   if (code != simdjson::SUCCESS) return fail_json(path, "a string", code);

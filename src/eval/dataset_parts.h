@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "eval/dataset.h"
+#include "eval/json_path.h"
 #include "eval/oddities.h"
 
 namespace visionpress {
@@ -30,15 +31,15 @@ struct JsonFile {
 [[nodiscard]] Result<simdjson::ondemand::value> view_root(JsonFile& json);
 
 /// `annotations[3].bbox: ...` with the parser's own words.
-[[nodiscard]] tl::unexpected<Error> fail_json(std::string_view path, std::string_view expected,
+[[nodiscard]] tl::unexpected<Error> fail_json(const JsonPath& path, std::string_view expected,
                                               simdjson::error_code code);
 
 /// A number, or a text that is one.
-[[nodiscard]] Result<double> read_number(simdjson::ondemand::value value, std::string_view path);
+[[nodiscard]] Result<double> read_number(simdjson::ondemand::value value, const JsonPath& path);
 /// 100, 100.0 or "100".
 [[nodiscard]] Result<std::int64_t> read_whole(simdjson::ondemand::value value,
-                                              std::string_view path);
-[[nodiscard]] Result<std::string> read_text(simdjson::ondemand::value value, std::string_view path);
+                                              const JsonPath& path);
+[[nodiscard]] Result<std::string> read_text(simdjson::ondemand::value value, const JsonPath& path);
 [[nodiscard]] bool is_null(simdjson::ondemand::value value);
 
 /// An id as the file writes it. 17, 17.0 and "17" are the same id; any other text is its own.
@@ -46,7 +47,7 @@ struct JsonId {
   std::string text = {};
   bool is_text = false;  ///< written in quotes
 };
-[[nodiscard]] Result<JsonId> read_id(simdjson::ondemand::value value, std::string_view path);
+[[nodiscard]] Result<JsonId> read_id(simdjson::ondemand::value value, const JsonPath& path);
 
 /// The whole number that a text is, all of it.
 [[nodiscard]] std::optional<std::int64_t> find_whole(std::string_view text);

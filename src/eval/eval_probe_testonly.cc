@@ -21,6 +21,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/parallel.h"
 #include "eval/bootstrap.h"
 #include "eval/coco_ap.h"
 #include "eval/dataset.h"
@@ -81,12 +82,13 @@ Result<void> run_score(const Arguments& arguments) {
   VP_ASSIGN_OR_RETURN(const Predictions predictions,
                       load_predictions(arguments.at(1), dataset, diagnostics));
   const ApMatches matches = match_for_ap(dataset, predictions.detections);
-  const ApScore mean = score_mean_ap(matches);
+  const std::vector<ApScore> scores = score_each_ap(matches, dataset.images.size());
+  const ApScore mean = find_mean_ap(scores);
   const auto tags = score_at_threshold(dataset, predictions.detections, {});
   std::cout << fmt::format("{} {}\n", mean.ap.value_or(-1), mean.ap50.value_or(-1));
   for (const std::string& warning : diagnostics.warnings()) std::cerr << warning << "\n";
   for (std::size_t t = 0; t < tags.size(); ++t) {
-    const ApScore score = score_ap(matches[t]);
+    const ApScore& score = scores[t];
     std::cout << fmt::format("{} {} {} {} {} {}\n", tags[t].tag, score.ap.value_or(-1),
                              score.ap50.value_or(-1), tags[t].truth, tags[t].true_positives,
                              tags[t].predicted);
@@ -107,16 +109,13 @@ Result<void> run_bootstrap(const Arguments& arguments) {
   VP_ASSIGN_OR_RETURN(const Predictions second,
                       load_predictions(arguments.at(2), dataset, diagnostics));
   const auto start = std::chrono::steady_clock::now();
-  const ApMatches a = match_for_ap(dataset, first.detections);
-  const ApMatches b = match_for_ap(dataset, second.detections);
-  const auto difference =
-      bootstrap_difference(dataset.images.size(), {},
-                           [&](std::span<const std::uint32_t> weights) -> std::optional<double> {
-                             const auto from = score_mean_ap(a, weights).ap;
-                             const auto to = score_mean_ap(b, weights).ap;
-                             if (!from || !to) return std::nullopt;
-                             return *from - *to;
-                           });
+  const int threads = default_thread_count();
+  const ApMatches a = match_for_ap(dataset, first.detections, kMaxPerTag, threads);
+  const ApMatches b = match_for_ap(dataset, second.detections, kMaxPerTag, threads);
+  const auto scores = resample(dataset.images.size(), {.threads = threads},
+                               {[&a](const Draws& draws) { return draw_mean_ap(a, draws); },
+                                [&b](const Draws& draws) { return draw_mean_ap(b, draws); }});
+  const auto difference = bootstrap_difference(scores[1], scores[0]);
   if (!difference) return fail(ErrorKind::Malformed, "no truth");
   std::cout << fmt::format("{} {} {} {}\n", difference->points, difference->low.value_or(0.0),
                            difference->high.value_or(0.0), elapsed_ms(start));

@@ -12,8 +12,7 @@ namespace visionpress {
 
 /// Calls read(key, value) for each field of an object.
 template <typename Read>
-Result<void> read_fields(simdjson::ondemand::value source, const std::string& path,
-                         const Read& read) {
+Result<void> read_fields(simdjson::ondemand::value source, const JsonPath& path, const Read& read) {
   simdjson::ondemand::object fields;
   if (const auto code = source.get_object().get(fields); code != simdjson::SUCCESS) {
     return fail_json(path, "an object", code);
@@ -35,14 +34,14 @@ Result<void> read_fields(simdjson::ondemand::value source, const std::string& pa
 
 /// Calls read(value, path) for each item of an array.
 template <typename Read>
-Result<void> read_items(simdjson::ondemand::value source, std::string_view path, const Read& read) {
+Result<void> read_items(simdjson::ondemand::value source, const JsonPath& path, const Read& read) {
   simdjson::ondemand::array items;
   if (const auto code = source.get_array().get(items); code != simdjson::SUCCESS) {
     return fail_json(path, "an array", code);
   }
   std::size_t index = 0;
   for (auto item_result : items) {
-    const std::string item_path = fmt::format("{}[{}]", path, index++);
+    const JsonPath item_path(path, index++);
     simdjson::ondemand::value item;
     if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
       return fail_json(item_path, "a value", code);

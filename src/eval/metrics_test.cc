@@ -2,13 +2,13 @@
 #include <cmath>
 #include <fstream>
 #include <map>
+#include <span>
 #include <sstream>
 #include <string>
 
 #include <gtest/gtest.h>
 
 #include "base/shared_testonly.h"
-#include "eval/bootstrap.h"
 #include "eval/classification.h"
 #include "eval/coco_ap.h"
 #include "eval/threshold_metrics.h"
@@ -180,17 +180,20 @@ TEST(LegacyTest, APerfectDetectorScoresAsInTheOriginalsDataSet) {
   EXPECT_EQ(scores[1].predicted, 204U);
 }
 
+ApScore mean_ap_of(const Dataset& dataset, std::span<const Detections> detections) {
+  return find_mean_ap(score_each_ap(match_for_ap(dataset, detections), dataset.images.size()));
+}
+
 TEST(ApTest, PerfectIsOneAndNothingIsNothing) {
   const Dataset dataset = make_dataset({{make_truth(0, 0, 0, 50, 50)}, {}});
-  const ApScore mean = score_mean_ap(match_for_ap(dataset, perfect_for(dataset)));
-  EXPECT_NEAR(*mean.ap, 1.0, 1e-12);
-  EXPECT_FALSE(score_mean_ap(match_for_ap(make_dataset({{}}), std::vector<Detections>(1))).ap);
+  EXPECT_NEAR(*mean_ap_of(dataset, perfect_for(dataset)).ap, 1.0, 1e-12);
+  EXPECT_FALSE(mean_ap_of(make_dataset({{}}), std::vector<Detections>(1)).ap);
 }
 
 TEST(ApTest, AFalseBoxThatIsBetterHalvesThePrecision) {
   const Dataset dataset = make_dataset({{make_truth(0, 0, 0, 50, 50)}});
   const std::vector<Detections> detections = {{{0, 0.9, 60, 60, 10, 10}, {0, 0.8, 0, 0, 50, 50}}};
-  EXPECT_NEAR(*score_mean_ap(match_for_ap(dataset, detections)).ap50, 0.5, 1e-12);
+  EXPECT_NEAR(*mean_ap_of(dataset, detections).ap50, 0.5, 1e-12);
 }
 
 TEST(ApTest, ABoxInACrowdIsIgnored) {
@@ -198,29 +201,18 @@ TEST(ApTest, ABoxInACrowdIsIgnored) {
       make_dataset({{make_truth(0, 0, 0, 10, 10), make_truth(0, 20, 20, 60, 60, true)}});
   const std::vector<Detections> detections = {
       {{0, 0.9, 30, 30, 10, 10}, {0, 0.9, 50, 50, 10, 10}, {0, 0.8, 0, 0, 10, 10}}};
-  EXPECT_NEAR(*score_mean_ap(match_for_ap(dataset, detections)).ap, 1.0, 1e-12);
-}
-
-TEST(ApTest, WeightsCountAnImageAsOftenAsItWasDrawn) {
-  const Dataset twice = make_dataset({{make_truth(0, 0, 0, 50, 50)},
-                                      {make_truth(0, 0, 0, 50, 50)},
-                                      {make_truth(0, 0, 0, 50, 50)}});
-  const std::vector<Detections> detections = {
-      {{0, 0.9, 0, 0, 50, 50}}, {{0, 0.8, 60, 60, 10, 10}}, {{0, 0.9, 0, 0, 50, 50}}};
-  Dataset once = twice;
-  once.images.pop_back();
-  const std::vector<std::uint32_t> weights = {2, 1};
-  EXPECT_EQ(score_mean_ap(match_for_ap(once, std::span(detections).first(2)), weights).ap,
-            score_mean_ap(match_for_ap(twice, std::vector<Detections>{detections[0], detections[2],
-                                                                      detections[1]}))
-                .ap);
+  EXPECT_NEAR(*mean_ap_of(dataset, detections).ap, 1.0, 1e-12);
 }
 
 TEST(ClassTest, Top1AndItsTags) {
   Dataset dataset = make_dataset({{}, {}, {}});
   const std::vector<ClassSample> samples = {{0, 0, 0, 0.9}, {1, 0, 1, 0.8}, {2, 1, -1, 0.7}};
   EXPECT_NEAR(*score_top1(samples), 1.0 / 3, 1e-12);
-  EXPECT_EQ(score_top1(samples, std::vector<std::uint32_t>{3, 1, 0}), 0.75);
+  Draws draws = take_each_once(3);
+  draws.weights[0].fill(3.0);
+  draws.weights[2].fill(0.0);
+  EXPECT_EQ(draw_top1(samples, draws).front(), 0.75);
+  EXPECT_FALSE(draw_top1({}, draws).front());
   const auto tags = score_classes(dataset, samples);
   EXPECT_EQ(tags[0].recall, 0.5);
   EXPECT_EQ(tags[0].precision, 1.0);
@@ -250,46 +242,6 @@ TEST(ClassificationTest, TagsThatDifferInCaseAloneAreTakenAsSpelled) {
   Diagnostics diagnostics;
   const std::vector<std::string> labels = {"cat", "Cat", "CAT"};
   EXPECT_EQ(*map_labels(labels, dataset, diagnostics), (std::vector<int>{1, 0, 0}));
-}
-
-TEST(BootstrapTest, IsTheSameForTheSameSeedAndHoldsTheDifference) {
-  const auto difference_of = [](std::span<const std::uint32_t> weights) -> std::optional<double> {
-    if (weights.empty()) return 0.25;  // 50 of 200 images differ
-    double sum = 0.0;
-    for (std::size_t i = 0; i < 50; ++i) sum += weights[i];
-    return sum / 200.0;
-  };
-  const auto first = bootstrap_difference(200, {}, difference_of);
-  const auto again = bootstrap_difference(200, {}, difference_of);
-  ASSERT_TRUE(first && again);
-  EXPECT_EQ(first->low, again->low);
-  EXPECT_EQ(first->points, 25.0);
-  // The binomial interval of 0.25 over 200: 1.96 * sqrt(0.25 * 0.75 / 200) = 6.0 points.
-  ASSERT_TRUE(first->low && first->high);
-  EXPECT_NEAR(*first->low, 19.0, 1.0);
-  EXPECT_NEAR(*first->high, 31.0, 1.0);
-  BootstrapOptions other;
-  other.seed = 2;
-  EXPECT_NE(bootstrap_difference(200, other, difference_of)->low, first->low);
-}
-
-TEST(BootstrapTest, NoDifferenceIsNoInterval) {
-  const auto none = [](std::span<const std::uint32_t>) -> std::optional<double> { return {}; };
-  EXPECT_FALSE(bootstrap_difference(5, {}, none));
-}
-
-TEST(BootstrapTest, WithoutRoundsOrWithFewImagesThereIsNoIntervalAndNotOneOfNoWidth) {
-  const auto same = [](std::span<const std::uint32_t>) -> std::optional<double> { return 0.5; };
-  BootstrapOptions no_rounds;
-  no_rounds.rounds = 0;
-  for (const auto& difference : {bootstrap_difference(200, no_rounds, same),
-                                 bootstrap_difference(kLeastImages - 1, {}, same)}) {
-    ASSERT_TRUE(difference);
-    EXPECT_EQ(difference->points, 50.0);
-    EXPECT_FALSE(difference->low);
-    EXPECT_FALSE(difference->high);
-  }
-  EXPECT_TRUE(bootstrap_difference(kLeastImages, {}, same)->low);
 }
 
 }  // namespace

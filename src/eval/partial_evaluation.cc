@@ -597,7 +597,9 @@ Result<EvaluateResult> merge_partials(const std::vector<std::string>& paths,
       make_comparable(std::move(columns), dataset, options,
                       runs_models ? ImageNeed::Required : ImageNeed::Optional);
   return compare_columns(
-      score_columns(std::move(comparable), dataset, options, options.metric), dataset, options,
+      score_columns(std::move(comparable), dataset, options,
+                    {.metric = options.metric, .threads = threads}),
+      dataset, options,
       {.threads = threads, .bad_images = bad.size(), .warnings = diagnostics.warnings()});
 }
 

@@ -93,7 +93,7 @@ TEST_F(PartialEvaluationTest, MergedHasTheBitsOfOneRun) {
   ComparableColumns comparable =
       make_comparable(std::move(columns), whole_, options, ImageNeed::Required);
   const EvaluateResult one = compare_columns(
-      score_columns(std::move(comparable), whole_, options, options.metric), whole_, options, {});
+      score_columns(std::move(comparable), whole_, options, {}), whole_, options, {});
   ASSERT_EQ(merged->models.size(), 2U);
   const ModelScore& ours = merged->models[1];
   const ModelScore& theirs = one.models[1];

@@ -57,6 +57,7 @@ class Judge {
       : rows_(rows), dataset_(dataset) {
     for (std::size_t i = 0; i < dataset.images.size(); ++i) {
       images_.emplace(id_of(dataset.images[i]), i);
+      first_truths_.push_back(first_truths_.back() + dataset.images[i].truths.size());
     }
     for (std::size_t t = 0; t < dataset.tags.size(); ++t) {
       tags_.emplace(category_id_of(dataset, t), static_cast<int>(t));
@@ -98,20 +99,20 @@ class Judge {
 
   /// True boxes that a row of their tag finds.
   [[nodiscard]] std::size_t count_found(const Reading& read) const {
-    std::vector<std::vector<Detection>> boxes(dataset_.images.size());
+    std::vector<bool> is_found(first_truths_.back());
+    std::size_t found = 0;
     for (const PredictionRow& row : rows_) {
       const auto as = read(row);
       if (!as) continue;
-      boxes[as->image].push_back(
-          {as->tag, row.score, as->box[0], as->box[1], as->box[2], as->box[3]});
-    }
-    std::size_t found = 0;
-    for (std::size_t i = 0; i < boxes.size(); ++i) {
-      for (const TruthBox& truth : dataset_.images[i].truths) {
-        found += static_cast<std::size_t>(
-            !truth.crowd && std::ranges::any_of(boxes[i], [&](const Detection& box) {
-              return box.tag == truth.tag && box_overlap(box, truth) >= kMatch;
-            }));
+      const std::vector<TruthBox>& truths = dataset_.images[as->image].truths;
+      const Box& b = as->box;
+      for (std::size_t i = 0; i < truths.size(); ++i) {
+        const TruthBox& truth = truths[i];
+        if (truth.tag != as->tag || truth.crowd || is_found[first_truths_[as->image] + i]) continue;
+        const Detection box{as->tag, row.score, b[0], b[1], b[2], b[3]};
+        if (box_overlap(box, truth) < kMatch) continue;
+        is_found[first_truths_[as->image] + i] = true;
+        ++found;
       }
     }
     return found;
@@ -351,6 +352,7 @@ class Judge {
 
   std::span<const PredictionRow> rows_;
   const Dataset& dataset_;
+  std::vector<std::size_t> first_truths_ = {0};  ///< of each image, among those of all
   std::unordered_map<std::string, std::size_t> images_ = {};
   std::unordered_map<std::string, int> tags_ = {};
   std::vector<Cause> causes_ = {};

@@ -41,9 +41,9 @@ struct RowKeys {
   bool score = false;
 };
 
-Result<void> read_row_field(const std::string& key, value item, const std::string& row_path,
+Result<void> read_row_field(const std::string& key, value item, const JsonPath& row_path,
                             PredictionRow& row, RowKeys& keys) {
-  const std::string path = row_path + "." + key;
+  const JsonPath path(row_path, key);
   if (key == "image_id") {
     VP_ASSIGN_OR_RETURN(row.image_id, read_id(item, path));
     keys.image_id = true;
@@ -55,19 +55,19 @@ Result<void> read_row_field(const std::string& key, value item, const std::strin
     keys.score = true;
   } else if (key == "bbox") {
     VP_ASSIGN_OR_RETURN(row.box, read_box(item, path));
-    if (!row.box) return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found 0", path);
+    if (!row.box) return fail(ErrorKind::Malformed, "{}: expected 4 numbers, found 0", path.text());
   }
   return {};
 }
 
-Result<PredictionRow> read_row(value source, const std::string& path) {
+Result<PredictionRow> read_row(value source, const JsonPath& path) {
   PredictionRow row;
   RowKeys keys;
   VP_RETURN_IF_ERROR(read_fields(source, path, [&](const std::string& key, value item) {
     return read_row_field(key, item, path, row, keys);
   }));
   if (!keys.image_id || !keys.category_id || !keys.score) {
-    return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path,
+    return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path.text(),
                 !keys.image_id      ? "image_id"
                 : !keys.category_id ? "category_id"
                                     : "score");
@@ -108,17 +108,18 @@ Result<std::vector<PredictionRow>> read_rows(JsonFile& json) {
   if (const auto code = json.document.get_array().get(items); code != simdjson::SUCCESS) {
     return fail_no_list(json, code);
   }
+  const JsonPath root("");
   std::vector<PredictionRow> rows;
   for (auto item_result : items) {
     value item;
-    const std::string path = fmt::format("[{}]", rows.size());
+    const JsonPath path(root, rows.size());
     if (const auto code = item_result.get(item); code != simdjson::SUCCESS) {
       return fail_json(path, "a value", code);
     }
     VP_ASSIGN_OR_RETURN(PredictionRow row, read_row(item, path));
     rows.push_back(std::move(row));
     if (rows.back().box.has_value() != rows.front().box.has_value()) {
-      return fail(ErrorKind::Malformed, "{}: {} \"bbox\", unlike the rows before it", path,
+      return fail(ErrorKind::Malformed, "{}: {} \"bbox\", unlike the rows before it", path.text(),
                   rows.back().box ? "has a" : "has no");
     }
   }

@@ -4,12 +4,10 @@
 #include <cmath>
 #include <vector>
 
+#include "kernels/resize_taps.h"
+
 namespace visionpress {
 namespace {
-
-// Fraction bits of a weight: 8-bit samples and 2 bits of headroom in 32 (Pillow's PRECISION_BITS).
-constexpr int kWeightBits = 32 - 8 - 2;
-constexpr std::int32_t kHalf = 1 << (kWeightBits - 1);
 
 double triangle(double x) {
   x = std::abs(x);
@@ -29,10 +27,11 @@ struct Taps {
   std::size_t stride = 0;                  ///< weights kept for each result
   std::vector<int> first = {};             ///< first source sample
   std::vector<int> count = {};             ///< how many
-  std::vector<std::int32_t> weights = {};  ///< fixed point, kWeightBits of fraction
+  std::vector<std::int32_t> weights = {};  ///< fixed point, kTapWeightBits of fraction
 
-  [[nodiscard]] const std::int32_t* of(int i) const {
-    return weights.data() + static_cast<std::size_t>(i) * stride;
+  [[nodiscard]] RowTaps view() const { return {first, count, weights, stride}; }
+  [[nodiscard]] std::span<const std::int32_t> of(std::size_t i) const {
+    return {weights.data() + i * stride, static_cast<std::size_t>(count[i])};
   }
 };
 
@@ -43,7 +42,8 @@ Taps make_taps(int from, int to, ResizeFilter filter) {
   const double support = (is_cubic ? 2.0 : 1.0) * filter_scale;
   const double inverse = 1.0 / filter_scale;
   Taps taps;
-  taps.stride = static_cast<std::size_t>(std::ceil(support)) * 2 + 1;
+  const std::size_t most = static_cast<std::size_t>(std::ceil(support)) * 2 + 1;
+  taps.stride = (most + kTapGroup - 1) / kTapGroup * kTapGroup;
   taps.first.resize(static_cast<std::size_t>(to));
   taps.count.resize(static_cast<std::size_t>(to));
   taps.weights.resize(static_cast<std::size_t>(to) * taps.stride);
@@ -62,52 +62,13 @@ Taps make_taps(int from, int to, ResizeFilter filter) {
     for (int k = 0; k < count; ++k) {
       double weight = exact[static_cast<std::size_t>(k)];
       if (sum != 0.0) weight /= sum;
-      weight *= 1 << kWeightBits;
+      weight *= 1 << kTapWeightBits;
       weights[k] = static_cast<std::int32_t>(weight < 0.0 ? weight - 0.5 : weight + 0.5);
     }
     taps.first[static_cast<std::size_t>(i)] = first;
     taps.count[static_cast<std::size_t>(i)] = count;
   }
   return taps;
-}
-
-std::uint8_t clip(std::int32_t sum) {
-  return static_cast<std::uint8_t>(std::clamp(sum >> kWeightBits, 0, 255));
-}
-
-void resize_row(const std::uint8_t* from, const Taps& taps, std::uint8_t* to, int width) {
-  for (int x = 0; x < width; ++x, to += 3) {
-    const auto i = static_cast<std::size_t>(x);
-    const std::int32_t* weights = taps.of(x);
-    const std::uint8_t* p = from + static_cast<std::ptrdiff_t>(taps.first[i]) * 3;
-    std::int32_t r = kHalf;
-    std::int32_t g = kHalf;
-    std::int32_t b = kHalf;
-    for (int k = 0; k < taps.count[i]; ++k, p += 3) {
-      r += p[0] * weights[k];
-      g += p[1] * weights[k];
-      b += p[2] * weights[k];
-    }
-    to[0] = clip(r);
-    to[1] = clip(g);
-    to[2] = clip(b);
-  }
-}
-
-/// One row of the result from `count` rows of the source; `sums` holds a row of samples.
-void resize_columns(const ImageView& source, int first, std::span<const std::int32_t> weights,
-                    std::vector<std::int32_t>& sums, std::uint8_t* to) {
-  const std::size_t samples = sums.size();
-  std::int32_t* sum = sums.data();
-  std::fill_n(sum, samples, kHalf);
-  for (std::size_t k = 0; k < weights.size(); ++k) {
-    const std::uint8_t* from = source.row(first + static_cast<int>(k));
-    const std::int32_t weight = weights[k];
-#pragma omp simd
-    for (std::size_t i = 0; i < samples; ++i) sum[i] += from[i] * weight;
-  }
-#pragma omp simd
-  for (std::size_t i = 0; i < samples; ++i) to[i] = clip(sum[i]);
 }
 
 Image copy_view(const ImageView& view) {
@@ -184,19 +145,18 @@ Image resize_image(const ImageView& source, int width, int height, ResizeFilter 
     const Taps taps = make_taps(source.width, width, filter);
     narrowed = make_image(width, source.height);
     for (int y = 0; y < source.height; ++y) {
-      resize_row(source.row(y), taps, narrowed.row(y), width);
+      resize_rgb_row(source.row(y), static_cast<std::size_t>(source.width), taps.view(),
+                     narrowed.row(y));
     }
     rows = view_image(narrowed);
   }
   if (height == source.height) return narrowed.width != 0 ? narrowed : copy_view(source);
   const Taps taps = make_taps(source.height, height, filter);
   Image image = make_image(width, height);
-  std::vector<std::int32_t> sums(static_cast<std::size_t>(width) * 3);
   for (int y = 0; y < height; ++y) {
     const auto i = static_cast<std::size_t>(y);
-    resize_columns(rows, taps.first[i],
-                   std::span(taps.of(y), static_cast<std::size_t>(taps.count[i])), sums,
-                   image.row(y));
+    blend_rows(rows.row(taps.first[i]), rows.row_bytes, taps.of(i),
+               {image.row(y), static_cast<std::size_t>(width) * 3});
   }
   return image;
 }

@@ -17,7 +17,7 @@ bool finds_nothing(const ModelScore& model) {
   return main_score(model).value_or(1.0) < kShownAsZero;
 }
 
-void score_column(const Dataset& dataset, const EvaluateOptions& options, Metric metric,
+void score_column(const Dataset& dataset, const EvaluateOptions& options, const ScoreRun& run,
                   std::optional<float> ap_limit, Column& column) {
   if (dataset.is_unlabelled) return;
   if (column.predictions.task == Task::Classification) {
@@ -28,43 +28,28 @@ void score_column(const Dataset& dataset, const EvaluateOptions& options, Metric
   std::vector<Detections>& detections = column.predictions.detections;
   column.score.tags = score_at_threshold(
       dataset, detections,
-      {.metric = metric, .probability = options.probability, .iou = options.iou});
+      {.metric = run.metric, .probability = options.probability, .iou = options.iou});
   // Detections may be kept for precision that are too weak for AP; leave them out here.
   for (Detections& of_image : detections) {
     if (!ap_limit) break;
     std::erase_if(of_image, [&](const Detection& d) { return !(d.score > *ap_limit); });
   }
-  column.matches = match_for_ap(dataset, detections, options.max_detections);
-  for (std::size_t i = 0; i < column.score.tags.size() && i < column.matches.size(); ++i) {
-    const ApScore ap = score_ap(column.matches[i]);
-    column.score.tags[i].ap = ap.ap;
-    column.score.tags[i].ap50 = ap.ap50;
+  column.matches = match_for_ap(dataset, detections, options.max_detections, run.threads);
+  const std::vector<ApScore> of_tags = score_each_ap(column.matches, dataset.images.size());
+  for (std::size_t i = 0; i < column.score.tags.size() && i < of_tags.size(); ++i) {
+    column.score.tags[i].ap = of_tags[i].ap;
+    column.score.tags[i].ap50 = of_tags[i].ap50;
   }
-  const ApScore mean = score_mean_ap(column.matches);
+  const ApScore mean = find_mean_ap(of_tags);
   column.score.ap = mean.ap;
   column.score.ap50 = mean.ap50;
 }
 
-std::optional<Difference> measure_difference(const Column& column, const Column& baseline,
-                                             std::size_t images, const EvaluateOptions& options) {
-  return bootstrap_difference(images, {options.bootstrap_rounds, options.seed},
-                              [&](std::span<const std::uint32_t> weights) -> std::optional<double> {
-                                const std::optional<double> ours = resample_score(column, weights);
-                                const std::optional<double> theirs =
-                                    resample_score(baseline, weights);
-                                if (!ours || !theirs) return std::nullopt;
-                                return *theirs - *ours;
-                              });
-}
-
-void fill_agreement(std::size_t images, const EvaluateOptions& options, Column& column) {
+void fill_agreement(const ResampledScore& resampled, const EvaluateOptions& options,
+                    ModelScore& score) {
   constexpr double kPoints = 100.0;
-  ModelScore& score = column.score;
-  score.agreement = score_agreement(column.agreement);
-  const auto of_draws = bootstrap_difference(images, {options.bootstrap_rounds, options.seed},
-                                             [&](std::span<const std::uint32_t> weights) {
-                                               return score_agreement(column.agreement, weights);
-                                             });
+  score.agreement = resampled.whole;
+  const auto of_draws = bootstrap_interval(resampled);
   if (of_draws && of_draws->low) {
     score.agreement_low = *of_draws->low / kPoints;
     score.agreement_high = *of_draws->high / kPoints;
@@ -73,29 +58,53 @@ void fill_agreement(std::size_t images, const EvaluateOptions& options, Column& 
     score.within_min_agreement = keeps_min_agreement(score, *options.min_agreement);
 }
 
-/// Columns are independent, so they are resampled in parallel.
+/// All columns are scored on one draw after the other: the first column's scores serve the
+/// differences of all others.
+struct ResampledColumns {
+  std::vector<ResampledScore> scores = {};     ///< one per column
+  std::vector<ResampledScore> agreement = {};  ///< one per column
+};
+
+ResampledColumns resample_columns(const std::vector<Column>& columns, std::size_t images,
+                                  const BootstrapOptions& options) {
+  std::vector<ScoreDraws> scores;
+  for (const Column& column : columns) {
+    const bool is_scored = column.score.ap || column.score.top1;  // not without labels
+    scores.emplace_back([&column, is_scored](const Draws& draws) {
+      return is_scored ? draw_main_score(column, draws) : DrawScores{};
+    });
+  }
+  for (const Column& column : columns) {
+    scores.emplace_back(
+        [&column](const Draws& draws) { return draw_agreement(column.agreement, draws); });
+  }
+  std::vector<ResampledScore> all = resample(images, options, scores);
+  const auto middle = all.begin() + static_cast<std::ptrdiff_t>(columns.size());
+  return {{all.begin(), middle}, {middle, all.end()}};
+}
+
 void fill_differences(std::size_t images, const EvaluateOptions& options, const CompareOptions& run,
                       std::vector<Column>& columns) {
-  parallel_for(columns.size() - 1, run.threads, [&](std::size_t i) {
-    const std::size_t index = i + 1;
+  if (columns.size() < 2) return;
+  const ResampledColumns resampled = resample_columns(
+      columns, images,
+      {.rounds = options.bootstrap_rounds, .seed = options.seed, .threads = run.threads});
+  for (std::size_t index = 1; index < columns.size(); ++index) {
     Column& column = columns[index];
-    const bool is_scored = column.score.ap || column.score.top1;  // not without labels
-    const auto difference =
-        is_scored ? measure_difference(column, columns.front(), images, options) : std::nullopt;
-    fill_agreement(images, options, column);
+    const auto difference_to = [&](std::size_t baseline) {
+      return bootstrap_difference(resampled.scores[index], resampled.scores[baseline]);
+    };
+    fill_agreement(resampled.agreement[index], options, column.score);
     const bool detection = column.predictions.task == Task::Detection;
-    (detection ? column.score.ap_drop : column.score.top1_drop) = difference;
+    (detection ? column.score.ap_drop : column.score.top1_drop) = difference_to(0);
     if (!run.exported.empty() && run.exported[index] != index) {
-      const std::size_t baseline = run.exported[index];
-      column.score.export_drop =
-          baseline == 0 ? difference
-                        : measure_difference(column, columns[baseline], images, options);
+      column.score.export_drop = difference_to(run.exported[index]);
     }
     if (options.max_drop) {
       column.score.within_max_drop =
           keeps_max_drop(columns.front().score, column.score, *options.max_drop);
     }
-  });
+  }
 }
 
 void warn_of_broken(const Column& column, std::size_t images, EvaluateResult& result) {
@@ -185,15 +194,17 @@ bool keeps_min_agreement(const ModelScore& model, double share) {
 }
 
 ScoredColumns score_columns(ComparableColumns comparable, const Dataset& dataset,
-                            const EvaluateOptions& options, Metric metric) {
+                            const EvaluateOptions& options, const ScoreRun& run) {
   const std::optional<float> ap_limit = comparable.ap_limit();
   std::vector<Column> columns = std::move(comparable).take();
-  // Before detections that only agreement counts are left out.
-  for (std::size_t i = 1; i < columns.size(); ++i) {
-    columns[i].agreement =
-        match_answers(columns.front().predictions, columns[i].predictions, dataset);
-  }
-  for (Column& column : columns) score_column(dataset, options, metric, ap_limit, column);
+  // Columns in parallel; of one column alone, its tags.
+  // Agreement comes before detections that only it counts are left out.
+  parallel_for(columns.size() - 1, run.threads, [&](std::size_t i) {
+    columns[i + 1].agreement = match_answers(columns.front().predictions,
+                                             columns[i + 1].predictions, dataset, run.threads);
+  });
+  parallel_for(columns.size(), run.threads,
+               [&](std::size_t i) { score_column(dataset, options, run, ap_limit, columns[i]); });
   return {std::move(columns), ap_limit};
 }
 

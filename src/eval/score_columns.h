@@ -13,6 +13,11 @@
 
 namespace visionpress {
 
+struct ScoreRun {
+  Metric metric = Metric::Standard;  ///< of precision and recall
+  int threads = 1;
+};
+
 /// Columns with their figures; only `score_columns` makes them.
 class ScoredColumns {
  public:
@@ -22,16 +27,16 @@ class ScoredColumns {
 
  private:
   friend ScoredColumns score_columns(ComparableColumns comparable, const Dataset& dataset,
-                                     const EvaluateOptions& options, Metric metric);
+                                     const EvaluateOptions& options, const ScoreRun& run);
   ScoredColumns(std::vector<Column> columns, std::optional<float> ap_limit)
       : columns_(std::move(columns)), ap_limit_(ap_limit) {}
   std::vector<Column> columns_;
   std::optional<float> ap_limit_;
 };
 
-/// Fills the score of every column. metric: of precision and recall.
+/// Fills the score of every column.
 [[nodiscard]] ScoredColumns score_columns(ComparableColumns comparable, const Dataset& dataset,
-                                          const EvaluateOptions& options, Metric metric);
+                                          const EvaluateOptions& options, const ScoreRun& run);
 
 /// Whether a file keeps within --max-drop: not where the first file finds nothing, or there is no
 /// drop. points: of the limit.

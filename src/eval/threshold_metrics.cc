@@ -1,23 +1,45 @@
 #include "eval/threshold_metrics.h"
 
 #include <algorithm>
-#include <functional>
+#include <span>
+#include <vector>
 
 #include "eval/overlap.h"
 
 namespace visionpress {
 namespace {
 
-/// Detections of one tag above the threshold, best first.
-std::vector<const Detection*> find_confident(const Detections& detections, int tag,
-                                             double probability) {
+using DetectionSpan = std::span<const Detection* const>;
+
+/// Detections above the threshold, by tag, then best first.
+std::vector<const Detection*> find_confident(const Detections& detections, double probability) {
   std::vector<const Detection*> confident;
   for (const Detection& detection : detections) {
-    if (detection.tag == tag && detection.score > probability) confident.push_back(&detection);
+    if (detection.score > probability) confident.push_back(&detection);
   }
-  std::ranges::stable_sort(confident, std::ranges::greater{},
-                           [](const Detection* d) { return d->score; });
+  std::ranges::stable_sort(confident, [](const Detection* a, const Detection* b) {
+    return a->tag != b->tag ? a->tag < b->tag : a->score > b->score;
+  });
   return confident;
+}
+
+DetectionSpan find_tag(DetectionSpan by_tag, int tag) {
+  const auto begin = std::ranges::lower_bound(by_tag, tag, {}, &Detection::tag);
+  const auto end = std::ranges::upper_bound(by_tag, tag, {}, &Detection::tag);
+  return {begin, end};
+}
+
+/// Tags of the data set that an image has in its truth or its detections, each once.
+std::vector<int> list_tags(const DatasetImage& image, DetectionSpan confident,
+                           std::size_t tag_count) {
+  std::vector<int> tags;
+  for (const TruthBox& truth : image.truths) tags.push_back(truth.tag);
+  for (const Detection* detection : confident) tags.push_back(detection->tag);
+  std::erase_if(tags,
+                [&](int tag) { return tag < 0 || static_cast<std::size_t>(tag) >= tag_count; });
+  std::ranges::sort(tags);
+  tags.erase(std::unique(tags.begin(), tags.end()), tags.end());
+  return tags;
 }
 
 std::vector<const TruthBox*> find_truths(const DatasetImage& image, int tag) {
@@ -28,8 +50,8 @@ std::vector<const TruthBox*> find_truths(const DatasetImage& image, int tag) {
   return truths;
 }
 
-void count_standard(const DatasetImage& image, const std::vector<const Detection*>& confident,
-                    int tag, double iou, TagScore& score) {
+void count_standard(const DatasetImage& image, DetectionSpan confident, int tag, double iou,
+                    TagScore& score) {
   std::vector<const TruthBox*> crowds = find_truths(image, tag);
   std::vector<const TruthBox*> left = crowds;
   std::erase_if(crowds, [](const TruthBox* truth) { return !truth->crowd; });
@@ -54,8 +76,8 @@ void count_standard(const DatasetImage& image, const std::vector<const Detection
 // *below* the threshold. A truth with at least one of them was "found", all of them were
 // "predicted", and predictions in images without the tag were never seen. An image stood in the
 // list of each of its tags, and the lists were joined, so it counts once for each.
-void count_legacy(const DatasetImage& image, const std::vector<const Detection*>& confident,
-                  int tag, const ThresholdOptions& options, TagScore& score) {
+void count_legacy(const DatasetImage& image, DetectionSpan confident, int tag,
+                  const ThresholdOptions& options, TagScore& score) {
   const bool flipped = options.metric == Metric::LegacyFlipped;
   for (const TruthBox* truth : find_truths(image, tag)) {
     const auto kept =
@@ -79,18 +101,23 @@ std::vector<TagScore> score_at_threshold(const Dataset& dataset,
                                          std::span<const Detections> detections,
                                          const ThresholdOptions& options) {
   std::vector<TagScore> scores(dataset.tags.size());
-  for (std::size_t t = 0; t < scores.size(); ++t) {
-    TagScore& score = scores[t];
-    const int tag = static_cast<int>(t);
-    score.tag = dataset.tags[t];
-    for (std::size_t i = 0; i < dataset.images.size(); ++i) {
-      const auto confident = find_confident(detections[i], tag, options.probability);
+  for (std::size_t i = 0; i < dataset.images.size(); ++i) {
+    const DatasetImage& image = dataset.images[i];
+    const std::vector<const Detection*> confident =
+        find_confident(detections[i], options.probability);
+    for (const int tag : list_tags(image, confident, scores.size())) {
+      TagScore& score = scores[static_cast<std::size_t>(tag)];
+      const DetectionSpan of_tag = find_tag(confident, tag);
       if (options.metric == Metric::Standard) {
-        count_standard(dataset.images[i], confident, tag, options.iou, score);
+        count_standard(image, of_tag, tag, options.iou, score);
       } else {
-        count_legacy(dataset.images[i], confident, tag, options, score);
+        count_legacy(image, of_tag, tag, options, score);
       }
     }
+  }
+  for (std::size_t t = 0; t < scores.size(); ++t) {
+    TagScore& score = scores[t];
+    score.tag = dataset.tags[t];
     score.recall = share(score.true_positives, score.truth);
     score.precision = share(score.true_positives, score.predicted);
     if (options.metric != Metric::Standard && !score.precision) score.precision = 0.0;

@@ -346,7 +346,8 @@ Result<void> Evaluation::leave_out_undecodable() {
 }
 
 ScoredColumns Evaluation::score(ComparableColumns comparable, Metric metric) const {
-  return score_columns(std::move(comparable), dataset_, options_, metric);
+  return score_columns(std::move(comparable), dataset_, options_,
+                       {.metric = metric, .threads = threads_});
 }
 
 EvaluateResult Evaluation::compare(ScoredColumns scored,
