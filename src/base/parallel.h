@@ -46,4 +46,13 @@ void parallel_for(std::size_t count, int threads, const Body& body) {
   parallel_for_workers(count, threads, [&body](std::size_t i, std::size_t) { body(i); });
 }
 
+/// Calls body(begin, end) for ranges of at most `step` of [0, count), on at most `threads` threads.
+/// step: 1 or more.  `body` must not throw.
+template <typename Body>
+void parallel_for_ranges(std::size_t count, std::size_t step, int threads, const Body& body) {
+  parallel_for((count + step - 1) / step, threads, [&](std::size_t i) {
+    body(i * step, count < (i + 1) * step ? count : (i + 1) * step);
+  });
+}
+
 }  // namespace visionpress

@@ -22,6 +22,8 @@ struct Sums {
   FloatVector s0, s1, s2, s3, s4, s5, s6, s7;
 };
 
+// kCount: kPixels or half of them.
+template <std::size_t kCount>
 HWY_INLINE Sums sum_pixels(const DepthwiseRow& row, const float* x, const float* weights,
                            FloatVector start) {
   const FloatTag d;
@@ -36,6 +38,7 @@ HWY_INLINE Sums sum_pixels(const DepthwiseRow& row, const float* x, const float*
     s1 = hn::MulAdd(hn::LoadU(d, p + step), w, s1);
     s2 = hn::MulAdd(hn::LoadU(d, p + 2 * step), w, s2);
     s3 = hn::MulAdd(hn::LoadU(d, p + 3 * step), w, s3);
+    if constexpr (kCount == kPixels / 2) continue;
     p += 4 * step;
     s4 = hn::MulAdd(hn::LoadU(d, p), w, s4);
     s5 = hn::MulAdd(hn::LoadU(d, p + step), w, s5);
@@ -57,46 +60,56 @@ HWY_INLINE FloatVector sum_pixel(const DepthwiseRow& row, const float* x, const 
 // finish(channel) gives a function from sums of this vector of channels to results; start(channel)
 // gives what the sums start from. A block of pixels passes all channels before the next, so that
 // its values are read from the first-level cache by all taps.
-template <typename Start, typename Finish>
-HWY_INLINE void convolve(const DepthwiseRow& row, const Start& start, const Finish& finish) {
+template <std::size_t kCount, typename Start, typename Finish>
+HWY_INLINE void convolve_block(const DepthwiseRow& row, std::size_t pixel, const Start& start,
+                               const Finish& finish) {
   const FloatTag d;
   const std::size_t lanes = hn::Lanes(d);
-  for (std::size_t pixel = 0; pixel < row.pixels; pixel += kPixels) {
-    const std::size_t count = std::min(kPixels, row.pixels - pixel);
-    const float* x = row.x + pixel * row.pixel_step;
-    for (std::size_t channel = 0; channel < row.channels; channel += lanes) {
-      const auto end_sum = finish(channel);
-      const auto first = start(channel);
-      const auto store = [&](FloatVector sum, std::size_t p) {
-        const std::size_t at = (pixel + p) * row.channels + channel;
-        // The last pixels of a folded row may lack channels.
-        const std::size_t left = row.y_floats > at ? row.y_floats - at : 0;
-        const std::size_t valid = std::min(row.channels - channel, left);
-        const auto y = end_sum(sum);
-        if (valid >= lanes) {
-          hn::StoreU(y, d, row.y + at);
-        } else if (valid > 0) {
-          hn::BlendedStore(y, hn::FirstN(d, valid), d, row.y + at);
-        }
-      };
-      if (count < kPixels) {
-        for (std::size_t p = 0; p < count; ++p) {
-          const float* window = x + p * row.pixel_step + channel;
-          store(sum_pixel(row, window, row.weights + channel, first), p);
-        }
-        continue;
+  const float* x = row.x + pixel * row.pixel_step;
+  for (std::size_t channel = 0; channel < row.channels; channel += lanes) {
+    const auto end_sum = finish(channel);
+    const auto first = start(channel);
+    const auto store = [&](FloatVector sum, std::size_t p) HWY_ATTR {
+      const std::size_t at = (pixel + p) * row.channels + channel;
+      // The last pixels of a folded row may lack channels.
+      const std::size_t left = row.y_floats > at ? row.y_floats - at : 0;
+      const std::size_t valid = std::min(row.channels - channel, left);
+      const auto y = end_sum(sum);
+      if (valid >= lanes) {
+        hn::StoreU(y, d, row.y + at);
+      } else if (valid > 0) {
+        hn::BlendedStore(y, hn::FirstN(d, valid), d, row.y + at);
       }
-      const Sums s = sum_pixels(row, x + channel, row.weights + channel, first);
-      store(s.s0, 0);
-      store(s.s1, 1);
-      store(s.s2, 2);
-      store(s.s3, 3);
-      store(s.s4, 4);
-      store(s.s5, 5);
-      store(s.s6, 6);
-      store(s.s7, 7);
+    };
+    if constexpr (kCount == 1) {
+      store(sum_pixel(row, x + channel, row.weights + channel, first), 0);
+      continue;
     }
+    const Sums s = sum_pixels<kCount>(row, x + channel, row.weights + channel, first);
+    store(s.s0, 0);
+    store(s.s1, 1);
+    store(s.s2, 2);
+    store(s.s3, 3);
+    if constexpr (kCount == kPixels / 2) continue;
+    store(s.s4, 4);
+    store(s.s5, 5);
+    store(s.s6, 6);
+    store(s.s7, 7);
   }
+}
+
+// The last block begins earlier where pixels are left over and computes some of them again.
+template <std::size_t kCount, typename Start, typename Finish>
+HWY_INLINE void convolve_blocks(const DepthwiseRow& row, const Start& start, const Finish& finish) {
+  for (std::size_t pixel = 0; pixel < row.pixels; pixel += kCount)
+    convolve_block<kCount>(row, std::min(pixel, row.pixels - kCount), start, finish);
+}
+
+template <typename Start, typename Finish>
+HWY_INLINE void convolve(const DepthwiseRow& row, const Start& start, const Finish& finish) {
+  if (row.pixels >= kPixels) return convolve_blocks<kPixels>(row, start, finish);
+  if (row.pixels >= kPixels / 2) return convolve_blocks<kPixels / 2>(row, start, finish);
+  convolve_blocks<1>(row, start, finish);
 }
 
 void float_row(const DepthwiseRow& row, const SmallConvActivation& activation) {
@@ -105,7 +118,7 @@ void float_row(const DepthwiseRow& row, const SmallConvActivation& activation) {
   convolve(
       row, [&](std::size_t channel) { return hn::LoadU(d, row.bias + channel); },
       [&](std::size_t /*channel*/) {
-        return [&](FloatVector y) {
+        return [&](FloatVector y) HWY_ATTR {
           y = hn::IfThenElse(hn::Lt(y, hn::Zero(d)), hn::Mul(y, slope), y);
           return clamp_keeping_nan(y, activation.low, activation.high);
         };
@@ -123,7 +136,7 @@ void code_row(const DepthwiseRow& row, const DepthwiseScales& scales) {
         const auto second = hn::LoadU(d, scales.second + channel);
         const auto bias = hn::LoadU(d, row.bias + channel);
         const auto for_nan = hn::LoadU(d, scales.for_nan + channel);
-        return [=](FloatVector sum) {
+        return [=](FloatVector sum) HWY_ATTR {
           const auto y = hn::Add(hn::Mul(hn::Mul(sum, first), second), bias);
           const auto above = hn::IfThenElse(hn::Gt(y, low), y, low);
           const auto bounded = hn::IfThenElse(hn::Gt(above, high), high, above);

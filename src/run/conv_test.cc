@@ -434,6 +434,77 @@ TEST(Conv, AnAbsorbedBorderIsTheSameAsABorderByItself) {
   }
 }
 
+// A convolution and the operators behind it, which it takes over unless the parts are shown.
+RunResult run_chain(const std::vector<Unary>& chain, bool shows_parts) {
+  TestGraph test(Layout::ChannelsLast);
+  const TensorId x = test.add_input({1, 9, 7, 6});
+  Conv2d op;
+  op.kernel_layout = KernelLayout::Ohwi;
+  TensorId value =
+      test.add_node(op, {x, test.add_weight({5, 3, 3, 6}, random_values(std::size_t{5} * 54, 41))});
+  std::vector<TensorId> parts = {value};
+  for (const Unary& unary : chain) parts.push_back(value = test.add_node(unary, {value}));
+  test.graph.outputs = {value};
+  if (shows_parts) test.graph.outputs.insert(test.graph.outputs.end(), parts.begin(), parts.end());
+  return run_graph(test, random_values(378, 42));
+}
+
+TEST(Conv, ClipsBehindItAreTakenOverAsOne) {
+  const Unary relu = {UnaryKind::Relu, 0.0F, 0.0F};
+  const Unary minus = {UnaryKind::Linear, -1.0F, 0.0F};
+  const Unary negate = {UnaryKind::Negate, 0.0F, 0.0F};
+  const auto above = [](float least) { return Unary{UnaryKind::Threshold, least, 0.0F}; };
+  for (const std::vector<Unary>& chain : std::vector<std::vector<Unary>>{
+           {relu, minus, above(-2.0F), minus},  // ReLU6 in Core ML, here with 2
+           {minus, above(-1.0F), negate},
+           {above(-1.0F), minus},  // ends in a negation, which is a step of its own
+           {relu, minus},
+           {minus, relu, minus, above(-0.5F), relu},
+           {{UnaryKind::Clip, -3.0F, 1.0F}, {UnaryKind::Clip, 2.0F, 4.0F}},
+           {relu, {UnaryKind::Linear, 2.0F, 0.0F}, above(1.0F)}}) {
+    EXPECT_EQ(run_chain(chain, false).values, run_chain(chain, true).values) << chain.size();
+  }
+}
+
+// A convolution, a batch norm and a ReLU.
+RunResult run_normed(std::int64_t groups, float variance, Arithmetic arithmetic, bool shows_parts) {
+  constexpr std::int64_t kChannels = 20;
+  TestGraph test(Layout::ChannelsFirst);
+  const TensorId x = test.add_input({1, kChannels, 9, 11});
+  Conv2d op;
+  op.groups = groups;
+  const Shape kernel = {kChannels, kChannels / groups, 3, 3};
+  const TensorId y =
+      test.add_node(op, {x, test.add_weight(kernel, random_values(count_of(kernel), 51))});
+  std::vector<TensorId> inputs = {y};
+  for (unsigned i = 0; i < 3; ++i)
+    inputs.push_back(test.add_weight({kChannels}, random_values(kChannels, 52 + i)));
+  inputs.push_back(test.add_weight({kChannels}, std::vector<float>(kChannels, variance)));
+  const TensorId normed = test.add_node(BatchNorm{1e-3F}, inputs);
+  const TensorId active = test.add_node(Unary{UnaryKind::Relu}, {normed});
+  if (shows_parts) test.graph.outputs = {active, y, normed};
+  return run_graph(test, random_values(kChannels * 99, 57), arithmetic);
+}
+
+TEST(Conv, ABatchNormBehindItIsFoldedIntoItsKernel) {
+  for (const std::int64_t groups : {1, 4, 20}) {
+    const RunResult whole = run_normed(groups, 0.5F, Arithmetic::Runtime, false);
+    const RunResult parts = run_normed(groups, 0.5F, Arithmetic::Float, true);
+    ASSERT_EQ(whole.shape, parts.shape);
+    const float most = *std::ranges::max_element(parts.values);
+    for (std::size_t i = 0; i < whole.values.size(); ++i)
+      ASSERT_NEAR(whole.values[i], parts.values[i], 2e-6F * most) << groups;
+  }
+}
+
+TEST(Conv, ABatchNormOfNegativeVarianceIsNotFolded) {
+  const RunResult whole = run_normed(1, -1.0F, Arithmetic::Runtime, false);
+  const RunResult parts = run_normed(1, -1.0F, Arithmetic::Float, true);
+  ASSERT_EQ(whole.values.size(), parts.values.size());
+  for (std::size_t i = 0; i < whole.values.size(); ++i)
+    EXPECT_EQ(std::isnan(whole.values[i]), std::isnan(parts.values[i])) << i;
+}
+
 // A 3x3 convolution of some images.
 RunResult run_images(const Shape& image, std::int64_t out, Arithmetic arithmetic, int threads) {
   TestGraph test(Layout::ChannelsLast);

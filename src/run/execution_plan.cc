@@ -1,6 +1,7 @@
 #include "run/execution_plan.h"
 
 #include <algorithm>
+#include <cmath>
 #include <map>
 #include <utility>
 
@@ -295,8 +296,10 @@ class PlanBuilder {
     fusion.result = graph_.nodes[index].outputs[0];
     // Float16 rounds every activation to half, so none may disappear into a fused step.
     if (options_.arithmetic != Arithmetic::Float16) {
-      fusion = find_activation(graph_, readers_, index);
       VP_ASSIGN_OR_RETURN(const ConvSpec spec, conv_spec(conv, context));
+      fusion = find_activation(graph_, readers_, index, takes_batch_norm(conv, context));
+      if (fusion.batch_norm && !fold_batch_norm(spec, fusion))
+        fusion = find_activation(graph_, readers_, index, false);
       const bool can_pool =
           is_hybrid ? can_pool_in_hybrid_conv2d(conv, context) : can_pool_in_conv2d(conv, context);
       if (can_pool) (void)add_max_pool(graph_, readers_, spec.out[0], spec.out[1], fusion);
@@ -305,6 +308,35 @@ class PlanBuilder {
     outputs = {fusion.result};
     return is_hybrid ? make_hybrid_conv2d(conv, fusion.epilogue, context)
                      : make_conv2d(conv, fusion.epilogue, context);
+  }
+
+  // A kernel times a scale rounds once more, which hybrid networks and `--arithmetic float` leave
+  // out.
+  [[nodiscard]] static bool takes_batch_norm(const Conv2d& conv, const BuildContext& context) {
+    return context.arithmetic == Arithmetic::Runtime && context.float_math == FloatMath::Plain &&
+           !conv.dynamic_range;
+  }
+
+  // returns: false where its constants are not known, do not fit, or would take values out of the
+  // range of floats; it then stays a step of its own.
+  bool fold_batch_norm(const ConvSpec& spec, Fusion& fusion) {
+    const Node& node = graph_.nodes[*fusion.batch_norm];
+    std::vector<InputDesc> inputs;
+    for (const TensorId id : node.inputs) inputs.push_back(describe(id));
+    inputs[0].dims = conv_output_dims(spec, {});
+    for (std::size_t i = 1; i < inputs.size(); ++i) {
+      if (inputs[i].weight == nullptr && inputs[i].values == nullptr &&
+          (inputs[i].tensor == nullptr || !inputs[i].tensor->is_constant()))
+        return false;
+    }
+    auto affine = load_affine(std::get<BatchNorm>(node.op), inputs);
+    constexpr double kMost = 0x1p40;
+    const auto is_odd = [](double factor) { return !(std::fabs(factor) < kMost); };
+    if (!affine || std::ranges::any_of(affine->scale, is_odd) ||
+        std::ranges::any_of(affine->shift, is_odd))
+      return false;
+    fusion.epilogue.batch_norm = std::move(*affine);
+    return true;
   }
 
   // Assigns arena offsets by first fit in the order of the steps; a tensor's bytes are free again

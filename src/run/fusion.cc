@@ -1,6 +1,8 @@
 #include "run/fusion.h"
 
 #include <algorithm>
+#include <cmath>
+#include <limits>
 
 #include "codecs/decode.h"
 #include "lower/axis_order.h"
@@ -20,17 +22,85 @@ std::optional<float> single_value(const Graph& graph, TensorId id) {
   return values->front();
 }
 
-bool is_foldable(UnaryKind kind) {
-  return kind == UnaryKind::Relu || kind == UnaryKind::Relu6 || kind == UnaryKind::ReluN1To1 ||
-         kind == UnaryKind::LeakyRelu || kind == UnaryKind::Clip;
+/// The ends of clamped values, in the order in which they follow from the input's.
+struct Ends {
+  float low = -std::numeric_limits<float>::infinity();
+  float high = std::numeric_limits<float>::infinity();
+};
+
+/// What the operator makes of values between these ends; nothing for one that does more than clip
+/// or negate.
+std::optional<Ends> pass_ends(const Unary& unary, const Ends& ends) {
+  const auto clamp = [&](float low, float high) {
+    return Ends{std::clamp(ends.low, low, high), std::clamp(ends.high, low, high)};
+  };
+  constexpr float kInfinity = std::numeric_limits<float>::infinity();
+  switch (unary.kind) {
+    case UnaryKind::Relu:
+      return clamp(0.0F, kInfinity);
+    case UnaryKind::Relu6:
+      return clamp(0.0F, 6.0F);
+    case UnaryKind::ReluN1To1:
+      return clamp(-1.0F, 1.0F);
+    case UnaryKind::Threshold:
+      if (std::isnan(unary.alpha)) return std::nullopt;
+      return clamp(unary.alpha, kInfinity);
+    case UnaryKind::Clip:
+      if (!(unary.alpha <= unary.beta)) return std::nullopt;
+      return clamp(unary.alpha, unary.beta);
+    case UnaryKind::Negate:
+      return Ends{-ends.low, -ends.high};
+    case UnaryKind::Linear:
+      if (unary.alpha != -1.0F || unary.beta != 0.0F) return std::nullopt;
+      return Ends{-ends.low, -ends.high};
+    default:
+      return std::nullopt;
+  }
 }
 
-void take_unary(const Graph& graph, std::size_t reader, Fusion& fusion) {
+/// Takes the longest chain of operators that is one clip.
+void take_clips(const Graph& graph, const Readers& readers, std::size_t reader, Fusion& fusion) {
+  Ends ends;
+  bool is_negated = false;
+  std::vector<std::size_t> chain;  // read, and not taken yet
+  while (true) {
+    const Node& node = graph.nodes[reader];
+    const auto* unary = std::get_if<Unary>(&node.op);
+    const auto passed = unary != nullptr ? pass_ends(*unary, ends) : std::nullopt;
+    if (!passed) return;
+    is_negated ^= unary->kind == UnaryKind::Negate || unary->kind == UnaryKind::Linear;
+    ends = *passed;
+    chain.push_back(reader);
+    if (!is_negated) {
+      const bool is_first = !fusion.epilogue.activation && chain.size() == 1;
+      fusion.epilogue.activation = is_first ? *unary : Unary{UnaryKind::Clip, ends.low, ends.high};
+      fusion.absorbed.insert(fusion.absorbed.end(), chain.begin(), chain.end());
+      fusion.result = node.outputs[0];
+      chain.clear();
+    }
+    const std::vector<std::size_t>& next = readers.of(node.outputs[0]);
+    if (next.size() != 1 || readers.is_output(node.outputs[0])) return;
+    reader = next[0];
+  }
+}
+
+void take_unary(const Graph& graph, const Readers& readers, std::size_t reader, Fusion& fusion) {
   const Node& node = graph.nodes[reader];
   const auto* unary = std::get_if<Unary>(&node.op);
-  if (unary == nullptr || !is_foldable(unary->kind)) return;
+  if (unary == nullptr) return;
+  if (unary->kind != UnaryKind::LeakyRelu) return take_clips(graph, readers, reader, fusion);
   fusion.epilogue.activation = *unary;
   fusion.absorbed.push_back(reader);
+  fusion.result = node.outputs[0];
+}
+
+void take_batch_norm(const Graph& graph, const Readers& readers, Fusion& fusion) {
+  const std::vector<std::size_t>& next = readers.of(fusion.result);
+  if (next.size() != 1) return;
+  const Node& node = graph.nodes[next[0]];
+  if (!std::holds_alternative<BatchNorm>(node.op) || node.inputs.size() != 5) return;
+  fusion.batch_norm = next[0];
+  fusion.absorbed.push_back(next[0]);
   fusion.result = node.outputs[0];
 }
 
@@ -58,7 +128,7 @@ void take_leaky_pair(const Graph& graph, const Readers& readers, std::size_t fir
   const auto slope = single_value(graph, other);
   if (!slope || *slope < 0.0F || *slope > 1.0F) return;
   fusion.epilogue.activation = Unary{UnaryKind::LeakyRelu, *slope, 0.0F};
-  fusion.absorbed = {first, second};
+  fusion.absorbed.insert(fusion.absorbed.end(), {first, second});
   fusion.result = maximum.outputs[0];
 }
 
@@ -74,14 +144,17 @@ Readers::Readers(const Graph& graph)
   for (const TensorId id : graph.outputs) outputs_[static_cast<std::size_t>(id)] = true;
 }
 
-Fusion find_activation(const Graph& graph, const Readers& readers, std::size_t node) {
+Fusion find_activation(const Graph& graph, const Readers& readers, std::size_t node,
+                       bool takes_batch_norm) {
   Fusion fusion;
   fusion.result = graph.nodes[node].outputs[0];
   const auto* conv = std::get_if<Conv2d>(&graph.nodes[node].op);
   if (conv == nullptr || is_fused(conv->activation) || readers.is_output(fusion.result))
     return fusion;
+  if (takes_batch_norm) take_batch_norm(graph, readers, fusion);
+  if (readers.is_output(fusion.result)) return fusion;
   const std::vector<std::size_t>& next = readers.of(fusion.result);
-  if (next.size() == 1) take_unary(graph, next[0], fusion);
+  if (next.size() == 1) take_unary(graph, readers, next[0], fusion);
   if (next.size() == 2) take_leaky_pair(graph, readers, next[0], next[1], fusion);
   return fusion;
 }

@@ -30,12 +30,16 @@ class Readers {
 struct Fusion {
   Epilogue epilogue = {};
   std::vector<std::size_t> absorbed = {};  ///< nodes that need no operator of their own
+  std::optional<std::size_t> batch_norm = std::nullopt;  ///< the node of the batch norm
   TensorId result = kNoTensor;
 };
 
-/// Finds an activation directly after the node: a Unary with bounds or a slope, or a leaky ReLU
+/// Finds an activation directly after the node, or after the batch norm behind it
+/// (takes_batch_norm): a Unary with bounds or a slope, several that are one clip together (ReLU6 as
+/// Core ML's converters wrote it: ReLU, negation, maximum with -6, negation), or a leaky ReLU
 /// written as MUL by a constant and MAXIMUM with the product.
-[[nodiscard]] Fusion find_activation(const Graph& graph, const Readers& readers, std::size_t node);
+[[nodiscard]] Fusion find_activation(const Graph& graph, const Readers& readers, std::size_t node,
+                                     bool takes_batch_norm);
 
 /// Adds the 2x2 stride-2 max pool after `fusion`, if there is one and the maximum may be taken
 /// before the activation. height, width: of the convolution's output. returns: whether it was

@@ -42,8 +42,16 @@ struct InputDesc {
   const float* values = nullptr;   ///< values known before the run, physical order; may be null
 };
 
-/// The activation and 2x2 stride-2 max pool that a convolution computes in its last pass.
+/// y = scale * x + shift, one pair per channel.
+struct ChannelAffine {
+  std::vector<double> scale = {};
+  std::vector<double> shift = {};
+};
+
+/// The batch norm, activation and 2x2 stride-2 max pool that a convolution takes over, in this
+/// order.
 struct Epilogue {
+  std::optional<ChannelAffine> batch_norm = std::nullopt;  ///< of float convolutions
   std::optional<Unary> activation = std::nullopt;
   bool max_pool_2x2 = false;
 };
@@ -139,6 +147,11 @@ using OperatorResult = Result<std::unique_ptr<Operator>>;
 VP_DECLARE_BUILDER(Unsupported)
 VP_EACH_OPERATOR(VP_DECLARE_BUILDER)
 #undef VP_DECLARE_BUILDER
+
+/// A batch norm as a scale and a shift per channel. inputs: of the node.
+/// errors: Malformed where a constant's length is not the number of channels.
+[[nodiscard]] Result<ChannelAffine> load_affine(const BatchNorm& op,
+                                                std::span<const InputDesc> inputs);
 
 /// Convolutions with what they compute in their last pass.
 [[nodiscard]] OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,

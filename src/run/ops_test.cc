@@ -170,33 +170,17 @@ TEST(Ops, AMaximumKeepsNanWhereItIsAskedTo) {
   EXPECT_EQ(run(BinaryKind::Minimum, true, false)[2], 0.0F);
 }
 
-/// Each row of `x` reduced.
-std::vector<float> reduce_rows(ReduceKind kind, bool keeps_nan, std::int64_t columns,
-                               const std::vector<float>& x) {
-  TestGraph test(Layout::ChannelsLast);
-  const TensorId input = test.add_input({std::ssize(x) / columns, columns});
-  Reduce op;
-  op.kind = kind;
-  op.axes = {1};
-  op.keep_dims = false;
-  op.keeps_nan = keeps_nan;
-  test.add_node(op, {input});
-  return run_graph(test, x).values;
-}
-
-TEST(Ops, AReductionKeepsNanOrLosesItToTheElementBehindIt) {
-  const float nan = std::numeric_limits<float>::quiet_NaN();
-  const std::vector<float> x = {nan, 1, 2, 1, nan, 0, 1, 2, nan};
-  const std::vector<float> largest = reduce_rows(ReduceKind::Maximum, false, 3, x);
-  EXPECT_EQ(largest[0], 2.0F);
-  EXPECT_EQ(largest[1], 0.0F);
-  EXPECT_TRUE(std::isnan(largest[2]));
-  const std::vector<float> smallest = reduce_rows(ReduceKind::Minimum, false, 3, x);
-  EXPECT_EQ(smallest[0], 1.0F);
-  EXPECT_EQ(smallest[1], 0.0F);
-  EXPECT_TRUE(std::isnan(smallest[2]));
-  for (const ReduceKind kind : {ReduceKind::Maximum, ReduceKind::Minimum})
-    for (const float y : reduce_rows(kind, true, 3, x)) EXPECT_TRUE(std::isnan(y));
+TEST(Ops, OneValuePerChannelMeetsEachPixel) {
+  for (const std::int64_t channels : {1, 3, 16, 300}) {
+    const Shape shape = {1, 23, 7, channels};
+    const std::vector<float> x = random_values(count_of(shape), 62);
+    const std::vector<float> b = random_values(static_cast<std::size_t>(channels), 63);
+    const RunResult y = run_one(Binary{BinaryKind::Subtract, FusedActivation::None},
+                                Layout::ChannelsLast, shape, x, {b});
+    ASSERT_EQ(y.values.size(), x.size());
+    for (std::size_t i = 0; i < x.size(); ++i)
+      ASSERT_EQ(y.values[i], x[i] - b[i % static_cast<std::size_t>(channels)]) << i;
+  }
 }
 
 TEST(Ops, AFlooredQuotientIsExact) {

@@ -2,6 +2,7 @@
 #include <cmath>
 #include <functional>
 
+#include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
 #include "run/operator.h"
@@ -142,6 +143,7 @@ class BinaryOperator final : public Operator {
     output_dims = {std::move(out)};
     constexpr std::size_t kPerValue = 4;  // the work on a value, in multiplications
     threads_ = threads_worth(count_of(output_dims[0]) * kPerValue, threads_);
+    choose_line();
   }
 
   void run(const RunContext& context) const override {
@@ -172,21 +174,33 @@ class BinaryOperator final : public Operator {
     return false;
   }
 
+  // A second operand of few channels is repeated, so that lines are long enough for vectors.
+  void choose_line() {
+    if (inputs_.size() != 2 || inputs_[0] != output_dims[0] || output_dims[0].empty()) return;
+    const auto line = static_cast<std::size_t>(output_dims[0].back());
+    const bool is_line = count_of(inputs_[1]) == line && strides_[1].back() == 1;
+    if (!is_line || inputs_[1] == output_dims[0] || line == 0) return;
+    constexpr std::size_t kLeast = 256;
+    line_ = line;
+    repeats_ = std::max<std::size_t>(kLeast / line, 1);
+    if (repeats_ > 1) scratch_bytes = line_ * repeats_ * sizeof(float);
+  }
+
   // The usual case: the first operand has the result's shape; the second has it too, or is one
   // value or one line of channels.
   void run_pair(const RunContext& context, std::int64_t count) const {
     const std::int64_t other = static_cast<std::int64_t>(count_of(inputs_[1]));
-    const std::int64_t line = output_dims[0].empty() ? 1 : output_dims[0].back();
     const bool is_whole = inputs_[1] == output_dims[0];
-    const bool is_line = other == line && !strides_[1].empty() && strides_[1].back() == 1;
+    const bool is_line = line_ > 0;
     if (!is_whole && other != 1 && !is_line) {
       spread(context.inputs[0], strides_[0], context.outputs[0]);
       fold(context.inputs[1], strides_[1], context.outputs[0]);
       finish(context.outputs[0], count);
       return;
     }
-    const std::int64_t block =
-        is_line && !is_whole ? line * std::max<std::int64_t>(1, 8192 / line) : 16384;
+    const float* b_line = is_line ? repeat_line(context) : nullptr;
+    const auto line = static_cast<std::int64_t>(line_ * repeats_);
+    const std::int64_t block = is_line ? line * std::max<std::int64_t>(1, 8192 / line) : 16384;
     parallel_for(
         static_cast<std::size_t>((count + block - 1) / block), threads_, [&](std::size_t b) {
           const std::int64_t begin = static_cast<std::int64_t>(b) * block;
@@ -199,10 +213,18 @@ class BinaryOperator final : public Operator {
             combine(op_, rule_, {a + begin, context.inputs[1], y + begin, end - begin, 0});
           } else {
             for (std::int64_t at = begin; at < end; at += line)
-              combine(op_, rule_, {a + at, context.inputs[1], y + at, line, 1});
+              combine(op_, rule_, {a + at, b_line, y + at, std::min(line, end - at), 1});
           }
           finish(y + begin, end - begin);
         });
+  }
+
+  [[nodiscard]] const float* repeat_line(const RunContext& context) const {
+    if (repeats_ == 1) return context.inputs[1];
+    auto* repeated = view_as<float>(context.scratch);
+    for (std::size_t i = 0; i < repeats_; ++i)
+      std::copy_n(context.inputs[1], line_, repeated + i * line_);
+    return repeated;
   }
 
   void finish(float* y, std::int64_t count) const {
@@ -233,6 +255,8 @@ class BinaryOperator final : public Operator {
   NanRule rule_;
   std::vector<Shape> inputs_;
   std::vector<Strides> strides_ = {};
+  std::size_t line_ = 0;  ///< channels of a second operand that has one value for each; else 0
+  std::size_t repeats_ = 1;
   int threads_;
 };
 

@@ -151,6 +151,29 @@ bool runs_depthwise(const ConvSpec& spec, const BuildContext& context) {
   return context.float_math == FloatMath::Xnnpack && spec.groups == spec.out_channels;
 }
 
+// Each value of the kernel and the bias is rounded once.
+void fold_batch_norm(const ConvSpec& spec, const ChannelAffine& affine, std::vector<float>& kernel,
+                     std::vector<float>& bias) {
+  const auto strides = kernel_strides(spec);  // group, out, in, height, width
+  const std::int64_t outs = spec.out_channels / spec.groups;
+  const std::int64_t ins = spec.in_channels / spec.groups;
+  for (std::int64_t o = 0; o < spec.out_channels; ++o) {
+    const auto channel = static_cast<std::size_t>(o);
+    const double scale = affine.scale[channel];
+    bias[channel] =
+        static_cast<float>(static_cast<double>(bias[channel]) * scale + affine.shift[channel]);
+    for (std::int64_t i = 0; i < ins; ++i) {
+      for (std::int64_t tap = 0; tap < spec.kernel[0] * spec.kernel[1]; ++tap) {
+        const std::int64_t at = o / outs * strides[0] + o % outs * strides[1] + i * strides[2] +
+                                tap / spec.kernel[1] * strides[3] +
+                                tap % spec.kernel[1] * strides[4];
+        float& value = kernel[static_cast<std::size_t>(at)];
+        value = static_cast<float>(static_cast<double>(value) * scale);
+      }
+    }
+  }
+}
+
 // Whether oneDNN may apply the activation. Its clamps turn NaN into the lower bound, but every
 // runtime that we reproduce passes NaN on.
 bool onednn_can_fuse(const std::optional<Unary>& activation) {
@@ -167,8 +190,10 @@ OperatorResult build_operator(const Conv2d& op, const BuildContext& context) {
 OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
                            const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(ConvSpec spec, conv_spec(op, context));
-  VP_ASSIGN_OR_RETURN(const std::vector<float> kernel, load_constant(context.inputs[1]));
-  VP_ASSIGN_OR_RETURN(const std::vector<float> bias, load_bias(context, spec.out_channels));
+  VP_ASSIGN_OR_RETURN(std::vector<float> kernel, load_constant(context.inputs[1]));
+  VP_ASSIGN_OR_RETURN(std::vector<float> bias, load_bias(context, spec.out_channels));
+  if (epilogue.batch_norm) fold_batch_norm(spec, *epilogue.batch_norm, kernel, bias);
+  const bool adds_bias = has_bias(context) || epilogue.batch_norm;
   const std::optional<Unary> activation = conv_activation(op, epilogue);
   const auto bounds = activation_bounds(activation);
   if (takes_few_taps(op, spec, context) && bounds) {
@@ -209,8 +234,7 @@ OperatorResult make_conv2d(const Conv2d& op, const Epilogue& epilogue,
   }
   VP_ASSIGN_OR_RETURN(
       Convolution convolution,
-      Convolution::create(spec, kernel.data(), has_bias(context) ? bias.data() : nullptr,
-                          context.threads));
+      Convolution::create(spec, kernel.data(), adds_bias ? bias.data() : nullptr, context.threads));
   return std::make_unique<ConvOperator>(std::move(convolution), conv_output_dims(spec, epilogue),
                                         after, context.threads);
 }

@@ -1,10 +1,12 @@
 // Operators with one constant per channel: batch norm, instance norm, PReLU.
 
+#include <algorithm>
 #include <cmath>
 
 #include "base/error.h"
 #include "base/parallel.h"
 #include "run/operator.h"
+#include "run/ops/column_totals.h"
 
 namespace visionpress {
 namespace {
@@ -35,21 +37,28 @@ Result<std::vector<float>> load_vector(const InputDesc& input, std::size_t count
   return values;
 }
 
-// y = scale[c] * x + shift[c]
+/// y = scale[c] * x + shift[c]
+void scale_pixels(const Channels& channels, const float* scale, const float* shift, int threads,
+                  const float* x, float* y) {
+  const std::size_t count = channels.count;
+  constexpr std::size_t kValues = std::size_t{1} << 14;  // per task
+  const std::size_t step = std::max<std::size_t>(kValues / std::max<std::size_t>(count, 1), 1);
+  parallel_for_ranges(channels.pixels, step, threads, [&](std::size_t begin, std::size_t end) {
+    for (std::size_t at = begin * count; at < end * count; at += count) {
+      for (std::size_t c = 0; c < count; ++c) y[at + c] = scale[c] * x[at + c] + shift[c];
+    }
+  });
+}
+
 class AffineOperator final : public Operator {
  public:
   AffineOperator(const Shape& dims, const Channels& channels, int threads)
-      : channels_(channels), threads_(threads) {
+      : channels_(channels), threads_(threads_worth(count_of(dims), threads)) {
     output_dims = {dims};
   }
   void run(const RunContext& context) const override {
-    parallel_for(channels_.batch * channels_.pixels,
-                 threads_ > 1 && channels_.pixels > 64 ? threads_ : 1, [&](std::size_t p) {
-                   const float* x = context.inputs[0] + p * channels_.count;
-                   float* y = context.outputs[0] + p * channels_.count;
-                   for (std::size_t c = 0; c < channels_.count; ++c)
-                     y[c] = scale[c] * x[c] + shift[c];
-                 });
+    scale_pixels({channels_.batch * channels_.pixels, channels_.count, 1}, scale.data(),
+                 shift.data(), threads_, context.inputs[0], context.outputs[0]);
   }
   std::vector<float> scale = {};
   std::vector<float> shift = {};
@@ -61,8 +70,8 @@ class AffineOperator final : public Operator {
 
 class InstanceNormOperator final : public Operator {
  public:
-  InstanceNormOperator(const Shape& dims, const Channels& channels, float epsilon)
-      : channels_(channels), epsilon_(epsilon) {
+  InstanceNormOperator(const Shape& dims, const Channels& channels, float epsilon, int threads)
+      : channels_(channels), epsilon_(epsilon), threads_(threads_worth(count_of(dims), threads)) {
     output_dims = {dims};
   }
   void run(const RunContext& context) const override {
@@ -78,18 +87,12 @@ class InstanceNormOperator final : public Operator {
   // Sums in double, because a float sum over a plane of 300,000 pixels would lose three digits.
   void normalize(const float* x, float* y) const {
     const std::size_t count = channels_.count;
-    std::vector<double> mean(count, 0.0);
-    std::vector<double> variance(count, 0.0);
-    for (std::size_t p = 0; p < channels_.pixels; ++p) {
-      for (std::size_t c = 0; c < count; ++c) mean[c] += static_cast<double>(x[p * count + c]);
-    }
+    ColumnRows rows = {.x = x, .rows = channels_.pixels, .columns = count};
+    std::vector<double> mean = total_columns(rows, ColumnTerm::Value, threads_);
     for (double& m : mean) m /= static_cast<double>(channels_.pixels);
-    for (std::size_t p = 0; p < channels_.pixels; ++p) {
-      for (std::size_t c = 0; c < count; ++c) {
-        const double delta = static_cast<double>(x[p * count + c]) - mean[c];
-        variance[c] += delta * delta;
-      }
-    }
+    rows.means = mean.data();
+    const std::vector<double> variance =
+        total_columns(rows, ColumnTerm::SquaredDifference, threads_);
     std::vector<float> scale(count);
     std::vector<float> shift(count);
     for (std::size_t c = 0; c < count; ++c) {
@@ -99,14 +102,12 @@ class InstanceNormOperator final : public Operator {
       scale[c] = static_cast<float>(factor);
       shift[c] = static_cast<float>(static_cast<double>(beta[c]) - factor * mean[c]);
     }
-    for (std::size_t p = 0; p < channels_.pixels; ++p) {
-      for (std::size_t c = 0; c < count; ++c)
-        y[p * count + c] = scale[c] * x[p * count + c] + shift[c];
-    }
+    scale_pixels(channels_, scale.data(), shift.data(), threads_, x, y);
   }
 
   Channels channels_;
   float epsilon_;
+  int threads_;
 };
 
 class PreluOperator final : public Operator {
@@ -130,30 +131,36 @@ class PreluOperator final : public Operator {
 
 }  // namespace
 
-OperatorResult build_operator(const BatchNorm& op, const BuildContext& context) {
-  const Shape& dims = context.inputs[0].dims;
-  const Channels channels = channels_of(dims);
-  auto result = std::make_unique<AffineOperator>(dims, channels, context.threads);
-  VP_ASSIGN_OR_RETURN(const auto gamma, load_vector(context.inputs[1], channels.count, "gamma"));
-  VP_ASSIGN_OR_RETURN(const auto beta, load_vector(context.inputs[2], channels.count, "beta"));
-  VP_ASSIGN_OR_RETURN(const auto mean, load_vector(context.inputs[3], channels.count, "mean"));
-  VP_ASSIGN_OR_RETURN(const auto variance,
-                      load_vector(context.inputs[4], channels.count, "variance"));
-  for (std::size_t c = 0; c < channels.count; ++c) {
+Result<ChannelAffine> load_affine(const BatchNorm& op, std::span<const InputDesc> inputs) {
+  const std::size_t count = channels_of(inputs[0].dims).count;
+  VP_ASSIGN_OR_RETURN(const auto gamma, load_vector(inputs[1], count, "gamma"));
+  VP_ASSIGN_OR_RETURN(const auto beta, load_vector(inputs[2], count, "beta"));
+  VP_ASSIGN_OR_RETURN(const auto mean, load_vector(inputs[3], count, "mean"));
+  VP_ASSIGN_OR_RETURN(const auto variance, load_vector(inputs[4], count, "variance"));
+  ChannelAffine affine;
+  for (std::size_t c = 0; c < count; ++c) {
     const double factor =
         static_cast<double>(gamma[c]) /
         std::sqrt(static_cast<double>(variance[c]) + static_cast<double>(op.epsilon));
-    result->scale.push_back(static_cast<float>(factor));
-    result->shift.push_back(
-        static_cast<float>(static_cast<double>(beta[c]) - factor * static_cast<double>(mean[c])));
+    affine.scale.push_back(factor);
+    affine.shift.push_back(static_cast<double>(beta[c]) - factor * static_cast<double>(mean[c]));
   }
+  return affine;
+}
+
+OperatorResult build_operator(const BatchNorm& op, const BuildContext& context) {
+  const Shape& dims = context.inputs[0].dims;
+  auto result = std::make_unique<AffineOperator>(dims, channels_of(dims), context.threads);
+  VP_ASSIGN_OR_RETURN(const ChannelAffine affine, load_affine(op, context.inputs));
+  result->scale.assign(affine.scale.begin(), affine.scale.end());
+  result->shift.assign(affine.shift.begin(), affine.shift.end());
   return result;
 }
 
 OperatorResult build_operator(const InstanceNorm& op, const BuildContext& context) {
   const Shape& dims = context.inputs[0].dims;
   const Channels channels = channels_of(dims);
-  auto result = std::make_unique<InstanceNormOperator>(dims, channels, op.epsilon);
+  auto result = std::make_unique<InstanceNormOperator>(dims, channels, op.epsilon, context.threads);
   VP_ASSIGN_OR_RETURN(result->gamma, load_vector(context.inputs[1], channels.count, "gamma"));
   VP_ASSIGN_OR_RETURN(result->beta, load_vector(context.inputs[2], channels.count, "beta"));
   return result;

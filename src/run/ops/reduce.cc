@@ -2,16 +2,61 @@
 #include <cmath>
 #include <limits>
 #include <numeric>
+#include <optional>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
 #include "run/operator.h"
+#include "run/ops/column_totals.h"
 #include "run/ops/litert_sum.h"
 #include "run/ops/strided.h"
 
 namespace visionpress {
 namespace {
+
+/// total: of `count` terms.
+double finish_sum(ReduceKind kind, double total, std::size_t count) {
+  if (kind == ReduceKind::Mean) return total / static_cast<double>(count);
+  if (kind == ReduceKind::L2) return std::sqrt(total);
+  return total;
+}
+
+/// Sums over the pixels of each image: [images, pixels, channels] to [images, channels].
+class PixelSumOperator final : public Operator {
+ public:
+  PixelSumOperator(ReduceKind kind, std::size_t images, std::size_t pixels, Shape out, int threads)
+      : kind_(kind), images_(images), pixels_(pixels) {
+    output_dims = {std::move(out)};
+    channels_ = count_of(output_dims[0]) / images;
+    threads_ = threads_worth(images * pixels * channels_, threads);
+  }
+
+  static bool takes(ReduceKind kind) {
+    return kind == ReduceKind::Sum || kind == ReduceKind::Mean ||
+           kind == ReduceKind::SumOfSquares || kind == ReduceKind::L2;
+  }
+
+  void run(const RunContext& context) const override {
+    const bool squares = kind_ == ReduceKind::SumOfSquares || kind_ == ReduceKind::L2;
+    for (std::size_t image = 0; image < images_; ++image) {
+      const ColumnRows rows = {.x = context.inputs[0] + image * pixels_ * channels_,
+                               .rows = pixels_,
+                               .columns = channels_};
+      const std::vector<double> totals =
+          total_columns(rows, squares ? ColumnTerm::Square : ColumnTerm::Value, threads_);
+      float* y = context.outputs[0] + image * channels_;
+      for (std::size_t c = 0; c < channels_; ++c)
+        y[c] = static_cast<float>(finish_sum(kind_, totals[c], pixels_));
+    }
+  }
+
+ private:
+  ReduceKind kind_;
+  std::size_t images_, pixels_;
+  std::size_t channels_ = 0;
+  int threads_ = 1;
+};
 
 class ReduceOperator final : public Operator {
  public:
@@ -54,7 +99,7 @@ class ReduceOperator final : public Operator {
                    add(totals[to + i * step], static_cast<double>(x[i]));
                });
     for (std::size_t i = 0; i < out_count_; ++i)
-      context.outputs[0][i] = static_cast<float>(finish(totals[i]));
+      context.outputs[0][i] = static_cast<float>(finish_sum(op_.kind, totals[i], reduced_count_));
   }
 
  private:
@@ -100,12 +145,6 @@ class ReduceOperator final : public Operator {
     }
   }
 
-  [[nodiscard]] double finish(double total) const {
-    if (op_.kind == ReduceKind::Mean) return total / static_cast<double>(reduced_count_);
-    if (op_.kind == ReduceKind::L2) return std::sqrt(total);
-    return total;
-  }
-
   // The first of equal extremes wins and NaN never wins; elements arrive in increasing order along
   // the one reduced axis.
   void find_extremes(const float* x, double* best, std::int64_t* seen, float* y) const {
@@ -147,6 +186,24 @@ std::vector<std::size_t> find_left_axes(const Reduce& op, const std::vector<bool
   return {left.begin(), left.end()};
 }
 
+/// The images where all axes between the first ones and the last are reduced, and the others keep
+/// their order (strides: in the result, by axis of the input); nothing otherwise.
+std::optional<std::size_t> count_images(const Shape& dims, const std::vector<bool>& reduced,
+                                        const Strides& strides) {
+  if (dims.size() < 2 || reduced.back()) return std::nullopt;
+  std::size_t axis = dims.size() - 1;
+  std::int64_t expected = dims[axis];
+  if (strides[axis] != 1 || !reduced[axis - 1]) return std::nullopt;
+  while (axis > 0 && reduced[axis - 1]) --axis;
+  std::size_t images = 1;
+  for (; axis > 0; --axis) {
+    if (reduced[axis - 1] || strides[axis - 1] != expected) return std::nullopt;
+    expected *= dims[axis - 1];
+    images *= static_cast<std::size_t>(dims[axis - 1]);
+  }
+  return images;
+}
+
 }  // namespace
 
 OperatorResult build_operator(const Reduce& op, const BuildContext& context) {
@@ -174,6 +231,11 @@ OperatorResult build_operator(const Reduce& op, const BuildContext& context) {
   const std::vector<std::size_t> left = find_left_axes(op, reduced, context.layout);
   for (std::size_t i = 0; i < left.size(); ++i)
     if (!reduced[left[i]]) strides[left[i]] = dense[i];
+  const auto images = count_images(in, reduced, strides);
+  if (images && PixelSumOperator::takes(op.kind) && count_of(in) > 0) {
+    const std::size_t pixels = count_of(in) / count_of(out);
+    return std::make_unique<PixelSumOperator>(op.kind, *images, pixels, out, context.threads);
+  }
   return std::make_unique<ReduceOperator>(op, in, std::move(strides), out);
 }
 
