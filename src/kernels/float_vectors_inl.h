@@ -30,14 +30,18 @@ HWY_INLINE FloatVector multiply_add(FloatVector a, FloatVector b, FloatVector c)
   return hn::Add(hn::Mul(a, b), c);
 }
 
-/// Clamps and passes NaN on. Uses comparisons, because Max and Min of NaN differ between
-/// processors.
+/// Clamps and passes NaN on. x86's max and min return the second operand where one is NaN or both
+/// are zeros; other processors need comparisons.
 HWY_INLINE FloatVector clamp_keeping_nan(FloatVector x, float low, float high) {
   const FloatTag d;
   const auto least = hn::Set(d, low);
   const auto most = hn::Set(d, high);
+#if HWY_ARCH_X86
+  return hn::Min(most, hn::Max(least, x));
+#else
   const auto above = hn::IfThenElse(hn::Lt(x, least), least, x);
   return hn::IfThenElse(hn::Gt(above, most), most, above);
+#endif
 }
 
 }  // namespace
