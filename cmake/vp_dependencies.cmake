@@ -10,7 +10,7 @@ find_package(simdjson REQUIRED)                  # eval: data sets
 find_package(JPEG REQUIRED)                      # eval: images
 find_package(PNG REQUIRED)                       # eval: images
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp) # eval: images
-pkg_check_modules(curl REQUIRED IMPORTED_TARGET libcurl)       # cloud: the service's client, downloads
+pkg_check_modules(curl REQUIRED libcurl)                       # cloud: its headers; curl_library.cc loads it
 find_package(Boost 1.81 REQUIRED)                               # cloud: the prediction endpoint (Beast and Asio, header-only)
 find_package(ZLIB REQUIRED)                                     # cloud: gzip bodies; package: the size of a download
 pkg_check_modules(brotli REQUIRED IMPORTED_TARGET libbrotlidec) # cloud: Brotli bodies

@@ -2,12 +2,11 @@
 
 #include <algorithm>
 #include <cerrno>
-#include <mutex>
 #include <string_view>
 
-#include <curl/curl.h>
 #include <fmt/format.h>
 
+#include "cloud/curl_library.h"
 #include "cloud/http_client.h"
 #include "cloud/pipe_signal.h"
 
@@ -17,8 +16,9 @@ namespace {
 constexpr long kConnectSeconds = 20;
 
 struct CurlDeleter {
-  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
+  const CurlLibrary* library = nullptr;
+  void operator()(CURL* curl) const { library->easy_cleanup(curl); }
+  void operator()(curl_slist* list) const { library->slist_free_all(list); }
 };
 
 struct Body {
@@ -62,9 +62,7 @@ HttpFailure classify(CURLcode code) {
 class CurlTransport : public HttpTransport {
  public:
   explicit CurlTransport(std::chrono::seconds stall) : stall_(stall) {
-    static std::once_flag once;
-    std::call_once(once, [] { curl_global_init(CURL_GLOBAL_DEFAULT); });
-    curl_.reset(curl_easy_init());
+    if (library_ != nullptr) curl_.reset(library_->easy_init());
   }
   CurlTransport(const CurlTransport&) = delete;
   CurlTransport& operator=(const CurlTransport&) = delete;
@@ -80,14 +78,14 @@ class CurlTransport : public HttpTransport {
       reply.reason = "libcurl cannot be set up";
       return reply;
     }
-    curl_easy_reset(curl_.get());
-    std::unique_ptr<curl_slist, CurlDeleter> headers;
+    library_->easy_reset(curl_.get());
+    std::unique_ptr<curl_slist, CurlDeleter> headers(nullptr, CurlDeleter{library_});
     for (const HttpHeader& header : request.headers) {
       headers.reset(
-          curl_slist_append(headers.release(), (header.name + ": " + header.value).c_str()));
+          library_->slist_append(headers.release(), (header.name + ": " + header.value).c_str()));
     }
     // A body is sent at once; servers that never say "continue" would cost a second each.
-    headers.reset(curl_slist_append(headers.release(), "Expect:"));
+    headers.reset(library_->slist_append(headers.release(), "Expect:"));
     set(CURLOPT_HTTPHEADER, headers.get());
     set_method(request);
     set_limits(request);
@@ -97,12 +95,12 @@ class CurlTransport : public HttpTransport {
     std::string message(CURL_ERROR_SIZE, '\0');
     set(CURLOPT_ERRORBUFFER, message.data());
     const PipeSignalBlock block;
-    const CURLcode code = curl_easy_perform(curl_.get());
+    const CURLcode code = library_->easy_perform(curl_.get());
     set(CURLOPT_ERRORBUFFER, static_cast<char*>(nullptr));
     reply.failure = classify(code);
     if (reply.failure != HttpFailure::None) {
       message.resize(message.find('\0'));
-      reply.reason = message.empty() ? curl_easy_strerror(code) : message;
+      reply.reason = message.empty() ? library_->easy_strerror(code) : message;
       if (body.is_too_large) {
         reply.reason = fmt::format("the answer is larger than {} bytes", request.max_reply_bytes);
         reply.body = {};
@@ -119,10 +117,10 @@ class CurlTransport : public HttpTransport {
       return reply;
     }
     long status = 0;
-    curl_easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &status);
+    library_->easy_getinfo(curl_.get(), CURLINFO_RESPONSE_CODE, &status);
     reply.status = static_cast<int>(status);
     curl_off_t wait = 0;
-    curl_easy_getinfo(curl_.get(), CURLINFO_RETRY_AFTER, &wait);
+    library_->easy_getinfo(curl_.get(), CURLINFO_RETRY_AFTER, &wait);
     if (wait > 0) reply.retry_after = std::chrono::seconds(wait);
     return reply;
   }
@@ -130,21 +128,21 @@ class CurlTransport : public HttpTransport {
  private:
   bool is_refused_here(const HttpRequest& request) {
     long reason = 0;
-    curl_easy_getinfo(curl_.get(), CURLINFO_OS_ERRNO, &reason);
+    library_->easy_getinfo(curl_.get(), CURLINFO_OS_ERRNO, &reason);
     return reason == ECONNREFUSED && is_loopback_url(request.url);
   }
 
   /// Whether it was the request's limit, and not silence, that ended it.
   bool is_over(const HttpRequest& request) {
     curl_off_t microseconds = 0;
-    curl_easy_getinfo(curl_.get(), CURLINFO_TOTAL_TIME_T, &microseconds);
+    library_->easy_getinfo(curl_.get(), CURLINFO_TOTAL_TIME_T, &microseconds);
     constexpr curl_off_t kSlack = 100'000;  // its clocks are not read at the same moment
     return request.limit.count() > 0 && microseconds + kSlack >= request.limit.count() * 1000;
   }
 
   template <typename T>
   void set(CURLoption option, T value) {
-    curl_easy_setopt(curl_.get(), option, value);
+    library_->easy_setopt(curl_.get(), option, value);
   }
 
   void set_method(const HttpRequest& request) {
@@ -183,7 +181,8 @@ class CurlTransport : public HttpTransport {
   }
 
   std::chrono::seconds stall_;
-  std::unique_ptr<CURL, CurlDeleter> curl_ = nullptr;
+  const CurlLibrary* library_ = load_curl();
+  std::unique_ptr<CURL, CurlDeleter> curl_{nullptr, CurlDeleter{library_}};
 };
 
 }  // namespace

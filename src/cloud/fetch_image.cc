@@ -4,9 +4,8 @@
 #include <memory>
 #include <string_view>
 
-#include <curl/curl.h>
-
 #include "base/error.h"
+#include "cloud/curl_library.h"
 #include "cloud/pipe_signal.h"
 
 namespace visionpress {
@@ -41,50 +40,48 @@ tl::unexpected<Error> fail_silently() {
 }
 
 struct Cleanup {
-  void operator()(CURL* curl) const { curl_easy_cleanup(curl); }
+  const CurlLibrary* library = nullptr;
+  void operator()(CURL* curl) const { library->easy_cleanup(curl); }
 };
 
 struct MultiCleanup {
-  void operator()(CURLM* multi) const { curl_multi_cleanup(multi); }
+  const CurlLibrary* library = nullptr;
+  void operator()(CURLM* multi) const { library->multi_cleanup(multi); }
 };
 
-template <typename T>
-void set(CURL* curl, CURLoption option, T value) {
-  curl_easy_setopt(curl, option, value);
-}
-
-void set_options(CURL* curl, const std::string& url, const FetchOptions& options) {
-  set(curl, CURLOPT_URL, url.c_str());
-  set(curl, CURLOPT_PROTOCOLS_STR, "http,https");
-  set(curl, CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
-  set(curl, CURLOPT_FOLLOWLOCATION, 1L);
-  set(curl, CURLOPT_MAXREDIRS, kRedirects);
-  set(curl, CURLOPT_TIMEOUT_MS,
-      static_cast<long>(options.seconds * static_cast<double>(kMilliseconds)));
-  set(curl, CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options.max_bytes));
-  set(curl, CURLOPT_NOSIGNAL, 1L);
+void set_options(const CurlLibrary& library, CURL* curl, const std::string& url,
+                 const FetchOptions& options) {
+  const auto set = [&](CURLoption option, auto value) { library.easy_setopt(curl, option, value); };
+  set(CURLOPT_URL, url.c_str());
+  set(CURLOPT_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_REDIR_PROTOCOLS_STR, "http,https");
+  set(CURLOPT_FOLLOWLOCATION, 1L);
+  set(CURLOPT_MAXREDIRS, kRedirects);
+  set(CURLOPT_TIMEOUT_MS, static_cast<long>(options.seconds * static_cast<double>(kMilliseconds)));
+  set(CURLOPT_MAXFILESIZE_LARGE, static_cast<curl_off_t>(options.max_bytes));
+  set(CURLOPT_NOSIGNAL, 1L);
   // A proxy would make the connection, past the check of its address.
-  set(curl, CURLOPT_PROXY, "");
-  set(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
-  set(curl, CURLOPT_OPENSOCKETDATA, &options);
-  set(curl, CURLOPT_USERAGENT, "visionpress");
+  set(CURLOPT_PROXY, "");
+  set(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+  set(CURLOPT_OPENSOCKETDATA, &options);
+  set(CURLOPT_USERAGENT, "visionpress");
   // A name server that never answers must not hold back the end: its thread is left to itself.
-  set(curl, CURLOPT_QUICK_EXIT, 1L);
+  set(CURLOPT_QUICK_EXIT, 1L);
 }
 
 /// returns: libcurl's word, CURLE_ABORTED_BY_CALLBACK when `stop` was due.
-CURLcode transfer(CURLM* multi, const Stop& stop) {
+CURLcode transfer(const CurlLibrary& library, CURLM* multi, const Stop& stop) {
   int running = 1;
   while (true) {
-    if (curl_multi_perform(multi, &running) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
+    if (library.multi_perform(multi, &running) != CURLM_OK) return CURLE_OUT_OF_MEMORY;
     if (running == 0) break;
     if (stop.is_due()) return CURLE_ABORTED_BY_CALLBACK;
-    if (curl_multi_poll(multi, nullptr, 0, kLookMilliseconds, nullptr) != CURLM_OK) {
+    if (library.multi_poll(multi, nullptr, 0, kLookMilliseconds, nullptr) != CURLM_OK) {
       return CURLE_OUT_OF_MEMORY;
     }
   }
   int left = 0;
-  const CURLMsg* message = curl_multi_info_read(multi, &left);
+  const CURLMsg* message = library.multi_info_read(multi, &left);
   return message == nullptr ? CURLE_OUT_OF_MEMORY : message->data.result;
 }
 
@@ -100,28 +97,29 @@ bool is_our_fault(CURLcode code, std::string_view message) {
 Result<std::string> fetch_image(const std::string& url, const FetchOptions& options,
                                 const Stop& stop) {
   const PipeSignalBlock block;  // outlives the connections
-  static const CURLcode ready = curl_global_init(CURL_GLOBAL_DEFAULT);
-  const std::unique_ptr<CURL, Cleanup> curl(curl_easy_init());
-  const std::unique_ptr<CURLM, MultiCleanup> multi(curl_multi_init());
-  if (ready != CURLE_OK || curl == nullptr || multi == nullptr) {
+  const CurlLibrary* library = load_curl();
+  if (library == nullptr) return fail(ErrorKind::Internal, "libcurl is not there");
+  const std::unique_ptr<CURL, Cleanup> curl(library->easy_init(), Cleanup{library});
+  const std::unique_ptr<CURLM, MultiCleanup> multi(library->multi_init(), MultiCleanup{library});
+  if (curl == nullptr || multi == nullptr) {
     return fail(ErrorKind::Internal, "libcurl does not start");
   }
   // libcurl would guess http for an address without a scheme.
   if (url.find("://") == std::string::npos) return fail_silently();
-  set_options(curl.get(), url, options);
+  set_options(*library, curl.get(), url, options);
   Received received;
   received.most = options.max_bytes;
-  set(curl.get(), CURLOPT_WRITEFUNCTION, take);
-  set(curl.get(), CURLOPT_WRITEDATA, &received);
+  library->easy_setopt(curl.get(), CURLOPT_WRITEFUNCTION, take);
+  library->easy_setopt(curl.get(), CURLOPT_WRITEDATA, &received);
   std::array<char, CURL_ERROR_SIZE> message = {};
-  set(curl.get(), CURLOPT_ERRORBUFFER, message.data());
-  if (curl_multi_add_handle(multi.get(), curl.get()) != CURLM_OK) {
+  library->easy_setopt(curl.get(), CURLOPT_ERRORBUFFER, message.data());
+  if (library->multi_add_handle(multi.get(), curl.get()) != CURLM_OK) {
     return fail(ErrorKind::Internal, "libcurl does not start");
   }
-  const CURLcode code = transfer(multi.get(), stop);
+  const CURLcode code = transfer(*library, multi.get(), stop);
   long status = 0;
-  curl_easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
-  curl_multi_remove_handle(multi.get(), curl.get());
+  library->easy_getinfo(curl.get(), CURLINFO_RESPONSE_CODE, &status);
+  library->multi_remove_handle(multi.get(), curl.get());
   if (is_our_fault(code, message.data())) {
     return fail(ErrorKind::Internal, "the address could not be asked: {}", message.data());
   }
