@@ -136,6 +136,11 @@ MappedFile& MappedFile::operator=(MappedFile&& other) noexcept {
   return *this;
 }
 
+void MappedFile::drop_pages() const {
+  // The mapping is of a file and never written, so nothing is lost. A failure changes nothing.
+  if (data_ != nullptr) ::madvise(const_cast<std::byte*>(data_), size_, MADV_DONTNEED);
+}
+
 MappedFile::~MappedFile() {
   // munmap takes a non-const pointer for historical reasons; the mapping is read-only.
   if (data_ == nullptr) return;

@@ -22,6 +22,9 @@ class MappedFile {
 
   [[nodiscard]] Bytes bytes() const { return {data_, size_}; }
   [[nodiscard]] const std::string& path() const { return path_; }
+  /// Takes the pages out of the program's memory; whoever reads them again gets them again, from
+  /// the system's cache. For a file that is read through before something else needs the memory.
+  void drop_pages() const;
 
  private:
   const std::byte* data_ = nullptr;

@@ -1,5 +1,6 @@
 #include "base/output_file.h"
 
+#include <algorithm>
 #include <climits>
 #include <cstdlib>
 #include <filesystem>
@@ -200,6 +201,17 @@ TEST_F(OutputFileTest, AnEmptyFileMapsToAnEmptyView) {
   ASSERT_TRUE(mapped);
   EXPECT_TRUE(mapped->bytes().empty());
   EXPECT_FALSE(MappedFile::open(folder_));
+}
+
+TEST_F(OutputFileTest, DroppedPagesReadTheSameAgain) {
+  const std::string path = folder_ / "input";
+  const std::vector<std::byte> bytes(1 << 16, std::byte{7});
+  ASSERT_TRUE(write_file(path, Overwrite::Refuse, bytes));
+  const auto mapped = MappedFile::open(path);
+  ASSERT_TRUE(mapped);
+  mapped->drop_pages();
+  EXPECT_TRUE(std::ranges::equal(mapped->bytes(), bytes));
+  MappedFile().drop_pages();
 }
 
 TEST_F(OutputFileTest, AnInputCutShortWhileItIsMappedEndsAProgramThatAskedForItWithCodeThree) {

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 #include "base/parallel.h"
 #include "codecs/encode_error.h"
 #include "kernels/weight_codes.h"
@@ -25,6 +26,7 @@ Result<EncodedWeight> encode_fp16(FloatView weights, const Shape& shape, const F
   encoded.code.encoding = Encoding::Float16;
   encoded.code.bits = 16;
   encoded.codes = ByteBuffer(count * 2);
+  wish_huge_pages(encoded.codes);
   std::vector<ErrorSums> pieces((count + kSumPiece - 1) / kSumPiece);
   parallel_for(pieces.size(), options.threads, [&](std::size_t i) {
     const std::size_t begin = i * kSumPiece;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "base/huge_pages.h"
 #include "base/parallel.h"
 #include "codecs/encode_error.h"
 #include "codecs/linear_grid.h"
@@ -187,6 +188,7 @@ Result<EncodedWeight> encode_to_linear(FloatView weights, const Shape& shape, co
   EncodedWeight encoded;
   encoded.shape = shape;
   encoded.codes = ByteBuffer(count);
+  wish_huge_pages(encoded.codes);
   const MutableBytes codes = encoded.codes;
   std::vector<Channel> channels(layout.channels);
   if (layout.channels == 1) {

@@ -17,7 +17,7 @@ struct NotFiniteCount {
 
 /// Counts in stored floats; for codes, in their scales, offsets and table entries.
 /// cost: one read of the payload.
-[[nodiscard]] NotFiniteCount count_not_finite(const WeightRef& stored);
+[[nodiscard]] NotFiniteCount count_not_finite(const WeightRef& stored, int threads = 1);
 
 /// "2 NaN, 1 infinite"; empty where all are finite.
 [[nodiscard]] std::string describe(const NotFiniteCount& count);

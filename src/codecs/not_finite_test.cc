@@ -25,6 +25,18 @@ TEST(NotFinite, FloatsAreCountedByKind) {
   EXPECT_EQ(count.infinite, 2U);
 }
 
+TEST(NotFinite, LargeWeightsAreCountedPartByPart) {
+  std::vector<float> values(1000003, 1.0F);
+  values.front() = std::numeric_limits<float>::infinity();
+  values[600000] = std::numeric_limits<float>::quiet_NaN();
+  values.back() = -std::numeric_limits<float>::infinity();
+  for (const int threads : {1, 3}) {
+    const NotFiniteCount count = count_not_finite(floats(values), threads);
+    EXPECT_EQ(count.nan, 1U);
+    EXPECT_EQ(count.infinite, 2U);
+  }
+}
+
 TEST(NotFinite, HalvesAreCountedByKind) {
   const std::vector<std::uint16_t> halves = {0x7c00, 0xfc00, 0x7e00, 0x7bff, 0x0000};
   WeightRef stored;

@@ -253,6 +253,8 @@ class Judge {
 
   Result<void> name_cause(std::vector<std::string>& doubts) {
     constexpr std::size_t kEnough = 5;  // true boxes, which chance does not find
+    // A cause must find twice as many true boxes, so that none is looked for where most are found.
+    if (2 * found_ > first_truths_.back()) return {};
     const Cause* best = nullptr;
     std::size_t best_found = 0;
     for (const Cause& cause : causes_) {

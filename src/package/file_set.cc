@@ -44,6 +44,7 @@ std::vector<std::string> list_folder(const std::string& path) {
 FileContent::FileContent(MappedFile file) {
   auto owner = std::make_shared<const MappedFile>(std::move(file));
   bytes_ = owner->bytes();
+  mapping_ = owner.get();
   owner_ = std::move(owner);
 }
 
@@ -51,6 +52,10 @@ FileContent::FileContent(ByteBuffer unpacked) {
   auto owner = std::make_shared<const ByteBuffer>(std::move(unpacked));
   bytes_ = *owner;
   owner_ = std::move(owner);
+}
+
+void FileContent::drop_pages() const {
+  if (mapping_ != nullptr) mapping_->drop_pages();
 }
 
 Result<FileSet> FileSet::open(const std::string& path) {

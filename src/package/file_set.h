@@ -29,10 +29,13 @@ class FileContent {
   explicit FileContent(ByteBuffer unpacked);
 
   [[nodiscard]] Bytes bytes() const { return bytes_; }
+  /// MappedFile::drop_pages; unpacked bytes stay.
+  void drop_pages() const;
 
  private:
   std::shared_ptr<const void> owner_ = {};
-  Bytes bytes_ = {};  ///< borrowed from `owner_`
+  const MappedFile* mapping_ = nullptr;  ///< `owner_`, where it is one
+  Bytes bytes_ = {};                     ///< borrowed from `owner_`
 };
 
 /// Names are paths inside the set with "/" between folders: "variables/variables.index".
@@ -70,6 +73,8 @@ class FileSet {
   [[nodiscard]] std::string path_of(std::string_view name) const;
   /// The packed bytes of an archive, the bytes of a file; empty for a folder. Borrowed.
   [[nodiscard]] Bytes whole_bytes() const { return whole_.bytes(); }
+  /// Takes these bytes out of the program's memory until they are read again.
+  void drop_pages() const { whole_.drop_pages(); }
   /// Null for a file or a folder.
   [[nodiscard]] const ZipArchive* archive() const { return archive_.get(); }
 

@@ -105,7 +105,7 @@ constexpr double kLeastHalfSnr = 8.0 * kDecibelsPerBit;
 /// Why the values themselves do not fit the new form.
 std::string why_values_stay(const Weight& weight, const Form& form, const FormRules& rules,
                             int threads) {
-  if (const std::string odd = describe(count_not_finite(weight.stored)); !odd.empty()) {
+  if (const std::string odd = describe(count_not_finite(weight.stored, threads)); !odd.empty()) {
     return "it holds values that are not finite: " + odd;
   }
   const auto floats = view_weight(weight.stored);

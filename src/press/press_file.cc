@@ -113,6 +113,8 @@ Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& pre
   if (press.count_download) {
     VP_ASSIGN_OR_RETURN(result.download_bytes, count_download_bytes(pieces->pieces, press.threads));
   }
+  // Of the source only what stays as it is will be read again: the check needs room for the output.
+  model.files.drop_pages();
   const FileSet::Kind kind = is_archive_name(output) ? FileSet::Kind::Archive : FileSet::Kind::File;
   const bool changed = !list_edits(result.weights).empty();
   VP_RETURN_IF_ERROR(write_verified(

@@ -85,12 +85,23 @@ class TfliteWriter {
   Result<void> build_operators(FlatbufferCopier& copier, flatbuffers::FlatBufferBuilder& builder);
   Result<void> build_codes(FlatbufferCopier& copier, flatbuffers::FlatBufferBuilder& builder);
   void build_runtime_version(FlatbufferCopier& copier, flatbuffers::FlatBufferBuilder& builder);
-  Result<void> append_rest(std::size_t source_end, FilePieces& file) const;
+  static FlatbufferOffset copy_payload(Bytes payload, flatbuffers::FlatBufferBuilder& builder);
+  FlatbufferOffset borrow_payload(Bytes payload, flatbuffers::FlatBufferBuilder& builder);
+  void list_pieces(Bytes block, std::size_t begin, FilePieces& file) const;
+  Result<void> append_rest(std::size_t source_end, std::size_t written, FilePieces& file) const;
+
+  /// A payload that is not copied into the flatbuffer.
+  struct BorrowedPayload {
+    std::size_t from_end = 0;  ///< of the flatbuffer to the payload's first byte
+    Bytes bytes = {};
+  };
 
   const TfliteModel& model_;
   const tfl::Model& root_;
   const tfl::SubGraph& subgraph_;
   const RewritePlan& plan_;
+  std::vector<BorrowedPayload> borrowed_ = {};
+  std::vector<ByteBuffer> packed_ = {};
 };
 
 /// An upper bound of the new flatbuffer's size, so that the builder never has to grow: growing
@@ -115,11 +126,38 @@ std::size_t TfliteWriter::expected_bytes() const {
          kSpareBytes;
 }
 
-FlatbufferOffset build_payload(Bytes payload, flatbuffers::FlatBufferBuilder& builder) {
+FlatbufferOffset TfliteWriter::copy_payload(Bytes payload,
+                                            flatbuffers::FlatBufferBuilder& builder) {
   builder.ForceVectorAlignment(payload.size(), 1, kBufferAlignment);
   builder.StartVector(payload.size(), 1);
   builder.PushBytes(view_as<const std::uint8_t>(payload.data()), payload.size());
   return builder.EndVector(payload.size());
+}
+
+/// Leaves a gap that the file's pieces fill: its memory is never touched, so that the system never
+/// provides it. payload: outlives the pieces.
+FlatbufferOffset TfliteWriter::borrow_payload(Bytes payload,
+                                              flatbuffers::FlatBufferBuilder& builder) {
+  constexpr std::size_t kLeast = 65536;  // below it, a copy costs less than a piece
+  if (payload.size() < kLeast) return copy_payload(payload, builder);
+  builder.ForceVectorAlignment(payload.size(), 1, kBufferAlignment);
+  std::uint8_t* unset = nullptr;
+  const FlatbufferOffset offset = builder.CreateUninitializedVector(payload.size(), 1, &unset);
+  borrowed_.push_back({.from_end = offset - sizeof(FlatbufferOffset), .bytes = payload});
+  return offset;
+}
+
+/// The flatbuffer, which is block[begin, end), with the borrowed payloads in their gaps.
+void TfliteWriter::list_pieces(Bytes block, std::size_t begin, FilePieces& file) const {
+  // Later payloads lie before earlier ones.
+  std::size_t at = begin;
+  for (auto payload = borrowed_.rbegin(); payload != borrowed_.rend(); ++payload) {
+    const std::size_t gap = block.size() - payload->from_end;
+    file.pieces.push_back(block.subspan(at, gap - at));
+    file.pieces.push_back(payload->bytes);
+    at = gap + payload->bytes.size();
+  }
+  file.pieces.push_back(block.subspan(at));
 }
 
 /// Moves buffers and options from outside into the flatbuffer, because the file offsets that refer
@@ -135,7 +173,7 @@ void TfliteWriter::build_outside(FlatbufferCopier& copier,
         std::ranges::any_of(plan_.edits, [i](const PlannedEdit& edit) { return edit.buffer == i; });
     if (is_replaced || plan_.dropped_buffers.contains(i)) continue;
     copier.replace_offset(&buffer, field_of(tfl::Buffer::VT_DATA),
-                          build_payload(view_payload(model_.file, buffer), builder));
+                          borrow_payload(view_payload(model_.file, buffer), builder));
   }
   for (std::size_t s = 0; s < root_.subgraphs()->size(); ++s) {
     const auto& subgraph = at_index(*root_.subgraphs(), s);
@@ -145,7 +183,7 @@ void TfliteWriter::build_outside(FlatbufferCopier& copier,
       copier.remove(&operation, field_of(tfl::Operator::VT_LARGE_CUSTOM_OPTIONS_OFFSET));
       copier.remove(&operation, field_of(tfl::Operator::VT_LARGE_CUSTOM_OPTIONS_SIZE));
       copier.replace_offset(&operation, field_of(tfl::Operator::VT_CUSTOM_OPTIONS),
-                            build_payload(view_options(model_.file, operation), builder));
+                            borrow_payload(view_options(model_.file, operation), builder));
     }
   }
 }
@@ -179,12 +217,12 @@ Result<void> TfliteWriter::build_buffers(FlatbufferCopier& copier,
   }
   for (const PlannedEdit& edit : plan_.edits) {
     if (edit.shares_buffer) continue;
-    const bool is_packed = edit.type == tfl::TensorType::INT4;
-    const ByteBuffer packed =
-        is_packed ? pack_codes(edit.value->codes, tflite::kPackedBits, Packing::LsbFirst)
-                  : ByteBuffer();
-    const FlatbufferOffset data =
-        build_payload(is_packed ? Bytes(packed) : Bytes(edit.value->codes), builder);
+    Bytes codes = edit.value->codes;
+    if (edit.type == tfl::TensorType::INT4) {
+      codes = packed_.emplace_back(
+          pack_codes(edit.value->codes, tflite::kPackedBits, Packing::LsbFirst));
+    }
+    const FlatbufferOffset data = borrow_payload(codes, builder);
     if (edit.buffer < known) {
       copier.replace_offset(&at_index(*root_.buffers(), edit.buffer),
                             field_of(tfl::Buffer::VT_DATA), data);
@@ -225,7 +263,7 @@ void TfliteWriter::build_runtime_version(FlatbufferCopier& copier,
     if (present.empty() || tflite::later_runtime(needed, present) == present) continue;
     std::vector<std::byte> text(std::max(bytes.size(), tflite::kRuntimeBytes));
     std::memcpy(text.data(), needed.data(), needed.size());
-    copier.replace_offset(&buffer, field_of(tfl::Buffer::VT_DATA), build_payload(text, builder));
+    copier.replace_offset(&buffer, field_of(tfl::Buffer::VT_DATA), copy_payload(text, builder));
   }
 }
 
@@ -353,9 +391,10 @@ Result<void> TfliteWriter::build_edits(FlatbufferCopier& copier,
 }
 
 /// Appends the bytes after the flatbuffer: unknown bytes, and the archive with adjusted offsets.
-Result<void> TfliteWriter::append_rest(std::size_t source_end, FilePieces& file) const {
+/// written: the size of the flatbuffer.
+Result<void> TfliteWriter::append_rest(std::size_t source_end, std::size_t written,
+                                       FilePieces& file) const {
   const std::size_t end = model_.archive ? model_.archive->begin : model_.file.size();
-  std::size_t written = file.pieces.front().size();
   if (source_end < end) {
     const Bytes unknown = model_.file.subspan(source_end, end - source_end);
     if (std::any_of(unknown.begin(), unknown.end(),
@@ -397,9 +436,10 @@ Result<FilePieces> TfliteWriter::write() {
     builder.ReleaseRaw(allocated, begin);
   }
   FilePieces file;
+  file.owned = std::move(packed_);
   file.owned.push_back(allocator.take());
-  file.pieces.push_back(Bytes(file.owned.front()).subspan(begin, allocated - begin));
-  VP_RETURN_IF_ERROR(append_rest(source_end, file));
+  list_pieces(Bytes(file.owned.back()).first(allocated), begin, file);
+  VP_RETURN_IF_ERROR(append_rest(source_end, allocated - begin, file));
   return file;
 }
 
