@@ -332,6 +332,20 @@ def judge_local_response(judge, rng):
             judge.case(name, check_near, judge, file.write(judge.path("operator.tflite"), [x], [y]), values(rng, shape))
 
 
+def judge_composed(judge, rng):
+    """Operators that are run as several simple ones."""
+    for code, options, shape, scale in [("L2_NORMALIZATION", "L2Norm", (1, 128), 4.0), ("L2_NORMALIZATION", "L2Norm", (2, 3, 5, 7), 1e-8),
+                                        ("LOG_SOFTMAX", "LogSoftmax", (3, 10), 20.0), ("LOG_SOFTMAX", "LogSoftmax", (1, 4, 5, 6), 1.0),
+                                        ("GELU", "Gelu", (1, 6, 5, 8), 3.0), ("GELU", "approximate", (1, 6, 5, 8), 3.0)]:
+        file = TfliteFile()
+        x, y = file.tensor(list(shape)), file.tensor(list(shape))
+        table = options_of("Gelu", approximate=True) if options == "approximate" else options_of(options)
+        file.operator(getattr(Op, code), [x], [y], table)
+        name = f"{code} ({options}) of {shape}"
+        if judge.wants(name):
+            judge.case(name, check_near, judge, file.write(judge.path("operator.tflite"), [x], [y]), values(rng, shape, scale))
+
+
 def judge_broadcasts(judge, rng):
     for shape, target in [((3, 1), (3, 4)), ((5,), (2, 3, 5)), ((1, 4, 1, 3), (2, 4, 6, 3)), ((1,), (7,)), ((2, 3), (2, 3))]:
         judge_one(judge, f"BROADCAST_TO {shape} to {target}", Op.BROADCAST_TO, values(rng, shape), target, options_of("BroadcastTo"),
@@ -418,6 +432,7 @@ def main():
     judge_extremes_of_nan(judge, rng)
     judge_quotients(judge, rng)
     judge_local_response(judge, rng)
+    judge_composed(judge, rng)
     judge_broadcasts(judge, rng)
     judge_open_ranks(judge, rng)
     judge_infinities(judge)

@@ -20,6 +20,11 @@ using Lowered = Result<LoweredOperator>;
 // becomes Unsupported (tflite_operators_elementwise.cc).
 [[nodiscard]] Lowered lower_elementwise(const TfliteOperator& source);
 
+// Operators that are several of the graph's (tflite_operators_composed.cc).
+[[nodiscard]] Lowered lower_l2_normalization(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_log_softmax(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_gelu(const TfliteOperator& source);
+
 // Operators over the image plane (tflite_operators_spatial.cc).
 [[nodiscard]] Lowered lower_pool(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_local_response_norm(const TfliteOperator& source);

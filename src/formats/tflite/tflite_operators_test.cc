@@ -1,5 +1,6 @@
 #include <array>
 #include <bit>
+#include <cmath>
 #include <string>
 #include <vector>
 
@@ -140,6 +141,25 @@ TEST(TfliteOperators, ALocalResponseNormTakesItsOptions) {
     return tfl::CreateLocalResponseNormalizationOptions(builder, -1, 0.0F, 1.0F, 0.5F).Union();
   };
   EXPECT_NE(run_operator(one, {3, 4}).error.find("has radius -1"), std::string::npos);
+}
+
+TEST(TfliteOperators, ComposedOperatorsFollowTheirDefinitions) {
+  const auto run = [](Code code, const V& input) {
+    const FileValue value = {Type::FLOAT32, {1, 3}};
+    const Outcome outcome = run_operator({code, {value, value}, {0}, {1}}, input);
+    EXPECT_EQ(outcome.error, "");
+    return outcome.outputs.empty() ? V(3, 0.0F) : outcome.outputs[0].values;
+  };
+  const V length = run(Code::L2_NORMALIZATION, {2, -1, 2});
+  for (const std::size_t i : {0U, 1U, 2U}) EXPECT_NEAR(length[i], (V{2, -1, 2})[i] / 3.0F, 1e-6F);
+  EXPECT_EQ(run(Code::L2_NORMALIZATION, {0, 0, 0}), (V{0, 0, 0}));
+  const V logs = run(Code::LOG_SOFTMAX, {1000, 1000, 999});
+  EXPECT_NEAR(logs[0], -std::log(2.0 + std::exp(-1.0)), 1e-6);
+  EXPECT_NEAR(logs[2], logs[0] - 1.0F, 1e-6);
+  const V gelu = run(Code::GELU, {0, 1, -1});  // x times the share of a normal distribution below x
+  EXPECT_EQ(gelu[0], 0.0F);
+  EXPECT_NEAR(gelu[1], 0.841345, 1e-6);
+  EXPECT_NEAR(gelu[2], -0.158655, 1e-6);
 }
 
 TEST(TfliteOperators, OperandsOfTwoTypesAreNamed) {
