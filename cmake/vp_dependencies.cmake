@@ -7,6 +7,8 @@ find_package(dnnl REQUIRED)                      # run
 find_package(PkgConfig REQUIRED)
 find_package(hwy REQUIRED)                       # kernels
 find_package(simdjson REQUIRED)                  # eval: data sets
+find_package(pugixml REQUIRED)                   # eval: data sets in XML
+find_package(yaml-cpp REQUIRED)                  # eval: data sets described in YAML
 find_package(JPEG REQUIRED)                      # eval: images
 find_package(PNG REQUIRED)                       # eval: images
 pkg_check_modules(webp REQUIRED IMPORTED_TARGET libwebp) # eval: images

@@ -1,6 +1,6 @@
 #pragma once
 
-/// Makes data sets out of larger ones.
+/// Makes data sets out of others.
 
 #include <cstdint>
 #include <string>
@@ -46,5 +46,40 @@ struct CocoSubsetResult {
 /// window of a few MB; memory grows with the picked images and the total number of images.
 [[nodiscard]] Result<CocoSubsetResult> make_coco_subset(const CocoSubsetOptions& options,
                                                         const Progress& progress);
+
+struct DataConvertOptions {
+  std::string data = {};  ///< as EvaluateOptions::data, with all its splits
+  std::string images =
+      {};  ///< where its images are; empty: beside `data`, or in `images` beside it
+  std::string output = {};  ///< a new folder
+  /// coco, yolo, voc, vott, vott-csv, createml, label-studio, labelme, azure, csv or folder
+  std::string form = {};
+  std::string split = {};     ///< takes the images of this split alone ("train"); empty: all
+  bool copy_images = true;    ///< false: writes the labels alone, and needs no images
+  bool skip_missing = false;  ///< leaves out images that are not there instead of failing
+  bool overwrite = false;     ///< replaces `output` if it has nothing but pictures and label files
+};
+
+/// A field of the source that the written form has no place for.
+struct LostField {
+  std::string name = {};
+  std::size_t count = 0;  ///< how many images, boxes or tags had it
+};
+
+struct DataConvertResult {
+  std::string output = {};  ///< what `--data` takes: a file in the folder, or the folder
+  std::string form = {};
+  std::size_t images = 0;
+  std::size_t boxes = 0;
+  std::size_t tags = 0;
+  std::vector<LostField> lost = {};  ///< each once, by name
+  std::vector<std::string> warnings = {};
+};
+
+/// Writes a data set in another form, with its images. Boxes are placed in the upright pictures.
+/// errors: as evaluate's for reading the data set; Usage for an unknown form or split, and for an
+/// output that the data set lies in; Output. cost: each image is copied; its head is read.
+[[nodiscard]] Result<DataConvertResult> convert_data_set(const DataConvertOptions& options,
+                                                         const Progress& progress);
 
 }  // namespace visionpress

@@ -59,6 +59,7 @@ enum class Detail : std::uint8_t { Summary, Full };
 /// one row per weight and form.
 [[nodiscard]] std::string format_report(const SensitivityResult& result, ReportForm form);
 [[nodiscard]] std::string format_report(const CocoSubsetResult& result, ReportForm form);
+[[nodiscard]] std::string format_report(const DataConvertResult& result, ReportForm form);
 
 /// Reports of the service's objects and of calls to it. Lists are arrays in Json.
 [[nodiscard]] std::string format_report(const std::vector<CloudDomain>& domains, ReportForm form);

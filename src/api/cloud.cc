@@ -72,7 +72,8 @@ Result<CloudUploadResult> cloud_upload(const CloudAccess& access, const CloudUpl
                                                            .images = options.images,
                                                            .min_box = options.min_box,
                                                            .max_images = options.max_images,
-                                                           .image_need = ImageNeed::Required},
+                                                           .image_need = ImageNeed::Required,
+                                                           .splits = Splits::ForTraining},
                                                           diagnostics));
   VP_ASSIGN_OR_RETURN(OpenProject opened, open_project(access, options.project));
   VP_ASSIGN_OR_RETURN(CloudUploadResult result,

@@ -67,6 +67,7 @@ TEST(CsvColumns, OfFilesAreDocumented) {
   expect_documented("inspect", format_report(ModelInfo(), csv, Detail::Full));
   expect_documented("inspect", format_report(std::vector<ModelInfo>(2), csv, Detail::Full));
   expect_documented("data coco", format_report(CocoSubsetResult(), csv));
+  expect_documented("data convert", format_report(DataConvertResult(), csv));
 }
 
 TEST(CsvColumns, OfTheServiceAreDocumented) {

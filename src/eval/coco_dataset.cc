@@ -22,15 +22,16 @@ struct RawCoco {
   std::vector<CocoImageElement> images = {};
   std::vector<CocoAnnotationElement> annotations = {};
   std::vector<CocoCategoryElement> categories = {};
+  SkippedFields skipped = {};
 };
 
 /// Appends what `read` makes of each element.
 template <typename Element>
 Result<void> read_list(value source, const std::string& name,
-                       Result<Element> (*read)(value, const std::string&),
-                       std::vector<Element>& list) {
+                       Result<Element> (*read)(value, const std::string&, SkippedFields*),
+                       std::vector<Element>& list, SkippedFields& skipped) {
   return read_items(source, name, [&](value item, const std::string& path) -> Result<void> {
-    VP_ASSIGN_OR_RETURN(Element element, read(item, path));
+    VP_ASSIGN_OR_RETURN(Element element, read(item, path, &skipped));
     list.push_back(std::move(element));
     return {};
   });
@@ -45,13 +46,15 @@ Result<RawCoco> read_raw(JsonFile& json) {
         if (key == "images") seen[0] = true;
         if (key == "annotations") seen[1] = true;
         if (key == "categories") seen[2] = true;
-        if (key == "images") return read_list(item, key, read_coco_image, coco.images);
+        if (key == "images")
+          return read_list(item, key, read_coco_image, coco.images, coco.skipped);
         if (key == "annotations") {
-          return read_list(item, key, read_coco_annotation, coco.annotations);
+          return read_list(item, key, read_coco_annotation, coco.annotations, coco.skipped);
         }
         if (key == "categories") {
-          return read_list(item, key, read_coco_category, coco.categories);
+          return read_list(item, key, read_coco_category, coco.categories, coco.skipped);
         }
+        if (!is_null(item)) note_skipped(item, "", key, &coco.skipped);
         return {};
       }));
   constexpr std::array<const char*, 3> kNames = {"images", "annotations", "categories"};
@@ -92,6 +95,8 @@ class CocoBuilder {
     name_same_tags();
     note_odd_boxes(dataset_, oddities_);
     oddities_.report(options_.data, diagnostics);
+    dataset_.has_ids = true;
+    for (const auto& [name, count] : coco_.skipped) dataset_.unread.push_back({name, count});
     return std::move(dataset_);
   }
 
@@ -293,6 +298,7 @@ Result<Dataset> read_coco(JsonFile& json, const DatasetOptions& options, Diagnos
 
 }  // namespace
 
-const DatasetForm coco_form = {.keys = {"images", "annotations", "categories"}, .read = read_coco};
+const DatasetForm coco_form = {
+    .name = "coco", .keys = {"images", "annotations", "categories"}, .read_json = read_coco};
 
 }  // namespace visionpress

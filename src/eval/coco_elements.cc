@@ -41,7 +41,21 @@ Result<std::optional<std::array<double, 4>>> read_box(value source, const JsonPa
   return box;
 }
 
-Result<CocoImageElement> read_coco_image(value source, const std::string& path) {
+void note_skipped(value item, const char* prefix, const std::string& name, SkippedFields* skipped) {
+  if (skipped == nullptr) return;
+  simdjson::ondemand::array list;
+  bool is_empty = false;
+  std::string_view text;
+  if (item.get_array().get(list) == simdjson::SUCCESS) {
+    is_empty = list.is_empty().get(is_empty) == simdjson::SUCCESS && is_empty;
+  } else if (item.get_string().get(text) == simdjson::SUCCESS) {
+    is_empty = text.empty();
+  }
+  if (!is_empty) ++(*skipped)[prefix + name];
+}
+
+Result<CocoImageElement> read_coco_image(value source, const std::string& path,
+                                         SkippedFields* skipped) {
   CocoImageElement image;
   std::optional<JsonId> id;
   std::optional<std::string> file_name;
@@ -51,14 +65,15 @@ Result<CocoImageElement> read_coco_image(value source, const std::string& path) 
         if (key == "id") return store(read_id(item, JsonPath(path, "id")), id);
         if (key == "file_name")
           return store(read_text(item, JsonPath(path, "file_name")), file_name);
-        if (key == "coco_url") {
-          VP_ASSIGN_OR_RETURN(image.url, read_text(item, JsonPath(path, "coco_url")));
-        }
         if (key == "width") {
           VP_ASSIGN_OR_RETURN(image.width, read_whole(item, JsonPath(path, "width")));
-        }
-        if (key == "height") {
+        } else if (key == "height") {
           VP_ASSIGN_OR_RETURN(image.height, read_whole(item, JsonPath(path, "height")));
+        } else if (key == "coco_url") {
+          VP_ASSIGN_OR_RETURN(image.url, read_text(item, JsonPath(path, "coco_url")));
+          if (skipped != nullptr) ++(*skipped)["images.coco_url"];
+        } else {
+          note_skipped(item, "images.", key, skipped);
         }
         return {};
       }));
@@ -74,7 +89,8 @@ Result<CocoImageElement> read_coco_image(value source, const std::string& path) 
   return image;
 }
 
-Result<CocoAnnotationElement> read_coco_annotation(value source, const std::string& path) {
+Result<CocoAnnotationElement> read_coco_annotation(value source, const std::string& path,
+                                                   SkippedFields* skipped) {
   CocoAnnotationElement raw;
   VP_RETURN_IF_ERROR(
       read_fields(source, path, [&](const std::string& key, value item) -> Result<void> {
@@ -84,19 +100,21 @@ Result<CocoAnnotationElement> read_coco_annotation(value source, const std::stri
           return store(read_id(item, JsonPath(path, "image_id")), raw.image_id);
         if (key == "category_id")
           return store(read_id(item, JsonPath(path, "category_id")), raw.category_id);
+        if (key == "area") return store(read_number(item, JsonPath(path, "area")), raw.area);
         if (key == "bbox") {
           VP_ASSIGN_OR_RETURN(raw.box, read_box(item, JsonPath(path, "bbox")));
-        }
-        if (key == "area") return store(read_number(item, JsonPath(path, "area")), raw.area);
-        if (key == "iscrowd") {
+        } else if (key == "iscrowd") {
           VP_ASSIGN_OR_RETURN(raw.crowd, read_crowd(item, JsonPath(path, "iscrowd")));
+        } else {
+          note_skipped(item, "annotations.", key, skipped);
         }
         return {};
       }));
   return raw;
 }
 
-Result<CocoCategoryElement> read_coco_category(value source, const std::string& path) {
+Result<CocoCategoryElement> read_coco_category(value source, const std::string& path,
+                                               SkippedFields* skipped) {
   std::optional<JsonId> id;
   std::optional<std::string> name;
   VP_RETURN_IF_ERROR(
@@ -104,6 +122,7 @@ Result<CocoCategoryElement> read_coco_category(value source, const std::string& 
         if (is_null(item)) return {};
         if (key == "id") return store(read_id(item, JsonPath(path, "id")), id);
         if (key == "name") return store(read_text(item, JsonPath(path, "name")), name);
+        note_skipped(item, "categories.", key, skipped);
         return {};
       }));
   if (!id || !name) {

@@ -7,6 +7,7 @@
 // source: cocodataset.org, "Data format".
 
 #include <array>
+#include <map>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -46,13 +47,24 @@ struct CocoCategoryElement {
 [[nodiscard]] Result<std::optional<std::array<double, 4>>> read_box(
     simdjson::ondemand::value source, const JsonPath& path);
 
-/// Each: path: of the element, for messages: "images[3]". errors: Malformed with the path of the
-/// field; for an image without id or file_name and for a category without id or name.
+/// Fields that are skipped, and in how many elements they say something.
+using SkippedFields = std::map<std::string, std::size_t>;
+
+/// Counts a field, unless it is empty. prefix: of its name: "images.".
+void note_skipped(simdjson::ondemand::value item, const char* prefix, const std::string& name,
+                  SkippedFields* skipped);
+
+/// Each: path: of the element, for messages: "images[3]". skipped: null where nobody asks.
+/// errors: Malformed with the path of the field; for an image without id or file_name and for a
+/// category without id or name.
 [[nodiscard]] Result<CocoImageElement> read_coco_image(simdjson::ondemand::value source,
-                                                       const std::string& path);
+                                                       const std::string& path,
+                                                       SkippedFields* skipped = nullptr);
 [[nodiscard]] Result<CocoAnnotationElement> read_coco_annotation(simdjson::ondemand::value source,
-                                                                 const std::string& path);
+                                                                 const std::string& path,
+                                                                 SkippedFields* skipped = nullptr);
 [[nodiscard]] Result<CocoCategoryElement> read_coco_category(simdjson::ondemand::value source,
-                                                             const std::string& path);
+                                                             const std::string& path,
+                                                             SkippedFields* skipped = nullptr);
 
 }  // namespace visionpress

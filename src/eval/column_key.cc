@@ -14,6 +14,19 @@ namespace {
 
 using Json = nlohmann::ordered_json;
 
+/// The labels as they were read, where they lie in files of their own.
+std::string describe_labels(const Dataset& dataset) {
+  std::string text;
+  for (const std::string& tag : dataset.tags) text += tag + "\n";
+  for (const DatasetImage& image : dataset.images) {
+    text += image.file_name + "\n";
+    for (const TruthBox& box : image.truths) {
+      text += fmt::format("{} {} {} {} {}\n", box.tag, box.x, box.y, box.width, box.height);
+    }
+  }
+  return text;
+}
+
 }  // namespace
 
 Result<Json> describe_data(const Dataset& dataset, const std::string& data) {
@@ -28,9 +41,14 @@ Result<Json> describe_data(const Dataset& dataset, const std::string& data) {
   if (!fs::is_directory(data, ignored)) {
     VP_ASSIGN_OR_RETURN(annotations, hash_path(data));
   }
-  return Json{{"annotations_sha1", annotations},
-              {"images_sha1", hash_sha1(std::as_bytes(std::span(images)))},
-              {"images", dataset.images.size()}};
+  Json json = {{"annotations_sha1", annotations},
+               {"images_sha1", hash_sha1(std::as_bytes(std::span(images)))},
+               {"images", dataset.images.size()}};
+  if (dataset.has_label_files) {
+    const std::string labels = describe_labels(dataset);
+    json["labels_sha1"] = hash_sha1(std::as_bytes(std::span(labels)));
+  }
+  return json;
 }
 
 Json describe_run(const EvaluateOptions& options) {

@@ -12,6 +12,7 @@
 #include "eval/dataset_parts.h"
 #include "eval/dataset_table.h"
 #include "eval/image.h"
+#include "eval/label_files.h"
 
 namespace visionpress {
 namespace {
@@ -25,8 +26,8 @@ constexpr std::size_t kHead = 65536;
 tl::unexpected<Error> fail_other_json(const JsonFile& json) {
   const std::string_view text(json.text.data(), std::min(json.text.size(), kHead));
   const std::string kind = name_foreign_json(text);
-  if (!kind.empty()) return fail(ErrorKind::Malformed, "these are {}; {}", kind, kJsonForms);
-  return fail(ErrorKind::Malformed, "the root: found no key of COCO or VoTT; {}", kJsonForms);
+  if (!kind.empty()) return fail(ErrorKind::Malformed, "these are {}; {}", kind, kDataForms);
+  return fail(ErrorKind::Malformed, "the root: found no key of COCO or VoTT; {}", kDataForms);
 }
 
 /// The form of which a key is given; null for any other key.
@@ -61,17 +62,46 @@ Result<Dataset> read_json(const DatasetOptions& options, Diagnostics& diagnostic
   JsonFile json;
   VP_RETURN_IF_ERROR(open_json(options.data, json));
   VP_ASSIGN_OR_RETURN(const DatasetForm* form, identify_form(json));
-  return form->read(json, options, diagnostics);
+  return form->read_json(json, options, diagnostics);
+}
+
+/// The form other than JSON with keys that a file has; null: none.
+Result<const DatasetForm*> find_file_form(const std::string& path) {
+  VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  FileHead head;
+  head.extension = extension_of(path);
+  head.text = view_text(file.bytes()).substr(0, kHead);
+  if (head.text.starts_with("\xEF\xBB\xBF")) head.text.remove_prefix(3);
+  head.text.remove_prefix(std::min(head.text.find_first_not_of(" \t\r\n"), head.text.size()));
+  for (const DatasetForm* form : kDatasetForms) {
+    if (form->is_file != nullptr && form->is_file(head)) return form;
+  }
+  return nullptr;
 }
 
 Result<Dataset> read_form(const DatasetOptions& options, bool folder, Diagnostics& diagnostics) {
-  if (folder) return options.unlabelled ? read_tree(options) : read_folder(options, diagnostics);
-  VP_ASSIGN_OR_RETURN(Dataset dataset, read_json(options, diagnostics));
+  const DatasetForm* form = nullptr;
+  if (folder) {
+    if (options.unlabelled) return read_tree(options);
+    form = find_folder_form(options.data);
+    if (form == nullptr) return read_folder(options, diagnostics);
+  } else {
+    VP_ASSIGN_OR_RETURN(form, find_file_form(options.data));
+  }
+  VP_ASSIGN_OR_RETURN(Dataset dataset, form == nullptr ? read_json(options, diagnostics)
+                                                       : form->read(options, diagnostics));
   if (options.unlabelled) drop_labels(dataset);
   return dataset;
 }
 
 }  // namespace
+
+const DatasetForm* find_folder_form(const std::string& folder) {
+  for (const DatasetForm* form : kDatasetForms) {
+    if (form->is_folder != nullptr && form->is_folder(folder)) return form;
+  }
+  return nullptr;
+}
 
 void drop_small_boxes(Dataset& dataset, double min_box) {
   if (min_box <= 0.0) return;
@@ -138,7 +168,8 @@ Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnos
   if (dataset->images.empty()) {
     return fail_in(options.data, ErrorKind::Malformed, "no images: there is nothing to score");
   }
-  if (folder) thin_out(*dataset, options.max_images);
+  // The first ones of a folder are of one tag.
+  if (folder && !dataset->has_boxes) thin_out(*dataset, options.max_images);
   if (options.max_images != 0 && dataset->images.size() > options.max_images) {
     for (std::size_t i = options.max_images; i < dataset->images.size(); ++i) {
       note_left_out(*dataset, dataset->images[i]);
@@ -245,12 +276,10 @@ Result<std::string> read_text(simdjson::ondemand::value value, const JsonPath& p
   return std::string(text);
 }
 
-ImageFinder::ImageFinder(const DatasetOptions& options)
-    : data_(options.data), need_(options.image_need) {
-  if (!options.images.empty()) {
-    folders_ = {options.images};
-    return;
-  }
+ImageFinder::ImageFinder(const DatasetOptions& options, std::vector<std::string> folders)
+    : data_(options.data), folders_(std::move(folders)), need_(options.image_need) {
+  if (!options.images.empty()) folders_ = {options.images};
+  if (!folders_.empty()) return;
   const fs::path beside = fs::path(options.data).parent_path();
   folders_ = {beside.string(), (beside / "images").string()};
 }

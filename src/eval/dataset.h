@@ -27,7 +27,8 @@ struct DatasetImage {
   std::int64_t id = 0;
   std::string id_text = {};    ///< where the file's ids are texts; empty: `id` is the file's
   std::string file_name = {};  ///< as the annotation file has it
-  std::string path = {};  ///< where it was found; empty when images were optional and it was not
+  std::string path = {};   ///< where it was found; empty when images were optional and it was not
+  std::string split = {};  ///< "train", "val", "test"; empty where the data set has no splits
   int width = 0;  ///< of the frame the boxes are in; 0 for folders, and where nobody says it
   int height = 0;
   /// The EXIF orientation that turns the frame of the boxes upright: 1 where the boxes are of the
@@ -40,6 +41,12 @@ struct DatasetImage {
   /// before `min_box`; otherwise 1. Only the legacy metrics count by it.
   std::size_t listings = 1;
   std::vector<TruthBox> truths = {};
+};
+
+/// A field of the file that a Dataset has no place for.
+struct UnreadField {
+  std::string name = {};
+  std::size_t count = 0;  ///< of elements that have it
 };
 
 struct Dataset {
@@ -55,10 +62,14 @@ struct Dataset {
   std::vector<DatasetImage> images = {};
   std::vector<std::string> left_out_ids = {};    ///< of images that are not scored, as texts
   std::vector<std::string> left_out_names = {};  ///< their file names
-  std::size_t not_taken = 0;        ///< images that the data set has beyond those asked for
-  std::size_t clamped_boxes = 0;    ///< VoTT: boxes cut to their frame, by two pixels at most
-  std::size_t exceeding_boxes = 0;  ///< boxes that reach beyond their frame and were left so
-  std::size_t repeated_ids = 0;     ///< boxes whose annotation id another one has, or is 0
+  std::size_t not_taken = 0;             ///< images that the data set has beyond those asked for
+  std::size_t clamped_boxes = 0;         ///< VoTT: boxes cut to their frame, by two pixels at most
+  std::size_t exceeding_boxes = 0;       ///< boxes that reach beyond their frame and were left so
+  std::size_t repeated_ids = 0;          ///< boxes whose annotation id another one has, or is 0
+  std::vector<UnreadField> unread = {};  ///< by name; those without a meaning are not counted
+  bool has_ids = false;                  ///< the ids are the file's own
+  /// The labels are in other files than `source`, so its bytes do not tell whether they changed.
+  bool has_label_files = false;
 
   [[nodiscard]] std::size_t box_count() const;
 };
@@ -85,6 +96,12 @@ enum class ImageNeed : std::uint8_t {
   Optional,     ///< files of predictions can be scored without the pictures
 };
 
+enum class Splits : std::uint8_t {
+  ForScoring,   ///< "val", without it "test", without that all
+  ForTraining,  ///< "train", without it all
+  All,
+};
+
 struct DatasetOptions {
   std::string data = {};  ///< as EvaluateOptions::data
   std::string images =
@@ -95,17 +112,18 @@ struct DatasetOptions {
   std::size_t max_images = 0;
   ImageNeed image_need = ImageNeed::Required;
   bool skip_bad = false;  ///< pictures that cannot be read are for the caller to leave out
+  Splits splits = Splits::ForScoring;  ///< of a data set that has any
   /// Takes the pictures alone: of a folder and the folders in it, or those that an annotation file
   /// names.
   bool unlabelled = false;
 };
 
-/// Reads a data set; which of the three it is shows in the file itself. What is odd in it but does
-/// not keep it from being scored is said once for each kind of oddity, with its count.
-/// errors: Io for files that are not there (images: how many, with the annotation file and where
-/// they were looked for), Malformed with the element path, or naming what a file of another kind
-/// is. cost: COCO files are parsed in one pass over the text; peak memory is the text plus its
-/// index; the head of each image is read.
+/// Reads a data set; which form it has shows in the file or folder itself. What is odd in it but
+/// does not keep it from being scored is said once for each kind of oddity, with its count. errors:
+/// Io for files that are not there (images: how many, with the annotation file and where they were
+/// looked for), Malformed with the element path, or naming what a file of another kind is. cost:
+/// COCO files are parsed in one pass over the text; peak memory is the text plus its index; the
+/// head of each image is read.
 [[nodiscard]] Result<Dataset> load_dataset(const DatasetOptions& options, Diagnostics& diagnostics);
 
 /// Whether a folder has pictures and no folder for a tag in it, so that it can only be meant as

@@ -55,7 +55,9 @@ struct JsonId {
 /// Looks for images, and counts those that are not there.
 class ImageFinder {
  public:
-  explicit ImageFinder(const DatasetOptions& options);
+  /// folders: where to look unless the options say it; empty: beside the file, and in `images`
+  /// beside it.
+  explicit ImageFinder(const DatasetOptions& options, std::vector<std::string> folders = {});
 
   /// The path of an image; empty where it is not found. A name of another system or machine
   /// (backslashes, folders that are not here) and one without its extension are found too.

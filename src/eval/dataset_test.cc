@@ -8,6 +8,7 @@
 #include <gtest/gtest.h>
 
 #include "base/shared_testonly.h"
+#include "eval/dataset_table.h"
 #include "eval/image.h"
 
 namespace visionpress {
@@ -232,30 +233,21 @@ TEST_F(DatasetTest, FilesOfAnotherKindAreNamedForWhatTheyAre) {
     const auto data = load_dataset(options, diagnostics_);
     return data ? std::string("loaded") : data.error().message;
   };
-  const std::string forms =
-      "; --data takes COCO JSON, VoTT JSON, or a folder with one folder for each tag";
+  const std::string forms = "; " + std::string(kDataForms);
   EXPECT_EQ(error_for("m.tflite", "\x1c\x01\x01\x01TFL3...."),
             "m.tflite is a model; --data takes the annotations");
   EXPECT_EQ(error_for("m.mlmodel", "\x08\x01"),
             "m.mlmodel is a model; --data takes the annotations");
   EXPECT_EQ(error_for("y.txt", "0 0.5 0.5 0.25 0.25\n"),
-            "y.txt is a YOLO label file (class, centre and size of one image's boxes)" + forms);
-  EXPECT_EQ(error_for("data.yaml", "train: images\nnames: [a]\n"),
-            "data.yaml is YOLO's description of a data set" + forms);
-  EXPECT_EQ(error_for("a.xml", "<annotation><folder>x</folder></annotation>"),
-            "a.xml is Pascal VOC annotations (XML)" + forms);
-  EXPECT_EQ(error_for("b.csv", "image,x,y\na.jpg,1,2\n"), "b.csv is a CSV table" + forms);
+            "y.txt is a YOLO label file (one image's boxes; give data.yaml or the folder)" + forms);
   EXPECT_EQ(error_for("p.jpg", "\xff\xd8\xff\xe0"), "p.jpg is a JPEG image" + forms);
   EXPECT_EQ(error_for("e.json", " \n"), "the file is empty, expected JSON");
   const auto starts = [&](const std::string& text, const char* with) {
     const std::string error = error_for("f.json", text);
     EXPECT_TRUE(error.starts_with(with)) << error;
   };
-  starts(R"([{"image":"a.jpg","annotations":[{"label":"x","coordinates":{"x":1}}]}])",
-         "these are Create ML annotations; COCO");
   starts(R"([{"image_id":1,"category_id":1,"bbox":[1,1,1,1],"score":1}])",
          "these are predictions (COCO results)");
-  starts(R"({"version":"4","shapes":[],"imagePath":"a.jpg"})", "these are LabelMe annotations");
 }
 
 TEST_F(DatasetTest, EveryTruncationIsAnError) {
@@ -359,9 +351,7 @@ TEST_F(DatasetTest, BrokenVottIsRefusedWithItsPlace) {
       "beside it, and none can be read; the first: \"a.png\" has the id \"../1\", which names no "
       "file");
   EXPECT_EQ(error_of(R"({"a":1})"),
-            "DIR/data.json: the root: found no key of COCO or VoTT; COCO (\"images\", "
-            "\"annotations\", \"categories\") and VoTT (\"frames\", or \"assets\" of an export of "
-            "version 2) are read");
+            "DIR/data.json: the root: found no key of COCO or VoTT; " + std::string(kDataForms));
 }
 
 TEST_F(DatasetTest, WhatIsOddInVottIsSaidAndScored) {
@@ -519,8 +509,6 @@ TEST_F(DatasetTest, HiddenFilesAndFoldersAreNoImagesAndNoTags) {
   EXPECT_EQ(data->tags, std::vector<std::string>{"dog"});
   EXPECT_EQ(data->images.size(), 1U);
   EXPECT_EQ(diagnostics_.warnings().size(), 2U);
-  write("set/data.yaml", "names: [dog]");
-  EXPECT_TRUE(load_dataset(options, diagnostics_).error().message.starts_with("a YOLO data set"));
 }
 
 TEST_F(DatasetTest, RealCocoAndVottFilesAreReadWhole) {

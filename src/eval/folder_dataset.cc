@@ -1,25 +1,22 @@
 // A folder with one folder for each tag: the tag is the folder's name, the images are the files in
-// it.
+// it. There may be such a folder for each split.
 
 #include <algorithm>
 #include <filesystem>
+#include <map>
+#include <set>
 #include <system_error>
 #include <utility>
 
 #include "eval/dataset_parts.h"
 #include "eval/image.h"
+#include "eval/label_files.h"
+#include "eval/labelled_images.h"
 
 namespace visionpress {
 namespace {
 
 namespace fs = std::filesystem;
-
-/// Files of the system and of tools: .ipynb_checkpoints, ._x.jpg of macOS, __MACOSX of its
-/// archives.
-bool is_hidden(const fs::path& path) {
-  const std::string name = path.filename().string();
-  return name.starts_with(".") || name == "__MACOSX";
-}
 
 enum class Wanted : std::uint8_t { Folders, Images };
 
@@ -34,7 +31,7 @@ Result<std::vector<fs::path>> list_folder(const fs::path& folder, Wanted wanted,
     const bool is_folder = at->is_directory(entry_code);
     if (wanted == Wanted::Folders ? !is_folder : is_folder || !has_image_name(at->path().string()))
       continue;
-    if (is_hidden(at->path())) {
+    if (is_hidden_name(at->path().filename().native())) {
       oddities.add(is_folder ? "hidden folders, left out" : "hidden files, left out",
                    at->path().string());
       continue;
@@ -58,26 +55,98 @@ Result<void> check_foreign(const fs::path& folder) {
   if (fs::is_regular_file(folder / "saved_model.pb", code)) {
     return fail(ErrorKind::Malformed, "it is a model (SavedModel); --data takes the annotations");
   }
-  for (const char* name : {"data.yaml", "data.yml"}) {
-    if (!fs::is_regular_file(folder / name, code)) continue;
-    return fail(
-        ErrorKind::Malformed,
-        "a YOLO data set ({}), which is not read; COCO JSON, VoTT JSON or a folder with one "
-        "folder for each tag is",
-        name);
-  }
-  if (fs::is_directory(folder / "images", code) && fs::is_directory(folder / "labels", code)) {
-    return fail(
-        ErrorKind::Malformed,
-        "a YOLO data set (images/ and labels/), which is not read; COCO JSON, VoTT JSON or a "
-        "folder with one folder for each tag is");
-  }
-  if (fs::is_directory(folder / "Annotations", code) &&
-      fs::is_directory(folder / "JPEGImages", code)) {
-    return fail(ErrorKind::Malformed, "a Pascal VOC data set, which is not read; COCO JSON is");
-  }
   return {};
 }
+
+/// A folder with one folder for each tag.
+struct TagRoot {
+  fs::path folder = {};
+  std::string split = {};
+};
+
+class FolderReader {
+ public:
+  explicit FolderReader(const DatasetOptions& options) : options_(options) {}
+
+  Result<Dataset> read(Diagnostics& diagnostics) {
+    dataset_.has_boxes = false;
+    VP_ASSIGN_OR_RETURN(const std::vector<TagRoot> roots, list_roots(diagnostics));
+    std::map<std::string, std::vector<DatasetImage>> images;
+    for (const TagRoot& root : roots) VP_RETURN_IF_ERROR(read_root(root, images, diagnostics));
+    for (auto& [tag, of_tag] : images) {
+      dataset_.tags.push_back(tag);
+      dataset_.category_ids.push_back(static_cast<std::int64_t>(dataset_.tags.size()));
+      for (DatasetImage& image : of_tag) {
+        image.id = static_cast<std::int64_t>(dataset_.images.size()) + 1;
+        image.class_tag = static_cast<int>(dataset_.tags.size()) - 1;
+        dataset_.images.push_back(std::move(image));
+      }
+    }
+    if (dataset_.images.empty()) {
+      return fail(
+          ErrorKind::Malformed,
+          "no images: expected a folder for each tag with JPEG, PNG, BMP or WebP files in it");
+    }
+    oddities_.report(options_.data, diagnostics);
+    return std::move(dataset_);
+  }
+
+ private:
+  /// The folder itself, or its "train", "val" and "test" where these have folders and no pictures.
+  Result<std::vector<TagRoot>> list_roots(Diagnostics& diagnostics) {
+    std::vector<TagRoot> roots;
+    Oddities ignored;
+    VP_ASSIGN_OR_RETURN(const std::vector<fs::path> folders,
+                        list_folder(options_.data, Wanted::Folders, ignored));
+    for (const fs::path& folder : folders) {
+      VP_ASSIGN_OR_RETURN(const auto pictures, list_folder(folder, Wanted::Images, ignored));
+      VP_ASSIGN_OR_RETURN(const auto tags, list_folder(folder, Wanted::Folders, ignored));
+      if (!pictures.empty()) return std::vector<TagRoot>{{options_.data, ""}};
+      const std::string name = folder.filename();
+      if (is_split_name(name) && !tags.empty()) roots.push_back({folder, name_split(name)});
+    }
+    if (roots.empty()) return std::vector<TagRoot>{{options_.data, ""}};
+    std::set<std::string> splits;
+    for (const TagRoot& root : roots) splits.insert(root.split);
+    const std::string wanted = choose_split(splits, options_.splits);
+    if (wanted.empty()) return roots;
+    std::erase_if(roots, [&](const TagRoot& root) { return root.split != wanted; });
+    diagnostics.warn(fmt::format("{}: has splits: the images of \"{}\" are taken, no others",
+                                 options_.data, wanted));
+    return roots;
+  }
+
+  Result<void> read_root(const TagRoot& root,
+                         std::map<std::string, std::vector<DatasetImage>>& images,
+                         Diagnostics& diagnostics) {
+    VP_ASSIGN_OR_RETURN(const std::vector<fs::path> folders,
+                        list_folder(root.folder, Wanted::Folders, oddities_));
+    for (const fs::path& folder : folders) {
+      VP_ASSIGN_OR_RETURN(const std::vector<fs::path> files,
+                          list_folder(folder, Wanted::Images, oddities_));
+      if (files.empty()) {
+        diagnostics.warn(
+            fmt::format("{}: no JPEG, PNG, BMP or WebP file; not a tag", folder.string()));
+        continue;
+      }
+      const std::string tag = folder.filename().string();
+      const std::string before =
+          root.split.empty() ? tag : root.folder.filename().string() + "/" + tag;
+      for (const fs::path& file : files) {
+        DatasetImage image;
+        image.file_name = before + "/" + file.filename().string();
+        image.path = file.string();
+        image.split = root.split;
+        images[tag].push_back(std::move(image));
+      }
+    }
+    return {};
+  }
+
+  const DatasetOptions& options_;
+  Dataset dataset_ = {};
+  Oddities oddities_ = {};
+};
 
 }  // namespace
 
@@ -99,38 +168,7 @@ std::vector<std::string> list_pictures(const DatasetOptions& options) {
 
 Result<Dataset> read_folder(const DatasetOptions& options, Diagnostics& diagnostics) {
   VP_RETURN_IF_ERROR(check_foreign(options.data));
-  Dataset dataset;
-  Oddities oddities;
-  dataset.has_boxes = false;
-  VP_ASSIGN_OR_RETURN(const std::vector<fs::path> folders,
-                      list_folder(options.data, Wanted::Folders, oddities));
-  for (const fs::path& folder : folders) {
-    VP_ASSIGN_OR_RETURN(const std::vector<fs::path> files,
-                        list_folder(folder, Wanted::Images, oddities));
-    const std::string tag = folder.filename().string();
-    if (files.empty()) {
-      diagnostics.warn(
-          fmt::format("{}: no JPEG, PNG, BMP or WebP file; not a tag", folder.string()));
-      continue;
-    }
-    dataset.tags.push_back(tag);
-    dataset.category_ids.push_back(static_cast<std::int64_t>(dataset.tags.size()));
-    for (const fs::path& file : files) {
-      DatasetImage image;
-      image.id = static_cast<std::int64_t>(dataset.images.size()) + 1;
-      image.file_name = tag + "/" + file.filename().string();
-      image.path = file.string();
-      image.class_tag = static_cast<int>(dataset.tags.size()) - 1;
-      dataset.images.push_back(std::move(image));
-    }
-  }
-  if (dataset.images.empty()) {
-    return fail(
-        ErrorKind::Malformed,
-        "no images: expected a folder for each tag with JPEG, PNG, BMP or WebP files in it");
-  }
-  oddities.report(options.data, diagnostics);
-  return dataset;
+  return FolderReader(options).read(diagnostics);
 }
 
 }  // namespace visionpress

@@ -5,20 +5,13 @@
 #include <string>
 #include <string_view>
 
-#include "base/ascii.h"
-#include "eval/dataset_parts.h"
+#include "eval/dataset_table.h"
+#include "eval/label_files.h"
 #include "package/foreign_file.h"
 #include "package/model_name.h"
 
 namespace visionpress {
 namespace {
-
-constexpr const char* kDataForms =
-    "--data takes COCO JSON, VoTT JSON, or a folder with one folder for each tag";
-
-std::string lower_extension(const std::string& path) {
-  return ascii_lower(std::filesystem::path(path).extension().native());
-}
 
 std::string name_of_path(const std::string& path) {
   return std::filesystem::path(path).filename().string();
@@ -56,28 +49,17 @@ bool has_key(std::string_view text, std::string_view key) {
   return text.find(key) != std::string_view::npos;
 }
 
-bool is_yaml(const std::string& extension) { return extension == ".yaml" || extension == ".yml"; }
-
-/// Annotations in a form that is not read. returns: nothing where no form is recognised.
-std::string name_annotations(const std::string& extension, std::string_view text) {
-  const std::string_view line = first_line(text);
-  if (is_yaml(extension) && has_key(text, "names")) return "YOLO's description of a data set";
-  if (line.starts_with("<") && has_key(text, "<annotation")) return "Pascal VOC annotations (XML)";
-  if (is_yolo_label(line)) return "a YOLO label file (class, centre and size of one image's boxes)";
-  return {};
-}
-
 /// Other text, by its name and its first line. returns: nothing where neither says anything.
 std::string name_text(const std::string& extension, std::string_view text) {
-  if (is_yaml(extension)) return "YAML";
-  if (extension == ".csv" || std::ranges::count(first_line(text), ',') >= 2) return "a CSV table";
+  if (std::ranges::count(first_line(text), ',') >= 2) return "a CSV table without a known column";
   return extension == ".txt" ? "a text file" : "";
 }
 
 /// What the file is; nothing where neither its content nor its name shows it.
 std::string name_content(const std::string& extension, std::string_view text) {
-  std::string name = name_annotations(extension, text);
-  if (!name.empty()) return name;
+  if (is_yolo_label(first_line(text))) {
+    return "a YOLO label file (one image's boxes; give data.yaml or the folder)";
+  }
   if (const auto other = find_foreign_file(std::as_bytes(std::span(text)))) {
     return std::string(other->name);
   }
@@ -91,16 +73,7 @@ std::string name_foreign_json(std::string_view text) {
     if (has_key(text, "\"image_id\"")) {
       return "predictions (COCO results); they are given in place of a model";
     }
-    if (has_key(text, "\"coordinates\"") || has_key(text, "\"imagefilename\"")) {
-      return "Create ML annotations";
-    }
-    if (has_key(text, "\"annotations\"") && has_key(text, "\"data\"")) {
-      return "a Label Studio export (choose its COCO form)";
-    }
     return {};
-  }
-  if (has_key(text, "\"imagePath\"") && has_key(text, "\"shapes\"")) {
-    return "LabelMe annotations of one image";
   }
   if (has_key(text, "\"_via_") || has_key(text, "\"shape_attributes\"")) {
     return "annotations of the VGG image annotator (export them as COCO)";
@@ -110,7 +83,7 @@ std::string name_foreign_json(std::string_view text) {
 }
 
 tl::unexpected<Error> fail_foreign(const std::string& path, std::string_view text) {
-  const std::string extension = lower_extension(path);
+  const std::string extension = extension_of(path);
   const std::string name = name_of_path(path);
   if (is_model(name, text)) {
     return fail(ErrorKind::Malformed, "{} is a model; --data takes the annotations", name);

@@ -5,7 +5,7 @@
 #include <system_error>
 #include <utility>
 
-#include "eval/dataset_parts.h"
+#include "eval/dataset_table.h"
 #include "eval/image_frame.h"
 #include "eval/picture_files.h"
 
@@ -57,6 +57,7 @@ void adopt_classes(Dataset& dataset, std::vector<std::string> names, bool has_bo
 bool holds_pictures_alone(const std::string& folder) {
   std::error_code code;
   if (!fs::is_directory(folder, code) || !expand_folders({folder})) return false;
+  if (find_folder_form(folder) != nullptr) return false;
   for (fs::directory_iterator at(folder, code); !code && at != fs::directory_iterator();
        at.increment(code)) {
     const std::string inner = at->path().string();

@@ -10,6 +10,7 @@
 #include <algorithm>
 #include <cmath>
 #include <filesystem>
+#include <map>
 #include <unordered_map>
 #include <utility>
 
@@ -46,6 +47,7 @@ struct RawVott {
   std::vector<Frame> frames = {};
   std::vector<std::string> tags = {};
   bool has_regions = false;  ///< version 2: whether any asset has the key
+  std::map<std::string, std::size_t> unread = {};
   Oddities oddities = {};
 };
 
@@ -217,6 +219,7 @@ class VottBuilder {
     }
     note_odd_boxes(dataset_, oddities_);
     oddities_.report(options_.data, diagnostics);
+    for (const auto& [name, count] : vott_.unread) dataset_.unread.push_back({name, count});
     return std::move(dataset_);
   }
 
@@ -412,7 +415,7 @@ Result<void> read_asset_field(std::string_view key, value item, const std::strin
   return {};
 }
 
-Result<Region> read_region2(value source, std::string path) {
+Result<Region> read_region2(value source, std::string path, RawVott& vott) {
   Region region;
   region.path = std::move(path);
   std::optional<double> left;
@@ -424,6 +427,11 @@ Result<Region> read_region2(value source, std::string path) {
         const std::string place = region.path + "." + key;
         if (key == "tags") {
           VP_ASSIGN_OR_RETURN(region.tags, read_tags(item, place));
+        }
+        std::string_view type;
+        if (key == "type" && item.get_string().get(type) == simdjson::SUCCESS &&
+            type == "POLYGON") {
+          ++vott.unread["regions.points of a polygon"];
         }
         if (key != "boundingBox" || is_null(item)) return {};
         return read_fields(item, place, [&](const std::string& name, value side) -> Result<void> {
@@ -449,7 +457,7 @@ Result<std::vector<Region>> read_regions2(value source, const std::string& path,
   std::vector<Region> regions;
   VP_RETURN_IF_ERROR(
       read_items(source, path, [&](value item, const std::string& place) -> Result<void> {
-        VP_ASSIGN_OR_RETURN(Region region, read_region2(item, place));
+        VP_ASSIGN_OR_RETURN(Region region, read_region2(item, place, vott));
         if (region.x1) {
           regions.push_back(std::move(region));
         } else {
@@ -498,6 +506,7 @@ Result<void> read_asset(value source, const std::string& path, RawVott& vott) {
 Result<void> read_tag_names(value source, RawVott& vott) {
   return read_items(source, "tags", [&](value item, const std::string& path) {
     return read_fields(item, path, [&](const std::string& key, value field) -> Result<void> {
+      if (key == "color") ++vott.unread["tags.color"];
       if (key != "name") return {};
       VP_ASSIGN_OR_RETURN(std::string name, read_text(field, path + ".name"));
       vott.tags.push_back(std::move(name));
@@ -571,13 +580,16 @@ Result<Dataset> read_vott2(JsonFile& json, const DatasetOptions& options,
           return read_asset(asset, fmt::format("assets[\"{}\"]", id), vott);
         });
       }));
-  if (!vott.has_regions) VP_RETURN_IF_ERROR(read_project(options.data, vott));
-  return VottBuilder(std::move(vott), options).build(diagnostics);
+  const bool is_project = !vott.has_regions;
+  if (is_project) VP_RETURN_IF_ERROR(read_project(options.data, vott));
+  VP_ASSIGN_OR_RETURN(Dataset dataset, VottBuilder(std::move(vott), options).build(diagnostics));
+  dataset.has_label_files = is_project;
+  return dataset;
 }
 
 }  // namespace
 
-const DatasetForm vott_form = {.keys = {"frames"}, .read = read_vott};
-const DatasetForm vott2_form = {.keys = {"assets"}, .read = read_vott2};
+const DatasetForm vott_form = {.name = "vott1", .keys = {"frames"}, .read_json = read_vott};
+const DatasetForm vott2_form = {.name = "vott", .keys = {"assets"}, .read_json = read_vott2};
 
 }  // namespace visionpress

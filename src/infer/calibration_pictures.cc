@@ -33,6 +33,7 @@ Result<std::vector<std::string>> list_pictures(const std::string& source) {
   if (has_image_name(source)) return std::vector<std::string>{source};
   DatasetOptions options;
   options.data = source;
+  options.splits = Splits::ForTraining;
   Diagnostics unused;
   VP_ASSIGN_OR_RETURN(const Dataset dataset, load_dataset(options, unused));
   std::vector<std::string> paths;

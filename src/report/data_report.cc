@@ -26,7 +26,49 @@ Table make_table(const CocoSubsetResult& result) {
             std::to_string(result.downloaded), std::to_string(result.kept)}}};
 }
 
+JsonValue make_json(const DataConvertResult& result) {
+  JsonValue lost = JsonValue::array();
+  for (const LostField& field : result.lost) {
+    lost.push_back({{"name", field.name}, {"count", field.count}});
+  }
+  return {{"output", result.output},    {"form", result.form}, {"images", result.images},
+          {"boxes", result.boxes},      {"tags", result.tags}, {"lost", lost},
+          {"warnings", result.warnings}};
+}
+
+std::string list_lost(const DataConvertResult& result) {
+  std::string text;
+  for (const LostField& field : result.lost) {
+    text += fmt::format("{}{} ({})", text.empty() ? "" : ", ", field.name, field.count);
+  }
+  return text;
+}
+
+Table make_table(const DataConvertResult& result) {
+  return {{"output", "form", "images", "boxes", "tags", "lost"},
+          {{result.output, result.form, std::to_string(result.images), std::to_string(result.boxes),
+            std::to_string(result.tags), list_lost(result)}}};
+}
+
 }  // namespace
+
+std::string format_report(const DataConvertResult& result, ReportForm form) {
+  if (auto text = format_unless_text(
+          form, Alignment::Numbers, [&] { return make_json(result); },
+          [&] { return make_table(result); })) {
+    return *text;
+  }
+  const auto count = [](std::size_t number, const char* one, const char* many) {
+    return fmt::format("{} {}", number, number == 1 ? one : many);
+  };
+  std::string text = fmt::format("{}, {}, {}  {}  -> {}\n", count(result.images, "image", "images"),
+                                 count(result.boxes, "box", "boxes"),
+                                 count(result.tags, "tag", "tags"), result.form, result.output);
+  if (!result.lost.empty()) {
+    text += fmt::format("lost, with how many had it: {}\n", list_lost(result));
+  }
+  return text;
+}
 
 std::string format_report(const CocoSubsetResult& result, ReportForm form) {
   if (auto text = format_unless_text(

@@ -68,14 +68,55 @@ Exit run_coco(const Arguments& arguments) {
   return print_result(format_report(*result, output.form));
 }
 
+Exit run_data_convert(const Arguments& arguments) {
+  CommandLine line("data convert", "Writes a data set in another form, with its images.",
+                   "  visionpress data convert annotations.json --to yolo -o yolo\n"
+                   "  visionpress data convert VOC2012 --to coco -o coco --split val\n"
+                   "  visionpress data convert data.yaml --to vott -o vott --no-images");
+  DataConvertOptions options;
+  OutputOptions output;
+  bool no_images = false;
+  CLI::App& app = line.app();
+  app.add_option("DATA", options.data, "Any data set that --data takes: a file or a folder")
+      ->required();
+  app.add_option("-o,--output", options.output, "New folder for the data set")
+      ->required()
+      ->type_name("DIR");
+  app.add_option("--to", options.form,
+                 "coco, yolo, voc, vott, vott-csv, createml, label-studio, labelme, azure, csv or "
+                 "folder")
+      ->required()
+      ->type_name("FORM");
+  app.add_option("--images", options.images, "Where the images are; default: beside DATA")
+      ->type_name("DIR");
+  app.add_option("--split", options.split, "Take the images of one split: train, val or test")
+      ->type_name("NAME");
+  app.add_flag("--no-images", no_images, "Write only the labels");
+  app.add_flag("--skip-missing", options.skip_missing, "Leave out images that are not there");
+  app.add_flag("--force", options.overwrite,
+               "Overwrite a folder that has nothing but pictures and label files");
+  add_form_options(app, output);
+  line.refuse_beside("--no-images", {"--skip-missing"});
+  if (const auto exit = line.parse(arguments)) return *exit;
+  options.copy_images = !no_images;
+  const auto result = [&] {
+    ProgressMeter meter(output.quiet);
+    return convert_data_set(options, show_on(meter));
+  }();
+  if (!result) return report_error(result.error());
+  print_warnings(result->warnings, output);
+  return print_result(format_report(*result, output.form));
+}
+
 }  // namespace
 
 Exit run_data(const Arguments& arguments) {
   constexpr auto kSubCommands = std::to_array<Command>({
+      {"convert", "write a data set in another form, with its images", run_data_convert},
       {"coco", "pick images of a COCO file by tag, and download them", run_coco},
   });
   const std::string help =
-      "Makes data sets.\nUsage: visionpress data COMMAND [OPTIONS]\n\nCommands:\n" +
+      "Makes data sets out of others.\nUsage: visionpress data COMMAND [OPTIONS]\n\nCommands:\n" +
       list_commands(kSubCommands) + "\ndata COMMAND -h: its options\n";
   return run_one_of(kSubCommands, "visionpress data", help, arguments);
 }
