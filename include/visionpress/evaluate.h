@@ -20,7 +20,7 @@ enum class Metric : std::uint8_t {
 };
 
 struct EvaluateOptions {
-  std::string data = {};  ///< COCO JSON, VoTT JSON, or a folder with one folder per tag
+  std::string data = {};  ///< a data set of any form in docs/data.md
   /// Labels are not used: `data` may be any folder of pictures, and the result has agreement and
   /// times alone. Set by `evaluate` for a folder with pictures and no folder for a tag.
   bool unlabelled = false;

@@ -205,7 +205,8 @@ Exit run_upload(const Arguments& arguments) {
   command.add_project(options.project);
   CLI::App& app = command.app();
   app.add_option("-d,--data", options.data,
-                 "Labelled images: COCO JSON, VoTT JSON, or a folder with one folder for each tag")
+                 "Labelled images: COCO, YOLO, Pascal VOC, VoTT and others, or a folder with one "
+                 "folder for each tag")
       ->required()
       ->type_name("PATH");
   app.add_option("--images", options.images, "Folder of the images; default: beside the data")

@@ -28,7 +28,8 @@ void add_main_options(CommandLine& line, std::vector<std::string>& files, const 
                  "place (.json, COCO results); with --merge what --save-partial wrote")
       ->required();
   app.add_option("-d,--data", options.data,
-                 "Labelled images: COCO JSON, VoTT JSON, or a folder with one folder for each tag; "
+                 "Labelled images: COCO, YOLO, Pascal VOC, VoTT and others, or a folder with one "
+                 "folder for each tag; "
                  "or a folder of pictures, on which files are compared with the first")
       ->required(!mode.merges)
       ->type_name("PATH");

@@ -21,7 +21,8 @@ void add_main_options(CommandLine& line, ExperimentOptions& options, Online& onl
                  "Exports of one iteration: model files, .zip packages or folders of them")
       ->required();
   app.add_option("-d,--data", options.evaluate.data,
-                 "Labelled images: COCO JSON, VoTT JSON, or a folder with one folder for each tag")
+                 "Labelled images: COCO, YOLO, Pascal VOC, VoTT and others, or a folder with one "
+                 "folder for each tag")
       ->required()
       ->type_name("PATH");
   app.add_option("-o,--results", options.results,

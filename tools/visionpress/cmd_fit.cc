@@ -72,10 +72,10 @@ void add_options(CommandLine& line, FitOptions& options) {
   CLI::App& app = line.app();
   app.add_option("FILE", options.input, kModelHelp)->required();
   add_limits(app, options.limits);
-  app.add_option(
-         "-d,--data", options.evaluate.data,
-         "Images to measure on: COCO JSON, VoTT JSON, a folder with one folder for each tag, or "
-         "pictures without labels")
+  app.add_option("-d,--data", options.evaluate.data,
+                 "Images to measure on: COCO, YOLO, Pascal VOC, VoTT and others, a folder with one "
+                 "folder for each tag, or "
+                 "pictures without labels")
       ->required()
       ->type_name("PATH");
   app.add_option("--images", options.evaluate.images,
