@@ -403,5 +403,41 @@ TEST(Hybrid, AFullyConnectedLayerIsQuantizedByRow) {
   EXPECT_EQ(result.values, oracle_xnnpack(layer));
 }
 
+// Inputs from -128 to 127 have the scale 1, so their codes lose nothing.
+TEST(HybridConv, ATransposedOneIsTheFloatOneOfItsCodes) {
+  for (const std::int64_t stride : {1, 2, 3}) {
+    for (const std::int64_t kernel : {1, 3, 4}) {
+      TestGraph test(Layout::ChannelsLast);
+      test.graph.format = Format::TfLite;
+      const TensorId x = test.add_input({2, 4, 5, 3});
+      Conv2d op;
+      op.kernel_layout = KernelLayout::Ohwi;
+      op.transposed = true;
+      op.dynamic_range = true;
+      op.stride = {stride, stride};
+      op.padding.rule = PadRule::SameUpper;
+      op.output_size = {4 * stride, 5 * stride};
+      std::vector<std::int8_t> codes(static_cast<std::size_t>(7 * kernel * kernel * 3));
+      for (std::size_t i = 0; i < codes.size(); ++i)
+        codes[i] = static_cast<std::int8_t>(static_cast<int>(i * 37 % 255) - 127);
+      const TensorId weight = test.add_int8_weight({7, kernel, kernel, 3}, codes, {0.5F});
+      test.graph.tensors[static_cast<std::size_t>(weight)].dtype = DType::Int8;
+      test.add_node(op, {x, weight, test.add_weight({7}, random_values(7, 71))});
+      std::vector<float> input(2 * 4 * 5 * 3);
+      for (std::size_t i = 0; i < input.size(); ++i)
+        input[i] = static_cast<float>(static_cast<int>(i * 17 % 256) - 128);
+      for (const std::size_t at : {0U, 60U}) {
+        input[at] = -128.0F;
+        input[at + 1] = 127.0F;
+      }
+      const RunResult hybrid = run_graph(test, input);
+      const RunResult decoded = run_graph(test, input, Arithmetic::Float);
+      ASSERT_EQ(hybrid.shape, decoded.shape);
+      for (std::size_t i = 0; i < hybrid.values.size(); ++i)
+        ASSERT_NEAR(hybrid.values[i], decoded.values[i], 0.05F) << stride << " " << kernel;
+    }
+  }
+}
+
 }  // namespace
 }  // namespace visionpress

@@ -332,6 +332,30 @@ def judge_local_response(judge, rng):
             judge.case(name, check_near, judge, file.write(judge.path("operator.tflite"), [x], [y]), values(rng, shape))
 
 
+def judge_transposed_convolutions(judge, rng):
+    """XNNPACK takes those with a bias whose kernel covers the stride; the builtin kernel adds floats in an order of its own."""
+    for number in range(16):
+        batch, height, width = int(rng.integers(1, 3)), int(rng.integers(1, 8)), int(rng.integers(1, 8))
+        kernel, stride, padding = rng.integers(1, 5, 2), rng.integers(1, 4, 2), [SAME, VALID][number % 2]
+        channels, out = int(rng.integers(1, 18)), int(rng.integers(1, 18))
+        size = [height, width] * stride if padding == SAME else ([height, width] - np.ones(2, int)) * stride + np.maximum(kernel, stride)
+        file = TfliteFile()
+        x, y = file.tensor([batch, height, width, channels]), file.tensor([batch, *map(int, size), out])
+        scales = scales_of(rng, 1 if number % 4 == 0 else out)
+        weights = file.constant(int8_kernel(rng, [out, *kernel, channels]), scales=scales)
+        inputs = [file.constant(np.array([batch, *size, out], np.int32)), weights, x]
+        if number % 3:
+            inputs.append(file.constant(values(rng, out, 1.0)))
+        options = options_of("TransposeConv", padding=padding, strideH=int(stride[0]), strideW=int(stride[1]))
+        file.operator(Op.TRANSPOSE_CONV, inputs, [y], options, version=3)
+        name = f"hybrid transposed conv {number}: {batch}x{height}x{width}x{channels} to {out}, kernel {kernel}, stride {stride}"
+        given = values(rng, (batch, height, width, channels))
+        if number % 3 and (kernel >= stride).all():
+            judge_operator(judge, name + ", default kernels", file, given, [x], [y], (False,))
+        if judge.wants(name):
+            judge.case(name, check_near, judge, file.write(judge.path("operator.tflite"), [x], [y]), given)
+
+
 def judge_composed(judge, rng):
     """Operators that are run as several simple ones."""
     for code, options, shape, scale in [("L2_NORMALIZATION", "L2Norm", (1, 128), 4.0), ("L2_NORMALIZATION", "L2Norm", (2, 3, 5, 7), 1e-8),
@@ -421,6 +445,7 @@ def main():
     print(f"seed {SEED} (VP_SEED)", flush=True)
     judge_convolutions(judge, rng)
     judge_grouped_convolutions(judge, rng)
+    judge_transposed_convolutions(judge, rng)
     judge_matrices(judge, rng)
     judge_four_bits(judge, rng)
     judge_float_kernels(judge, rng)

@@ -2,6 +2,7 @@
 // activations of each batch item, sum integers exactly, and convert the sums back to floats.
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <span>
 #include <utility>
@@ -44,7 +45,7 @@ class HybridConvOperator final : public Operator {
 
  private:
   // Quantizes one item and frames the codes with pixels that hold the zero point, so that padding
-  // needs no special case.
+  // needs no special case. Pixels between those of a transposed convolution's input hold it, too.
   void quantize_item(const float* x, const ActivationCode& code, std::size_t size,
                      std::byte* scratch) const {
     auto* padded = view_as<std::uint8_t>(scratch);
@@ -52,21 +53,35 @@ class HybridConvOperator final : public Operator {
     const std::size_t row = padded_width_ * channels;
     const std::size_t before = size_of(spec_.before[1]) * channels;
     const std::size_t line = size_of(spec_.in[1]) * channels;
+    const std::size_t step = spread_[1] * channels;
     const int zero = code.zero_point + 128;
     const QuantizeJob job = {result_.rule, code, size};
     parallel_for(padded_height_, threads_, [&](std::size_t y) {
       std::uint8_t* out = padded + y * row;
-      const auto source = static_cast<std::int64_t>(y) - spec_.before[0];
-      if (source < 0 || source >= spec_.in[0]) {
+      const auto at = static_cast<std::int64_t>(y) - spec_.before[0];
+      const auto spread = static_cast<std::int64_t>(spread_[0]);
+      if (at < 0 || at % spread != 0 || at / spread >= spec_.in[0]) {
         std::memset(out, zero, row);
         return;
       }
-      const std::size_t copied = std::min(line, row - before);
-      const std::size_t offset = size_of(source) * line;
+      const std::size_t pixels = (row - before + step - channels) / step;  // that lie in the frame
+      const std::size_t copied = std::min(line, pixels * channels);
+      const std::size_t offset = size_of(at / spread) * line;
       std::memset(out, zero, before);
       quantize_values(job, x + offset, offset, copied, out + before);
       std::memset(out + before + copied, zero, row - before - copied);
+      if (step > channels) spread_pixels(out + before, copied / channels, zero);
     });
+  }
+
+  // Moves pixels that lie side by side apart, the last one first.
+  void spread_pixels(std::uint8_t* line, std::size_t pixels, int zero) const {
+    const std::size_t channels = size_of(spec_.in_channels);
+    for (std::size_t pixel = pixels; pixel-- > 1;) {
+      std::uint8_t* to = line + pixel * spread_[1] * channels;
+      std::memcpy(to, line + pixel * channels, channels);
+      std::memset(to - (spread_[1] - 1) * channels, zero, (spread_[1] - 1) * channels);
+    }
   }
 
   ActivationRange sum_tiles(const ActivationCode& code, std::byte* scratch, float* y) const {
@@ -140,6 +155,7 @@ class HybridConvOperator final : public Operator {
     return {out.low, out.high};
   }
 
+  Result<void> turn_around(HybridKernel& kernel);
   void place_segments();
   void choose_tiles();
   void pack(const std::vector<std::uint8_t>& kernel);
@@ -149,6 +165,7 @@ class HybridConvOperator final : public Operator {
   std::size_t batch_ = 1;
   Shape in_dims_ = {};
   bool pools_ = false;
+  std::array<std::size_t, 2> spread_ = {1, 1};  ///< places per input pixel: a transposed stride
   std::size_t padded_height_ = 0;
   std::size_t padded_width_ = 0;
   std::size_t groups_ = 1;
@@ -165,6 +182,33 @@ class HybridConvOperator final : public Operator {
   std::size_t tile_bytes_ = 0;    ///< all buffers of one thread's tile
   HybridResult result_ = {};
 };
+
+// A transposed convolution is one of stride 1 over its input with zeros between the pixels, with
+// the kernel turned around. Integer sums are exact, so the order of the taps does not matter.
+Result<void> HybridConvOperator::turn_around(HybridKernel& kernel) {
+  spec_.transposed = false;
+  for (std::size_t axis = 0; axis < spread_.size(); ++axis) {
+    spread_[axis] = size_of(spec_.stride[axis]);
+    spec_.stride[axis] = 1;
+    spec_.before[axis] = spec_.kernel[axis] - 1 - spec_.before[axis];
+    if (spec_.before[axis] < 0 || spec_.dilation[axis] != 1 || spec_.groups != 1) {
+      return fail(ErrorKind::Unsupported,
+                  "a transposed convolution with an int8 kernel, and with groups, dilation or more "
+                  "padding than its kernel covers");
+    }
+  }
+  const std::size_t channels = size_of(spec_.in_channels);
+  const std::size_t taps = size_of(spec_.kernel[0] * spec_.kernel[1]);
+  const std::size_t rows = kernel.codes.size() / (taps * channels);
+  for (std::size_t row = 0; row < rows; ++row) {
+    std::uint8_t* codes = kernel.codes.data() + row * taps * channels;
+    for (std::size_t tap = 0; tap < taps / 2; ++tap) {
+      std::swap_ranges(codes + tap * channels, codes + (tap + 1) * channels,
+                       codes + (taps - 1 - tap) * channels);
+    }
+  }
+  return {};
+}
 
 // The codes of a window that lie side by side form a segment: a row of the kernel, or one pixel of
 // a group or of a dilated row.
@@ -224,13 +268,22 @@ void HybridConvOperator::pack(const std::vector<std::uint8_t>& kernel) {
   scratch_bytes = codes_bytes_ + tile_bytes_ * static_cast<std::size_t>(threads_);
 }
 
+/// XNNPACK leaves kernels that do not cover the stride to the builtin kernel, which quantizes with
+/// a zero point whatever the scales, and adds floats in an order of its own (some ulps).
+HybridRule transposed_rule(const Conv2d& op, const ConvSpec& spec, const BuildContext& context) {
+  const bool covers = op.stride[0] <= spec.kernel[0] && op.stride[1] <= spec.kernel[1];
+  return covers && is_taken_by_xnnpack(context) ? HybridRule::Xnnpack
+                                                : HybridRule::BuiltinAsymmetric;
+}
+
 OperatorResult HybridConvOperator::build(const Conv2d& op, const Epilogue& epilogue,
                                          const BuildContext& context) {
   auto result = std::make_unique<HybridConvOperator>();
   HybridConvOperator& self = *result;
   VP_ASSIGN_OR_RETURN(self.spec_, conv_spec(op, context));
   const ConvSpec& spec = self.spec_;
-  VP_ASSIGN_OR_RETURN(const HybridKernel kernel, load_hybrid_kernel(context, spec.out_channels));
+  VP_ASSIGN_OR_RETURN(HybridKernel kernel, load_hybrid_kernel(context, spec.out_channels));
+  if (op.transposed) VP_RETURN_IF_ERROR(self.turn_around(kernel));
   self.threads_ = std::max(context.threads, 1);
   self.batch_ = size_of(spec.batch);
   self.in_dims_ = context.inputs[0].dims;
@@ -246,7 +299,8 @@ OperatorResult HybridConvOperator::build(const Conv2d& op, const Epilogue& epilo
   self.choose_tiles();
   self.pack(kernel.codes);
   VP_ASSIGN_OR_RETURN(std::vector<float> bias, load_bias(context, spec.out_channels));
-  const HybridRule rule = hybrid_rule(context, kernel.scales, spec.groups != 1);
+  const HybridRule rule = op.transposed ? transposed_rule(op, spec, context)
+                                        : hybrid_rule(context, kernel.scales, spec.groups != 1);
   self.result_ = make_hybrid_result(rule, kernel, std::move(bias), conv_activation(op, epilogue));
   self.result_.is_grouped = spec.groups != 1;
   self.output_dims = {conv_output_dims(spec, epilogue)};
@@ -259,10 +313,6 @@ OperatorResult HybridConvOperator::build(const Conv2d& op, const Epilogue& epilo
 OperatorResult make_hybrid_conv2d(const Conv2d& op, const Epilogue& epilogue,
                                   const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(const ConvSpec spec, conv_spec(op, context));
-  if (op.transposed) {
-    return fail(ErrorKind::Unsupported,
-                "a transposed convolution with an int8 kernel has no hybrid kernel here");
-  }
   if (op.kernel_layout == KernelLayout::Hwo) return make_hybrid_depthwise(op, epilogue, context);
   // XNNPACK runs an ungrouped 1x1 stride-1 convolution as a matrix product with one row per pixel.
   if (is_pointwise(spec) && is_taken_by_xnnpack(context)) {
