@@ -1,5 +1,6 @@
 // COCO: annotations.json and images/.
 
+#include "base/error.h"
 #include "eval/coco_format.h"
 #include "eval/coco_subset.h"
 #include "eval/dataset_writers.h"
