@@ -68,6 +68,7 @@ Json describe_run(const EvaluateOptions& options) {
                {"max_detections", options.max_detections}};
   // Without settings the key is the same as before settings existed, so old columns are kept.
   for (const auto& [name, value] : how.settings) json["settings"].push_back({name, value});
+  if (options.fast_decode) json["fast_decode"] = true;
   return json;
 }
 

@@ -44,10 +44,11 @@ Result<ImageSize> read_stored_size(Bytes bytes, ImageFormat format) {
   return fail_no_image(bytes);
 }
 
-Result<Image> decode_stored(Bytes bytes, ImageFormat format, const DecodeLimits& limits) {
+Result<Image> decode_stored(Bytes bytes, ImageFormat format, const DecodeLimits& limits,
+                            ImageSize enough) {
   switch (format) {
     case ImageFormat::Jpeg:
-      return decode_jpeg(bytes, limits);
+      return decode_jpeg(bytes, limits, enough);
     case ImageFormat::Png:
       return decode_png(bytes, limits);
     case ImageFormat::Bmp:
@@ -112,7 +113,7 @@ tl::unexpected<Error> fail_stopped(const DecodeLimits& limits) {
               cancelled ? "cancelled" : "not done by its deadline");
 }
 
-Result<Image> decode_image(Bytes bytes, const DecodeLimits& limits) {
+Result<Image> decode_image(Bytes bytes, const DecodeLimits& limits, ImageSize enough) {
   const ImageFormat format = find_image_format(bytes);
   const int orientation = find_orientation(bytes, format);
   if (is_turned_aside(orientation)) {
@@ -120,15 +121,16 @@ Result<Image> decode_image(Bytes bytes, const DecodeLimits& limits) {
     const auto pixels =
         static_cast<std::uint64_t>(size.width) * static_cast<std::uint64_t>(size.height);
     VP_RETURN_IF_ERROR(check_decode_bytes(pixels * 3 * 2, limits));  // stored and upright
+    std::swap(enough.width, enough.height);
   }
-  VP_ASSIGN_OR_RETURN(Image image, decode_stored(bytes, format, limits));
+  VP_ASSIGN_OR_RETURN(Image image, decode_stored(bytes, format, limits, enough));
   if (is_stopped(limits)) return fail_stopped(limits);
   return apply_orientation(std::move(image), orientation);
 }
 
-Result<Image> load_image(const std::string& path, const DecodeLimits& limits) {
+Result<Image> load_image(const std::string& path, const DecodeLimits& limits, ImageSize enough) {
   VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
-  Result<Image> image = decode_image(file.bytes(), limits);
+  Result<Image> image = decode_image(file.bytes(), limits, enough);
   if (!image) return in_file(std::move(image).error(), path);
   return image;
 }

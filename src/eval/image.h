@@ -81,10 +81,15 @@ inline constexpr std::array<std::string_view, 5> kImageExtensions = {".jpg", ".j
 /// Unsupported for kinds we do not read (animated WebP, BMP with a JPEG in it), for what exceeds
 /// the limits; Internal when the deadline has passed or the work was cancelled, which says nothing
 /// of the file (as `Session::run`).
-[[nodiscard]] Result<Image> load_image(const std::string& path, const DecodeLimits& limits = {});
+/// enough: a JPEG is decoded at a half, a quarter or an eighth of its size as long as each side of
+/// the picture keeps at least so many pixels. libjpeg leaves the finer waves out, which is faster
+/// than decoding and resizing, and gives other pixels. 0: at its size.
+[[nodiscard]] Result<Image> load_image(const std::string& path, const DecodeLimits& limits = {},
+                                       ImageSize enough = {});
 
 /// The same from memory; errors name no file.
-[[nodiscard]] Result<Image> decode_image(Bytes bytes, const DecodeLimits& limits = {});
+[[nodiscard]] Result<Image> decode_image(Bytes bytes, const DecodeLimits& limits = {},
+                                         ImageSize enough = {});
 
 /// Size after orientation, from the file's head alone. errors: as load_image.
 [[nodiscard]] Result<ImageSize> load_image_size(const std::string& path);

@@ -27,7 +27,8 @@ enum class ImageFormat : std::uint8_t { Unknown, Jpeg, Png, Bmp, Webp };
 [[nodiscard]] tl::unexpected<Error> fail_stopped(const DecodeLimits& limits);
 
 /// errors of all: Malformed, Unsupported.
-[[nodiscard]] Result<Image> decode_jpeg(Bytes bytes, const DecodeLimits& limits);
+/// enough: as decode_image, of the picture before it is turned.
+[[nodiscard]] Result<Image> decode_jpeg(Bytes bytes, const DecodeLimits& limits, ImageSize enough);
 [[nodiscard]] Result<Image> decode_png(Bytes bytes, const DecodeLimits& limits);
 [[nodiscard]] Result<Image> decode_bmp(Bytes bytes, const DecodeLimits& limits);
 [[nodiscard]] Result<Image> decode_webp(Bytes bytes, const DecodeLimits& limits);

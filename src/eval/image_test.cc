@@ -212,6 +212,27 @@ TEST(WebpTest, GivesBackWhatWasWritten) {
   EXPECT_EQ(image->rgb, pattern.rgb);
 }
 
+TEST(JpegTest, IsDecodedAtAFractionOfItsSizeWhereThatIsEnough) {
+  const Image flat = make_image(65, 48);
+  const std::vector<std::byte> bytes = *encode_jpeg(flat, 90);
+  const auto size_for = [&](ImageSize enough) {
+    const auto image = decode_image(bytes, {}, enough);
+    return image ? std::pair(image->width, image->height) : std::pair(0, 0);
+  };
+  EXPECT_EQ(size_for({}), std::pair(65, 48));
+  EXPECT_EQ(size_for({33, 25}), std::pair(65, 48));
+  EXPECT_EQ(size_for({33, 24}), std::pair(33, 24));
+  EXPECT_EQ(size_for({17, 12}), std::pair(17, 12));
+  EXPECT_EQ(size_for({1, 1}), std::pair(9, 6));
+  EXPECT_EQ(size_for({1000, 1}), std::pair(65, 48));
+  // Turned by a quarter, width and height change places.
+  const auto turned = decode_image(with_jpeg_exif(bytes, make_tiff(6)), {}, {24, 33});
+  ASSERT_TRUE(turned);
+  EXPECT_EQ(turned->width, 24);
+  EXPECT_EQ(turned->height, 33);
+  EXPECT_EQ(decode_image(*encode_png(flat), {}, {1, 1})->width, 65);
+}
+
 TEST(JpegTest, GivesBackFlatColorsClosely) {
   Image flat = make_image(16, 16);
   for (std::size_t i = 0; i < flat.rgb.size(); ++i) {

@@ -1,5 +1,5 @@
 // JPEG by libjpeg-turbo with its default settings (accurate integer DCT, smooth chroma upsampling),
-// which are also Pillow's.
+// which are also Pillow's; at reduced size only where the caller asks for it.
 
 #include <algorithm>
 #include <array>
@@ -69,6 +69,7 @@ struct JpegRead {
   JpegErrors errors = {};
   jpeg_progress_mgr progress = {};
   DecodeLimits limits = {};
+  ImageSize enough = {};
   Bytes bytes = {};
   Image image = {};
   std::vector<std::uint8_t> cmyk = {};
@@ -143,6 +144,21 @@ void look_at_limits(j_common_ptr info) {
   std::longjmp(read.errors.jump, 1);
 }
 
+/// 2, 4 or 8 where so small a part of the picture has enough pixels, else 1. libjpeg has vector
+/// code for these alone.
+unsigned find_reduction(const JpegRead& read) {
+  if (read.enough.width <= 0 || read.enough.height <= 0) return 1;
+  const auto suffices = [&](unsigned reduction) {
+    return (read.info.image_width + reduction - 1) / reduction >=
+               static_cast<unsigned>(read.enough.width) &&
+           (read.info.image_height + reduction - 1) / reduction >=
+               static_cast<unsigned>(read.enough.height);
+  };
+  unsigned reduction = 8;
+  while (reduction > 1 && !suffices(reduction)) reduction /= 2;
+  return reduction;
+}
+
 bool read_jpeg(JpegRead& read) {
   if (setjmp(read.errors.jump) != 0) return false;  // libjpeg's way out of errors
   jpeg_create_decompress(&read.info);
@@ -159,6 +175,8 @@ bool read_jpeg(JpegRead& read) {
   }
   const bool cmyk = read.info.num_components == 4;
   read.info.out_color_space = cmyk ? JCS_CMYK : JCS_RGB;
+  read.info.scale_num = 1;
+  read.info.scale_denom = find_reduction(read);
   jpeg_start_decompress(&read.info);
   read.image = make_image(static_cast<int>(read.info.output_width),
                           static_cast<int>(read.info.output_height));
@@ -172,8 +190,9 @@ bool read_jpeg(JpegRead& read) {
   return true;
 }
 
-Result<Image> run_jpeg(Bytes bytes, bool pixels, const DecodeLimits& limits) {
+Result<Image> run_jpeg(Bytes bytes, bool pixels, const DecodeLimits& limits, ImageSize enough) {
   JpegRead read;
+  read.enough = enough;
   read.pixels = pixels;
   read.limits = limits;
   read.bytes = bytes;
@@ -219,12 +238,12 @@ bool write_jpeg(JpegWrite& write, const Image& image, int quality) {
 
 }  // namespace
 
-Result<Image> decode_jpeg(Bytes bytes, const DecodeLimits& limits) {
-  return run_jpeg(bytes, true, limits);
+Result<Image> decode_jpeg(Bytes bytes, const DecodeLimits& limits, ImageSize enough) {
+  return run_jpeg(bytes, true, limits, enough);
 }
 
 Result<ImageSize> read_jpeg_size(Bytes bytes) {
-  VP_ASSIGN_OR_RETURN(const Image image, run_jpeg(bytes, false, {}));
+  VP_ASSIGN_OR_RETURN(const Image image, run_jpeg(bytes, false, {}, {}));
   return ImageSize{image.width, image.height};
 }
 

@@ -69,31 +69,34 @@ Json options_json(const EvaluateOptions& options) {
   const PreprocessOptions& how = options.preprocess;
   Json settings = Json::array();
   for (const auto& [name, value] : how.settings) settings.push_back({name, value});
-  return {{"unlabelled", options.unlabelled},
-          {"crops", options.crops},
-          {"metric", static_cast<int>(options.metric)},
-          {"probability", options.probability},
-          {"iou", options.iou},
-          {"ap_probability", or_null<Json>(options.ap_probability)},
-          {"nms_iou", options.nms_iou},
-          {"max_detections", options.max_detections},
-          {"min_box", options.min_box},
-          {"arithmetic", static_cast<int>(options.arithmetic)},
-          {"rule", enum_json(how.rule)},
-          {"filter", enum_json(how.filter)},
-          {"color", enum_json(how.color)},
-          {"mean", how.mean},
-          {"std", how.std},
-          {"input_size", or_null<Json>(how.input_size)},
-          {"settings", std::move(settings)},
-          {"max_images", options.max_images},
-          {"skip_missing", options.skip_missing},
-          {"skip_bad", options.skip_bad},
-          {"clip_boxes", options.clip_boxes},
-          {"seed", options.seed},
-          {"bootstrap_rounds", options.bootstrap_rounds},
-          {"max_drop", or_null<Json>(options.max_drop)},
-          {"min_agreement", or_null<Json>(options.min_agreement)}};
+  Json json = {{"unlabelled", options.unlabelled},
+               {"crops", options.crops},
+               {"metric", static_cast<int>(options.metric)},
+               {"probability", options.probability},
+               {"iou", options.iou},
+               {"ap_probability", or_null<Json>(options.ap_probability)},
+               {"nms_iou", options.nms_iou},
+               {"max_detections", options.max_detections},
+               {"min_box", options.min_box},
+               {"arithmetic", static_cast<int>(options.arithmetic)},
+               {"rule", enum_json(how.rule)},
+               {"filter", enum_json(how.filter)},
+               {"color", enum_json(how.color)},
+               {"mean", how.mean},
+               {"std", how.std},
+               {"input_size", or_null<Json>(how.input_size)},
+               {"settings", std::move(settings)},
+               {"max_images", options.max_images},
+               {"skip_missing", options.skip_missing},
+               {"skip_bad", options.skip_bad},
+               {"clip_boxes", options.clip_boxes},
+               {"seed", options.seed},
+               {"bootstrap_rounds", options.bootstrap_rounds},
+               {"max_drop", or_null<Json>(options.max_drop)},
+               {"min_agreement", or_null<Json>(options.min_agreement)}};
+  // Absent in files from before the option existed.
+  if (options.fast_decode) json["fast_decode"] = true;
+  return json;
 }
 
 EvaluateOptions read_options(const Json& json) {
@@ -115,6 +118,7 @@ EvaluateOptions read_options(const Json& json) {
   how.mean = json.at("mean").get<std::vector<float>>();
   how.std = json.at("std").get<std::vector<float>>();
   how.input_size = read_optional<std::array<std::int64_t, 2>>(json.at("input_size"));
+  options.fast_decode = json.value("fast_decode", false);
   for (const Json& setting : json.at("settings")) {
     how.settings.push_back({setting.at(0).get<std::string>(), setting.at(1).get<std::string>()});
   }

@@ -115,6 +115,7 @@ TEST_F(PartialEvaluationTest, NumbersReadBackToTheSameBits) {
       {0, 0.1, -0.0, 5e-324, infinity, -infinity}, {1, 1.0 / 3.0, 1e300, NAN, 0.3, 2.0}};
   partial.options.probability = 0.1F;
   partial.options.seed = 0xfedcba9876543210U;
+  partial.options.fast_decode = true;
   partial.bad.emplace(3, Error{ErrorKind::Malformed, "cut short", "a.jpg", 17});
   const auto loaded = load_partial(save(partial, "p"));
   ASSERT_TRUE(loaded) << loaded.error().to_string();
@@ -128,6 +129,7 @@ TEST_F(PartialEvaluationTest, NumbersReadBackToTheSameBits) {
   EXPECT_TRUE(std::isnan(read[1].y));
   EXPECT_EQ(loaded->options.probability, 0.1F);
   EXPECT_EQ(loaded->options.seed, 0xfedcba9876543210U);
+  EXPECT_TRUE(loaded->options.fast_decode);
   EXPECT_EQ(loaded->bad.at(3).to_string(), partial.bad.at(3).to_string());
 }
 

@@ -170,6 +170,11 @@ Resized cut_center(const Preprocess& how, const Image& image, const Placement& p
   return cut;
 }
 
+/// Inputs above 256 cannot be cut out of the script's square; it grows with them.
+int find_script_square(const Preprocess& how) {
+  return std::max({kScriptSquare, how.width, how.height});
+}
+
 Resized resize_as_scripts(const Preprocess& how, ImageView image) {
   Image smaller;
   if (std::max(image.width, image.height) >= kScriptLongerSide) {
@@ -181,8 +186,7 @@ Resized resize_as_scripts(const Preprocess& how, ImageView image) {
                         static_cast<int>(std::max<std::int64_t>(height, 1)));
     image = view_image(smaller);
   }
-  // Inputs above 256 cannot be cut out of the script's square; it grows with them.
-  const int square = std::max({kScriptSquare, how.width, how.height});
+  const int square = find_script_square(how);
   const Part center = find_center(image.width, image.height, 1, 1);
   return cut_center(how, resize_by(how, view_part(image, center), square, square),
                     place_part({}, center, image.width, image.height));
@@ -345,9 +349,20 @@ std::string describe(const Preprocess& preprocess) {
       fmt::format("{} to {}x{}, {} ({}); {} ({}); ", name_of_rule(preprocess.rule),
                   preprocess.width, preprocess.height, name_of_filter(preprocess),
                   preprocess.rule_source, name_of(preprocess.color), preprocess.color_source);
-  if (preprocess.mean.empty())
-    return text + (preprocess.range_is_guess ? "0..255 (guess)" : "0..255");
-  return text + describe_scaling(preprocess.mean, preprocess.std);
+  if (preprocess.mean.empty()) {
+    text += preprocess.range_is_guess ? "0..255 (guess)" : "0..255";
+  } else {
+    text += describe_scaling(preprocess.mean, preprocess.std);
+  }
+  if (preprocess.fast_decode) text += "; large JPEGs decoded at reduced size (asked for)";
+  return text;
+}
+
+ImageSize enough_pixels(const Preprocess& preprocess) {
+  if (!preprocess.fast_decode) return {};
+  if (preprocess.rule != ResizeRule::CenterCrop256) return {preprocess.width, preprocess.height};
+  const int square = find_script_square(preprocess);
+  return {square, square};
 }
 
 Placement apply_preprocess(const Preprocess& preprocess, const ImageView& image,

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "eval/box_frame.h"
+#include "eval/image.h"
 #include "eval/resize_image.h"
 #include "model/graph.h"
 #include "model/input_info.h"
@@ -44,6 +45,7 @@ struct Preprocess {
   /// Pixels are given as 0..255 since neither the file nor an option nor the kind of export says
   /// otherwise.
   bool range_is_guess = false;
+  bool fast_decode = false;  ///< JPEGs are decoded at reduced size; see enough_pixels
 
   [[nodiscard]] int channels() const { return color == ColorOrder::Gray ? 1 : 3; }
   [[nodiscard]] std::size_t value_count() const {
@@ -97,6 +99,10 @@ inline constexpr const char* kRangeGuess =
 [[nodiscard]] std::vector<std::string> list_overrides(const Graph& graph,
                                                       const PreprocessOptions& options,
                                                       const Preprocess& chosen);
+
+/// The pixels of each side from which the input can be made without enlarging, for load_image; none
+/// where pictures are decoded at their size.
+[[nodiscard]] ImageSize enough_pixels(const Preprocess& preprocess);
 
 /// One line: "stretched to 416x416, bilinear; BGR (Core ML image input); 0..255".
 [[nodiscard]] std::string describe(const Preprocess& preprocess);

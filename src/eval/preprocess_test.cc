@@ -31,6 +31,20 @@ TEST(PreprocessTest, ABareDetectorIsStretchedBilinearlyInBgr) {
             "kind); 0..255");
 }
 
+TEST(PreprocessTest, FastDecodingIsSaidAndKeepsThePixelsThatTheInputNeeds) {
+  Preprocess how =
+      *choose_preprocess(make_input(96, 96), Layout::ChannelsLast, PreprocessUse::Detector, {});
+  EXPECT_EQ(enough_pixels(how).width, 0);
+  how.fast_decode = true;
+  EXPECT_EQ(describe(how),
+            "stretched to 96x96, bilinear (default); RGB (default); 0..255; large JPEGs decoded at "
+            "reduced size (asked for)");
+  EXPECT_EQ(enough_pixels(how).width, 96);
+  EXPECT_EQ(enough_pixels(how).height, 96);
+  how.rule = ResizeRule::CenterCrop256;
+  EXPECT_EQ(enough_pixels(how).width, 256);
+}
+
 TEST(PreprocessTest, TheFilesOwnOrderWinsAndTheCommandLineWinsOverIt) {
   InputInfo input = make_input(227, 227);
   input.color_order = ColorOrder::Rgb;

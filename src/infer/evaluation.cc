@@ -167,6 +167,8 @@ Result<Evaluation::Fitted> Evaluation::fit_model(OpenedModel model) {
                                                              .crops = options_.crops,
                                                              .threads = threads_,
                                                              .package = hint_}));
+  // A crop is a small part of its picture, whose pixels it needs.
+  runner.preprocess.fast_decode = options_.fast_decode && !options_.crops;
   for (const std::string& warning : runner.model.warnings) {
     diagnostics_.warn(fmt::format("{}: {}", file, warning));
   }

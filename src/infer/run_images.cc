@@ -66,7 +66,7 @@ Result<void> run_images(const ModelRunner& runner, const std::vector<std::string
     // No image after a failed one is started, but all before it finish: so the first error in order
     // is found at any number of threads.
     for (std::size_t i = next++; i < paths.size() && i < failed_at.load(); i = next++) {
-      const Result<Image> image = load_image(paths[i]);
+      const Result<Image> image = load_image(paths[i], {}, enough_pixels(runner.preprocess));
       Result<void> ran;
       if (image) {
         ran = run_image(runner, *image, i, parts_of, on_part, worker);

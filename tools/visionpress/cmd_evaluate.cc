@@ -137,7 +137,7 @@ void warn_of_idle_options(const CommandLine& line, const EvaluateResult& result,
       result.models, [](const ModelScore& model) { return model.format == "predictions"; });
   if (only_predictions) {
     line.warn_without_effect({"--labels", "--arithmetic", "--resize", "--filter", "--color",
-                              "--input-size", "--set", "--mean", "--std"},
+                              "--input-size", "--set", "--mean", "--std", "--fast-decode"},
                              "predictions", quiet);
   }
   if (result.options.unlabelled) {
@@ -180,6 +180,12 @@ Exit run_evaluate(const Arguments& arguments) {
   add_metric_options(line, options,
                      "How precision and recall count; legacy as the original project did");
   add_run_options(line, options.arithmetic, options.preprocess);
+  line.app()
+      .add_flag("--fast-decode", options.fast_decode,
+                "Decode JPEGs that are at least twice as large as the model's input at a half, a "
+                "quarter or an eighth of their size: faster, and the figures may change")
+      ->group(kMore);
+  line.refuse_beside("--fast-decode", {"--crops"});
   add_shard_options(line, mode);
   add_picture_options(line.app(), mode.picture);
   line.refuse_beside("--shard", {"--picture"});
