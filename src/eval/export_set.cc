@@ -10,6 +10,7 @@
 
 #include "base/error.h"
 #include "base/mapped_file.h"
+#include "base/printable.h"
 #include "eval/image.h"
 #include "eval/image_frame.h"
 #include "eval/label_files.h"
@@ -19,11 +20,11 @@ namespace {
 
 namespace fs = std::filesystem;
 
-/// A name that is a file's on every system's path and is not hidden.
-std::string make_plain(std::string name) {
+/// A name without folders that is UTF-8, as JSON needs it, and is not hidden.
+std::string make_plain(const std::string& from) {
+  std::string name = escape_unprintable(from);
   for (char& c : name) {
-    const bool is_control = static_cast<unsigned char>(c) < 0x20;
-    if (is_control || c == '/' || c == '\\') c = '_';
+    if (c == '/' || c == '\\') c = '_';
   }
   if (name.empty() || name.starts_with('.')) name.insert(0, "_");
   return name;

@@ -56,6 +56,7 @@ struct YoloSource {
 
 struct YoloDescription {
   std::vector<std::string> names = {};
+  bool has_names = false;  ///< false: classes are called by their numbers
   std::vector<YoloSource> sources = {};
   std::string root = {};      ///< "path"
   std::size_t keypoints = 0;  ///< numbers of "kpt_shape" behind each box; 0: none
@@ -115,10 +116,11 @@ Result<YoloDescription> read_description(const std::string& path) {
     const YamlNode* node = root.find(split);
     if (node != nullptr) VP_RETURN_IF_ERROR(read_sources(*node, split, description));
   }
-  if (description.names.empty() || description.sources.empty()) {
+  description.has_names = names != nullptr || count != nullptr;
+  if (!description.has_names || description.sources.empty()) {
     return fail(ErrorKind::Malformed,
                 "{} is missing: expected a YOLO data set's \"names\" and its \"train\" or \"val\"",
-                description.names.empty() ? "\"names\"" : "\"train\", \"val\" and \"test\"");
+                !description.has_names ? "\"names\"" : "\"train\", \"val\" and \"test\"");
   }
   if (const YamlNode* base = root.find("path"); base != nullptr) description.root = base->text;
   if (const YamlNode* shape = root.find("kpt_shape");
@@ -138,6 +140,7 @@ YoloDescription describe_folder(const std::string& folder) {
   for (const char* name : {"classes.txt", "labels/classes.txt", "obj.names"}) {
     const auto text = load_text(fs::path(folder) / name, kMaxLabelFile);
     if (!text) continue;
+    description.has_names = true;
     std::string_view rest = *text;
     while (!rest.empty()) {
       const std::string_view line = trim_blanks(cut_line(rest));
@@ -161,7 +164,6 @@ class YoloReader {
 
   Result<LabelledImages> read() {
     labelled_.unit = BoxUnit::Shares;
-    has_names_ = !description_.names.empty();
     for (const YoloSource& source : description_.sources) VP_RETURN_IF_ERROR(add_source(source));
     if (labelled_.images.empty()) {
       return fail(ErrorKind::Io, "no pictures: {} is not there or has none",
@@ -369,7 +371,7 @@ class YoloReader {
   bool check_tag(std::size_t tag, const std::string& place) {
     std::vector<std::string>& names = description_.names;
     if (tag < names.size()) return true;
-    if (has_names_) {
+    if (description_.has_names) {
       labelled_.oddities.add("rows of a class without a name, left out",
                              fmt::format("{}, class {} of {}", place, tag, names.size()));
       return false;
@@ -393,7 +395,6 @@ class YoloReader {
   LabelledImages labelled_ = {};
   std::map<std::string, std::size_t> index_ = {};
   std::string first_missing_ = {};
-  bool has_names_ = false;
   bool has_labels_ = false;
 };
 

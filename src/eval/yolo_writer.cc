@@ -29,7 +29,7 @@ std::string format_description(const ExportSet& set, const std::set<std::string>
                         is_there ? "" : "  # there is no such split");
   }
   if (splits.contains("test")) text += "test: images/test\n";
-  text += "names:\n";
+  text += set.tags.empty() ? "names: []\n" : "names:\n";
   for (std::size_t t = 0; t < set.tags.size(); ++t) {
     // A text in quotes is the same in JSON and in YAML.
     text += fmt::format("  {}: {}\n", t, to_json_line(nlohmann::json(set.tags[t])));
