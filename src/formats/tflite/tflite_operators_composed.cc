@@ -4,6 +4,7 @@
 #include <numbers>
 #include <utility>
 
+#include "base/error.h"
 #include "formats/tflite/tflite_operands.h"
 
 namespace visionpress::tflite {
