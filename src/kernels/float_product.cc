@@ -15,9 +15,10 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
-// Rows summed at once, over one or two vectors of columns: twelve sums, two vectors of weights and
-// one value fit the sixteen registers of AVX2.
-constexpr std::size_t kRows = 6;
+// Over one or two vectors of columns: twelve sums, two vectors of weights and one value fit the
+// sixteen registers of AVX2.
+constexpr std::size_t kRows = kFloatProductRows;
+static_assert(kRows == 6);  // the variables of Sums
 
 // Separate variables, because the compiler would keep an array of them in memory.
 struct Sums {
