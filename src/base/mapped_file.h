@@ -22,8 +22,8 @@ class MappedFile {
 
   [[nodiscard]] Bytes bytes() const { return {data_, size_}; }
   [[nodiscard]] const std::string& path() const { return path_; }
-  /// Takes the pages out of the program's memory; whoever reads them again gets them again, from
-  /// the system's cache. For a file that is read through before something else needs the memory.
+  /// Gives the pages back to the system; reading them again maps them again, from its cache. For
+  /// a file that has been read through before something else needs the memory.
   void drop_pages() const;
 
  private:

@@ -14,6 +14,7 @@
 #include "eval/label_files.h"
 #include "eval/label_json.h"
 #include "eval/labelled_images.h"
+#include "eval/rectangle.h"
 
 namespace visionpress {
 namespace {
@@ -158,13 +159,11 @@ class AzureReader {
           has_box ? "boxes without a label, left out" : "labels without a box, left out", path);
       return;
     }
-    auto [left, top, right, bottom] = corners;
-    if (*left > *right || *top > *bottom) {
+    std::array<double, 4> places = {*corners[0], *corners[1], *corners[2], *corners[3]};
+    if (put_corners_in_order(places)) {
       labelled_.oddities.add("boxes whose corners are exchanged, put in order", path);
-      if (*left > *right) std::swap(left, right);
-      if (*top > *bottom) std::swap(top, bottom);
     }
-    box.box = {.x = *left, .y = *top, .width = *right - *left, .height = *bottom - *top};
+    box.box = rectangle_between(places);
     image.boxes.push_back(std::move(box));
   }
 

@@ -28,9 +28,9 @@ struct RawCoco {
 /// Appends what `read` makes of each element.
 template <typename Element>
 Result<void> read_list(value source, const std::string& name,
-                       Result<Element> (*read)(value, const std::string&, SkippedFields*),
+                       Result<Element> (*read)(value, const JsonPath&, SkippedFields*),
                        std::vector<Element>& list, SkippedFields& skipped) {
-  return read_items(source, name, [&](value item, const std::string& path) -> Result<void> {
+  return read_items(source, name, [&](value item, const JsonPath& path) -> Result<void> {
     VP_ASSIGN_OR_RETURN(Element element, read(item, path, &skipped));
     list.push_back(std::move(element));
     return {};

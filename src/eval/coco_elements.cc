@@ -1,5 +1,6 @@
 #include "eval/coco_elements.h"
 
+#include "eval/image.h"
 #include "eval/json_fields.h"
 
 namespace visionpress {
@@ -54,7 +55,7 @@ void note_skipped(value item, const char* prefix, const std::string& name, Skipp
   if (!is_empty) ++(*skipped)[prefix + name];
 }
 
-Result<CocoImageElement> read_coco_image(value source, const std::string& path,
+Result<CocoImageElement> read_coco_image(value source, const JsonPath& path,
                                          SkippedFields* skipped) {
   CocoImageElement image;
   std::optional<JsonId> id;
@@ -77,11 +78,11 @@ Result<CocoImageElement> read_coco_image(value source, const std::string& path,
         }
         return {};
       }));
-  if (!id) return fail(ErrorKind::Malformed, "{}: \"id\" is missing", path);
-  if (!file_name) return fail(ErrorKind::Malformed, "{}: \"file_name\" is missing", path);
-  if (image.width < 0 || image.height < 0 || image.width > kMaxCocoSide ||
-      image.height > kMaxCocoSide) {
-    return fail(ErrorKind::Malformed, "{}: the image is {}x{} pixels", path, image.width,
+  if (!id) return fail(ErrorKind::Malformed, "{}: \"id\" is missing", path.text());
+  if (!file_name) return fail(ErrorKind::Malformed, "{}: \"file_name\" is missing", path.text());
+  if (image.width < 0 || image.height < 0 || image.width > kMaxImageSide ||
+      image.height > kMaxImageSide) {
+    return fail(ErrorKind::Malformed, "{}: the image is {}x{} pixels", path.text(), image.width,
                 image.height);
   }
   image.id = std::move(*id);
@@ -89,7 +90,7 @@ Result<CocoImageElement> read_coco_image(value source, const std::string& path,
   return image;
 }
 
-Result<CocoAnnotationElement> read_coco_annotation(value source, const std::string& path,
+Result<CocoAnnotationElement> read_coco_annotation(value source, const JsonPath& path,
                                                    SkippedFields* skipped) {
   CocoAnnotationElement raw;
   VP_RETURN_IF_ERROR(
@@ -113,7 +114,7 @@ Result<CocoAnnotationElement> read_coco_annotation(value source, const std::stri
   return raw;
 }
 
-Result<CocoCategoryElement> read_coco_category(value source, const std::string& path,
+Result<CocoCategoryElement> read_coco_category(value source, const JsonPath& path,
                                                SkippedFields* skipped) {
   std::optional<JsonId> id;
   std::optional<std::string> name;
@@ -126,7 +127,7 @@ Result<CocoCategoryElement> read_coco_category(value source, const std::string& 
         return {};
       }));
   if (!id || !name) {
-    return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path, !id ? "id" : "name");
+    return fail(ErrorKind::Malformed, "{}: \"{}\" is missing", path.text(), !id ? "id" : "name");
   }
   return CocoCategoryElement{.id = std::move(*id), .name = std::move(*name)};
 }

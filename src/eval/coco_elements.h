@@ -16,15 +16,12 @@
 
 namespace visionpress {
 
-/// Most pixels of a side; no image file goes beyond (TIFF and PNG readers stop far below).
-inline constexpr std::int64_t kMaxCocoSide = 1 << 20;
-
 struct CocoImageElement {
   JsonId id = {};
   std::string file_name = {};
   std::string url = {};     ///< coco_url; may be empty
   std::int64_t width = 0;   ///< 0 where it is not given
-  std::int64_t height = 0;  ///< at most kMaxCocoSide
+  std::int64_t height = 0;  ///< at most kMaxImageSide
 };
 
 struct CocoAnnotationElement {
@@ -58,13 +55,13 @@ void note_skipped(simdjson::ondemand::value item, const char* prefix, const std:
 /// errors: Malformed with the path of the field; for an image without id or file_name and for a
 /// category without id or name.
 [[nodiscard]] Result<CocoImageElement> read_coco_image(simdjson::ondemand::value source,
-                                                       const std::string& path,
+                                                       const JsonPath& path,
                                                        SkippedFields* skipped = nullptr);
 [[nodiscard]] Result<CocoAnnotationElement> read_coco_annotation(simdjson::ondemand::value source,
-                                                                 const std::string& path,
+                                                                 const JsonPath& path,
                                                                  SkippedFields* skipped = nullptr);
 [[nodiscard]] Result<CocoCategoryElement> read_coco_category(simdjson::ondemand::value source,
-                                                             const std::string& path,
+                                                             const JsonPath& path,
                                                              SkippedFields* skipped = nullptr);
 
 }  // namespace visionpress

@@ -18,8 +18,10 @@
 #include "base/ascii.h"
 #include "eval/csv_rows.h"
 #include "eval/dataset_table.h"
+#include "eval/image.h"
 #include "eval/label_files.h"
 #include "eval/labelled_images.h"
+#include "eval/rectangle.h"
 
 namespace visionpress {
 namespace {
@@ -264,20 +266,15 @@ class CsvReader {
       beyond_1_ = beyond_1_ || *number > 1.0 || *number < 0.0;
     }
     if (tag.empty()) return leave_out("rows without a tag, left out", place_of(line));
-    auto [left, top, right, bottom] = numbers;
     if (has_size) {
-      right += left;
-      bottom += top;
+      numbers[2] += numbers[0];
+      numbers[3] += numbers[1];
     }
-    if (left > right || top > bottom) {
+    if (put_corners_in_order(numbers)) {
       labelled_.oddities.add("boxes whose corners are exchanged, put in order", place_of(line));
-      if (left > right) std::swap(left, right);
-      if (top > bottom) std::swap(top, bottom);
     }
     ++boxes_;
-    image.boxes.push_back(
-        {.tag = std::string(tag),
-         .box = {.x = left, .y = top, .width = right - left, .height = bottom - top}});
+    image.boxes.push_back({.tag = std::string(tag), .box = rectangle_between(numbers)});
   }
 
   void add_class(std::string_view tag, LabelledImage& image, std::size_t line) {
@@ -291,11 +288,10 @@ class CsvReader {
 
   static std::string place_of(std::size_t line) { return fmt::format("row {}", line); }
 
-  /// A side that is no number of pixels is not said.
+  /// Leaves the side unknown where the text is not a number of pixels.
   static void set_side(std::string_view text, int& side) {
-    constexpr double kMaxSide = 1 << 20;
     const auto number = find_number(text);
-    if (number && *number >= 1.0 && *number <= kMaxSide) side = static_cast<int>(*number);
+    if (number && *number >= 1.0 && *number <= kMaxImageSide) side = static_cast<int>(*number);
   }
 
   LabelledImage& find_image(std::string name) {

@@ -1,6 +1,7 @@
 #pragma once
 
-// The forms in which data sets are written, each beside its reader.
+// The forms in which data sets are written. The short ones share a file: json_writers.cc,
+// table_writers.cc.
 
 #include <array>
 #include <string>

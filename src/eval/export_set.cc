@@ -116,6 +116,7 @@ Result<ExportSet> make_export_set(const Dataset& dataset) {
   NameGiver names(dataset);
   std::optional<Error> first_fault;
   for (const DatasetImage& image : dataset.images) {
+    std::optional<ImageSize> head;
     if (!image.path.empty() && image.picture_width == 0) {
       // The frames are settled by the heads of pictures; of classes nobody has looked at them.
       auto size = load_image_size(image.path);
@@ -124,6 +125,7 @@ Result<ExportSet> make_export_set(const Dataset& dataset) {
         if (!first_fault) first_fault = std::move(size).error();
         continue;
       }
+      head = *size;
     }
     ExportImage into;
     into.id = image.id;
@@ -135,10 +137,9 @@ Result<ExportSet> make_export_set(const Dataset& dataset) {
     if (image.picture_width > 0) {
       into.width = image.picture_width;
       into.height = image.picture_height;
-    } else if (!set.has_boxes && !image.path.empty()) {
-      VP_ASSIGN_OR_RETURN(const ImageSize size, load_image_size(image.path));
-      into.width = size.width;
-      into.height = size.height;
+    } else if (!set.has_boxes && head) {
+      into.width = head->width;
+      into.height = head->height;
     } else {
       into.width = image.width;
       into.height = image.height;

@@ -36,6 +36,9 @@ struct ImageSize {
   int height = 0;
 };
 
+/// Most pixels of a side; no image file goes beyond (TIFF and PNG readers stop far below).
+inline constexpr int kMaxImageSide = 1 << 20;
+
 /// Pixels of the largest picture that is read: 268 million. Phones' largest photographs have 200
 /// million (16320x12240), and WebP's largest picture (16383x16383) fits.
 constexpr std::uint64_t kMaxImagePixels = std::uint64_t{1} << 28;

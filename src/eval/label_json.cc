@@ -4,14 +4,13 @@
 #include <optional>
 
 #include "base/ascii.h"
+#include "eval/image.h"
 #include "eval/json_fields.h"
 
 namespace visionpress {
 namespace {
 
 using simdjson::ondemand::value;
-
-constexpr double kMostPixels = 1 << 20;  // no image file goes beyond
 
 /// The text in quotes at `at`, which is left behind it; escapes stay. Cut at the end of the text.
 std::string_view cut_quoted(std::string_view text, std::size_t& at) {
@@ -91,7 +90,7 @@ Result<std::array<double, 2>> read_pair(value source, const std::string& path) {
 
 Result<int> read_side(value source, const std::string& path) {
   VP_ASSIGN_OR_RETURN(const double side, read_number(source, path));
-  if (side < 0.0 || side > kMostPixels) {
+  if (side < 0.0 || side > kMaxImageSide) {
     return fail(ErrorKind::Malformed, "{}: found {} pixels", path, side);
   }
   return static_cast<int>(side);

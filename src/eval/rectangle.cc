@@ -1,6 +1,7 @@
 #include "eval/rectangle.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace visionpress {
 namespace {
@@ -32,6 +33,19 @@ Point turn(Point p, int orientation) {
 }
 
 }  // namespace
+
+bool put_corners_in_order(std::array<double, 4>& corners) {
+  auto& [left, top, right, bottom] = corners;
+  const bool exchanged = left > right || top > bottom;
+  if (left > right) std::swap(left, right);
+  if (top > bottom) std::swap(top, bottom);
+  return exchanged;
+}
+
+Rectangle rectangle_between(const std::array<double, 4>& corners) {
+  const auto [left, top, right, bottom] = corners;
+  return {.x = left, .y = top, .width = right - left, .height = bottom - top};
+}
 
 double area_of(const Rectangle& rectangle) { return rectangle.width * rectangle.height; }
 

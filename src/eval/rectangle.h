@@ -2,6 +2,8 @@
 
 // Rectangles and what is computed of them in one place: overlap, and EXIF's turns.
 
+#include <array>
+
 namespace visionpress {
 
 /// Top-left corner and size, in any unit; y grows downwards.
@@ -25,6 +27,13 @@ void set_rectangle(Box& box, const Rectangle& rectangle) {
   box.width = rectangle.width;
   box.height = rectangle.height;
 }
+
+/// Exchanges left and right, top and bottom where they are the other way around.
+/// corners: left, top, right, bottom. returns: whether any were.
+[[nodiscard]] bool put_corners_in_order(std::array<double, 4>& corners);
+
+/// corners: left, top, right, bottom, in order.
+[[nodiscard]] Rectangle rectangle_between(const std::array<double, 4>& corners);
 
 [[nodiscard]] double area_of(const Rectangle& rectangle);
 

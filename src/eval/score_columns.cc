@@ -197,6 +197,7 @@ ScoredColumns score_columns(ComparableColumns comparable, const Dataset& dataset
                             const EvaluateOptions& options, const ScoreRun& run) {
   const std::optional<float> ap_limit = comparable.ap_limit();
   std::vector<Column> columns = std::move(comparable).take();
+  if (columns.empty()) return {std::move(columns), ap_limit};
   // Columns in parallel; of one column alone, its tags.
   // Agreement comes before detections that only it counts are left out.
   parallel_for(columns.size() - 1, run.threads, [&](std::size_t i) {

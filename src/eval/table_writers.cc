@@ -93,7 +93,7 @@ Result<void> write_folder(ExportSet& set, ExportFolder& folder) {
   const auto folders = name_folders(set);
   for (const auto& [tag, name] : folders) {
     const std::string& of_tag = set.tags[static_cast<std::size_t>(tag)];
-    if (name != of_tag) set.oddities.add("tags that are no folder's name, renamed", of_tag);
+    if (name != of_tag) set.oddities.add("tags that cannot name a folder, renamed", of_tag);
   }
   std::size_t written = 0;
   for (const ExportImage& image : set.images) {

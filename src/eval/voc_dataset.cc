@@ -18,8 +18,10 @@
 
 #include "base/ascii.h"
 #include "eval/dataset_table.h"
+#include "eval/image.h"
 #include "eval/label_files.h"
 #include "eval/labelled_images.h"
+#include "eval/rectangle.h"
 
 namespace visionpress {
 namespace {
@@ -209,9 +211,8 @@ class VocReader {
   static Result<int> read_side(const pugi::xml_node& side) {
     const std::string_view text = side.text().get();
     if (trim_blanks(text).empty()) return 0;
-    constexpr double kMaxSide = 1 << 20;
     const auto number = find_number(text);
-    if (!number || *number < 0.0 || *number > kMaxSide) {
+    if (!number || *number < 0.0 || *number > kMaxImageSide) {
       return fail(ErrorKind::Malformed, "size/{}: \"{}\", expected pixels", side.name(), text);
     }
     return static_cast<int>(*number);
@@ -239,21 +240,16 @@ class VocReader {
       }
       corners[i] = *number;
     }
-    auto [xmin, ymin, xmax, ymax] = corners;
-    if (xmin > xmax || ymin > ymax) {
+    if (put_corners_in_order(corners)) {
       labelled_.oddities.add("boxes whose corners are exchanged, put in order", place());
-      if (xmin > xmax) std::swap(xmin, xmax);
-      if (ymin > ymax) std::swap(ymin, ymax);
     }
     if (trim_blanks(object.child("difficult").text().get()) == "1") {
       labelled_.oddities.add(
           "objects marked difficult, scored as any other (VOC's own measure leaves them out)",
           place());
     }
-    counted_from_0_ = counted_from_0_ || xmin < 1.0 || ymin < 1.0;
-    file.image.boxes.push_back(
-        {.tag = std::string(name),
-         .box = {.x = xmin, .y = ymin, .width = xmax - xmin, .height = ymax - ymin}});
+    counted_from_0_ = counted_from_0_ || corners[0] < 1.0 || corners[1] < 1.0;
+    file.image.boxes.push_back({.tag = std::string(name), .box = rectangle_between(corners)});
     constexpr std::array<std::string_view, 2> kRead = {"name", "bndbox"};
     note_unread(object, kRead, "object/", labelled_.unread);
     return {};

@@ -174,10 +174,9 @@ class TagTable {
 
 /// The frame that a region's file says; a region without one is in the first's of its image.
 ImageSize find_frame(const Frame& frame) {
-  constexpr double kMaxSide = 1 << 20;
   for (const Region& region : frame.regions) {
-    if (region.width >= 1.0 && region.height >= 1.0 && region.width <= kMaxSide &&
-        region.height <= kMaxSide) {
+    if (region.width >= 1.0 && region.height >= 1.0 && region.width <= kMaxImageSide &&
+        region.height <= kMaxImageSide) {
       return {static_cast<int>(region.width), static_cast<int>(region.height)};
     }
   }

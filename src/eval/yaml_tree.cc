@@ -58,7 +58,7 @@ class TreeBuilder : public YAML::EventHandler {
   static void refuse_reference(const YAML::Mark& mark, const std::string& tag,
                                YAML::anchor_t anchor) {
     if (anchor != 0) throw Refusal{mark.line, "an anchor (&name)"};
-    // "?" is no tag, "!" a text in quotes.
+    // yaml-cpp passes "?" where there is no tag, and "!" for a text in quotes.
     if (!tag.empty() && tag != "?" && tag != "!") throw Refusal{mark.line, "the tag " + tag};
   }
 
