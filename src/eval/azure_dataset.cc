@@ -203,8 +203,8 @@ class AzureReader {
 };
 
 Result<Dataset> read_azure(const DatasetOptions& options, Diagnostics& diagnostics) {
-  VP_ASSIGN_OR_RETURN(const std::string text, load_text(options.data, std::size_t{1} << 32));
-  VP_ASSIGN_OR_RETURN(LabelledImages labelled, AzureReader().read(text));
+  VP_ASSIGN_OR_RETURN(const MappedText file, MappedText::open(options.data, std::size_t{1} << 32));
+  VP_ASSIGN_OR_RETURN(LabelledImages labelled, AzureReader().read(file.text()));
   return make_dataset(std::move(labelled), options, diagnostics);
 }
 

@@ -316,8 +316,8 @@ class CsvReader {
 };
 
 Result<Dataset> read_csv(const DatasetOptions& options, Diagnostics& diagnostics) {
-  VP_ASSIGN_OR_RETURN(const std::string text, load_text(options.data, std::size_t{1} << 32));
-  VP_ASSIGN_OR_RETURN(LabelledImages labelled, CsvReader().read(text));
+  VP_ASSIGN_OR_RETURN(const MappedText file, MappedText::open(options.data, std::size_t{1} << 32));
+  VP_ASSIGN_OR_RETURN(LabelledImages labelled, CsvReader().read(file.text()));
   std::erase_if(labelled.images, [&](const LabelledImage& image) {
     return !labelled.has_boxes && image.class_tag.empty();
   });

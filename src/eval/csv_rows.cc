@@ -51,11 +51,15 @@ std::vector<std::string> cut_row(std::string_view& text, char separator) {
   return cells;
 }
 
-std::string quote_cell(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+std::string put_in_quotes(std::string_view text) {
   std::string cell = "\"";
   for (const char c : text) cell += c == '"' ? "\"\"" : std::string(1, c);
   return cell + "\"";
+}
+
+std::string quote_cell(std::string_view text) {
+  const bool is_plain = text.find_first_of(",\"\r\n") == std::string_view::npos;
+  return is_plain ? std::string(text) : put_in_quotes(text);
 }
 
 }  // namespace visionpress

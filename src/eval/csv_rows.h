@@ -15,6 +15,9 @@ namespace visionpress {
 /// may have line breaks. source: RFC 4180. returns: one empty cell for an empty line.
 [[nodiscard]] std::vector<std::string> cut_row(std::string_view& text, char separator);
 
+/// A cell in quotes, its own doubled.
+[[nodiscard]] std::string put_in_quotes(std::string_view text);
+
 /// A cell for a table with commas: in quotes where it has one, a quote or a line break.
 [[nodiscard]] std::string quote_cell(std::string_view text);
 

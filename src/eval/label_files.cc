@@ -8,7 +8,6 @@
 
 #include "base/ascii.h"
 #include "base/error.h"
-#include "base/mapped_file.h"
 #include "eval/image.h"
 
 namespace visionpress {
@@ -66,15 +65,24 @@ std::string_view trim_blanks(std::string_view text) {
   return text;
 }
 
-Result<std::string> load_text(const std::string& path, std::size_t most) {
-  VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+Result<MappedText> MappedText::open(const std::string& path, std::size_t most) {
+  VP_ASSIGN_OR_RETURN(MappedFile file, MappedFile::open(path));
   if (file.bytes().size() > most) {
     return fail_in(path, ErrorKind::Malformed, "{} bytes, expected {} at most", file.bytes().size(),
                    most);
   }
-  std::string_view text = view_text(file.bytes());
+  return MappedText(std::move(file));
+}
+
+std::string_view MappedText::text() const {
+  std::string_view text = view_text(file_.bytes());
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
-  return std::string(text);
+  return text;
+}
+
+Result<std::string> load_text(const std::string& path, std::size_t most) {
+  VP_ASSIGN_OR_RETURN(const MappedText file, MappedText::open(path, most));
+  return std::string(file.text());
 }
 
 bool is_hidden_name(std::string_view name) { return name.starts_with('.') || name == "__MACOSX"; }

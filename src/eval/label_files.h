@@ -7,8 +7,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 #include <vector>
 
+#include "base/mapped_file.h"
 #include "visionpress/result.h"
 
 namespace visionpress {
@@ -27,8 +29,22 @@ constexpr std::size_t kMaxLabelFile = std::size_t{16} << 20;
 
 [[nodiscard]] std::string_view trim_blanks(std::string_view text);
 
-/// A file's text, without the mark that Windows tools begin UTF-8 with.
-/// errors: Io; Malformed for a file of more bytes than `most`. Both name it.
+/// A file's text as it lies in the file, without the mark that Windows tools begin UTF-8 with.
+class MappedText {
+ public:
+  /// errors: Io; Malformed for a file of more bytes than `most`. Both name it.
+  [[nodiscard]] static Result<MappedText> open(const std::string& path, std::size_t most);
+
+  /// Lives as long as this.
+  [[nodiscard]] std::string_view text() const;
+
+ private:
+  explicit MappedText(MappedFile file) : file_(std::move(file)) {}
+
+  MappedFile file_;
+};
+
+/// A copy of it, for small files. errors: MappedText::open.
 [[nodiscard]] Result<std::string> load_text(const std::string& path, std::size_t most);
 
 /// Files of the system and of tools: .ipynb_checkpoints, ._x.jpg of macOS, __MACOSX of its

@@ -18,6 +18,7 @@
 #include "eval/label_files.h"
 #include "eval/label_json.h"
 #include "eval/labelled_images.h"
+#include "eval/rectangle.h"
 
 namespace visionpress {
 namespace {
@@ -313,15 +314,7 @@ class LabelStudioReader {
       ++labelled_.unread["polygon"];
       for (const auto& [x, y] : item.points) corners.push_back({x * across, y * down});
     }
-    auto [left, top] = corners.front();
-    auto [right, bottom] = corners.front();
-    for (const auto& [x, y] : corners) {
-      left = std::min(left, x);
-      right = std::max(right, x);
-      top = std::min(top, y);
-      bottom = std::max(bottom, y);
-    }
-    return Rectangle{.x = left, .y = top, .width = right - left, .height = bottom - top};
+    return rectangle_around(corners);
   }
 
   LabelledImages labelled_ = {};

@@ -16,6 +16,7 @@
 #include "eval/label_files.h"
 #include "eval/label_json.h"
 #include "eval/labelled_images.h"
+#include "eval/rectangle.h"
 
 namespace visionpress {
 namespace {
@@ -86,7 +87,8 @@ class LabelMeReader {
     return {};
   }
 
-  LabelledImages labelled_ = {};  // NOLINT(misc-non-private-member-variables-in-classes): result
+  /// What has been read so far.
+  [[nodiscard]] LabelledImages& labelled() { return labelled_; }
 
  private:
   /// An empty object says nothing.
@@ -144,27 +146,16 @@ class LabelMeReader {
       return;
     }
     if (shape.type != "rectangle") ++labelled_.unread["shapes.points of a " + shape.type];
-    auto [left, top] = shape.points.front();
-    auto [right, bottom] = shape.points.front();
-    if (shape.type == "circle") {
-      const double radius = std::hypot(shape.points[1][0] - left, shape.points[1][1] - top);
-      left -= radius;
-      top -= radius;
-      right += radius;
-      bottom += radius;
-    } else {
-      for (const auto& [x, y] : shape.points) {
-        left = std::min(left, x);
-        right = std::max(right, x);
-        top = std::min(top, y);
-        bottom = std::max(bottom, y);
-      }
+    Rectangle box = rectangle_around(shape.points);
+    if (shape.type == "circle") {  // its middle and a point on it
+      const auto [x, y] = shape.points.front();
+      const double radius = std::hypot(shape.points[1][0] - x, shape.points[1][1] - y);
+      box = rectangle_between({x - radius, y - radius, x + radius, y + radius});
     }
-    image.boxes.push_back(
-        {.tag = shape.label,
-         .box = {.x = left, .y = top, .width = right - left, .height = bottom - top}});
+    image.boxes.push_back({.tag = shape.label, .box = box});
   }
 
+  LabelledImages labelled_ = {};
   std::string path_ = {};
 };
 
@@ -175,8 +166,8 @@ Result<Dataset> read_labelme_folder(const DatasetOptions& options, Diagnostics& 
   std::optional<Error> first;
   std::size_t files = 0;
   for (const auto& [folder, split] : list_labelme_parts(options.data)) {
-    reader.labelled_.folders.push_back(folder);
-    reader.labelled_.folders.push_back(folder + "/images");
+    reader.labelled().folders.push_back(folder);
+    reader.labelled().folders.push_back(folder + "/images");
     for (const std::string& path : list_files(folder, ".json")) {
       JsonFile json;
       auto read = open_json(path, json);
@@ -186,14 +177,14 @@ Result<Dataset> read_labelme_folder(const DatasetOptions& options, Diagnostics& 
         continue;
       }
       const Error error = in_file(std::move(read).error(), path).value();
-      reader.labelled_.oddities.add("annotation files that cannot be read, left out",
-                                    error.to_string());
+      reader.labelled().oddities.add("annotation files that cannot be read, left out",
+                                     error.to_string());
       if (!first) first = error;
     }
   }
   if (files == 0 && first) return tl::unexpected<Error>(*std::move(first));
   VP_ASSIGN_OR_RETURN(Dataset dataset,
-                      make_dataset(std::move(reader.labelled_), options, diagnostics));
+                      make_dataset(std::move(reader.labelled()), options, diagnostics));
   dataset.has_label_files = true;
   return dataset;
 }
@@ -202,7 +193,7 @@ Result<Dataset> read_labelme(JsonFile& json, const DatasetOptions& options,
                              Diagnostics& diagnostics) {
   LabelMeReader reader;
   VP_RETURN_IF_ERROR(reader.read_file(json, options.data, {}));
-  return make_dataset(std::move(reader.labelled_), options, diagnostics);
+  return make_dataset(std::move(reader.labelled()), options, diagnostics);
 }
 
 }  // namespace

@@ -47,6 +47,18 @@ Rectangle rectangle_between(const std::array<double, 4>& corners) {
   return {.x = left, .y = top, .width = right - left, .height = bottom - top};
 }
 
+Rectangle rectangle_around(std::span<const std::array<double, 2>> points) {
+  auto [left, top] = points.front();
+  auto [right, bottom] = points.front();
+  for (const auto& [x, y] : points) {
+    left = std::min(left, x);
+    right = std::max(right, x);
+    top = std::min(top, y);
+    bottom = std::max(bottom, y);
+  }
+  return rectangle_between({left, top, right, bottom});
+}
+
 double area_of(const Rectangle& rectangle) { return rectangle.width * rectangle.height; }
 
 double shared_area(const Rectangle& a, const Rectangle& b) {

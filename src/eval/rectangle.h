@@ -3,6 +3,7 @@
 // Rectangles and what is computed of them in one place: overlap, and EXIF's turns.
 
 #include <array>
+#include <span>
 
 namespace visionpress {
 
@@ -34,6 +35,9 @@ void set_rectangle(Box& box, const Rectangle& rectangle) {
 
 /// corners: left, top, right, bottom, in order.
 [[nodiscard]] Rectangle rectangle_between(const std::array<double, 4>& corners);
+
+/// The smallest that holds all points. points: x and y of each; one at least.
+[[nodiscard]] Rectangle rectangle_around(std::span<const std::array<double, 2>> points);
 
 [[nodiscard]] double area_of(const Rectangle& rectangle);
 

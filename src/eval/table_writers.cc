@@ -39,12 +39,6 @@ Result<void> write_csv(ExportSet& set, ExportFolder& folder) {
   return folder.write("annotations.csv", text);
 }
 
-std::string in_quotes(const std::string& text) {
-  std::string cell = "\"";
-  for (const char c : text) cell += c == '"' ? "\"\"" : std::string(1, c);
-  return cell + "\"";
-}
-
 /// VoTT's table, which has no row for an image without boxes.
 Result<void> write_vott_csv(ExportSet& set, ExportFolder& folder) {
   spread_classes(set);
@@ -55,8 +49,8 @@ Result<void> write_vott_csv(ExportSet& set, ExportFolder& folder) {
   for (const ExportImage& image : set.images) {
     if (image.boxes.empty()) ++set.lost["images without boxes"];
     for (const TruthBox& box : image.boxes) {
-      text += fmt::format("{},{},{}\n", in_quotes(image.name), format_corners(box),
-                          in_quotes(set.tag_of(box)));
+      text += fmt::format("{},{},{}\n", put_in_quotes(image.name), format_corners(box),
+                          put_in_quotes(set.tag_of(box)));
     }
     VP_RETURN_IF_ERROR(folder.add_picture(image, "images/" + image.name));
   }

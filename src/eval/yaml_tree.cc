@@ -25,7 +25,7 @@ struct Refusal {
 /// Builds the tree from yaml-cpp's events, so that nothing that is refused is ever built.
 class TreeBuilder : public YAML::EventHandler {
  public:
-  YamlNode root = {};  // NOLINT(misc-non-private-member-variables-in-classes): the result
+  YamlNode take() && { return std::move(root_); }
 
   void OnDocumentStart(const YAML::Mark& /*mark*/) override {}
   void OnDocumentEnd() override {}
@@ -70,8 +70,8 @@ class TreeBuilder : public YAML::EventHandler {
     node.line = mark.line + 1;
     node.text = std::move(text);
     if (open_.empty()) {
-      root = std::move(node);
-      return &root;
+      root_ = std::move(node);
+      return &root_;
     }
     YamlNode& parent = *open_.back();
     if (parent.kind == YamlNode::Kind::List) {
@@ -94,6 +94,7 @@ class TreeBuilder : public YAML::EventHandler {
     open_.push_back(add(mark, kind, {}));
   }
 
+  YamlNode root_ = {};
   std::vector<YamlNode*> open_ = {};
   std::size_t values_ = 0;
 };
@@ -117,7 +118,7 @@ Result<YamlNode> read_yaml(const std::string& text) {
   } catch (const YAML::Exception& error) {
     return fail(ErrorKind::Malformed, "line {}: expected YAML: {}", error.mark.line + 1, error.msg);
   }
-  return std::move(builder.root);
+  return std::move(builder).take();
 }
 
 }  // namespace visionpress

@@ -19,6 +19,7 @@
 #include "eval/label_files.h"
 #include "eval/labelled_images.h"
 #include "eval/picture_files.h"
+#include "eval/rectangle.h"
 #include "eval/yaml_tree.h"
 
 namespace visionpress {
@@ -355,17 +356,9 @@ class YoloReader {
       return std::nullopt;
     }
     ++labelled_.unread["polygon"];
-    double left = numbers[0];
-    double right = numbers[0];
-    double top = numbers[1];
-    double bottom = numbers[1];
-    for (std::size_t i = 0; i < count; i += 2) {
-      left = std::min(left, numbers[i]);
-      right = std::max(right, numbers[i]);
-      top = std::min(top, numbers[i + 1]);
-      bottom = std::max(bottom, numbers[i + 1]);
-    }
-    return Rectangle{.x = left, .y = top, .width = right - left, .height = bottom - top};
+    std::vector<std::array<double, 2>> points;
+    for (std::size_t i = 0; i < count; i += 2) points.push_back({numbers[i], numbers[i + 1]});
+    return rectangle_around(points);
   }
 
   bool check_tag(std::size_t tag, const std::string& place) {

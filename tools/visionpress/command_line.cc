@@ -457,8 +457,7 @@ void add_run_options(CommandLine& line, Arithmetic& arithmetic, PreprocessOption
           "Which runtime's rounding to reproduce. runtime: the format's default runtime "
           "(hybrid int8 TFLite as LiteRT with XNNPACK); builtin: LiteRT's builtin "
           "kernels; float: weights decoded, no Winograd convolutions; f16: every activation "
-          "rounded "
-          "to half")
+          "rounded to half")
       ->group(kMore)
       ->default_str("runtime");
   add_preprocess_options(line, preprocess);
