@@ -1,6 +1,6 @@
 # All dependencies, each with the layer that uses it. All are Debian packages.
 find_package(Threads REQUIRED)
-find_package(OpenMP REQUIRED COMPONENTS CXX)     # base: our loops and oneDNN's share one thread team
+find_package(OpenMP REQUIRED COMPONENTS CXX)     # run: keeps oneDNN to one thread per call
 find_package(fmt REQUIRED)                       # anywhere: messages
 find_package(FlatBuffers REQUIRED)               # wire, formats/tflite
 find_package(dnnl REQUIRED)                      # run

@@ -2,7 +2,7 @@
 add_library(vp_flags INTERFACE)
 target_compile_features(vp_flags INTERFACE cxx_std_20)
 # No contraction: we reproduce the rounding of other runtimes, so a multiply-add may be fused only where the code says so.
-target_compile_options(vp_flags INTERFACE -ffp-contract=off
+target_compile_options(vp_flags INTERFACE -ffp-contract=off -fopenmp-simd
   $<$<COMPILE_LANGUAGE:CXX>:-Wall -Wextra -Wpedantic -Wshadow -Wconversion>)
 # GCC 12 reports an overflow in fmt 9's formatter and uninitialised members of empty vectors that are
 # not there. At -O2 it vectorises only loops of known length unless it is told to weigh the cost.
@@ -34,7 +34,7 @@ function(vp_layer name)
   add_library(vp_${name}_objects OBJECT ${arg_SOURCES})
   target_include_directories(vp_${name}_objects PRIVATE ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/include)
   target_include_directories(vp_${name}_objects SYSTEM PRIVATE ${VP_EXPECTED_INCLUDE})
-  target_link_libraries(vp_${name}_objects PRIVATE vp_flags OpenMP::OpenMP_CXX ${arg_LIBRARIES})
+  target_link_libraries(vp_${name}_objects PRIVATE vp_flags Threads::Threads ${arg_LIBRARIES})
   if(arg_COLD)
     target_compile_options(vp_${name}_objects PRIVATE ${VP_COLD_OPTIONS})
   endif()
@@ -42,7 +42,7 @@ function(vp_layer name)
   add_library(vp_${name} STATIC $<TARGET_OBJECTS:vp_${name}_objects>)
   set(layers ${arg_LAYERS})
   list(TRANSFORM layers PREPEND vp_)
-  target_link_libraries(vp_${name} PUBLIC ${layers} ${arg_LIBRARIES} OpenMP::OpenMP_CXX)
+  target_link_libraries(vp_${name} PUBLIC ${layers} ${arg_LIBRARIES} Threads::Threads)
   set_target_properties(vp_${name} PROPERTIES LINKER_LANGUAGE CXX)
   set_property(GLOBAL APPEND PROPERTY VP_LAYERS ${name})
   set_property(GLOBAL APPEND PROPERTY VP_LAYER_LIBRARIES ${arg_LIBRARIES})
@@ -84,6 +84,6 @@ function(vp_join_layers)
   target_compile_features(visionpress PUBLIC cxx_std_20)
   target_include_directories(visionpress PUBLIC
     $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:${CMAKE_INSTALL_INCLUDEDIR}>)
-  target_link_libraries(visionpress PRIVATE ${libraries} OpenMP::OpenMP_CXX Threads::Threads)
+  target_link_libraries(visionpress PRIVATE ${libraries} Threads::Threads)
   set_target_properties(visionpress PROPERTIES LINKER_LANGUAGE CXX)
 endfunction()

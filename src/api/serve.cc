@@ -173,9 +173,8 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
   const int threads = options.threads > 0 ? options.threads : default_thread_count();
   const int workers = options.workers > 0 ? options.workers : threads;
   const int threads_each = std::max(1, threads / workers);
-  // OpenMP would end the program if it could not start a thread, so ask first. The server itself
-  // needs one more.
-  const int team = std::max(workers * threads_each, default_thread_count());
+  // Ask before the model is read. The server itself needs one more.
+  const int team = workers * threads_each;
   if (!can_start_threads(static_cast<std::size_t>(team) + 1)) {
     return fail(ErrorKind::Internal, "cannot start {} threads (ulimit -u?)", team + 1);
   }
@@ -208,7 +207,6 @@ Result<PredictionServer> PredictionServer::start(const std::string& model,
   endpoint.receive_seconds = options.receive_seconds;
   endpoint.answer_seconds = options.answer_seconds;
   endpoint.workers = worker_count;
-  endpoint.team_threads = static_cast<std::size_t>(threads_each) - 1;
   const auto look_at = [reader = impl->reader.get()](Bytes image, std::size_t worker,
                                                      const Stop& stop) {
     return reader->look_at(image, worker, stop);

@@ -1,23 +1,17 @@
 #pragma once
 
-// Loops over independent pieces on OpenMP's team: the same team oneDNN uses, so the two never fight
-// for cores. Results must not depend on the split, so outputs are the same at any thread count.
+// Loops over independent pieces on the program's team of threads. Results must not depend on the
+// split, so outputs are the same at any thread count.
 
 #include <cstddef>
 
-#include <omp.h>
+#include "base/thread_team.h"
 
 namespace visionpress {
 
-/// Number of threads used where the caller did not say: OpenMP's own (OMP_NUM_THREADS, else cores).
-[[nodiscard]] inline int default_thread_count() { return omp_get_max_threads(); }
-
-/// The threads for work of so many multiplications or copied values: one where waking another
-/// thread (some ten microseconds if it sleeps) costs more than it saves.
-[[nodiscard]] inline int threads_worth(std::size_t operations, int threads) {
-  constexpr std::size_t kLeast = 600'000;
-  return operations < kLeast ? 1 : threads;
-}
+/// The threads for work of so many multiplications or copied values: one where handing over to
+/// another thread (about a microsecond if it watches for work) costs more than it saves.
+[[nodiscard]] int threads_worth(std::size_t operations, int threads);
 
 /// The share of each task where `count` pieces are split evenly over the threads, in as many rounds
 /// as are needed for a task to have at most about `most`. most, threads: 1 or more.
@@ -25,6 +19,14 @@ namespace visionpress {
                                             std::size_t threads) {
   const std::size_t rounds = (count + most * threads - 1) / (most * threads);
   return count == 0 ? 0 : (count + rounds * threads - 1) / (rounds * threads);
+}
+
+/// even_share in whole groups; at least one.
+[[nodiscard]] inline std::size_t even_groups(std::size_t count, std::size_t most, int threads,
+                                             std::size_t group) {
+  const std::size_t even =
+      even_share(count, most, threads > 1 ? static_cast<std::size_t>(threads) : 1);
+  return even == 0 ? group : (even + group - 1) / group * group;
 }
 
 /// Calls body(i, worker) for i in [0, count), on at most `threads` threads; `worker` is below
@@ -36,8 +38,10 @@ void parallel_for_workers(std::size_t count, int threads, const Body& body) {
     for (std::size_t i = 0; i < count; ++i) body(i, std::size_t{0});
     return;
   }
-#pragma omp parallel for schedule(dynamic, 1) num_threads(threads)
-  for (std::size_t i = 0; i < count; ++i) body(i, static_cast<std::size_t>(omp_get_thread_num()));
+  const auto call = [](const void* opaque, std::size_t i, std::size_t worker) {
+    (*static_cast<const Body*>(opaque))(i, worker);
+  };
+  run_on_team({.count = count, .call = call, .body = &body}, static_cast<std::size_t>(threads));
 }
 
 /// Calls body(i) for i in [0, count), on at most `threads` threads. `body` must not throw.

@@ -4,8 +4,7 @@
 
 namespace visionpress {
 
-/// Whether the system can start `count` more threads now: starts them and ends them. OpenMP ends
-/// the program if it cannot start a thread, so callers that need a team ask first.
+/// Whether the system can start `count` more threads now: starts them and ends them.
 /// cost: about 30 microseconds per thread.
 [[nodiscard]] bool can_start_threads(std::size_t count);
 

@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "base/error.h"
-#include "base/thread_probe.h"
 #include "cloud/address_rules.h"
 #include "cloud/custom_vision_rules.h"
 #include "cloud/fetch_image.h"
@@ -50,7 +49,6 @@ struct PredictionEndpoint::Impl {
 
   PredictionService service;
   PredictImage predict = {};
-  std::size_t team_threads = 0;
   std::unique_ptr<HttpServer> server = nullptr;
   // The queues end first: what they still do is told to the server.
   std::unique_ptr<WorkQueue> workers = nullptr;
@@ -58,7 +56,6 @@ struct PredictionEndpoint::Impl {
 };
 
 ServerReply PredictionEndpoint::Impl::look_at(Bytes image, const Call& call, std::size_t worker) {
-  if (team_threads > 0 && !can_start_threads(team_threads)) return service.refuse_busy();
   return service.reply(call.route, predict(image, worker, call.stop), call.stop);
 }
 
@@ -124,7 +121,6 @@ Result<std::unique_ptr<PredictionEndpoint>> PredictionEndpoint::start(
   auto impl = std::make_unique<Impl>(
       ServiceOptions{options.task, options.model, options.keys, options.fetches_urls});
   impl->predict = std::move(predict);
-  impl->team_threads = options.team_threads;
   VP_ASSIGN_OR_RETURN(impl->workers, WorkQueue::create(options.workers));
   if (options.fetches_urls) {
     VP_ASSIGN_OR_RETURN(impl->fetchers, WorkQueue::create(kFetchers));

@@ -30,7 +30,6 @@ struct EndpointOptions {
   std::vector<std::string> keys = {};  ///< one of them must be sent; none: anybody may ask
   bool fetches_urls = false;           ///< takes {"url": ...} bodies, of public addresses
   std::size_t workers = 1;             ///< images looked at at the same time
-  std::size_t team_threads = 0;        ///< that looking at an image may start beside its worker's
   int connections = 64;
   double receive_seconds = 30.0;  ///< from a request's first byte to its last
   double answer_seconds = 60.0;   ///< from there to its answer

@@ -88,8 +88,7 @@ Result<void> run_images(const ModelRunner& runner, const std::vector<std::string
     }
   };
   {
-    // These are plain threads and not an OpenMP team: a Session sees each as the first thread of a
-    // team of one.
+    // Plain threads, not the program's team: a session that has several threads uses the team.
     std::vector<std::jthread> others;
     for (std::size_t i = 1; i < workers.size(); ++i)
       others.emplace_back(work, std::ref(workers[i]));

@@ -28,6 +28,18 @@ class ForcedIsa {
   Isa before_ = active_isa();
 };
 
+/// Runs the check under the reference functions and under every instruction set.
+template <typename Check>
+void for_each_isa(const Check& check) {
+  const ForcedIsa restored(Isa::Scalar);
+  check();
+  for (const Isa isa : {Isa::Avx2, Isa::Avx3, Isa::Best}) {
+    force_isa(isa);
+    SCOPED_TRACE(active_isa_name());
+    check();
+  }
+}
+
 /// kernel() returns values. On each instruction set with fused multiply-add they must equal those
 /// of the reference functions bit for bit; all NaN count as equal.
 template <typename Kernel>

@@ -540,6 +540,48 @@ TEST(Conv, WinogradsConvolutionsAreTheDirectOnesOnAnyNumberOfThreads) {
   }
 }
 
+// A convolution of oneDNN's is cut into slices of rows, one or more for each thread.
+TEST(Conv, SlicesOfRowsMakeTheWholeConvolution) {
+  constexpr std::int64_t kIn = 24;
+  constexpr std::int64_t kOut = 40;
+  for (const bool transposed : {false, true}) {
+    for (const std::int64_t kernel : {1, 2, 3, 5}) {
+      for (const std::int64_t stride : {1, 2, 3}) {
+        for (const std::int64_t dilation : {1, 2}) {
+          for (const PadRule rule : {PadRule::SameUpper, PadRule::Explicit}) {
+            for (const Shape& image : {Shape{1, 13, 9, kIn}, Shape{2, 11, 10, kIn}}) {
+              TestGraph test(Layout::ChannelsLast);
+              const TensorId x = test.add_input(image);
+              Conv2d op;
+              op.stride = {stride, stride};
+              op.dilation = {dilation, dilation};
+              op.padding.rule = rule;
+              op.transposed = transposed;
+              op.kernel_layout = transposed ? KernelLayout::Hwoi : KernelLayout::Hwio;
+              const Shape shape =
+                  transposed ? Shape{kernel, kernel, kOut, kIn} : Shape{kernel, kernel, kIn, kOut};
+              const TensorId weights = test.add_weight(shape, random_values(count_of(shape), 61));
+              test.add_node(op, {x, weights});
+              const std::vector<float> values = random_values(count_of(image), 62);
+              const RunResult one = run_graph(test, values, Arithmetic::Float, 1);
+              for (const int threads : {2, 3, 7}) {
+                const RunResult many = run_graph(test, values, Arithmetic::Float, threads);
+                ASSERT_EQ(many.shape, one.shape);
+                for (std::size_t i = 0; i < one.values.size(); ++i) {
+                  ASSERT_EQ(many.values[i], one.values[i])
+                      << "at " << i << ", " << threads << " threads, kernel " << kernel
+                      << ", stride " << stride << ", dilation " << dilation << ", transposed "
+                      << transposed;
+                }
+              }
+            }
+          }
+        }
+      }
+    }
+  }
+}
+
 TEST(Conv, TheArithmeticSaysWhereConvolutionsAreWinograds) {
   TestGraph test(Layout::ChannelsLast);
   const TensorId x = test.add_input({1, 8, 8, 16});

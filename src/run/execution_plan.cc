@@ -9,7 +9,6 @@
 #include "lower/graph_shapes.h"
 #include "run/aligned_bytes.h"
 #include "run/fusion.h"
-#include "run/onednn_adapter.h"
 #include "run/operator_factory.h"
 #include "run/ops/conv_shape.h"
 #include "run/ops/strided.h"
@@ -148,6 +147,8 @@ class PlanBuilder {
       return add_late_step(std::move(step), context);
     if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
       VP_ASSIGN_OR_RETURN(step.op, add_bordered_convolution(index, *conv, context, step));
+    } else if (const auto* pair = std::get_if<Binary>(&node.op)) {
+      VP_ASSIGN_OR_RETURN(step.op, add_pair(index, *pair, context, step));
     } else {
       VP_ASSIGN_OR_RETURN(step.op, make_operator(node.op, context));
     }
@@ -212,7 +213,6 @@ class PlanBuilder {
     const std::vector<std::optional<ActivationRange>> ranges(inputs.size());
     std::optional<ActivationRange> range;
     const AlignedBytes scratch = allocate_aligned(step.op->scratch_bytes);
-    const ScopedThreads scope(plan_.threads);
     step.op->run({inputs, results, scratch.get(), ranges, &range, &report});
     VP_RETURN_IF_ERROR(std::move(report.status));
     if (step.is_whole) VP_RETURN_IF_ERROR(check_folded(step, values));
@@ -308,6 +308,18 @@ class PlanBuilder {
     outputs = {fusion.result};
     return is_hybrid ? make_hybrid_conv2d(conv, fusion.epilogue, context)
                      : make_conv2d(conv, fusion.epilogue, context);
+  }
+
+  OperatorResult add_pair(std::size_t index, const Binary& pair, const BuildContext& context,
+                          ExecutionPlan::Step& step) {
+    const auto fused = find_pair_activation(graph_, readers_, index);
+    if (!fused || step.is_whole || options_.arithmetic == Arithmetic::Float16)
+      return make_operator(pair, context);
+    Binary with_activation = pair;
+    with_activation.activation = fused->activation;
+    done_[fused->node] = true;
+    step.outputs = graph_.nodes[fused->node].outputs;
+    return make_operator(with_activation, context);
   }
 
   // A kernel times a scale rounds once more, which hybrid networks and `--arithmetic float` leave

@@ -159,6 +159,28 @@ Fusion find_activation(const Graph& graph, const Readers& readers, std::size_t n
   return fusion;
 }
 
+std::optional<FusedNode> find_pair_activation(const Graph& graph, const Readers& readers,
+                                              std::size_t node) {
+  const auto* pair = std::get_if<Binary>(&graph.nodes[node].op);
+  const TensorId result = graph.nodes[node].outputs[0];
+  if (pair == nullptr || is_fused(pair->activation) || readers.is_output(result) ||
+      readers.of(result).size() != 1)
+    return std::nullopt;
+  const std::size_t reader = readers.of(result)[0];
+  const auto* unary = std::get_if<Unary>(&graph.nodes[reader].op);
+  if (unary == nullptr) return std::nullopt;
+  switch (unary->kind) {
+    case UnaryKind::Relu:
+      return FusedNode{FusedActivation::Relu, reader};
+    case UnaryKind::Relu6:
+      return FusedNode{FusedActivation::Relu6, reader};
+    case UnaryKind::ReluN1To1:
+      return FusedNode{FusedActivation::ReluN1To1, reader};
+    default:
+      return std::nullopt;
+  }
+}
+
 bool add_max_pool(const Graph& graph, const Readers& readers, std::int64_t height,
                   std::int64_t width, Fusion& fusion) {
   const std::vector<std::size_t>& next = readers.of(fusion.result);

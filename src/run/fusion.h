@@ -41,6 +41,18 @@ struct Fusion {
 [[nodiscard]] Fusion find_activation(const Graph& graph, const Readers& readers, std::size_t node,
                                      bool takes_batch_norm);
 
+/// A node that one before it computes too.
+struct FusedNode {
+  FusedActivation activation = FusedActivation::None;
+  std::size_t node = 0;
+};
+
+/// Finds the ReLU, ReLU6 or ReLU-1-to-1 that alone reads the result of a sum, product or other pair
+/// of operands without an activation.
+[[nodiscard]] std::optional<FusedNode> find_pair_activation(const Graph& graph,
+                                                            const Readers& readers,
+                                                            std::size_t node);
+
 /// Adds the 2x2 stride-2 max pool after `fusion`, if there is one and the maximum may be taken
 /// before the activation. height, width: of the convolution's output. returns: whether it was
 /// added.

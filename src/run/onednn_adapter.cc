@@ -11,7 +11,9 @@
 #include <omp.h>
 
 #include "base/error.h"
+#include "base/parallel.h"
 #include "model/kernel_axes.h"
+#include "run/operator.h"
 
 namespace visionpress {
 namespace {
@@ -127,38 +129,143 @@ std::size_t count_products(const ConvSpec& spec) {
   return pixels * window * static_cast<std::size_t>(spec.out_channels);
 }
 
-struct Convolution::Impl {
-  bool runs_alone = false;  ///< on one thread, whatever the caller's number
+namespace {
+
+/// Rows of the output, and the convolution that computes them from the rows of the input that they
+/// read.
+struct RowSlice {
+  std::int64_t first_in = 0;
+  std::int64_t first_out = 0;
+  ConvSpec spec;
+};
+
+/// The slice of rows [begin, end) of the output.
+/// returns: nothing if they read no row of the input, or if oneDNN's padding cannot say how they
+/// lie
+std::optional<RowSlice> slice_rows(const ConvSpec& spec, std::int64_t begin, std::int64_t end) {
+  const std::int64_t reach = (spec.kernel[0] - 1) * spec.dilation[0];
+  const std::int64_t stride = spec.stride[0];
+  RowSlice slice = {.first_out = begin, .spec = spec};
+  std::int64_t last_in = 0;
+  if (spec.transposed) {
+    // Row i of the input adds to the rows i * stride - before + [0, reach] of the output.
+    const std::int64_t least = begin + spec.before[0] - reach;
+    slice.first_in =
+        std::max<std::int64_t>((std::max<std::int64_t>(least, 0) + stride - 1) / stride, 0);
+    last_in = std::min((end - 1 + spec.before[0]) / stride, spec.in[0] - 1);
+  } else {
+    slice.first_in = std::max<std::int64_t>(begin * stride - spec.before[0], 0);
+    last_in = std::min((end - 1) * stride - spec.before[0] + reach, spec.in[0] - 1);
+  }
+  if (last_in < slice.first_in) return std::nullopt;
+  ConvSpec& part = slice.spec;
+  part.batch = 1;
+  part.in[0] = last_in - slice.first_in + 1;
+  part.out[0] = end - begin;
+  if (spec.transposed) {
+    part.before[0] = begin + spec.before[0] - slice.first_in * stride;
+    part.after[0] = (part.in[0] - 1) * stride + reach + 1 - part.before[0] - part.out[0];
+  } else {
+    part.before[0] = slice.first_in - (begin * stride - spec.before[0]);
+    part.after[0] = (part.out[0] - 1) * stride + reach + 1 - part.before[0] - part.in[0];
+  }
+  if (part.before[0] < 0 || part.after[0] < 0) return std::nullopt;
+  return slice;
+}
+
+/// At most `count` slices that make the output of one image, or one of all rows.
+std::vector<RowSlice> slice_image(const ConvSpec& spec, std::int64_t count) {
+  std::vector<RowSlice> slices;
+  count = std::min(count, spec.out[0]);
+  for (std::int64_t i = 0; i < count; ++i) {
+    auto slice = slice_rows(spec, spec.out[0] * i / count, spec.out[0] * (i + 1) / count);
+    if (!slice || count == 1) break;
+    slices.push_back(std::move(*slice));
+  }
+  if (std::ssize(slices) == count) return slices;
+  RowSlice whole = {.spec = spec};
+  whole.spec.batch = 1;
+  return {whole};
+}
+
+/// One of oneDNN's primitives with its kernel.
+struct Primitive {
   dnnl::primitive primitive = {};
   dnnl::memory::desc source = {};
   dnnl::memory::desc destination = {};
   dnnl::memory::desc scratch = {};
   dnnl::memory weights = {};
+};
+
+template <typename Forward>
+Primitive make_primitive(const ConvSpec& spec, const float* kernel, bool has_bias,
+                         dnnl::algorithm algorithm, const std::vector<Primitive>& others) {
+  dnnl::primitive_attr attributes;
+  attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
+  if (spec.activation) {
+    dnnl::post_ops operations;
+    append_activation(operations, *spec.activation);
+    attributes.set_post_ops(operations);
+  }
+  const auto description = describe<Forward>(geometry_of(spec, has_bias), algorithm, attributes);
+  Primitive made = {.primitive = Forward(description),
+                    .source = description.src_desc(),
+                    .destination = description.dst_desc(),
+                    .scratch = description.scratchpad_desc()};
+  for (const Primitive& other : others) {
+    if (other.weights.get_desc() == description.weights_desc()) made.weights = other.weights;
+  }
+  if (made.weights) return made;
+  // dnnl::memory takes a non-const pointer but only reads through it here.
+  dnnl::memory plain(kernel_desc(spec), cpu_engine(), const_cast<float*>(kernel));
+  made.weights = dnnl::memory(description.weights_desc(), cpu_engine());
+  dnnl::reorder(plain, made.weights).execute(thread_stream(), plain, made.weights);
+  thread_stream().wait();
+  return made;
+}
+
+/// oneDNN runs on the calling thread while this lives: the program's own team shares out its work.
+/// A primitive remembers the number of threads it was made under.
+class OneThread {
+ public:
+  OneThread() : before_(omp_get_max_threads()) { omp_set_num_threads(1); }
+  OneThread(const OneThread&) = delete;
+  OneThread& operator=(const OneThread&) = delete;
+  ~OneThread() { omp_set_num_threads(before_); }
+
+ private:
+  int before_;
+};
+
+}  // namespace
+
+struct Convolution::Impl {
+  int threads = 1;
+  std::size_t batch = 1;
+  std::size_t in_row = 0;    ///< floats
+  std::size_t out_row = 0;   ///< floats
+  std::size_t in_image = 0;  ///< floats
+  std::size_t out_image = 0;
+  std::vector<RowSlice> slices = {};
+  std::vector<Primitive> primitives = {};  ///< one per slice
+  std::size_t scratch_each = 0;
   std::vector<float> bias = {};
   dnnl::memory bias_memory = {};
 
-  template <typename Forward>
-  void build(const ConvSpec& spec, const float* kernel, dnnl::algorithm algorithm) {
-    dnnl::primitive_attr attributes;
-    attributes.set_scratchpad_mode(dnnl::scratchpad_mode::user);
-    if (spec.activation) {
-      dnnl::post_ops operations;
-      append_activation(operations, *spec.activation);
-      attributes.set_post_ops(operations);
-    }
-    const auto description =
-        describe<Forward>(geometry_of(spec, !bias.empty()), algorithm, attributes);
-    primitive = Forward(description);
-    source = description.src_desc();
-    destination = description.dst_desc();
-    scratch = description.scratchpad_desc();
-    // dnnl::memory takes a non-const pointer but only reads through it here.
-    dnnl::memory plain(kernel_desc(spec), cpu_engine(), const_cast<float*>(kernel));
-    weights = dnnl::memory(description.weights_desc(), cpu_engine());
-    dnnl::reorder(plain, weights).execute(thread_stream(), plain, weights);
-    thread_stream().wait();
-    if (!bias.empty())
-      bias_memory = dnnl::memory(description.bias_desc(), cpu_engine(), bias.data());
+  void run_slice(std::size_t i, const float* source, float* destination, std::byte* scratch) const {
+    const dnnl::engine& engine = cpu_engine();
+    const Primitive& made = primitives[i];
+    // dnnl::memory takes a non-const pointer; oneDNN only reads a source.
+    std::unordered_map<int, dnnl::memory> arguments = {
+        {DNNL_ARG_SRC, dnnl::memory(made.source, engine, const_cast<float*>(source))},
+        {DNNL_ARG_WEIGHTS, made.weights},
+        {DNNL_ARG_DST, dnnl::memory(made.destination, engine, destination)},
+    };
+    if (!bias.empty()) arguments.emplace(DNNL_ARG_BIAS, bias_memory);
+    if (made.scratch.get_size() > 0)
+      arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(made.scratch, engine, scratch));
+    const OneThread scope;
+    made.primitive.execute(thread_stream(), arguments);
   }
 };
 
@@ -170,15 +277,32 @@ Convolution::~Convolution() = default;
 Result<Convolution> Convolution::create(const ConvSpec& spec, const float* weights,
                                         const float* bias, int threads) {
   auto impl = std::make_unique<Impl>();
-  if (bias != nullptr) impl->bias.assign(bias, bias + spec.out_channels);
-  impl->runs_alone = threads_worth(count_products(spec), threads) == 1;
-  const ScopedThreads scope(impl->runs_alone ? 1 : threads);
+  impl->threads = std::max(threads_worth(count_products(spec), threads), 1);
+  impl->batch = static_cast<std::size_t>(spec.batch);
+  impl->in_row = static_cast<std::size_t>(spec.in[1] * spec.in_channels);
+  impl->out_row = static_cast<std::size_t>(spec.out[1] * spec.out_channels);
+  impl->in_image = static_cast<std::size_t>(spec.in[0]) * impl->in_row;
+  impl->out_image = static_cast<std::size_t>(spec.out[0]) * impl->out_row;
+  impl->slices = slice_image(spec, (impl->threads + spec.batch - 1) / spec.batch);
+  const OneThread scope;
   try {
-    if (spec.transposed) {
-      impl->build<dnnl::deconvolution_forward>(spec, weights,
-                                               dnnl::algorithm::deconvolution_direct);
-    } else {
-      impl->build<dnnl::convolution_forward>(spec, weights, dnnl::algorithm::convolution_direct);
+    if (bias != nullptr) {
+      impl->bias.assign(bias, bias + spec.out_channels);
+      impl->bias_memory = dnnl::memory(
+          {{spec.out_channels}, dnnl::memory::data_type::f32, dnnl::memory::format_tag::x},
+          cpu_engine(), impl->bias.data());
+    }
+    for (const RowSlice& slice : impl->slices) {
+      const bool has_bias = bias != nullptr;
+      impl->primitives.push_back(spec.transposed
+                                     ? make_primitive<dnnl::deconvolution_forward>(
+                                           slice.spec, weights, has_bias,
+                                           dnnl::algorithm::deconvolution_direct, impl->primitives)
+                                     : make_primitive<dnnl::convolution_forward>(
+                                           slice.spec, weights, has_bias,
+                                           dnnl::algorithm::convolution_direct, impl->primitives));
+      impl->scratch_each =
+          std::max(impl->scratch_each, align_up(impl->primitives.back().scratch.get_size()));
     }
   } catch (const dnnl::error& error) {
     return fail(ErrorKind::Unsupported, "oneDNN has no such convolution: {}", error.what());
@@ -186,22 +310,23 @@ Result<Convolution> Convolution::create(const ConvSpec& spec, const float* weigh
   return Convolution(std::move(impl));
 }
 
-std::size_t Convolution::scratch_bytes() const { return impl_->scratch.get_size(); }
+std::size_t Convolution::scratch_bytes() const {
+  return impl_->scratch_each * static_cast<std::size_t>(impl_->threads);
+}
 
 void Convolution::run(const float* source, float* destination, std::byte* scratch) const {
-  const dnnl::engine& engine = cpu_engine();
-  // dnnl::memory takes a non-const pointer; oneDNN only reads a source.
-  std::unordered_map<int, dnnl::memory> arguments = {
-      {DNNL_ARG_SRC, dnnl::memory(impl_->source, engine, const_cast<float*>(source))},
-      {DNNL_ARG_WEIGHTS, impl_->weights},
-      {DNNL_ARG_DST, dnnl::memory(impl_->destination, engine, destination)},
-  };
-  if (!impl_->bias.empty()) arguments.emplace(DNNL_ARG_BIAS, impl_->bias_memory);
-  if (impl_->scratch.get_size() > 0) {
-    arguments.emplace(DNNL_ARG_SCRATCHPAD, dnnl::memory(impl_->scratch, engine, scratch));
-  }
-  const ScopedThreads scope(impl_->runs_alone ? 1 : omp_get_max_threads());
-  impl_->primitive.execute(thread_stream(), arguments);
+  const Impl& impl = *impl_;
+  const std::size_t slices = impl.slices.size();
+  parallel_for_workers(impl.batch * slices, impl.threads, [&](std::size_t i, std::size_t worker) {
+    const RowSlice& slice = impl.slices[i % slices];
+    const std::size_t image = i / slices;
+    impl.run_slice(
+        i % slices,
+        source + image * impl.in_image + static_cast<std::size_t>(slice.first_in) * impl.in_row,
+        destination + image * impl.out_image +
+            static_cast<std::size_t>(slice.first_out) * impl.out_row,
+        scratch + worker * impl.scratch_each);
+  });
 }
 
 ConvSpec matrix_product_spec(std::int64_t rows, std::int64_t inner, std::int64_t columns) {
@@ -214,7 +339,7 @@ ConvSpec matrix_product_spec(std::int64_t rows, std::int64_t inner, std::int64_t
 }
 
 void multiply_matrices(const MatrixProduct& product, const float* a, const float* b, float* c) {
-  const ScopedThreads one(1);
+  const OneThread scope;
   const std::int64_t stride_b = product.transpose_b ? product.inner : product.columns;
   const dnnl::status status =
       dnnl::sgemm(product.transpose_a ? 'T' : 'N', product.transpose_b ? 'T' : 'N', product.rows,
@@ -226,10 +351,5 @@ void multiply_matrices(const MatrixProduct& product, const float* a, const float
     std::fill_n(c, product.rows * product.columns, std::numeric_limits<float>::quiet_NaN());
   }
 }
-
-ScopedThreads::ScopedThreads(int threads) : before_(omp_get_max_threads()) {
-  omp_set_num_threads(threads);
-}
-ScopedThreads::~ScopedThreads() { omp_set_num_threads(before_); }
 
 }  // namespace visionpress

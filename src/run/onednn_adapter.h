@@ -79,18 +79,4 @@ struct MatrixProduct {
 /// Runs on the calling thread only, because oneDNN sums in another order on several threads.
 void multiply_matrices(const MatrixProduct& product, const float* a, const float* b, float* c);
 
-/// Sets the number of threads that oneDNN uses when called from this thread, for the object's
-/// lifetime. A primitive remembers the number it was made under, so make and run it under the same
-/// one.
-class ScopedThreads {
- public:
-  explicit ScopedThreads(int threads);
-  ScopedThreads(const ScopedThreads&) = delete;
-  ScopedThreads& operator=(const ScopedThreads&) = delete;
-  ~ScopedThreads();
-
- private:
-  int before_;
-};
-
 }  // namespace visionpress

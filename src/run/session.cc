@@ -8,7 +8,6 @@
 #include "base/half.h"
 #include "base/parallel.h"
 #include "lower/graph_shapes.h"
-#include "run/onednn_adapter.h"
 #include "run/operator_factory.h"
 #include "run/ops/strided.h"
 #include "run/session_state.h"
@@ -212,7 +211,6 @@ Result<void> Session::Impl::run(std::span<const std::span<const float>> inputs, 
     return fail(ErrorKind::InvalidArgument, "input of {} values, the model takes {}",
                 inputs[i].size(), expected);
   }
-  const ScopedThreads scope(plan_->threads);
   for (std::size_t i = 0; i < inputs.size(); ++i) load_input(ids[i], inputs[i]);
   std::fill(ranges_.begin(), ranges_.end(), std::nullopt);
   for (const ExecutionPlan::Step& step : plan_->steps) {

@@ -18,7 +18,6 @@
 #include "command_line.h"
 #include "visionpress/process.h"
 #include "visionpress/version.h"
-#include "waiting_threads.h"
 
 namespace visionpress {
 namespace {
@@ -75,7 +74,7 @@ std::atomic<bool> has_ended = false;
   std::_Exit(kInternal);
 }
 
-/// Libraries that cannot have a thread or memory end the program by themselves: OpenMP with exit
+/// Libraries that cannot have a thread or memory end the program by themselves: OpenBLAS with exit
 /// code 1, which would say that a result misses --max-drop.
 void refuse_foreign_exit() {
   if (has_ended) return;
@@ -138,12 +137,6 @@ Exit run_caught(const Arguments& arguments) {
 }  // namespace visionpress
 
 int main(int argc, char** argv) {
-  // The commands that run a network (`convert` runs one to check the file it wrote).
-  constexpr std::array<std::string_view, 6> kRunning = {"convert", "evaluate", "experiment",
-                                                        "fit",     "predict",  "serve"};
-  if (argc > 1 && std::ranges::find(kRunning, argv[1]) != kRunning.end()) {
-    visionpress::let_waiting_threads_sleep(argv);
-  }
   std::signal(SIGXFSZ, SIG_IGN);  // a file that grows too large is an error of write, with its name
   visionpress::end_on_lost_input();
 #ifndef __SANITIZE_ADDRESS__  // which reports faults itself

@@ -32,7 +32,11 @@ void combine_line(const OperandLine& line, Function function) {
   const std::int64_t step_b = line.step_b;
   if (step_b == 0) {
     const float value = *b;
+#pragma omp simd
     for (std::int64_t i = 0; i < count; ++i) y[i] = function(a[i], value);
+  } else if (step_b == 1) {
+#pragma omp simd
+    for (std::int64_t i = 0; i < count; ++i) y[i] = function(a[i], b[i]);
   } else {
     for (std::int64_t i = 0; i < count; ++i) y[i] = function(a[i], b[i * step_b]);
   }
@@ -200,7 +204,9 @@ class BinaryOperator final : public Operator {
     }
     const float* b_line = is_line ? repeat_line(context) : nullptr;
     const auto line = static_cast<std::int64_t>(line_ * repeats_);
-    const std::int64_t block = is_line ? line * std::max<std::int64_t>(1, 8192 / line) : 16384;
+    const auto block = static_cast<std::int64_t>(
+        even_groups(static_cast<std::size_t>(count), 16384, threads_,
+                    is_line ? static_cast<std::size_t>(line) : std::size_t{64}));
     parallel_for(
         static_cast<std::size_t>((count + block - 1) / block), threads_, [&](std::size_t b) {
           const std::int64_t begin = static_cast<std::int64_t>(b) * block;

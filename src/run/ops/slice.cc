@@ -23,28 +23,36 @@ std::size_t product(const Shape& dims, std::size_t begin, std::size_t end) {
 class ConcatOperator final : public Operator {
  public:
   ConcatOperator(const BuildContext& context, std::size_t axis, FusedActivation activation)
-      : activation_(activation), outer_(product(context.results[0], 0, axis)) {
+      : activation_(activation),
+        outer_(product(context.results[0], 0, axis)),
+        line_(product(context.results[0], axis, context.results[0].size())),
+        threads_(threads_worth(outer_ * line_, context.threads)) {
     for (const InputDesc& input : context.inputs)
       chunks_.push_back(product(input.dims, axis, input.dims.size()));
     output_dims = {context.results[0]};
   }
   void run(const RunContext& context) const override {
-    float* y = context.outputs[0];
-    for (std::size_t o = 0; o < outer_; ++o) {
-      for (std::size_t i = 0; i < chunks_.size(); ++i) {
-        std::memcpy(y, context.inputs[i] + o * chunks_[i], chunks_[i] * sizeof(float));
-        y += chunks_[i];
+    constexpr std::size_t kBlock = 1 << 13;  // values per task
+    const std::size_t step = std::max<std::size_t>(kBlock / std::max<std::size_t>(line_, 1), 1);
+    parallel_for_ranges(outer_, step, threads_, [&](std::size_t begin, std::size_t end) {
+      float* y = context.outputs[0] + begin * line_;
+      for (std::size_t o = begin; o < end; ++o) {
+        for (std::size_t i = 0; i < chunks_.size(); ++i) {
+          std::memcpy(y, context.inputs[i] + o * chunks_[i], chunks_[i] * sizeof(float));
+          y += chunks_[i];
+        }
       }
-    }
-    if (is_fused(activation_)) {
-      apply_unary(unary_of(activation_), context.outputs[0], context.outputs[0],
-                  count_of(output_dims[0]));
-    }
+      if (!is_fused(activation_)) return;
+      float* first = context.outputs[0] + begin * line_;
+      apply_unary(unary_of(activation_), first, first, (end - begin) * line_);
+    });
   }
 
  private:
   FusedActivation activation_;
   std::size_t outer_ = 1;
+  std::size_t line_ = 0;  ///< values of the result per step of the axes before the joined one
+  int threads_;
   std::vector<std::size_t> chunks_ = {};
 };
 

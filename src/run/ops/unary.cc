@@ -1,7 +1,9 @@
 #include <algorithm>
+#include <array>
 #include <cmath>
 
 #include "base/parallel.h"
+#include "kernels/float_functions.h"
 #include "kernels/litert_math.h"
 #include "run/operator.h"
 #include "run/ops/elementwise.h"
@@ -9,20 +11,16 @@
 namespace visionpress {
 namespace {
 
-// Values per task: enough to hide the cost of the parallel loop.
+// Values per task at most: they stay in the second-level cache. LiteRT's functions want tasks of
+// whole groups.
 constexpr std::size_t kBlock = 1 << 14;
+constexpr std::size_t kGroup = 64;
 constexpr std::size_t kPerValue = 4;  // the work on a value, in multiplications
 
 template <typename Function>
 void map_values(const float* x, float* y, std::size_t count, Function function) {
   for (std::size_t i = 0; i < count; ++i) y[i] = function(x[i]);
 }
-
-float sigmoid(float x) { return 1.0F / (1.0F + std::exp(-x)); }
-
-float softplus(float x) {
-  return x > 20.0F ? x : std::log1p(std::exp(x));
-}  // e^-20 is below one ulp of 20
 
 // -0 + 0 is 0, whose inverse has the other sign.
 float plus(float x, float epsilon) { return epsilon == 0.0F ? x : x + epsilon; }
@@ -79,6 +77,18 @@ void apply_bounded(const Unary& op, const float* x, float* y, std::size_t count)
   }
 }
 
+void apply_elu(float alpha, const float* x, float* y, std::size_t count) {
+  std::array<float, 256> below = {};  // x may be y
+  for (std::size_t at = 0; at < count; at += below.size()) {
+    const std::size_t part = std::min(below.size(), count - at);
+    apply_function(FloatFunction::Expm1, x + at, part, below.data());
+    for (std::size_t i = 0; i < part; ++i) {
+      const float v = x[at + i];
+      y[at + i] = v < 0.0F ? alpha * below[i] : v;
+    }
+  }
+}
+
 void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t count) {
   const float a = op.alpha;
   const float b = op.beta;
@@ -92,9 +102,9 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
     case UnaryKind::Power:
       return map_values(x, y, count, [a](float v) { return std::pow(v, a); });
     case UnaryKind::Exp:
-      return map_values(x, y, count, [](float v) { return std::exp(v); });
+      return apply_function(FloatFunction::Exp, x, count, y);
     case UnaryKind::Log:
-      return map_values(x, y, count, [](float v) { return std::log(v); });
+      return apply_function(FloatFunction::Log, x, count, y);
     case UnaryKind::Abs:
       return map_values(x, y, count, [](float v) { return std::fabs(v); });
     case UnaryKind::Square:
@@ -102,17 +112,17 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
     case UnaryKind::Negate:
       return map_values(x, y, count, [](float v) { return -v; });
     case UnaryKind::Sigmoid:
-      return map_values(x, y, count, sigmoid);
+      return apply_function(FloatFunction::Sigmoid, x, count, y);
     case UnaryKind::Tanh:
-      return map_values(x, y, count, [](float v) { return std::tanh(v); });
+      return apply_function(FloatFunction::Tanh, x, count, y);
     case UnaryKind::ScaledTanh:
       return map_values(x, y, count, [a, b](float v) { return a * std::tanh(b * v); });
     case UnaryKind::Elu:
-      return map_values(x, y, count, [a](float v) { return v < 0.0F ? a * std::expm1(v) : v; });
+      return apply_elu(a, x, y, count);
     case UnaryKind::Softsign:
       return map_values(x, y, count, [](float v) { return v / (1.0F + std::fabs(v)); });
     case UnaryKind::Softplus:
-      return map_values(x, y, count, softplus);
+      return apply_function(FloatFunction::Softplus, x, count, y);
     case UnaryKind::Erf:
       return map_values(x, y, count, [](float v) { return std::erf(v); });
     default:
@@ -160,12 +170,11 @@ class UnaryOperator final : public Operator {
     threads_ = threads_worth(count_ * kPerValue, threads_);
   }
   void run(const RunContext& context) const override {
-    parallel_for((count_ + kBlock - 1) / kBlock, threads_, [&](std::size_t block) {
-      const std::size_t begin = block * kBlock;
-      const std::size_t count = std::min(kBlock, count_ - begin);
+    const std::size_t step = even_groups(count_, kBlock, threads_, kGroup);
+    parallel_for_ranges(count_, step, threads_, [&](std::size_t begin, std::size_t end) {
       const float* x = context.inputs[0] + begin;
       float* y = context.outputs[0] + begin;
-      if (!apply_as_litert(math_, op_, x, count, y)) apply_unary(op_, x, y, count);
+      if (!apply_as_litert(math_, op_, x, end - begin, y)) apply_unary(op_, x, y, end - begin);
     });
   }
 
@@ -184,9 +193,9 @@ void apply_unary(const Unary& op, const float* x, float* y, std::size_t count) {
 
 void apply_unary_in_place(const Unary& op, float* y, std::size_t count, int threads) {
   threads = threads_worth(count * kPerValue, threads);
-  parallel_for((count + kBlock - 1) / kBlock, threads, [&](std::size_t block) {
-    float* begin = y + block * kBlock;
-    apply_unary(op, begin, begin, std::min(kBlock, count - block * kBlock));
+  const std::size_t step = even_groups(count, kBlock, threads, kGroup);
+  parallel_for_ranges(count, step, threads, [&](std::size_t begin, std::size_t end) {
+    apply_unary(op, y + begin, y + begin, end - begin);
   });
 }
 
