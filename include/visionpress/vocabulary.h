@@ -38,11 +38,13 @@ enum class ResizeFilter : std::uint8_t { Nearest, Bilinear, Bicubic };
 
 /// How an image becomes the model's input size.
 enum class ResizeRule : std::uint8_t {
-  Stretch,          ///< both sides to the input size, aspect ratio not kept
-  CenterCrop,       ///< centre square, then resized to the input size
-  CenterCrop256,    ///< the 2018-2020 classification scripts: longer side at most 1600, centre
-                    ///< square, 256x256, centre crop of the input size
-  ShorterSideCrop,  ///< shorter side to the input size, then the centre crop
+  Stretch,           ///< both sides to the input size, aspect ratio not kept
+  CenterCrop,        ///< centre square, then resized to the input size
+  CenterCrop256,     ///< the 2018-2020 classification scripts: longer side at most 1600, centre
+                     ///< square, 256x256, centre crop of the input size
+  ShorterSideCrop,   ///< shorter side to the input size, then the centre crop
+  Letterbox,         ///< longer side to the input size, in the middle of a grey (114) frame
+  LetterboxTopLeft,  ///< the same, in the frame's top-left corner
 };
 
 enum class ColorChoice : std::uint8_t { Rgb, Bgr };

@@ -112,7 +112,7 @@ EvaluateOptions read_options(const Json& json) {
   options.min_box = json.at("min_box").get<double>();
   options.arithmetic = read_choice(json.at("arithmetic"), Arithmetic::Float16);
   PreprocessOptions& how = options.preprocess;
-  how.rule = read_enum(json.at("rule"), ResizeRule::ShorterSideCrop);
+  how.rule = read_enum(json.at("rule"), ResizeRule::LetterboxTopLeft);
   how.filter = read_enum(json.at("filter"), ResizeFilter::Bicubic);
   how.color = read_enum(json.at("color"), ColorChoice::Bgr);
   how.mean = json.at("mean").get<std::vector<float>>();

@@ -18,8 +18,12 @@ bool is_script_classifier(const InputInfo& input) {
   return input.width == input.height && (input.width == 224 || input.width == kSqueezeNetSide);
 }
 
+bool is_letterbox(ResizeRule rule) {
+  return rule == ResizeRule::Letterbox || rule == ResizeRule::LetterboxTopLeft;
+}
+
 void choose_rule(const InputInfo& input, PreprocessUse use, const PreprocessOptions& options,
-                 const PackageHint& package, Preprocess& chosen) {
+                 const PackageHint& package, const HeadPixels& head, Preprocess& chosen) {
   chosen.filter = options.filter.value_or(ResizeFilter::Bilinear);
   if (options.rule) {
     chosen.rule = *options.rule;
@@ -27,12 +31,16 @@ void choose_rule(const InputInfo& input, PreprocessUse use, const PreprocessOpti
   } else if (package.rule && use != PreprocessUse::CropClassifier) {
     chosen.rule = *package.rule;
     chosen.rule_source = package.source;
+  } else if (head.rule) {
+    chosen.rule = *head.rule;
+    chosen.rule_source = head.source;
   } else {
     const bool script = use == PreprocessUse::Classifier && is_script_classifier(input);
     chosen.rule = script ? ResizeRule::CenterCrop256 : ResizeRule::Stretch;
     chosen.rule_source = "default";
   }
-  chosen.antialias = chosen.rule != ResizeRule::CenterCrop256 || options.filter.has_value();
+  const bool is_plain = chosen.rule == ResizeRule::CenterCrop256 || is_letterbox(chosen.rule);
+  chosen.antialias = !is_plain || options.filter.has_value();
 }
 
 void choose_color(const InputInfo& input, const PreprocessOptions& options,
@@ -82,13 +90,15 @@ Result<std::vector<float>> spread(std::vector<float> values, int channels, const
 }
 
 Result<void> choose_range(const InputInfo& input, const PreprocessOptions& options,
-                          Preprocess& chosen) {
+                          const HeadPixels& head, Preprocess& chosen) {
   const int channels = chosen.channels();
   VP_ASSIGN_OR_RETURN(chosen.mean,
                       spread(options.mean.empty() ? input.mean : options.mean, channels, "mean"));
   VP_ASSIGN_OR_RETURN(chosen.std,
                       spread(options.std.empty() ? input.std : options.std, channels, "std"));
   const auto wanted = static_cast<std::size_t>(channels);
+  if (chosen.mean.empty() && chosen.std.empty() && head.std != 1.0F)
+    chosen.std.assign(wanted, head.std);
   if (chosen.mean.empty() && !chosen.std.empty()) chosen.mean.assign(wanted, 0.0F);
   if (chosen.std.empty() && !chosen.mean.empty()) chosen.std.assign(wanted, 1.0F);
   for (const float value : chosen.std) {
@@ -206,6 +216,36 @@ Resized resize_center(const Preprocess& how, const ImageView& image) {
           place_part({}, center, image.width, image.height)};
 }
 
+/// The picture keeps its proportions; what is left of the input is grey.
+Resized resize_letterbox(const Preprocess& how, const ImageView& image) {
+  constexpr std::uint8_t kGrey = 114;  // the YOLO families' scripts
+  const bool is_centred = how.rule == ResizeRule::Letterbox;
+  const double scale = std::min(static_cast<double>(how.width) / image.width,
+                                static_cast<double>(how.height) / image.height);
+  // Ultralytics rounds, YOLOX cuts off.
+  const auto length = [&](int side) {
+    const double scaled = side * scale;
+    return std::max(static_cast<int>(is_centred ? std::nearbyint(scaled) : std::floor(scaled)), 1);
+  };
+  const int width = std::min(length(image.width), how.width);
+  const int height = std::min(length(image.height), how.height);
+  // Half of the rest, half pixels downwards.
+  const int left = is_centred ? (how.width - width) / 2 : 0;
+  const int top = is_centred ? (how.height - height) / 2 : 0;
+  const Image inner = resize_by(how, image, width, height);
+  Resized framed = {make_image(how.width, how.height), {}};
+  std::ranges::fill(framed.image.rgb, kGrey);
+  for (int y = 0; y < height; ++y)
+    std::copy_n(inner.row(y), width * 3, framed.image.row(top + y) + left * 3);
+  // The input shows more than the picture: it passes the edges on the grey sides. The scripts go
+  // back by the scale, not by the rounded sides.
+  const double whole_width = image.width * scale;
+  const double whole_height = image.height * scale;
+  framed.placement = {-left / whole_width, -top / whole_height, how.width / whole_width,
+                      how.height / whole_height};
+  return framed;
+}
+
 Resized resize_by_rule(const Preprocess& how, const ImageView& image) {
   switch (how.rule) {
     case ResizeRule::Stretch:
@@ -216,6 +256,9 @@ Resized resize_by_rule(const Preprocess& how, const ImageView& image) {
       return resize_as_scripts(how, image);
     case ResizeRule::ShorterSideCrop:
       return resize_shorter_side(how, image);
+    case ResizeRule::Letterbox:
+    case ResizeRule::LetterboxTopLeft:
+      return resize_letterbox(how, image);
   }
   return {resize_by(how, image, how.width, how.height), {}};
 }
@@ -249,6 +292,10 @@ const char* name_of_rule(ResizeRule rule) {
       return "centre square to 256x256, centre crop";
     case ResizeRule::ShorterSideCrop:
       return "shorter side, centre crop";
+    case ResizeRule::Letterbox:
+      return "letterboxed in grey";
+    case ResizeRule::LetterboxTopLeft:
+      return "letterboxed in grey, top left,";
   }
   return "";
 }
@@ -285,9 +332,9 @@ Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout, Prep
   chosen.width = input.width;
   chosen.height = input.height;
   chosen.layout = layout;
-  choose_rule(input, use, options, package, chosen);
+  choose_rule(input, use, options, package, head, chosen);
   choose_color(input, options, package, head, chosen);
-  VP_RETURN_IF_ERROR(choose_range(input, options, chosen));
+  VP_RETURN_IF_ERROR(choose_range(input, options, head, chosen));
   return chosen;
 }
 
@@ -328,7 +375,7 @@ std::vector<std::string> list_overrides(const Graph& graph, const PreprocessOpti
   if (has_range && (!input.mean.empty() || !input.std.empty())) {
     // What it would be without the options; a file whose own numbers do not fit says nothing.
     Preprocess stated = chosen;
-    const bool fits = choose_range(input, {}, stated).has_value();
+    const bool fits = choose_range(input, {}, {}, stated).has_value();
     if (fits && (stated.mean != chosen.mean || stated.std != chosen.std)) {
       warnings.push_back(fmt::format("--mean and --std replace the file's own scaling, {} ({})",
                                      describe_scaling(stated.mean, stated.std), input.source));

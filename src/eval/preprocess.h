@@ -64,7 +64,9 @@ struct PackageHint {
 /// What networks with a detection head take, where neither the file nor a package says it.
 struct HeadPixels {
   std::optional<ColorOrder> color = std::nullopt;
-  const char* source = "";  ///< who said so, as in Preprocess::color_source
+  std::optional<ResizeRule> rule = std::nullopt;  ///< without antialiasing, as cv2.resize
+  float std = 1.0F;                               ///< pixels are divided by it
+  const char* source = "";                        ///< who said so, as in Preprocess::color_source
 };
 
 /// Of pixels whose scaling is a guess: what else may be right, and how to find out.

@@ -251,6 +251,29 @@ TEST(PlacementTest, EveryInputPixelLiesWhereThePlacementPutsItUnderEveryRule) {
   }
 }
 
+TEST(PlacementTest, ALetterboxShowsMoreThanThePicture) {
+  Image image = make_image(100, 50);
+  std::ranges::fill(image.rgb, std::uint8_t{200});
+  PreprocessOptions options;
+  std::vector<float> out(std::size_t{64} * 64 * 3);
+  for (const bool is_centred : {true, false}) {
+    options.rule = is_centred ? ResizeRule::Letterbox : ResizeRule::LetterboxTopLeft;
+    const auto how = choose_preprocess(make_input(64, 64), Layout::ChannelsLast,
+                                       PreprocessUse::Detector, options);
+    ASSERT_TRUE(how);
+    const Placement placement = apply_preprocess(*how, view_image(image), out);
+    EXPECT_NEAR(placement.x, 0.0, 1e-12);
+    EXPECT_NEAR(placement.width, 1.0, 1e-12);
+    EXPECT_NEAR(placement.y, is_centred ? -0.5 : 0.0, 1e-12);
+    EXPECT_NEAR(placement.height, 2.0, 1e-12);
+    const int top = is_centred ? 16 : 0;
+    for (int y = 0; y < 64; ++y) {
+      const float value = y >= top && y < top + 32 ? 200.0F : 114.0F;
+      EXPECT_EQ(out[static_cast<std::size_t>(y) * 64 * 3], value) << y;
+    }
+  }
+}
+
 TEST(PlacementTest, ABoxGoesBackThroughWhatWasCut) {
   // 600x400 under a centre crop: columns 100 to 500.
   Image image = make_image(600, 400);

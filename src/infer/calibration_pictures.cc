@@ -66,6 +66,17 @@ class PartChooser {
   std::mt19937_64 random_;
 };
 
+/// The picture as a mirror shows it.
+Image mirror_image(const Image& image) {
+  Image mirrored = image;
+  for (int y = 0; y < image.height; ++y) {
+    std::uint8_t* row = mirrored.row(y);
+    for (int left = 0, right = image.width - 1; left < right; ++left, --right)
+      std::swap_ranges(row + left * 3, row + left * 3 + 3, row + right * 3);
+  }
+  return mirrored;
+}
+
 struct Views {
   std::size_t pictures = 0;
   std::size_t each = 1;
@@ -103,11 +114,13 @@ Result<CalibrationPictures> load_pictures(const ModelRunner& runner,
     }
     PartChooser parts(options.seed * 1000003U + i);
     const ImageView whole = view_image(*image);
+    const Image mirrored = views > 1 ? mirror_image(*image) : Image{};
     for (std::size_t v = 0; v < views; ++v) {
       std::vector<float>& input = pictures.inputs[i * views + v];
       input.resize(runner.preprocess.value_count());
-      (void)apply_preprocess(v == 0 ? runner.preprocess : part_rule,
-                             v == 0 ? whole : parts.choose(whole), input);
+      (void)apply_preprocess(
+          v == 0 ? runner.preprocess : part_rule,
+          v == 0 ? whole : parts.choose(v % 2 == 1 ? view_image(mirrored) : whole), input);
     }
   });
   for (std::size_t i = 0; i < paths.size(); ++i) {

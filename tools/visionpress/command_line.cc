@@ -418,7 +418,9 @@ void add_preprocess_options(CommandLine& line, PreprocessOptions& preprocess) {
           {{"stretch", ResizeRule::Stretch},
            {"center-crop", ResizeRule::CenterCrop},
            {"center-crop-256", ResizeRule::CenterCrop256},
-           {"shorter-side", ResizeRule::ShorterSideCrop}},
+           {"shorter-side", ResizeRule::ShorterSideCrop},
+           {"letterbox", ResizeRule::Letterbox},
+           {"letterbox-top-left", ResizeRule::LetterboxTopLeft}},
           "How an image becomes the input's size; default: by the model")
       ->group(kMore);
   line.add_choice<std::optional<ResizeFilter>>(

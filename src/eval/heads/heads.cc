@@ -10,6 +10,7 @@ Result<Head> recognise_head(const NetworkOutline& network) {
   for (const HeadKind* kind : kHeads) {
     Result<RecognisedHead> found = kind->recognise(network);
     if (found) return Head{.kind = kind, .found = std::move(*found)};
+    if (found.error().message.empty()) continue;
     if (!reasons.empty()) reasons += "; ";
     reasons += fmt::format("{}: {}", kind->name, found.error().message);
   }

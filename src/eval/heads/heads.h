@@ -33,8 +33,8 @@ struct HeadKind {
   std::string_view name = {};  ///< what its outputs are: "a Custom Vision detector's grid of boxes"
   /// What networks with this head take, where neither the file nor a package says it.
   HeadPixels pixels = {};
-  /// errors: why these outputs are not this head's. A head answers from its labels or its layout
-  /// alone: outputs that only may be its own are not.
+  /// errors: why these outputs are not this head's; an empty message where they have nothing of it.
+  /// A head answers from its labels or its layout alone: outputs that only may be its own are not.
   Result<RecognisedHead> (*recognise)(const NetworkOutline& network) = nullptr;
 };
 

@@ -148,8 +148,18 @@ bool apply_as_litert(FloatMath math, const Unary& op, const float* x, std::size_
       litert_hard_swish(kernels, x, count, y);
       return true;
     case UnaryKind::Elu:
-      if (by_xnnpack) xnnpack_elu(x, count, y);
-      return by_xnnpack;
+      if (by_xnnpack) {
+        xnnpack_elu(x, count, y);
+      } else {
+        map_values(x, y, count, [&op](float v) { return v < 0.0F ? op.alpha * std::expm1(v) : v; });
+      }
+      return true;
+    case UnaryKind::Exp:  // the standard library's, as LiteRT's kernels call it
+      map_values(x, y, count, [](float v) { return std::exp(v); });
+      return true;
+    case UnaryKind::Log:
+      map_values(x, y, count, [](float v) { return std::log(v); });
+      return true;
     case UnaryKind::Sqrt:
       if (by_xnnpack) xnnpack_sqrt(x, count, y);
       return by_xnnpack;
