@@ -17,7 +17,9 @@
 #include "visionpress/find_preprocessing.h"
 #include "visionpress/fit.h"
 #include "visionpress/model.h"
+#include "visionpress/package_listing.h"
 #include "visionpress/predict.h"
+#include "visionpress/runtimes.h"
 #include "visionpress/sensitivity.h"
 
 namespace visionpress {
@@ -43,6 +45,14 @@ enum class Detail : std::uint8_t { Summary, Full };
 [[nodiscard]] std::string format_report(const ModelInfo& info, ReportForm form, Detail detail);
 /// Several files in one document: an array in Json, one table in Csv and Markdown.
 [[nodiscard]] std::string format_report(const std::vector<ModelInfo>& infos, ReportForm form,
+                                        Detail detail);
+/// Csv and Markdown have one row per part.
+[[nodiscard]] std::string format_report(const PackageListing& listing, ReportForm form);
+/// Text: what each runtime takes, and why not; Full adds one row per operator. Csv and Markdown
+/// have one row per operator and runtime.
+[[nodiscard]] std::string format_report(const RuntimeReport& report, ReportForm form,
+                                        Detail detail);
+[[nodiscard]] std::string format_report(const std::vector<RuntimeReport>& reports, ReportForm form,
                                         Detail detail);
 [[nodiscard]] std::string format_report(const PredictResult& result, ReportForm form);
 /// The Text form of one image, and the end of the Text form: for showing results as they arrive. An

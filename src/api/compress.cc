@@ -137,6 +137,7 @@ Result<CompressResult> compress(const CompressOptions& options) {
   result.download_bytes = file.download_bytes;
   for (PressedWeight& weight : file.weights) result.weights.push_back(std::move(weight.row));
   add_notes(file.small_already, result);
+  if (!file.lost_paths.empty()) result.warnings.push_back(std::move(file.lost_paths));
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include "formats/format_table.h"
 #include "infer/model_runner.h"
 #include "infer/open_input.h"
+#include "infer/teachable_machine.h"
 #include "press/estimate.h"
 #include "visionpress/model.h"
 
@@ -128,7 +129,11 @@ Result<ModelInfo> inspect(const std::string& file,
   info.schemes = estimate_forms(model);
   info.warnings = model.warnings;
   if (!found) info.warnings.push_back(found.error().to_string());
-  info.range_is_guess = guesses_range(model, info.labels.size());
+  const FoundLabels known = found.value_or(FoundLabels{.labels = info.labels});
+  info.range_is_guess = guesses_range(model, known);
+  if (const auto hint = find_teachable_machine(model, known)) {
+    info.image_input += fmt::format(" {}({})", hint->mean.empty() ? "" : "-1..1 ", hint->source);
+  }
   if (info.range_is_guess) info.warnings.emplace_back(kRangeGuess);
   return info;
 }

@@ -90,12 +90,16 @@ Result<std::vector<float>> spread(std::vector<float> values, int channels, const
 }
 
 Result<void> choose_range(const InputInfo& input, const PreprocessOptions& options,
-                          const HeadPixels& head, Preprocess& chosen) {
+                          const PackageHint& package, const HeadPixels& head, Preprocess& chosen) {
   const int channels = chosen.channels();
+  const bool in_file = !input.mean.empty() || !input.std.empty();
+  const bool asked_for = !options.mean.empty() || !options.std.empty();
+  const std::vector<float>& mean = in_file || asked_for ? input.mean : package.mean;
+  const std::vector<float>& std = in_file || asked_for ? input.std : package.std;
   VP_ASSIGN_OR_RETURN(chosen.mean,
-                      spread(options.mean.empty() ? input.mean : options.mean, channels, "mean"));
-  VP_ASSIGN_OR_RETURN(chosen.std,
-                      spread(options.std.empty() ? input.std : options.std, channels, "std"));
+                      spread(options.mean.empty() ? mean : options.mean, channels, "mean"));
+  VP_ASSIGN_OR_RETURN(chosen.std, spread(options.std.empty() ? std : options.std, channels, "std"));
+  if (!in_file && !asked_for && !package.mean.empty()) chosen.range_source = package.source;
   const auto wanted = static_cast<std::size_t>(channels);
   if (chosen.mean.empty() && chosen.std.empty() && head.std != 1.0F)
     chosen.std.assign(wanted, head.std);
@@ -334,7 +338,7 @@ Result<Preprocess> choose_preprocess(const InputInfo& input, Layout layout, Prep
   chosen.layout = layout;
   choose_rule(input, use, options, package, head, chosen);
   choose_color(input, options, package, head, chosen);
-  VP_RETURN_IF_ERROR(choose_range(input, options, head, chosen));
+  VP_RETURN_IF_ERROR(choose_range(input, options, package, head, chosen));
   return chosen;
 }
 
@@ -400,6 +404,7 @@ std::string describe(const Preprocess& preprocess) {
     text += preprocess.range_is_guess ? "0..255 (guess)" : "0..255";
   } else {
     text += describe_scaling(preprocess.mean, preprocess.std);
+    if (!preprocess.range_source.empty()) text += fmt::format(" ({})", preprocess.range_source);
   }
   if (preprocess.fast_decode) text += "; large JPEGs decoded at reduced size (asked for)";
   return text;

@@ -41,6 +41,8 @@ struct Preprocess {
   std::string rule_source =
       {};  ///< who said so: "asked for", "Core ML image input", "kind of export"
   std::string color_source = {};
+  std::string range_source =
+      {};                       ///< of mean and std, where neither the file nor an option has them
   bool color_is_guess = false;  ///< neither the file nor an option says it
   /// Pixels are given as 0..255 since neither the file nor an option nor the kind of export says
   /// otherwise.
@@ -58,6 +60,8 @@ struct Preprocess {
 struct PackageHint {
   std::optional<ResizeRule> rule = std::nullopt;
   std::optional<ColorOrder> color = std::nullopt;
+  std::vector<float> mean = {};  ///< (pixel - mean) / std; empty: pixels stay as they are
+  std::vector<float> std = {};
   std::string source = {};  ///< "Custom Vision classification, exporter 2.1"
 };
 

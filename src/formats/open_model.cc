@@ -6,6 +6,7 @@
 #include "base/error.h"
 #include "formats/format_table.h"
 #include "formats/graphdef/saved_model.h"
+#include "formats/package_parts.h"
 #include "package/file_damage.h"
 #include "package/foreign_set.h"
 
@@ -50,8 +51,19 @@ Result<ModelPlace> find_in_folder(const FileSet& files, Diagnostics& diagnostics
   return fail_without_model(files);
 }
 
+/// Archives without a manifest may hold several models (MediaPipe's .task).
+bool holds_several(const FileSet& files) {
+  return !looks_like_package(files) && list_model_files(files).size() > 1;
+}
+
 /// The error for an archive that is not an export; names what the archive is.
 Result<ModelPlace> find_in_archive(const FileSet& files, Diagnostics& diagnostics) {
+  if (holds_several(files) && name_foreign_set(files).empty() &&
+      std::ranges::find(files.names(), kSavedModelFile, base_name_of) == files.names().end()) {
+    const std::vector<std::string> models = list_model_files(files);
+    return fail(ErrorKind::Usage, "this archive holds {} models, name one of them: {}:{} ({})",
+                models.size(), files.path(), base_name_of(models.front()), fmt::join(models, ", "));
+  }
   auto place = find_in_package(files, diagnostics);
   // Check for a Core ML package first: it contains a file that looks like a model but is only a
   // part of one.
@@ -70,7 +82,22 @@ Result<ModelPlace> find_in_archive(const FileSet& files, Diagnostics& diagnostic
   return place;
 }
 
-Result<ModelPlace> find_model(const FileSet& files, Diagnostics& diagnostics) {
+/// The model that the user named in a package.
+Result<ModelPlace> find_named(const FileSet& files, const std::string& part,
+                              Diagnostics& diagnostics) {
+  if (files.kind() == FileSet::Kind::File) {
+    return fail(ErrorKind::Usage, "this is a single file and holds no \"{}\"", part);
+  }
+  ModelPlace place;
+  VP_ASSIGN_OR_RETURN(place.entry, find_part(files, part));
+  VP_ASSIGN_OR_RETURN(place.package, read_package_around(files, place.entry, diagnostics));
+  return place;
+}
+
+/// part: of PACKAGE:NAME; empty: the package's one model.
+Result<ModelPlace> find_model(const FileSet& files, const std::string& part,
+                              Diagnostics& diagnostics) {
+  if (!part.empty()) return find_named(files, part, diagnostics);
   switch (files.kind()) {
     case FileSet::Kind::Folder:
       return find_in_folder(files, diagnostics);
@@ -124,8 +151,9 @@ Result<void> check_input_size(const Graph& graph, const ReadOptions& options) {
               input.width, input.height, width, height);
 }
 
-Result<void> read_model(OpenedModel& model, const ReadOptions& options, Diagnostics& diagnostics) {
-  VP_ASSIGN_OR_RETURN(ModelPlace place, find_model(model.files, diagnostics));
+Result<void> read_model(OpenedModel& model, const std::string& part, const ReadOptions& options,
+                        Diagnostics& diagnostics) {
+  VP_ASSIGN_OR_RETURN(ModelPlace place, find_model(model.files, part, diagnostics));
   model.entry = place.entry;
   model.parts = list_parts(model.files, place);
   model.is_folder = place.is_folder;
@@ -153,8 +181,9 @@ std::uint64_t OpenedModel::size_bytes() const {
 Result<OpenedModel> open_model(const std::string& path, const ReadOptions& options) {
   OpenedModel model;
   Diagnostics diagnostics;
-  VP_ASSIGN_OR_RETURN(model.files, FileSet::open(path));
-  if (auto read = read_model(model, options, diagnostics); !read) {
+  const PartPath named = split_part_path(path);
+  VP_ASSIGN_OR_RETURN(model.files, FileSet::open(named.package));
+  if (auto read = read_model(model, named.part, options, diagnostics); !read) {
     return in_file(read.error(), path);
   }
   model.warnings = diagnostics.warnings();

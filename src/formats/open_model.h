@@ -41,7 +41,8 @@ struct OpenedModel {
 
 /// Opens a model file, a SavedModel's folder, or the model of a Custom Vision export, which is a
 /// ZIP archive or a folder (package/export_package.h). Opens each file once and chooses the reader
-/// by the content, never by the name.
+/// by the content, never by the name. PACKAGE:NAME opens one model of an archive or a folder
+/// (formats/package_parts.h).
 /// errors: Io; Usage for settings if the format has no scalar inputs; InvalidArgument for an input
 /// size that contradicts the file's; Unsupported, naming the format that the file seems to have;
 /// Malformed from the reader. All name `path`.

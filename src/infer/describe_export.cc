@@ -3,9 +3,9 @@
 #include <filesystem>
 
 #include "base/error.h"
-#include "eval/package_hint.h"
 #include "formats/format_table.h"
 #include "infer/model_labels.h"
+#include "infer/teachable_machine.h"
 #include "package/hash_path.h"
 #include "package/sha1.h"
 
@@ -19,12 +19,12 @@ Result<ExportFacts> describe_export(const OpenedModel& model, const std::string&
   facts.family = name_of(model.graph().format);
   facts.extension = fs::path(path).extension();
   VP_ASSIGN_OR_RETURN(FoundLabels found, find_labels(model, path, labels));
+  facts.hint = choose_model_hint(model, found);
   facts.labels = std::move(found.labels);
   if (model.package) {
     const ExportManifest& manifest = model.package->manifest;
     facts.kind = fmt::format("{} {} {} {}", manifest.domain_type, manifest.platform,
                              manifest.exporter_version, manifest.exported_date);
-    facts.hint = choose_hint(*model.package, model.graph().input_info.width);
     if (model.files.kind() == FileSet::Kind::Folder) {
       facts.extension = fs::path(model.entry).extension();
     }

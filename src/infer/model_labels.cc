@@ -11,7 +11,7 @@ namespace visionpress {
 namespace {
 
 /// Looks in the model's folder for NAME_labels.txt, with and without the scheme's part of NAME,
-/// then for labels.txt.
+/// then for labels.txt and dict.txt.
 std::string find_label_file(const std::string& model) {
   namespace fs = std::filesystem;
   const fs::path folder = fs::path(model).parent_path();
@@ -22,6 +22,7 @@ std::string find_label_file(const std::string& model) {
     stem.resize(dot == std::string::npos ? 0 : dot);
   }
   names.emplace_back("labels.txt");
+  names.emplace_back("dict.txt");  // of AutoML Vision Edge
   std::error_code ignored;
   for (const std::string& name : names) {
     if (fs::is_regular_file(folder / name, ignored)) return folder / name;
@@ -35,6 +36,19 @@ const std::vector<std::string>& own_labels(const OpenedModel& model) {
   return in_file.empty() && model.package ? model.package->labels : in_file;
 }
 
+/// Fills in the labels of `found.file`.
+Result<void> read_label_file(FoundLabels& found) {
+  const std::string& path = found.file;
+  VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
+  const std::string_view text = view_text(file.bytes());
+  if (const std::string why = describe_not_text(text); !why.empty())
+    return fail_in(path, ErrorKind::Malformed, "no label file: {}", why);
+  found.labels = split_labels(text);
+  found.is_numbered = has_numbered_labels(text);
+  if (!found.labels.empty()) return {};
+  return fail_in(path, ErrorKind::Malformed, "no labels: the file is empty");
+}
+
 }  // namespace
 
 Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& path,
@@ -43,21 +57,21 @@ Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& pat
   found.file = given;
   if (given.empty()) {
     found.labels = own_labels(model);
-    if (!found.labels.empty()) return found;
+    if (!found.labels.empty()) {
+      found.is_numbered = model.graph().labels.empty() && model.package->has_numbered_labels;
+      return found;
+    }
     found.file = find_label_file(path);
     if (found.file.empty()) return found;
   }
-  VP_ASSIGN_OR_RETURN(found.labels, load_labels(found.file));
+  VP_RETURN_IF_ERROR(read_label_file(found));
   return found;
 }
 
 Result<std::vector<std::string>> load_labels(const std::string& path) {
-  VP_ASSIGN_OR_RETURN(const MappedFile file, MappedFile::open(path));
-  if (const std::string why = describe_not_text(view_text(file.bytes())); !why.empty())
-    return fail_in(path, ErrorKind::Malformed, "no label file: {}", why);
-  std::vector<std::string> labels = split_labels(view_text(file.bytes()));
-  if (labels.empty()) return fail_in(path, ErrorKind::Malformed, "no labels: the file is empty");
-  return labels;
+  FoundLabels found{.file = path};
+  VP_RETURN_IF_ERROR(read_label_file(found));
+  return std::move(found.labels);
 }
 
 Result<void> check_label_count(const FoundLabels& found, const std::string& path,

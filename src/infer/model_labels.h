@@ -13,11 +13,13 @@ namespace visionpress {
 
 struct FoundLabels {
   std::vector<std::string> labels = {};
-  std::string file = {};  ///< empty: in the model or its package
+  std::string file = {};     ///< empty: in the model or its package
+  bool is_numbered = false;  ///< the lines of the label file begin with 0, 1, 2 and so on
 };
 
 /// The labels of an open model: from the file `given`, else from the model, its package, or a file
-/// next to it. Empty if none of them has labels. errors: as load_labels.
+/// next to it: NAME_labels.txt, labels.txt, AutoML's dict.txt. Empty if none of them has labels.
+/// errors: as load_labels.
 [[nodiscard]] Result<FoundLabels> find_labels(const OpenedModel& model, const std::string& path,
                                               const std::string& given);
 

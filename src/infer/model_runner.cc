@@ -3,8 +3,8 @@
 #include <algorithm>
 
 #include "base/error.h"
-#include "eval/package_hint.h"
 #include "infer/open_input.h"
+#include "infer/teachable_machine.h"
 
 namespace visionpress {
 namespace {
@@ -89,41 +89,50 @@ std::size_t count_input_values(const ModelRunner& runner) {
   return static_cast<std::size_t>(element_count(runner.executor->input_shape()).value_or(0));
 }
 
-/// Fills executor, labels and task.
-Result<void> compile_graph(ModelRunner& runner, const std::string& path,
-                           const RunnerOptions& options) {
+/// AutoML's dict.txt is taken if it fits: other programs use the name for other lists.
+void drop_unfit_dictionary(FoundLabels& found, const RunnerOptions& options, ModelRunner& runner) {
+  const bool is_found = options.labels.empty() && found.file.ends_with("dict.txt");
+  if (!is_found || check_label_count(found, {}, runner.class_count)) return;
+  runner.model.warnings.push_back(fmt::format("{} has {} lines for {} classes; it is not used",
+                                              found.file, found.labels.size(), runner.class_count));
+  found = {};
+}
+
+/// Fills executor, labels and task. returns: the labels and where they were found.
+Result<FoundLabels> compile_graph(ModelRunner& runner, const std::string& path,
+                                  const RunnerOptions& options) {
   const Graph& graph = runner.model.graph();
   ExecutorOptions executor_options;
   executor_options.arithmetic = options.arithmetic;
   executor_options.threads = options.threads;
   VP_ASSIGN_OR_RETURN(Executor executor, Executor::create(graph, executor_options));
   runner.executor.emplace(std::move(executor));
-  VP_ASSIGN_OR_RETURN(const FoundLabels found, find_labels(runner.model, path, options.labels));
+  VP_ASSIGN_OR_RETURN(FoundLabels found, find_labels(runner.model, path, options.labels));
   // A file may leave the shapes of its outputs open; one run decides them.
   VP_ASSIGN_OR_RETURN(Session session, runner.executor->make_session(options.threads));
   const std::vector<float> zeros(count_input_values(runner), 0.0F);
   VP_RETURN_IF_ERROR(session.run(zeros));
   recognise_task(list_shapes(session.outputs()), found.labels.size(), runner);
   if (runner.task != ModelTask::Raw) {
+    drop_unfit_dictionary(found, options, runner);
     VP_RETURN_IF_ERROR(check_label_count(found, path, runner.class_count));
   }
   runner.labels = found.labels;
   if (std::string odd = describe_label_order(found, runner.model); !odd.empty()) {
     runner.model.warnings.push_back(std::move(odd));
   }
-  return {};
+  return found;
 }
 
-/// Fills preprocess, once the task is known.
-Result<void> choose_runner_preprocess(ModelRunner& runner, const RunnerOptions& options) {
+/// Fills preprocess, once the task is known. labels: as they were found.
+Result<void> choose_runner_preprocess(ModelRunner& runner, const FoundLabels& labels,
+                                      const RunnerOptions& options) {
   const Graph& graph = runner.model.graph();
   const PreprocessUse classifier =
       options.crops ? PreprocessUse::CropClassifier : PreprocessUse::Classifier;
   const PreprocessUse use =
       runner.task == ModelTask::Detection ? PreprocessUse::Detector : classifier;
-  const PackageHint hint = runner.model.package
-                               ? choose_hint(*runner.model.package, graph.input_info.width)
-                               : options.package;
+  const PackageHint hint = choose_model_hint(runner.model, labels, options.package);
   const Layout layout = picture_layout(graph, runner.executor->input_shape());
   const HeadPixels pixels = runner.head.kind != nullptr ? runner.head.kind->pixels : HeadPixels();
   VP_ASSIGN_OR_RETURN(runner.preprocess, choose_preprocess(graph.input_info, layout, use,
@@ -146,8 +155,8 @@ Result<void> choose_runner_preprocess(ModelRunner& runner, const RunnerOptions& 
 
 Result<void> compile(ModelRunner& runner, const std::string& path, const RunnerOptions& options) {
   VP_RETURN_IF_ERROR(check_image_input(runner.model.graph()));
-  VP_RETURN_IF_ERROR(compile_graph(runner, path, options));
-  return choose_runner_preprocess(runner, options);
+  VP_ASSIGN_OR_RETURN(const FoundLabels labels, compile_graph(runner, path, options));
+  return choose_runner_preprocess(runner, labels, options);
 }
 
 }  // namespace
@@ -166,7 +175,7 @@ Result<ModelRunner> ModelRunner::create(OpenedModel model, const RunnerOptions& 
   return runner;
 }
 
-bool guesses_range(const OpenedModel& model, std::size_t label_count) {
+bool guesses_range(const OpenedModel& model, const FoundLabels& labels) {
   const Graph& graph = model.graph();
   const InputInfo& info = graph.input_info;
   const bool is_image =
@@ -178,8 +187,8 @@ bool guesses_range(const OpenedModel& model, std::size_t label_count) {
     if (!shapes.back().empty() && shapes.back().front() < 0)
       shapes.back().front() = 1;  // the batch
   }
-  const PackageHint hint = model.package ? choose_hint(*model.package, info.width) : PackageHint();
-  const NetworkOutline outline = outline_network(graph, shapes, label_count);
+  const PackageHint hint = choose_model_hint(model, labels);
+  const NetworkOutline outline = outline_network(graph, shapes, labels.labels.size());
   return guesses_range(graph, recognise_head(outline).has_value(), hint);
 }
 

@@ -53,7 +53,7 @@ struct ModelRunner {
 
 /// Whether an open model has an image input and nothing says how its pixels are scaled. Follows the
 /// rule of ModelRunner, but ignores outputs whose shapes only a run decides.
-[[nodiscard]] bool guesses_range(const OpenedModel& model, std::size_t label_count);
+[[nodiscard]] bool guesses_range(const OpenedModel& model, const FoundLabels& labels);
 
 /// Warnings from opening the model, and one if its classes have no names.
 [[nodiscard]] std::vector<std::string> list_warnings(const ModelRunner& runner);

@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "base/output_file.h"
 #include "formats/format_table.h"
+#include "formats/package_parts.h"
 #include "infer/model_labels.h"
 
 namespace visionpress {
@@ -24,10 +25,12 @@ bool is_extension_of_another(const std::string& extension, Format format) {
 
 std::string name_beside(const OpenedModel& model, const std::string& input,
                         const std::string& word) {
-  fs::path path(input);
+  const PartPath named = split_part_path(input);
+  fs::path path(named.package);
+  if (!named.part.empty()) path.replace_filename(base_name_of(model.entry));
   fs::path extension = path.extension();
   fs::path stem = path.stem();
-  if (model.files.kind() == FileSet::Kind::Folder) {
+  if (named.part.empty() && model.files.kind() == FileSet::Kind::Folder) {
     if (!path.has_filename()) path = path.parent_path();  // "export/"
     stem = path.filename();
     extension = fs::path(model.entry).extension();

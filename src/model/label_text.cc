@@ -23,14 +23,19 @@ struct NumberedLabel {
   std::string name = {};
 };
 
-/// "12 boat" or "12: boat".
+/// "12 boat", "12: boat", "12,boat", "12=boat", "12) boat".
 std::optional<NumberedLabel> split_number(std::string_view line) {
   NumberedLabel label;
   const auto [end, error] = std::from_chars(line.data(), line.data() + line.size(), label.number);
   if (error != std::errc()) return std::nullopt;
   line.remove_prefix(static_cast<std::size_t>(end - line.data()));
-  if (line.starts_with(":")) line.remove_prefix(1);
-  if (!line.starts_with(" ") && !line.starts_with("\t")) return std::nullopt;
+  // A point or bracket may be part of a name ("1.5 l"), unless white space follows.
+  constexpr std::string_view kSeparators = ":,=;";
+  constexpr std::string_view kMarks = ".)";
+  const bool separates = !line.empty() && kSeparators.find(line[0]) != std::string_view::npos;
+  const bool marks = !line.empty() && kMarks.find(line[0]) != std::string_view::npos;
+  if (separates || marks) line.remove_prefix(1);
+  if (!separates && !line.starts_with(" ") && !line.starts_with("\t")) return std::nullopt;
   label.name = trim(line);
   if (label.name.empty()) return std::nullopt;
   return label;
@@ -74,7 +79,9 @@ std::string describe_not_text(std::string_view content) {
                      static_cast<unsigned>(static_cast<unsigned char>(*found)));
 }
 
-std::vector<std::string> split_labels(std::string_view text) {
+namespace {
+
+std::vector<std::string> split_lines(std::string_view text) {
   if (text.starts_with("\xef\xbb\xbf")) text.remove_prefix(3);  // a byte order mark
   std::vector<std::string> labels;
   std::size_t at = 0;
@@ -84,8 +91,22 @@ std::vector<std::string> split_labels(std::string_view text) {
     at = end + 1;
   }
   while (!labels.empty() && labels.back().empty()) labels.pop_back();
+  return labels;
+}
+
+}  // namespace
+
+std::vector<std::string> split_labels(std::string_view text) {
+  std::vector<std::string> labels = split_lines(text);
   auto numbered = place_numbered(labels);
   return numbered ? std::move(*numbered) : labels;
+}
+
+bool has_numbered_labels(std::string_view text) {
+  const std::vector<std::string> lines = split_lines(text);
+  const auto numbered = place_numbered(lines);
+  const auto first = lines.empty() ? std::nullopt : split_number(lines.front());
+  return numbered && numbered->size() == lines.size() && first && first->number == 0;
 }
 
 }  // namespace visionpress

@@ -32,6 +32,22 @@ TEST(LabelText, NumbersThatGoUpInStepsArePlaces) {
   EXPECT_EQ(split_labels("0  person\n2  car\n"), (Labels{"person", "", "car"}));
 }
 
+TEST(LabelText, AMarkMayStandBetweenNumberAndName) {
+  EXPECT_EQ(split_labels("0,boat\n1,house\n"), (Labels{"boat", "house"}));
+  EXPECT_EQ(split_labels("0=boat\n1=house\n"), (Labels{"boat", "house"}));
+  EXPECT_EQ(split_labels("1. boat\n2. house\n"), (Labels{"boat", "house"}));
+  EXPECT_EQ(split_labels("0) boat\n1) house\n"), (Labels{"boat", "house"}));
+  EXPECT_EQ(split_labels("0.5 l\n1.5 l\n"), (Labels{"0.5 l", "1.5 l"}));
+}
+
+TEST(LabelText, NumberedMeansFromZeroWithoutGaps) {
+  EXPECT_TRUE(has_numbered_labels("0 Cat\n1 Dog\n"));
+  EXPECT_FALSE(has_numbered_labels("1 Cat\n2 Dog\n"));
+  EXPECT_FALSE(has_numbered_labels("0 Cat\n2 Dog\n"));
+  EXPECT_FALSE(has_numbered_labels("Cat\nDog\n"));
+  EXPECT_FALSE(has_numbered_labels(""));
+}
+
 TEST(LabelText, BinaryDataIsNotText) {
   EXPECT_EQ(describe_not_text("boat\r\nhouse\t\n"), "");
   EXPECT_EQ(describe_not_text("caf\xe9\n"), "") << "Latin-1";

@@ -13,6 +13,7 @@
 #include "model/form.h"
 #include "model/graph.h"
 #include "visionpress/result.h"
+#include "visionpress/runtimes.h"
 
 namespace visionpress {
 
@@ -88,6 +89,9 @@ class SourceModel {
   /// a part that cannot be carried over, with its path.
   [[nodiscard]] virtual Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
                                                    const RewriteOptions& options) const = 0;
+  /// Which runtimes take the file, operator by operator; without the file's name. No runtimes: the
+  /// format has no rules yet.
+  [[nodiscard]] virtual RuntimeReport judge_runtimes() const { return {}; }
 };
 
 }  // namespace visionpress

@@ -153,9 +153,14 @@ Result<void> find_labels(const FileSet& files, const std::vector<std::string>& n
     VP_ASSIGN_OR_RETURN(package.labels_entry, find_named(names, package, "LabelFileName", named));
   }
   if (package.labels_entry.empty()) {
-    const std::string beside = std::string(folder_of(package.model_entry)) + "labels.txt";
-    if (std::ranges::find(names, beside) == names.end()) return {};
-    package.labels_entry = beside;
+    // dict.txt: AutoML Vision Edge.
+    for (const char* name : {"labels.txt", "dict.txt"}) {
+      const std::string beside = std::string(folder_of(package.model_entry)) + name;
+      if (std::ranges::find(names, beside) == names.end()) continue;
+      package.labels_entry = beside;
+      break;
+    }
+    if (package.labels_entry.empty()) return {};
   }
   VP_ASSIGN_OR_RETURN(const FileContent text, read_text(files, package.labels_entry));
   if (const std::string why = describe_not_text(view_text(text.bytes())); !why.empty()) {
@@ -163,6 +168,7 @@ Result<void> find_labels(const FileSet& files, const std::vector<std::string>& n
     return {};
   }
   package.labels = split_labels(view_text(text.bytes()));
+  package.has_numbered_labels = has_numbered_labels(view_text(text.bytes()));
   return {};
 }
 
@@ -228,6 +234,16 @@ Result<ExportPackage> read_package(const FileSet& files, Diagnostics& diagnostic
   const std::vector<std::string> names = list_names(files);
   VP_RETURN_IF_ERROR(find_manifest(files, names, package));
   VP_RETURN_IF_ERROR(find_model(names, package, diagnostics));
+  VP_RETURN_IF_ERROR(find_labels(files, names, package, diagnostics));
+  VP_RETURN_IF_ERROR(find_properties(files, names, package));
+  return package;
+}
+
+Result<ExportPackage> read_package_around(const FileSet& files, const std::string& model_entry,
+                                          Diagnostics& diagnostics) {
+  ExportPackage package;
+  package.model_entry = model_entry;
+  const std::vector<std::string> names = list_names(files);
   VP_RETURN_IF_ERROR(find_labels(files, names, package, diagnostics));
   VP_RETURN_IF_ERROR(find_properties(files, names, package));
   return package;

@@ -43,6 +43,7 @@ struct ExportPackage {
   std::string model_entry = {};   ///< path in the package, "app/model.pb"
   std::string labels_entry = {};  ///< empty: no label file
   std::vector<std::string> labels = {};
+  bool has_numbered_labels = false;  ///< the lines of its label file begin with 0, 1, 2 and so on
   std::map<std::string, std::string> properties = {};  ///< metadata_properties.json
   std::optional<bool> sha1_matches = std::nullopt;     ///< empty: the manifest gives none
 };
@@ -62,6 +63,12 @@ inline constexpr std::string_view kSavedModelFile = "saved_model.pb";
 /// file that is missing, and where no file or several can be the model; Unsupported for an exporter
 /// above version 2 and for TensorFlow.js.
 [[nodiscard]] Result<ExportPackage> read_package(const FileSet& files, Diagnostics& diagnostics);
+
+/// The package around a model that the user named, whatever else is in it: its labels and
+/// properties. errors: as read_package.
+[[nodiscard]] Result<ExportPackage> read_package_around(const FileSet& files,
+                                                        const std::string& model_entry,
+                                                        Diagnostics& diagnostics);
 
 /// Compares the model with the manifest's ModelFileSHA1, where there is one, and keeps the answer
 /// in `package.sha1_matches`. A mismatch is only a warning, since real packages have one.

@@ -68,6 +68,10 @@ constexpr std::array kSignatures = {
     Signature{0, "\x93NUMPY"sv, {"a NumPy array (.npy)"}},
     Signature{4, "TFL3"sv, {"a TensorFlow Lite model", "", true}},
     Signature{4, "TFL2"sv, {"a TensorFlow Lite file of the schema before version 3", "", true}},
+    Signature{4, "ORTM"sv,
+              {"an ONNX Runtime file (.ort)", "name the .onnx that it was made from", true}},
+    Signature{4, "ET12"sv, {"an ExecuTorch program (.pte)", "", true}},
+    Signature{0, "7767517"sv, {"an ncnn network (.param)", "", true}},
     Signature{0, "GGUF"sv, {"a GGUF model, of language models", "", true}},
     Signature{0, "\x7f\x45LF"sv, {"a program or library (ELF)"}},
     Signature{0, "bplist00"sv, {"a binary property list"}},
@@ -101,6 +105,13 @@ bool is_bmp(std::string_view head) {
 bool is_anymap(std::string_view head) {
   return head.size() > 2 && head[0] == 'P' && head[1] >= '1' && head[1] <= '7' &&
          is_ascii_space(head[2]);
+}
+
+/// Safetensors: the length of a JSON object, then the object. source: huggingface/safetensors.
+bool is_safetensors(std::string_view head) {
+  constexpr std::size_t kLengthBytes = 8;
+  return head.size() > kLengthBytes + 1 && head.substr(kLengthBytes, 2) == "{\"" &&
+         head.substr(4, 4) == "\0\0\0\0"sv;
 }
 
 /// A protobuf may begin with a line feed and a brace, but other control characters follow soon.
@@ -142,6 +153,10 @@ std::optional<ForeignFile> find_foreign_file(Bytes bytes) {
     return head.size() > signature.at && head.substr(signature.at).starts_with(signature.bytes);
   });
   if (found != kSignatures.end()) return found->file;
+  if (is_safetensors(head)) {
+    return ForeignFile{"weights without a network (.safetensors)",
+                       "export the model to Core ML or TensorFlow Lite first", true};
+  }
   if (is_bmp(head)) return ForeignFile{"a BMP image"};
   if (is_anymap(head)) return ForeignFile{"a portable anymap (PPM, PGM, PBM)"};
   return find_text(head);

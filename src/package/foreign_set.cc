@@ -19,6 +19,22 @@ std::string_view name_archive(const FileSet& files) {
   if (has("model.weights.h5")) {
     return "a Keras model (.keras); convert it to TensorFlow Lite first";
   }
+  const auto has_type = [&](std::string_view ending) {
+    return std::ranges::any_of(files.names(),
+                               [&](const std::string& name) { return name.ends_with(ending); });
+  };
+  if (has("keras_model.h5") && has("labels.txt")) {
+    return "Teachable Machine's Keras export (keras_model.h5); export the project as TensorFlow Lite";
+  }
+  if (has_type(".h5") || has_type(".hdf5")) {
+    return "an archive with a Keras HDF5 file (.h5); convert it to TensorFlow Lite first";
+  }
+  if (has("model.json") && has_type(".bin")) {
+    return has("metadata.json")
+               ? "Teachable Machine's TensorFlow.js export (model.json, metadata.json); export the "
+                 "project as TensorFlow Lite"
+               : "a TensorFlow.js model (model.json); convert its source to TensorFlow Lite";
+  }
   const bool has_mlpackage = std::ranges::any_of(files.names(), [](const std::string& name) {
     return name.find(".mlpackage/") != std::string::npos ||
            name.ends_with("com.apple.CoreML/model.mlmodel");
@@ -39,6 +55,14 @@ std::string_view name_archive(const FileSet& files) {
 
 std::string_view name_foreign_set(const FileSet& files) {
   if (files.kind() == FileSet::Kind::Archive) return name_archive(files);
+  if (files.has("coremldata.bin")) {
+    return "a compiled Core ML model (.mlmodelc); name the .mlmodel that it was compiled from";
+  }
+  if (files.has("model.json") && std::ranges::any_of(files.names(), [](const std::string& name) {
+        return name.ends_with(".bin");
+      })) {
+    return "a TensorFlow.js model (model.json); convert its source to TensorFlow Lite";
+  }
   // source: Apple's MLPackage, the one file at the top of each.
   if (files.has("Manifest.json")) {
     return "a Core ML package (.mlpackage), which is not read yet";

@@ -9,6 +9,7 @@
 #include "package/download_size.h"
 #include "package/output_set.h"
 #include "press/code_store.h"
+#include "press/lost_paths.h"
 #include "press/plan.h"
 #include "press/verify.h"
 #include "press/write_verified.h"
@@ -50,6 +51,13 @@ Result<void> write_pieces(const OpenedModel& model, FileSet::Kind kind, const Fi
   return output.write_copy(model.files, replaced);
 }
 
+/// The model to read back from a written archive that has no manifest and may hold several.
+std::string name_part(const OpenedModel& model, FileSet::Kind kind) {
+  const bool has_several =
+      kind == FileSet::Kind::Archive && model.package && model.package->manifest_entry.empty();
+  return has_several ? model.package->model_entry : std::string();
+}
+
 /// A file whose name says that it is something else, such as a picture that calibrates or a report,
 /// is not replaced, whatever was asked for.
 Result<void> check_replaces_model(const std::string& output, const OpenedModel& model) {
@@ -88,7 +96,10 @@ Result<void> check_pressed_output(const OpenedModel& model, const std::string& o
   return {};
 }
 
-bool is_archive_name(const std::string& output) { return lower_extension(output) == ".zip"; }
+bool is_archive_name(const std::string& output) {
+  const std::string extension = lower_extension(output);
+  return extension == ".zip" || extension == ".task";  // MediaPipe's bundles are ZIP archives
+}
 
 Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& press,
                                const std::string& output, Overwrite overwrite,
@@ -118,12 +129,13 @@ Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& pre
   const FileSet::Kind kind = is_archive_name(output) ? FileSet::Kind::Archive : FileSet::Kind::File;
   const bool changed = !list_edits(result.weights).empty();
   VP_RETURN_IF_ERROR(write_verified(
-      {.path = output, .kind = kind, .overwrite = overwrite},
+      {.path = output, .kind = kind, .overwrite = overwrite, .part = name_part(model, kind)},
       {.write = [&](OutputSet& set) { return write_pieces(model, kind, *pieces, changed, set); },
-       .verify =
-           [&](const OpenedModel& written) {
-             return verify_written(*model.source, press.rewrite, result.weights, written.graph());
-           }}));
+       .verify = [&](const OpenedModel& written) -> Result<void> {
+         result.lost_paths =
+             describe_lost_paths(model.source->judge_runtimes(), written.source->judge_runtimes());
+         return verify_written(*model.source, press.rewrite, result.weights, written.graph());
+       }}));
   return result;
 }
 

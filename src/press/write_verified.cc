@@ -18,7 +18,9 @@ Result<void> write_verified(const WriteTarget& target, const WriteSteps& steps) 
                       OutputSet::create(target.path, target.kind, target.overwrite));
   VP_RETURN_IF_ERROR(steps.write(output));
   {
-    const auto written = open_model(output.temporary_path());
+    const auto written = open_model(
+        target.part.empty() ? output.temporary_path()
+                            : fmt::format("{}:{}", output.temporary_path(), target.part));
     if (!written) return not_written(target.path, written.error());
     if (auto same = steps.verify(*written); !same) return not_written(target.path, same.error());
     if (steps.accept) VP_RETURN_IF_ERROR(steps.accept(*written));

@@ -18,6 +18,8 @@ struct WriteTarget {
   std::string path = {};
   FileSet::Kind kind = FileSet::Kind::File;
   Overwrite overwrite = Overwrite::Refuse;
+  std::string part =
+      {};  ///< of an archive: the name of the model that is read back; empty: the one
 };
 
 struct WriteSteps {

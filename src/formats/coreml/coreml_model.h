@@ -31,6 +31,7 @@ class CoreMlModel : public SourceModel {
                                     const RewriteOptions& options) const override;
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
                                            const RewriteOptions& options) const override;
+  [[nodiscard]] RuntimeReport judge_runtimes() const override;
 
  private:
   Bytes file_;

@@ -53,6 +53,7 @@ class TfliteModel final : public SourceModel {
                                                 const RewriteOptions& options) const override;
   [[nodiscard]] Result<FilePieces> rewrite(std::span<const WeightEdit> edits,
                                            const RewriteOptions& options) const override;
+  [[nodiscard]] RuntimeReport judge_runtimes() const override;
 
   Bytes file;              ///< the whole file, borrowed
   const tfl::Model& root;  ///< verified, inside `file`
