@@ -85,6 +85,15 @@ void add_package(const ExportPackage& package, ModelInfo& info) {
   info.labels_source = package.labels_entry;
 }
 
+/// Says how the pixels of an image input are scaled.
+void add_range(const OpenedModel& model, const FoundLabels& labels, ModelInfo& info) {
+  info.range_is_guess = guesses_range(model, labels);
+  if (const auto hint = find_teachable_machine(model, labels)) {
+    info.image_input += fmt::format(" {}({})", hint->mean.empty() ? "" : "-1..1 ", hint->source);
+  }
+  if (info.range_is_guess) info.warnings.emplace_back(kRangeGuess);
+}
+
 }  // namespace
 
 Result<ModelInfo> inspect(const std::string& file) { return inspect(file, std::nullopt); }
@@ -129,12 +138,7 @@ Result<ModelInfo> inspect(const std::string& file,
   info.schemes = estimate_forms(model);
   info.warnings = model.warnings;
   if (!found) info.warnings.push_back(found.error().to_string());
-  const FoundLabels known = found.value_or(FoundLabels{.labels = info.labels});
-  info.range_is_guess = guesses_range(model, known);
-  if (const auto hint = find_teachable_machine(model, known)) {
-    info.image_input += fmt::format(" {}({})", hint->mean.empty() ? "" : "-1..1 ", hint->source);
-  }
-  if (info.range_is_guess) info.warnings.emplace_back(kRangeGuess);
+  add_range(model, found.value_or(FoundLabels{.labels = info.labels}), info);
   return info;
 }
 
