@@ -20,7 +20,8 @@ bool has_trainer_layers(const Graph& graph) {
       return tensor.name.find(part) != std::string::npos;
     });
   };
-  return has("dense_Dense1") && has("dense_Dense2");
+  // Of later exports only the first layer's bias keeps its name, and the input.
+  return has("dense_Dense1") && (has("dense_Dense2") || has("sequential_"));
 }
 
 /// Whether the archive holds the model and its labels alone.
@@ -31,7 +32,7 @@ bool is_pair(const OpenedModel& model) {
 
 /// The facts that tell; empty where they do not.
 std::string describe_facts(const OpenedModel& model, const FoundLabels& labels) {
-  if (has_trainer_layers(model.graph())) return "layers dense_Dense1 and dense_Dense2";
+  if (has_trainer_layers(model.graph())) return "layers named as its trainer does (dense_Dense1)";
   if (!labels.is_numbered) return {};
   const std::string_view name = base_name_of(model.entry);
   const std::string_view file =
