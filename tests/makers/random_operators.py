@@ -160,6 +160,7 @@ def make_transpose_conv(maker):
 
 def make_unary(maker):
     name, kind, shape = maker.pick(UNARY), maker.pick(VALUES), maker.shape(maker.pick([0, 1, 2, 4, 5, 6, 7]))
+    kind = Type.BOOL if name.startswith("LOGICAL") else kind
     x = maker.value(shape, kind)
     y = maker.value(shape, kind, *((1 / 256, 0) if name == "LOGISTIC" and kind == Type.UINT8 else (1 / 256, -128) if name == "LOGISTIC" else
                                    (1 / 128, 128) if name == "TANH" and kind == Type.UINT8 else (1 / 128, 0) if name == "TANH" else ()))
@@ -178,6 +179,7 @@ def make_leaky(maker):
 
 def make_binary(maker):
     name, kind, shape = maker.pick(BINARY + ["ADD", "MUL", "SUB"] * 4), maker.pick(VALUES), maker.shape(maker.pick([1, 2, 4, 5, 6, 7]))
+    kind = Type.BOOL if name.startswith("LOGICAL") else kind
     other = maker.pick([shape, shape, [], [1], shape[-1:], shape[1:]])
     x = maker.value(shape, kind)
     constant = kind in (Type.FLOAT32, Type.INT8) and maker.chance(0.3)

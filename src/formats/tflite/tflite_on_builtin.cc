@@ -291,7 +291,7 @@ std::string check_matrix_kernel(const GraphFacts& graph, const OperatorFacts& op
   if (in->type == Type::FLOAT32) {
     takes = kernel->type == Type::FLOAT32 || (is_code && kernel->type != Type::INT16);
   } else if (in->type == Type::UINT8) {
-    takes = kernel->type == Type::UINT8;
+    takes = kernel->type == Type::UINT8 || kernel->type == Type::INT8;
   } else if (is_one_of(in->type, {Type::INT8, Type::INT16})) {
     takes = is_code && kernel->type != Type::UINT8 &&
             (kernel->type != Type::INT16 || in->type == Type::INT16);

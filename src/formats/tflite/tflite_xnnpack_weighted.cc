@@ -147,7 +147,7 @@ std::string check_matrix(const TensorFacts& matrix) {
     }
     return {};
   }
-  if (matrix.quantized != Quantized::Affine) return {};
+  if (matrix.quantized != Quantized::Affine) return "its kernel has no scale";
   if (matrix.scales.size() > 1 && matrix.axis != 0) {
     return fmt::format("its kernel has its scales along axis {}, axis 0 is taken", matrix.axis);
   }
