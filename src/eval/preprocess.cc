@@ -379,7 +379,7 @@ std::vector<std::string> list_overrides(const Graph& graph, const PreprocessOpti
   if (has_range && (!input.mean.empty() || !input.std.empty())) {
     // What it would be without the options; a file whose own numbers do not fit says nothing.
     Preprocess stated = chosen;
-    const bool fits = choose_range(input, {}, {}, stated).has_value();
+    const bool fits = choose_range(input, {}, {}, {}, stated).has_value();
     if (fits && (stated.mean != chosen.mean || stated.std != chosen.std)) {
       warnings.push_back(fmt::format("--mean and --std replace the file's own scaling, {} ({})",
                                      describe_scaling(stated.mean, stated.std), input.source));

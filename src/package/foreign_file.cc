@@ -68,8 +68,8 @@ constexpr std::array kSignatures = {
     Signature{0, "\x93NUMPY"sv, {"a NumPy array (.npy)"}},
     Signature{4, "TFL3"sv, {"a TensorFlow Lite model", "", true}},
     Signature{4, "TFL2"sv, {"a TensorFlow Lite file of the schema before version 3", "", true}},
-    Signature{4, "ORTM"sv,
-              {"an ONNX Runtime file (.ort)", "name the .onnx that it was made from", true}},
+    Signature{
+        4, "ORTM"sv, {"an ONNX Runtime file (.ort)", "name the .onnx that it was made from", true}},
     Signature{4, "ET12"sv, {"an ExecuTorch program (.pte)", "", true}},
     Signature{0, "7767517"sv, {"an ncnn network (.param)", "", true}},
     Signature{0, "GGUF"sv, {"a GGUF model, of language models", "", true}},

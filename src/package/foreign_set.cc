@@ -24,7 +24,8 @@ std::string_view name_archive(const FileSet& files) {
                                [&](const std::string& name) { return name.ends_with(ending); });
   };
   if (has("keras_model.h5") && has("labels.txt")) {
-    return "Teachable Machine's Keras export (keras_model.h5); export the project as TensorFlow Lite";
+    return "Teachable Machine's Keras export (keras_model.h5); export the project as TensorFlow "
+           "Lite";
   }
   if (has_type(".h5") || has_type(".hdf5")) {
     return "an archive with a Keras HDF5 file (.h5); convert it to TensorFlow Lite first";

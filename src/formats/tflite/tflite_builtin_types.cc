@@ -62,7 +62,7 @@ constexpr auto kKernelTypes = std::to_array<KernelTypes>({
     {Code::RELU_0_TO_1, kFloat | k8Bit},
     {Code::RELU_N1_TO_1, kFloat | k8Bit},
     {Code::RESIZE_BILINEAR, kFloat | k8Bit | kInt16},
-    {Code::ROUND, kFloat},
+    {Code::ROUND, kFloat | kHalf},
     {Code::RSQRT, kFloat | kInt8 | kInt16},
     {Code::SIGN, kFloat | kInt32 | one(Type::FLOAT64)},
     {Code::SIN, kFloat | kHalf},

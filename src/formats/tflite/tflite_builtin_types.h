@@ -8,8 +8,8 @@
 
 namespace visionpress::tflite {
 
-/// Why LiteRT has no kernel for the type of an operator's values; empty: it has one, or the operator
-/// takes every type that files have.
+/// Why LiteRT has no kernel for the type of an operator's values; empty: it has one, or the
+/// operator takes every type that files have.
 [[nodiscard]] std::string check_kernel_type(const GraphFacts& graph, const OperatorFacts& op);
 
 }  // namespace visionpress::tflite

@@ -254,7 +254,9 @@ std::string check_conv_kernel(const GraphFacts& graph, const OperatorFacts& op) 
   if (in->type == Type::FLOAT32) {
     takes = takes || kernel->type == Type::INT8 ||
             (!is_depthwise && is_one_of(kernel->type, {Type::UINT8, Type::INT4}));
-  } else if (in->type != Type::UINT8) {
+  } else if (in->type == Type::UINT8) {
+    takes = takes || kernel->type == Type::INT8;
+  } else {
     takes = is_one_of(kernel->type, {Type::INT8, Type::INT4});
   }
   if (!takes) return describe_kernel_types(*in, *kernel);
