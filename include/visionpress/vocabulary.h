@@ -13,7 +13,8 @@ namespace visionpress {
 
 enum class Task : std::uint8_t { Detection, Classification };
 
-/// The value of a scalar input of a TensorFlow graph, as text: "is_training", "false".
+/// The value of an input other than the image, of a TensorFlow graph or TFLite file, as text:
+/// "is_training", "false". A number fills the whole input; "FILE.npy" names an array.
 struct InputSetting {
   std::string name = {};
   std::string value = {};
@@ -60,7 +61,7 @@ struct PreprocessOptions {
   std::vector<float> std = {};
   /// Width and height of the model's input, where the file leaves them open.
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
-  /// Values of scalar inputs of a TensorFlow graph: {"is_training", "false"}.
+  /// Values of inputs other than the image: {"is_training", "false"}.
   std::vector<InputSetting> settings = {};
 };
 

@@ -23,11 +23,11 @@ namespace visionpress {
 
 struct ModelFormat {
   Format format = Format::CoreMl;
-  const char* title = "";      ///< the name in tables and messages: "Core ML"
-  std::string_view word = {};  ///< the name on the command line, before the colon of "coreml:fp16"
-  const char* extension = "";  ///< of the format's files, with the dot
-  bool has_signature = false;  ///< files carry a signature that no other file has
-  bool has_scalar_inputs = false;  ///< its reader uses ReadOptions::settings
+  const char* title = "";       ///< the name in tables and messages: "Core ML"
+  std::string_view word = {};   ///< the name on the command line, before the colon of "coreml:fp16"
+  const char* extension = "";   ///< of the format's files, with the dot
+  bool has_signature = false;   ///< files carry a signature that no other file has
+  bool takes_settings = false;  ///< its reader uses ReadOptions::settings
   /// Recognises a file by its first bytes and top-level fields; does not check the rest.
   bool (*looks_like)(Bytes file) = nullptr;
   /// The bytes that the file must have by the lengths in it, if they are more than it has.

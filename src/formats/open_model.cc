@@ -121,9 +121,10 @@ Result<std::unique_ptr<SourceModel>> read_one_file(const ModelFiles& model,
                                                    const ReadOptions& options,
                                                    Diagnostics& diagnostics) {
   VP_ASSIGN_OR_RETURN(const ModelFormat* format, identify_format(model.bytes));
-  if (!options.settings.empty() && !format->has_scalar_inputs) {
+  if (!options.settings.empty() && !format->takes_settings) {
     return fail(ErrorKind::Usage,
-                "\"{}\" cannot be set: values are given to inputs of TensorFlow graphs alone",
+                "\"{}\" cannot be set: values are given to inputs of TensorFlow graphs and TFLite "
+                "files alone",
                 options.settings.front().name);
   }
   auto source = format->read(model, options, diagnostics);

@@ -43,7 +43,7 @@ struct OpenedModel {
 /// ZIP archive or a folder (package/export_package.h). Opens each file once and chooses the reader
 /// by the content, never by the name. PACKAGE:NAME opens one model of an archive or a folder
 /// (formats/package_parts.h).
-/// errors: Io; Usage for settings if the format has no scalar inputs; InvalidArgument for an input
+/// errors: Io; Usage for settings that the format does not take; InvalidArgument for an input
 /// size that contradicts the file's; Unsupported, naming the format that the file seems to have;
 /// Malformed from the reader. All name `path`.
 [[nodiscard]] Result<OpenedModel> open_model(const std::string& path,

@@ -13,8 +13,8 @@ namespace visionpress {
 struct ReadOptions {
   /// Height and width of the image input.
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
-  /// Scalar inputs that become constants before the graph is read; only TensorFlow graphs have
-  /// them. Numbers are written as in C, booleans as true or false.
+  /// Inputs that become constants before the operators are read, in TensorFlow graphs and TFLite
+  /// files: a number as in C, true or false, or an array file (input_values.h).
   std::vector<InputSetting> settings = {};
 };
 

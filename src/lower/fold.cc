@@ -105,6 +105,8 @@ double binary(BinaryKind kind, double a, double b, FoldRounding rounding) {
       return std::pow(a, b);
     case BinaryKind::SquaredDifference:
       return (a - b) * (a - b);
+    case BinaryKind::Atan2:
+      return std::atan2(a, b);
     default:
       return compare(kind, a, b);
   }
@@ -283,6 +285,21 @@ Values fold_transpose(const Transpose& op, const FoldOperand& x, const Shape& sh
   return result;
 }
 
+Values fold_reverse(const Reverse& op, const FoldOperand& x, const Shape& shape) {
+  std::vector<bool> reversed(shape.size(), false);
+  for (const int axis : op.axes) reversed[place_of(axis, shape.size())] = true;
+  Values result(x.values.size());
+  for_each_index(shape, [&](std::size_t at, const std::vector<std::int64_t>& index) {
+    std::int64_t place = 0;
+    for (std::size_t axis = 0; axis < shape.size(); ++axis) {
+      const std::int64_t i = reversed[axis] ? shape[axis] - 1 - index[axis] : index[axis];
+      place = place * shape[axis] + i;
+    }
+    result[at] = x.values[static_cast<std::size_t>(place)];
+  });
+  return result;
+}
+
 std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& operands,
                               const Shape& shape, FoldRounding rounding) {
   const FoldOperand& x = operands.front();
@@ -310,8 +327,11 @@ std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& oper
   }
   if (const auto* reduce = std::get_if<Reduce>(&op)) return fold_reduce(*reduce, x, shape);
   if (std::holds_alternative<Tile>(op)) return fold_tile(x, shape);
-  if (const auto* gather = std::get_if<Gather>(&op))
+  if (const auto* reverse = std::get_if<Reverse>(&op)) return fold_reverse(*reverse, x, shape);
+  if (const auto* gather = std::get_if<Gather>(&op)) {
+    if (gather->batch_axes > 0) return std::nullopt;
     return fold_gather(place_of(gather->axis, x.shape.size()), x, operands[1]);
+  }
   if (std::holds_alternative<Reshape>(op) || std::holds_alternative<Squeeze>(op) ||
       std::holds_alternative<ExpandDims>(op) || std::holds_alternative<Identity>(op)) {
     return x.values;

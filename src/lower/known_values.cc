@@ -9,6 +9,8 @@ std::optional<std::vector<std::int64_t>> find_integers(const Tensor& tensor, std
   if (!is_whole) return std::nullopt;
   // An empty list has no bytes, like a computed tensor, so its shape is looked at first.
   if (element_count(tensor.shape) == 0) return std::vector<std::int64_t>();
+  if (!tensor.literal.empty() && tensor.literal.size() <= most)
+    return std::vector<std::int64_t>(tensor.literal.begin(), tensor.literal.end());
   if (tensor.constant.empty()) return std::nullopt;
   const std::size_t width = element_bytes(tensor.dtype);
   if (tensor.constant.size() / width > most) return std::nullopt;

@@ -10,7 +10,7 @@
 
 namespace visionpress {
 
-/// The elements of an int32 or int64 constant of the file; an empty list for a constant without
+/// The elements of an int32 or int64 constant; an empty list for a constant without
 /// elements. returns: nothing for other types, for computed tensors and for more than `most`
 /// elements.
 [[nodiscard]] std::optional<std::vector<std::int64_t>> find_integers(const Tensor& tensor,

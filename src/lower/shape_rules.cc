@@ -80,6 +80,18 @@ Shapes infer(const Softmax& op, const RuleContext& context) {
   return std::vector<Shape>{x};
 }
 
+Shapes infer(const Reverse& op, const RuleContext& context) {
+  const Shape& x = context.inputs[0].shape;
+  for (const int axis : op.axes) VP_RETURN_IF_ERROR(resolve_axis(axis, x.size()));
+  return std::vector<Shape>{x};
+}
+
+Shapes infer(const CumulativeSum& op, const RuleContext& context) {
+  const Shape& x = context.inputs[0].shape;
+  VP_RETURN_IF_ERROR(resolve_axis(op.axis, x.size()));
+  return std::vector<Shape>{x};
+}
+
 Shapes infer(const Select& /*op*/, const RuleContext& context) {
   VP_RETURN_IF_ERROR(expect_inputs(context, 3));
   VP_ASSIGN_OR_RETURN(Shape out,

@@ -17,12 +17,6 @@ tl::unexpected<Error> open_rank() {
               "the number of axes of its result depends on sizes known only in the run");
 }
 
-/// Merges the sizes of an axis that two operands share; an open size takes the value of the other.
-bool merge_size(std::int64_t& size, std::int64_t other) {
-  if (size < 0) size = other;
-  return other < 0 || other == size;
-}
-
 /// The target with its -1 resolved. count: elements of the input; nothing where sizes are open.
 Result<Shape> resolve_target(Shape target, const Shape& from, std::optional<std::int64_t> count) {
   const auto wrong = [&] {
@@ -99,6 +93,11 @@ Result<void> check_amounts(const std::vector<std::int64_t>& amounts, std::size_t
 }
 
 }  // namespace
+
+bool merge_size(std::int64_t& size, std::int64_t other) {
+  if (size < 0) size = other;
+  return other < 0 || other == size;
+}
 
 Shapes infer(const Concat& op, const RuleContext& context) {
   Shape out = context.inputs[0].shape;

@@ -2,6 +2,8 @@
 
 // The rules one by one, only for infer_results: an operator without a rule does not link.
 
+#include <cstdint>
+
 #include "lower/shape_rules.h"
 
 namespace visionpress::shape_rules {
@@ -10,6 +12,10 @@ using Shapes = Result<std::vector<Shape>>;
 
 /// errors: Malformed unless the operator has exactly `count` inputs.
 [[nodiscard]] Result<void> expect_inputs(const RuleContext& context, std::size_t count);
+
+/// Merges the sizes of an axis that two operands share; an open size takes the value of the other.
+/// returns: whether they agree.
+[[nodiscard]] bool merge_size(std::int64_t& size, std::int64_t other);
 
 // The rule of each operator. shape_rules.cc: results shaped as the input, or as the operands
 // together. shape_rules_spatial.cc: windows, products, pixels. shape_rules_axes.cc: axes that are

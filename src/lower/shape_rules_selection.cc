@@ -8,14 +8,35 @@
 #include "lower/shape_rules_parts.h"
 
 namespace visionpress::shape_rules {
+namespace {
+
+template <typename Sizes>
+auto& at(Sizes& sizes, int axis) {
+  return sizes[static_cast<std::size_t>(axis)];
+}
+
+/// Whether the shapes agree where neither size is open.
+bool agree(const Shape& a, const Shape& b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](std::int64_t p, std::int64_t q) { return p < 0 || q < 0 || p == q; });
+}
+
+}  // namespace
 
 Shapes infer(const Gather& op, const RuleContext& context) {
   VP_RETURN_IF_ERROR(expect_inputs(context, 2));
   const Shape& x = context.inputs[0].shape;
   const Shape& indices = context.inputs[1].shape;
   VP_ASSIGN_OR_RETURN(const int axis, resolve_axis(op.axis, x.size()));
+  const int batch = op.batch_axes;
+  bool fits = batch >= 0 && batch <= axis && batch <= std::ssize(indices);
   Shape out(x.begin(), x.begin() + axis);
-  out.insert(out.end(), indices.begin(), indices.end());
+  for (int a = 0; fits && a < batch; ++a) fits = merge_size(at(out, a), at(indices, a));
+  if (!fits) {
+    return fail(ErrorKind::Malformed, "indices of shape {} into {} with {} axes of batches",
+                to_string(indices), to_string(x), batch);
+  }
+  out.insert(out.end(), indices.begin() + batch, indices.end());
   out.insert(out.end(), x.begin() + axis + 1, x.end());
   return std::vector<Shape>{std::move(out)};
 }
@@ -35,6 +56,49 @@ Shapes infer(const GatherNd& /*op*/, const RuleContext& context) {
   Shape out(indices.begin(), indices.end() - 1);
   out.insert(out.end(), x.begin() + indices.back(), x.end());
   return std::vector<Shape>{std::move(out)};
+}
+
+Shapes infer(const GatherElements& op, const RuleContext& context) {
+  VP_RETURN_IF_ERROR(expect_inputs(context, 2));
+  const Shape& x = context.inputs[0].shape;
+  const Shape& indices = context.inputs[1].shape;
+  VP_ASSIGN_OR_RETURN(const int axis, resolve_axis(op.axis, x.size()));
+  bool fits = indices.size() == x.size();
+  for (std::size_t a = 0; fits && a < x.size(); ++a)
+    fits = static_cast<int>(a) == axis || x[a] < 0 || indices[a] <= x[a];
+  if (fits) return std::vector<Shape>{indices};
+  return fail(ErrorKind::Malformed, "indices of shape {} into {} along axis {}", to_string(indices),
+              to_string(x), axis);
+}
+
+Shapes infer(const ScatterNd& /*op*/, const RuleContext& context) {
+  VP_RETURN_IF_ERROR(expect_inputs(context, 3));
+  const Shape& x = context.inputs[0].shape;
+  const Shape& indices = context.inputs[1].shape;
+  const Shape& updates = context.inputs[2].shape;
+  bool fits = !indices.empty() && indices.back() >= 0 && indices.back() <= std::ssize(x);
+  if (fits) {
+    Shape wanted(indices.begin(), indices.end() - 1);
+    wanted.insert(wanted.end(), x.begin() + indices.back(), x.end());
+    fits = agree(wanted, updates);
+  }
+  if (fits) return std::vector<Shape>{x};
+  return fail(ErrorKind::Malformed, "updates of shape {} at indices of shape {} into {}",
+              to_string(updates), to_string(indices), to_string(x));
+}
+
+Shapes infer(const ScatterElements& op, const RuleContext& context) {
+  VP_RETURN_IF_ERROR(expect_inputs(context, 3));
+  const Shape& x = context.inputs[0].shape;
+  const Shape& indices = context.inputs[1].shape;
+  const Shape& updates = context.inputs[2].shape;
+  VP_ASSIGN_OR_RETURN(const int axis, resolve_axis(op.axis, x.size()));
+  bool fits = indices.size() == x.size() && agree(indices, updates);
+  for (std::size_t a = 0; fits && a < x.size(); ++a)
+    fits = static_cast<int>(a) == axis || x[a] < 0 || indices[a] <= x[a];
+  if (fits) return std::vector<Shape>{x};
+  return fail(ErrorKind::Malformed, "updates of shape {} at indices of shape {} into {}",
+              to_string(updates), to_string(indices), to_string(x));
 }
 
 Shapes infer(const Where& /*op*/, const RuleContext& context) {
@@ -64,10 +128,10 @@ Shapes infer(const NonMaxSuppression& op, const RuleContext& context) {
 
 Shapes infer(const TopK& op, const RuleContext& context) {
   const Shape& x = context.inputs[0].shape;
-  if (x.empty() || op.k < 0 || (x.back() >= 0 && op.k > x.back()))
+  if (x.empty() || op.k < -1 || (x.back() >= 0 && op.k > x.back()))
     return fail(ErrorKind::Malformed, "the {} largest of {}", op.k, to_string(x));
   Shape out = x;
-  out.back() = op.k;
+  if (op.k >= 0) out.back() = op.k;
   return std::vector<Shape>{out, out};
 }
 

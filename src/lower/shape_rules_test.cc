@@ -340,6 +340,44 @@ TEST(ShapeRules, AGatherPutsTheIndicesAxesInPlaceOfItsOwn) {
                  ErrorKind::Unsupported);
 }
 
+TEST(ShapeRules, AGatherWithinBatchesKeepsTheirAxesOnce) {
+  Gather gather;
+  gather.axis = 2;
+  gather.batch_axes = 1;
+  expect_shapes({gather, {{2, 5, 3}, {2, 4}}}, {{2, 5, 4}});
+  expect_shapes({gather, {{-1, 5, 3}, {2, 4}}}, {{2, 5, 4}});
+  expect_refused({gather, {{2, 5, 3}, {3, 4}}},
+                 "indices of shape [3,4] into [2,5,3] with 1 axes of batches");
+  gather.batch_axes = 3;
+  expect_refused({gather, {{2, 5, 3}, {2, 5, 3}}},
+                 "indices of shape [2,5,3] into [2,5,3] with 3 axes of batches");
+}
+
+TEST(ShapeRules, ElementsAlongAnAxisHaveTheShapeOfTheirIndices) {
+  expect_shapes({GatherElements{1, false}, {{2, 5}, {2, 7}}}, {{2, 7}});
+  expect_refused({GatherElements{1, false}, {{2, 5}, {3, 7}}},
+                 "indices of shape [3,7] into [2,5] along axis 1");
+  expect_shapes({ScatterElements{1, ScatterKind::Add, false}, {{2, 5}, {2, 3}, {2, 3}}}, {{2, 5}});
+  expect_refused({ScatterElements{1, ScatterKind::Add, false}, {{2, 5}, {2, 3}, {2, 4}}},
+                 "updates of shape [2,4] at indices of shape [2,3] into [2,5]");
+}
+
+TEST(ShapeRules, AScatterKeepsTheShapeOfItsFirstOperand) {
+  expect_shapes({ScatterNd{}, {{4, 5, 3}, {7, 2}, {7, 3}}}, {{4, 5, 3}});
+  expect_shapes({ScatterNd{}, {{4, 5}, {-1, 1}, {-1, 5}}}, {{4, 5}});
+  expect_refused({ScatterNd{}, {{4, 5}, {7, 3}, {7}}},
+                 "updates of shape [7] at indices of shape [7,3] into [4,5]");
+  expect_refused({ScatterNd{}, {{4, 5}, {7, 1}, {7, 4}}},
+                 "updates of shape [7,4] at indices of shape [7,1] into [4,5]");
+}
+
+TEST(ShapeRules, AnAxisThatIsWalkedMustExist) {
+  expect_shapes({Reverse{{0, -1}}, {{2, -1}}}, {{2, -1}});
+  expect_refused({Reverse{{2}}, {{2, 3}}}, "axis 2 of a tensor with 2 axes");
+  expect_shapes({CumulativeSum{-1, false, false}, {{2, -1}}}, {{2, -1}});
+  expect_refused({CumulativeSum{2, false, false}, {{2, 3}}}, "axis 2 of a tensor with 2 axes");
+}
+
 TEST(ShapeRules, WhatIsCountedInTheRunIsOpen) {
   expect_shapes({Where{}, {{2, 3}}}, {{-1, 2}});
   expect_shapes({TakeRows{}, {{7, 3}, {2}}}, {{-1, 3}});
@@ -357,6 +395,7 @@ TEST(ShapeRules, WhatIsCountedInTheRunIsOpen) {
 TEST(ShapeRules, TheLargestAreTakenFromTheLastAxis) {
   expect_shapes({TopK{3}, {{2, 9}}}, {{2, 3}, {2, 3}});
   expect_shapes({TopK{3}, {{-1, -1}}}, {{-1, 3}, {-1, 3}});
+  expect_shapes({TopK{-1}, {{2, 9}}}, {{2, 9}, {2, 9}});
   expect_refused({TopK{3}, {{9, 2}}}, "the 3 largest of [9,2]");
 }
 

@@ -124,6 +124,19 @@ enum class UnaryKind : std::uint8_t {
   Ceil,
   Round,  ///< ties to even
   Erf,
+  Sin,
+  Cos,
+  Tan,
+  Asin,
+  Acos,
+  Atan,
+  Sinh,
+  Cosh,
+  Asinh,
+  Acosh,
+  Atanh,
+  Log1p,     ///< log(1 + x)
+  Expm1,     ///< exp(x) - 1
   Truncate,  ///< towards zero: a cast to an integer
   Sign,
   LogicalNot,  ///< x == 0
@@ -181,6 +194,7 @@ enum class BinaryKind : std::uint8_t {
   FloorModulo,  ///< the rest of a / b with the sign of b
   Power,
   SquaredDifference,
+  Atan2,  ///< the angle of the point (b, a)
   // These give 1 or 0.
   Greater,
   GreaterEqual,
@@ -373,13 +387,62 @@ struct SpaceBatch {
 };
 
 /// inputs: x, indices (whole numbers). Takes x along `axis` at each index; the axes of `indices`
-/// replace that axis.
+/// replace that axis. The first `batch_axes` axes of both are the same: each index picks within its
+/// own batch.
 struct Gather {
   int axis = 0;
+  int batch_axes = 0;        ///< 0..axis
+  bool counts_back = false;  ///< negative indices count from the end; if not, they are an error
 };
 
 /// inputs: x, indices [.., depth]. TensorFlow's GatherNd: each row indexes the first `depth` axes.
-struct GatherNd {};
+struct GatherNd {
+  bool counts_back = false;  ///< as in Gather
+};
+
+/// inputs: x, indices, with as many axes as x. Element (.., i, ..) of the result is that of x with
+/// indices[.., i, ..] in the place of i along `axis`; its shape is that of `indices`.
+struct GatherElements {
+  int axis = 0;
+  bool counts_back = false;  ///< as in Gather
+};
+
+/// What becomes of an element and the update for its place.
+enum class ScatterKind : std::uint8_t {
+  Update,  ///< the update; of several for one place, the last
+  Add,
+  Subtract,
+  Multiply,
+  Divide,
+  Maximum,
+  Minimum,
+};
+
+/// inputs: x, indices [.., depth], updates. Gives x with each update combined into the place that
+/// its row of indices names on the first `depth` axes.
+struct ScatterNd {
+  ScatterKind kind = ScatterKind::Update;
+  bool counts_back = false;  ///< as in Gather
+};
+
+/// inputs: x, indices, updates, of one shape. The inverse of GatherElements.
+struct ScatterElements {
+  int axis = 0;
+  ScatterKind kind = ScatterKind::Update;
+  bool counts_back = false;  ///< as in Gather
+};
+
+/// inputs: x. The elements in reverse order along each of the axes.
+struct Reverse {
+  std::vector<int> axes = {};  ///< negative: from the innermost
+};
+
+/// inputs: x. The sum of the elements up to each one along `axis`.
+struct CumulativeSum {
+  int axis = -1;           ///< negative: from the innermost
+  bool exclusive = false;  ///< without the element itself
+  bool reverse = false;    ///< from the end
+};
 
 /// inputs: condition, a, b, with NumPy broadcasting. condition != 0 ? a : b
 struct Select {};
@@ -408,9 +471,11 @@ struct NonMaxSuppression {
   bool pad = false;
 };
 
-/// inputs: x. outputs: the k largest along the last axis, in descending order, and their indices.
+/// inputs: x. outputs: the k largest (smallest) along the last axis, in descending (ascending)
+/// order, and their indices. Of equal ones the lower index comes first.
 struct TopK {
-  std::int64_t k = 1;
+  std::int64_t k = 1;  ///< -1: all
+  bool is_smallest = false;
 };
 
 /// inputs: x. Copies x.
@@ -430,7 +495,8 @@ struct Unsupported {
   X(Identity) X(Conv2d) X(FullyConnected) X(BatchMatMul) X(Pool2d) X(Unary) X(Binary) \
   X(Prelu) X(BatchNorm) X(InstanceNorm) X(LocalResponseNorm) X(Softmax) X(Concat) X(Reshape) X(Squeeze) \
   X(ExpandDims) X(Transpose) X(Pad) X(Slice) X(Split) X(Resize) X(Reduce) X(SpaceDepth) \
-  X(SpaceBatch) X(Gather) X(GatherNd) X(Select) X(Where) X(Tile) X(ShapeOf) \
+  X(SpaceBatch) X(Gather) X(GatherNd) X(GatherElements) X(ScatterNd) X(ScatterElements) \
+  X(Reverse) X(CumulativeSum) X(Select) X(Where) X(Tile) X(ShapeOf) \
   X(NonMaxSuppression) X(TopK) X(TakeRows)
 // clang-format on
 
@@ -451,9 +517,10 @@ using Op = std::variant<Unsupported VP_EACH_OPERATOR(VP_AFTER_COMMA)>;
         const auto is_one_of = []<typename... Movers>(std::variant<Movers...>* /*list*/) {
           return (std::is_same_v<T, Movers> || ...);
         };
-        using Movers = std::variant<Unsupported, Identity, Reshape, Squeeze, ExpandDims, Transpose,
-                                    Pad, Slice, Split, SpaceDepth, SpaceBatch, Gather, GatherNd,
-                                    Select, Where, Tile, ShapeOf, TopK, TakeRows>;
+        using Movers =
+            std::variant<Unsupported, Identity, Reshape, Squeeze, ExpandDims, Transpose, Pad, Slice,
+                         Split, SpaceDepth, SpaceBatch, Gather, GatherNd, GatherElements, Reverse,
+                         Select, Where, Tile, ShapeOf, TopK, TakeRows>;
         return is_one_of(static_cast<Movers*>(nullptr));
       },
       op);

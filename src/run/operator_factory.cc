@@ -8,6 +8,7 @@
 #include "base/error.h"
 #include "lower/graph_shapes.h"
 #include "lower/shape_rules.h"
+#include "run/ops/graph_order.h"
 
 namespace visionpress {
 namespace {
@@ -50,9 +51,19 @@ OperatorResult make_operator(const Op& op, const BuildContext& context) {
   VP_ASSIGN_OR_RETURN(const std::vector<Shape> results, operator_dims(op, context));
   BuildContext with_results = context;
   with_results.results = results;
-  VP_ASSIGN_OR_RETURN(
-      auto built,
-      std::visit([&](const auto& known) { return build_operator(known, with_results); }, op));
+  const auto build = [&op](const BuildContext& shapes) {
+    return std::visit([&](const auto& known) { return build_operator(known, shapes); }, op);
+  };
+  if (context.layout == Layout::ChannelsFirst && needs_graph_order(op)) {
+    const GraphOrder order = in_graph_order(with_results);
+    BuildContext logical = with_results;
+    logical.layout = Layout::ChannelsLast;
+    logical.inputs = order.inputs;
+    logical.results = order.results;
+    VP_ASSIGN_OR_RETURN(auto built, build(logical));
+    return wrap_graph_order(std::move(built), with_results);
+  }
+  VP_ASSIGN_OR_RETURN(auto built, build(with_results));
   assert(has_shapes_of(*built, results));
   return built;
 }

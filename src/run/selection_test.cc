@@ -66,15 +66,6 @@ TEST(Selection, AnIndexOutsideNamesTheNodeAndTheRange) {
   EXPECT_EQ(run_status(test, {7}).error().message, "nodes[0] (TEST): index 7 is outside 0..4");
 }
 
-TEST(Selection, AnImageOfAChannelsFirstGraphIsNotGatheredFrom) {
-  TestGraph test(Layout::ChannelsFirst);
-  const TensorId input = test.add_input({1, 2, 2, 2});
-  test.add_node(Gather{1}, {input, test.add_literal({1}, {0})});
-  const auto executor = Executor::create(test.graph, {});
-  ASSERT_FALSE(executor);
-  EXPECT_EQ(executor.error().kind, ErrorKind::Unsupported);
-}
-
 TEST(Selection, IndicesMayBeWholeNumbersOfTheFile) {
   const std::int32_t stored[2] = {2, 1};
   TestGraph test(Layout::ChannelsLast);

@@ -814,7 +814,9 @@ def make_slice_static(net):
     for size in net.x.shape:
         begin, stride = net.whole(0, size - 1), net.whole(1, 3)
         end = net.whole(begin + 1, size)
-        masks = [net.chance(0.3), net.chance(0.3), net.chance(0.2) and squeezed + 1 < net.x.ndim]
+        if net.chance(0.3):  # backwards; an end before the first element is written by its mask alone
+            begin, end, stride = end - 1, begin - 1, -stride
+        masks = [net.chance(0.3), net.chance(0.3) or end < 0, net.chance(0.2) and squeezed + 1 < net.x.ndim]
         squeezed += masks[2]
         where.append(begin if masks[2] else slice(None if masks[0] else begin, None if masks[1] else end, stride))
         given = (begin - size if net.chance(0.3) else begin, end - size if end < size and net.chance(0.3) else end, stride, *masks)
@@ -888,6 +890,206 @@ def make_layer_normalization(net):
     gamma, beta, epsilon = net.real(-2, 2, shape), net.real(-2, 2, shape), 1e-3
     y = gamma * (net.x - net.x.mean(axes, keepdims=True)) / np.sqrt(net.x.var(axes, keepdims=True) + epsilon) + beta
     net.add("add_layer_normalization", y, says=f"{shape}", normalized_shape=list(shape), gamma=gamma, beta=beta, eps=epsilon)
+
+
+@layer("product of two blobs", range(2, 6), mapped=False)
+@layer("product of two blobs", [3, 4], mapped=False)
+def make_computed_matmul(net):
+    turn_a, turn_b = net.chance(0.3), net.chance(0.4)
+    a = net.x.swapaxes(-1, -2) if turn_a else net.x
+    batch = [1 if net.chance(0.4) else size for size in net.x.shape[:-2]]
+    b = net.real(-1, 1, (*batch[net.whole(0, len(batch)):], a.shape[-1], net.whole(1, 5)))
+    stored = b.swapaxes(-1, -2) if turn_b else b
+    net.add("add_batched_mat_mul", a @ b, inputs=[net.name, net.constant(np.ascontiguousarray(stored))], says=f"{a.shape} {b.shape} {turn_a} {turn_b}", transpose_a=turn_a, transpose_b=turn_b)
+
+
+@layer("gather", mapped=False)
+def make_gather(net):
+    axis = net.whole(-net.x.ndim, net.x.ndim - 1)
+    rank = net.whole(1, 6 - net.x.ndim)
+    index = net.rng.integers(-net.x.shape[axis] if net.chance(0.3) else 0, net.x.shape[axis], tuple(net.whole(1, 3) for _ in range(rank)))
+    y = np.take(net.x, index, axis)
+    net.need(y.size < 5000)
+    net.add("add_gather", y, inputs=[net.name, net.constant(index.astype(np.float64))], says=f"{axis} {index.shape}", is_image=y.ndim < 5 or y.shape[0] == 1, axis=axis)
+
+
+@layer("gatherAlongAxis, scatterAlongAxis", mapped=False, first_only=True)
+@layer("gatherAlongAxis, scatterAlongAxis", mapped=False, first_only=True)
+def make_along_axis(net):
+    axis = net.whole(-net.x.ndim, net.x.ndim - 1)
+    shape = list(net.x.shape)
+    shape[axis] = net.whole(1, shape[axis])
+    index = np.stack([net.rng.permutation(net.x.shape[axis])[:shape[axis]] for _ in range(int(np.prod(shape)) // shape[axis])])
+    index = np.moveaxis(index.reshape([s for a, s in enumerate(shape) if a != axis % net.x.ndim] + [shape[axis]]), -1, axis)
+    names = [net.name, net.constant(index.astype(np.float64))]
+    if net.chance():
+        net.add("add_gather_along_axis", np.take_along_axis(net.x, index, axis), inputs=names, says=f"gather {axis} {shape}", axis=axis)
+        return
+    updates, y = net.real(0.5, 2, tuple(shape)), net.x.copy()
+    mode = finish_scatter(net, lambda kept: np.put_along_axis(y, index, SCATTERS[kept](np.take_along_axis(y, index, axis), updates), axis))
+    net.add("add_scatter_along_axis", y, inputs=[*names, net.constant(updates)], says=f"scatter {axis} {mode}", axis=axis, mode=mode)
+
+
+SCATTERS = {"UPDATE": lambda x, u: u, "ADD": np.add, "SUB": np.subtract, "MUL": np.multiply, "DIV": np.divide, "MAX": np.maximum, "MIN": np.minimum}
+
+
+def finish_scatter(net, place):
+    mode = net.pick(*SCATTERS)
+    place(mode)
+    return mode
+
+
+@layer("scatter", mapped=False)
+def make_scatter(net):
+    axis = net.whole(-net.x.ndim, net.x.ndim - 1)
+    index = net.rng.permutation(net.x.shape[axis])[:net.whole(1, net.x.shape[axis])]
+    y = np.moveaxis(net.x.copy(), axis, 0)
+    updates = net.real(0.5, 2, (len(index), *y.shape[1:]))
+    mode = net.pick(*SCATTERS)
+    y[index] = SCATTERS[mode](y[index], updates)
+    names = [net.name, net.constant(index.astype(np.float64)), net.constant(np.ascontiguousarray(np.moveaxis(updates, 0, axis)))]
+    net.add("add_scatter", np.moveaxis(y, 0, axis), inputs=names, says=f"{axis} {mode}", axis=axis, mode=mode)
+
+
+@layer("scatterND", mapped=False)
+def make_scatter_nd(net):
+    depth = net.whole(1, net.x.ndim)
+    rows = np.unique(np.stack([net.rng.integers(0, size, 4) for size in net.x.shape[:depth]], 1), axis=0)
+    updates, y = net.real(0.5, 2, (len(rows), *net.x.shape[depth:])), net.x.copy()
+    mode = net.pick(*SCATTERS)
+    y[tuple(rows.T)] = SCATTERS[mode](y[tuple(rows.T)], updates)
+    net.add("add_scatter_nd", y, inputs=[net.name, net.constant(rows.astype(np.float64)), net.constant(updates)], says=f"{rows.shape} {mode}", mode=mode)
+
+
+@layer("topK", mapped=False, first_only=True)
+@layer("argSort", mapped=False, first_only=True)
+def make_sorted(net):
+    axis = net.whole(-net.x.ndim, net.x.ndim - 1)
+    smallest = net.chance()
+    order = np.argsort(net.x if smallest else -net.x, axis, kind="stable")
+    if net.chance(0.4):
+        net.add("add_argsort", order, says=f"{axis} {smallest}", axis=axis, descending=not smallest)
+        return
+    k = net.whole(1, net.x.shape[axis])
+    order = np.take(order, np.arange(k), axis)
+    parts = [np.take_along_axis(net.x, order, axis), order]
+    names, chosen = [net.new_name(), net.new_name()], net.whole(0, 1)
+    net.add("add_topk", parts[chosen], inputs=[net.name], says=f"{axis} {k} {smallest}, part {chosen}", output_names=names, output=names[chosen], k=k, axis=axis, use_bottom_k=smallest)
+
+
+@layer("cumSum", mapped=False)
+def make_cumulative_sum(net):
+    axis, exclusive, reverse = net.whole(-net.x.ndim, net.x.ndim - 1), net.chance(), net.chance()
+    y = np.flip(net.x, axis) if reverse else net.x
+    y = np.cumsum(y, axis) - (y if exclusive else 0)
+    net.add("add_cumsum", np.flip(y, axis) if reverse else y, inputs=[net.name], says=f"{axis} {exclusive} {reverse}", axis=axis, reverse=reverse, exclusive=exclusive)
+
+
+@layer("reverse", mapped=False)
+def make_reverse(net):
+    flags = [net.chance() for _ in net.x.shape]
+    net.add("add_reverse", np.flip(net.x, tuple(a for a, flag in enumerate(flags) if flag)), says=f"{flags}", reverse_dim=flags)
+
+
+@layer("oneHot", [1, 2, 3, 4], mapped=False, first_only=True)
+def make_one_hot(net):
+    net.add("add_floor", np.floor(net.x))
+    depth, axis, on, off = net.whole(1, 4), net.whole(-net.x.ndim - 1, net.x.ndim), net.real(), net.real()
+    at = axis + net.x.ndim + 1 if axis < 0 else axis
+    places = np.arange(depth).reshape([depth if a == at else 1 for a in range(net.x.ndim + 1)])
+    y = np.where(np.expand_dims(net.x, at) == places, on, off)
+    net.add("add_one_hot", y, inputs=[net.name], says=f"{depth} {axis}", is_image=False, one_hot_vector_size=depth, axis=axis, on_value=on, off_value=off)
+
+
+@layer("whereBroadcastable", mapped=False, first_only=True)
+def make_where(net):
+    source, x = net.name, net.x
+    net.add("add_greater_than", x > 0, inputs=[source], alpha=0.0)
+    other = broadcast_operand(net)
+    net.add("add_where_broadcastable", np.where(x > 0, x, other), inputs=[net.name, source, net.constant(other)], says=f"{other.shape}")
+
+
+@layer("whereNonZero", mapped=False, first_only=True)
+def make_where_non_zero(net):
+    net.add("add_activation", np.maximum(net.x, 0), says="RELU", non_linearity="RELU", params=None)
+    y = np.argwhere(net.x)
+    net.need(len(y) > 0)
+    net.add("add_where_nonzero", y)
+
+
+@layer("trigonometry", mapped=False)
+@layer("trigonometry", mapped=False)
+def make_trigonometry(net):
+    net.add("add_clip", np.clip(net.x, -0.75, 0.75), min_value=-0.75, max_value=0.75)
+    name, function = net.pick(("sin", np.sin), ("cos", np.cos), ("tan", np.tan), ("asin", np.arcsin), ("acos", np.arccos), ("atan", np.arctan), ("sinh", np.sinh),
+                              ("cosh", np.cosh), ("asinh", np.arcsinh), ("atanh", np.arctanh), ("exp2", np.exp2), ("acosh", np.arccosh))
+    if name == "acosh":
+        net.add("add_activation", net.x + 2, says="plus 2", non_linearity="LINEAR", params=[1.0, 2.0])
+    net.add(f"add_{name}", function(net.x))
+
+
+@layer("fill and broadcast", mapped=False)
+def make_filled(net):
+    form, value = net.pick("like", "static", "to static", "to like", "shape", "range", "reshape like"), net.real()
+    wide = tuple(net.whole(1, 3) for _ in range(net.whole(0, 5 - net.x.ndim))) + net.x.shape
+    net.need(np.prod(wide) < 3000)
+    if form == "like":
+        net.add("add_fill_like", np.full(net.x.shape, value), value=value)
+    elif form == "static":
+        name = net.new_name()
+        net.builder.add_fill_static(name=name, output_name=name, output_shape=list(net.x.shape), value=value)
+        net.add("add_add_broadcastable", net.x + value, inputs=[net.name, name], says="fill")
+    elif form == "to static":
+        net.add("add_broadcast_to_static", np.broadcast_to(net.x, wide), says=f"{wide}", is_image=False, output_shape=list(wide))
+    elif form == "to like":
+        net.add("add_broadcast_to_like", np.broadcast_to(net.x, wide), inputs=[net.name, net.constant(net.real(-1, 1, wide))], says=f"{wide}", is_image=False)
+    elif form == "shape":
+        net.add("add_get_shape", net.x.shape)
+    elif form == "range":
+        name = net.new_name()
+        net.builder.add_range_static(name=name, output_name=name, input_names=None, end=net.x.shape[-1] - 0.5, start=0, step=1)
+        net.add("add_add_broadcastable", net.x + np.arange(net.x.shape[-1]), inputs=[net.name, name], says="range")
+    else:
+        shape = factors_of(net, net.x.size, net.whole(1, 4))
+        net.add("add_reshape_like", net.x.reshape(shape), inputs=[net.name, net.constant(net.real(-1, 1, tuple(shape)))], says=f"{shape}", is_image=False)
+
+
+@layer("diagonals", range(2, 6), mapped=False)
+def make_diagonals(net):
+    form, k = net.pick("band", "lower", "upper"), net.whole(-3, 3)
+    if form == "band":
+        lower, upper = net.whole(-1, 3), net.whole(-1, 3)
+        row, column = np.indices(net.x.shape[-2:])
+        kept = ((lower < 0) | (row - column <= lower)) & ((upper < 0) | (column - row <= upper))
+        net.add("add_matrix_band_part", np.where(kept, net.x, 0), says=f"{lower} {upper}", num_lower=lower, num_upper=upper)
+    elif form == "lower":
+        net.add("add_lower_triangular", np.tril(net.x, k), says=f"{k}", k=k)
+    else:
+        net.add("add_upper_triangular", np.triu(net.x, k), says=f"{k}", k=k)
+
+
+@layer("logarithm of a sum", mapped=False)
+def make_log_sum(net):
+    axes = sorted(net.rng.choice(net.x.ndim, net.whole(1, net.x.ndim), replace=False).tolist())
+    keep = net.chance()
+    if net.chance():
+        y = np.log(np.exp(net.x).sum(tuple(axes), keepdims=keep))
+        method = "add_reduce_logsumexp"
+    else:
+        net.add("add_unary", np.abs(net.x), says="abs", mode="abs")
+        net.add("add_activation", net.x + 0.5, says="plus 0.5", non_linearity="LINEAR", params=[1.0, 0.5])
+        y, method = np.log(net.x.sum(tuple(axes), keepdims=keep)), "add_reduce_logsum"
+    net.add(method, y.reshape((1,)) if y.ndim == 0 else y, says=f"{axes} {keep}", axes=axes, keepdims=keep, reduce_all=False)
+
+
+@layer("dot", [5])
+def make_dot(net):
+    other = net.real(0.5, 2, (1, 1, *net.x.shape[-3:]))
+    cosine = net.chance()
+    y = (net.x * other).sum(-3, keepdims=True)
+    if cosine:
+        y = y / (np.sqrt((net.x**2).sum(-3, keepdims=True)) * np.sqrt((other**2).sum(-3, keepdims=True)))
+    net.add("add_elementwise", y, inputs=[net.name, net.constant(other)], says=f"{'COS' if cosine else 'DOT'}", mode="COS" if cosine else "DOT")
 
 
 def draw_shape(rng, rank, mapped):

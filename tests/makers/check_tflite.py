@@ -306,9 +306,10 @@ def judge_cases(judge, cases):
         judge.case(f"{name}: what was expected", check_expected, judge, os.path.join(cases, f"{name}.tflite"), photo,
                    os.path.join(cases, "expected", f"{expected}.npy"), options)
     judge.case("int4-conv-dynamic: bits", check_outputs, judge, os.path.join(cases, "int4-conv-dynamic.tflite"), photo, False, 0)
-    judge.case("nchw-input", check_outputs, judge, os.path.join(cases, "nchw-input.tflite"), photo, False, FLOAT_TOLERANCE)
-    judge.case("keras-dense-4d", check_outputs, judge, os.path.join(cases, "keras-dense-4d.tflite"), photo, False, FLOAT_TOLERANCE)
-    judge.case("uint8-cast", check_outputs, judge, os.path.join(cases, "uint8-cast.tflite"), photo, False, FLOAT_TOLERANCE)
+    for name in ("nchw-input", "keras-dense-4d", "uint8-cast", "lrn", "buffers-outside"):
+        judge.case(name, check_outputs, judge, os.path.join(cases, f"{name}.tflite"), photo, False, FLOAT_TOLERANCE)
+    judge.case("hybrid-transpose-conv: bits", check_outputs, judge, os.path.join(cases, "hybrid-transpose-conv.tflite"), photo, False, 0)
+    judge.case("call-once: inspect", judge.run, "inspect", os.path.join(cases, "call-once.tflite"))
 
 
 def shared_buffer_file(path, readers):
@@ -333,9 +334,66 @@ def judge_shared_buffers(judge):
         judge.case(f"one kernel for twelve readers {' '.join(options)}", check_still_runs, judge, path, options)
 
 
+def check_more_inputs(judge, photo):
+    """A network of four inputs, three of which --set gives: a number, an array, and the axes of a mean."""
+    file = TfliteFile()
+    x, gain = file.tensor([1, 32, 32, 3], name="image"), file.tensor([], name="gain")
+    offset, axes = file.tensor([1, 1, 1, 3], name="offset"), file.tensor([2], np.int32, name="axes")
+    scaled, moved, mean = file.tensor([1, 32, 32, 3]), file.tensor([1, 32, 32, 3]), file.tensor([1, 3])
+    file.operator(Op.MUL, [x, gain], [scaled], options_of("Mul"))
+    file.operator(Op.ADD, [scaled, offset], [moved], options_of("Add"))
+    file.operator(Op.MEAN, [moved, axes], [mean], options_of("Reducer"))
+    path = file.write(judge.path("inputs.tflite"), [x, gain, offset, axes], [mean])
+    arrays = {"offset": np.array([[[[1, 2, 3]]]], np.float32), "axes": np.array([1, 2], np.int32)}
+    settings = ["--set", "gain=0.5"]
+    for name, values in arrays.items():
+        np.save(judge.path(f"{name}.npy"), values)
+        settings += ["--set", f"{name}={judge.path(name)}.npy"]
+    given, ours = (np.load(name) for name in judge.raw(path, photo, *settings))
+    right = (given * 0.5 + arrays["offset"]).mean((1, 2))
+    assert np.abs(ours - right).max() <= 1e-4 * np.abs(right).max(), f"{ours}, expected {right}"
+
+
+def sparse_kernel(file, rng, shape, half):
+    """A matrix that is mostly 0: of each row, the columns and values that are not. returns: the id of the dense one."""
+    dense = rng.standard_normal(shape).astype(np.float16 if half else np.float32) * (rng.random(shape) < 0.3)
+    dense = dense.astype(np.float16 if half else np.float32)
+    stored = file.constant(dense[dense != 0], shape=list(shape))
+    sparsity = schema.SparsityParametersT()
+    sparsity.traversalOrder, sparsity.dimMetadata = [0, 1], [schema.DimensionMetadataT(), schema.DimensionMetadataT()]
+    sparsity.dimMetadata[0].denseSize = shape[0]
+    sparsity.dimMetadata[1].format = schema.DimensionType.SPARSE_CSR
+    for name, values in (("Segments", np.r_[0, np.cumsum((dense != 0).sum(1))]), ("Indices", np.nonzero(dense)[1])):
+        vector = schema.Int32VectorT()
+        vector.values = values.tolist()
+        setattr(sparsity.dimMetadata[1], f"array{name}", vector)
+        setattr(sparsity.dimMetadata[1], f"array{name}Type", schema.SparseIndexVector.Int32Vector)
+    file.graph.tensors[stored].sparsity = sparsity
+    unpacked = file.tensor(list(shape), dense.dtype)
+    file.operator(Op.DENSIFY, [stored], [unpacked], options_of("Densify"))
+    if not half:
+        return unpacked
+    result = file.tensor(list(shape))
+    file.operator(Op.DEQUANTIZE, [unpacked], [result], options_of("Dequantize"), version=3)
+    return result
+
+
+def check_sparse(judge, photo, half):
+    rng, file = np.random.default_rng(8), TfliteFile()
+    image, flat, y = file.tensor([1, 8, 8, 3]), file.tensor([1, 192]), file.tensor([1, 10])
+    file.operator(Op.RESHAPE, [image, file.constant(np.array([1, 192], np.int32))], [flat], options_of("Reshape"))
+    kernel = sparse_kernel(file, rng, (10, 192), half)
+    file.operator(Op.FULLY_CONNECTED, [flat, kernel, file.constant(np.ones(10, np.float32))], [y], options_of("FullyConnected"))
+    path = file.write(judge.path("sparse.tflite"), [image], [y])
+    check_outputs(judge, path, photo, True, 1e-2)  # sums of 192 pixels of up to 255
+
+
 def main():
     judge = Judge(__doc__)
     judge_shared_buffers(judge)
+    for half in (False, True):
+        judge.case(f"sparse kernel of float{16 if half else 32}", check_sparse, judge, demo_image(1), half)
+    judge.case("inputs given by --set", check_more_inputs, judge, demo_image(1))
     judge_model(judge, "demo", os.path.join(DEMO, "model", "model.tflite"), [demo_image(1), demo_image(2), demo_image(3)], True)
     if judge.shared:
         pets = os.path.join(judge.shared, "data", "pets", "images")

@@ -4,12 +4,13 @@ import tensorflow as tf
 
 tf1 = tf.compat.v1
 SINGLE, DOUBLE = tf.float32.as_datatype_enum, tf.float64.as_datatype_enum
+FLOAT_ONLY = ("LRN", "FakeQuantWithMinMaxArgs", "FakeQuantWithMinMaxVars", "FakeQuantWithMinMaxVarsPerChannel")
 NORMS = ("FusedBatchNorm", "FusedBatchNormV2", "FusedBatchNormV3")
 
 
 def in_double(graph):
     """The same nodes by the same names, every float32 a float64. What TensorFlow computes in float32 alone is put together from other
-    operators (batch norms), cast afterwards (ResizeBilinear) or between casts (which boxes are suppressed)."""
+    operators (batch norms), cast afterwards (ResizeBilinear) or between casts (which boxes are suppressed, LRN, simulated quantization)."""
     wide = tf1.GraphDef()
     wide.versions.CopyFrom(graph.versions)
     for node in graph.node:
@@ -18,6 +19,12 @@ def in_double(graph):
             continue
         copy = wide.node.add()
         copy.CopyFrom(node)
+        if node.op in FLOAT_ONLY:
+            copy.name += "/float"
+            for i in range(len(node.input)):
+                copy.input[i] = add(wide, f"{node.name}/float{i}", "Cast", [node.input[i]], SrcT=DOUBLE, DstT=SINGLE)
+            add(wide, node.name, "Cast", [copy.name], SrcT=SINGLE, DstT=DOUBLE)
+            continue
         if node.op.startswith("NonMaxSuppression"):
             for i in range(len(node.input)):
                 if i != 2:  # the number of boxes

@@ -583,6 +583,142 @@ class RandomGraph:
             return Drawn(raw.ResizeNearestNeighbor(images=x.tensor, size=size, **grid), x.exact)
         return Drawn(raw.ResizeBilinear(images=x.tensor, size=size, **grid))
 
+    # What transformers and their exporters write.
+
+    def einsum(self):
+        """An equation that sums over named axes, with a weight or a computed tensor."""
+        x = self.pick(2, 3, 4)
+        if x is None:
+            return None
+        sizes, t, out = x.shape, tf1.tanh(x.tensor), self.size(1, 4)
+        if x.rank == 2:
+            a, b = sizes
+            return Drawn(self.choose(
+                lambda: tf1.einsum("ab,bc->ac", t, self.weights(b, out)), lambda: tf1.einsum("ab,cb->ac", t, self.weights(out, b)),
+                lambda: tf1.einsum("ab,ab->a", t, t), lambda: tf1.einsum("ab->ba", t), lambda: tf1.einsum("ab,bcd->acd", t, self.weights(b, 2, out)),
+                lambda: tf1.einsum("...b,bc->...c", t, self.weights(b, out)), lambda: tf1.einsum("ab,ac->bc", t, t))())
+        if x.rank == 3:
+            a, b, c = sizes
+            return Drawn(self.choose(
+                lambda: tf1.einsum("abc,cd->abd", t, self.weights(c, out)), lambda: tf1.einsum("abc,cde->abde", t, self.weights(c, 2, out)),
+                lambda: tf1.einsum("abc,adc->abd", t, t), lambda: tf1.einsum("abc,bd->adc", t, self.weights(b, out)), lambda: tf1.einsum("abc->ac", t),
+                lambda: tf1.einsum("...ij,...kj->...ik", t, t), lambda: tf1.einsum("abc,dc->dab", t, self.weights(out, c)),
+                lambda: tf1.einsum("abc,bcd->ad", t, self.weights(b, c, out)))())
+        a, b, c, d = sizes
+        return Drawn(self.choose(
+            lambda: tf1.einsum("abcd,cde->abe", t, self.weights(c, d, out)), lambda: tf1.einsum("aecd,abcd->acbe", t, t),
+            lambda: tf1.einsum("acbe,aecd->abcd", tf1.einsum("aecd,abcd->acbe", t, t), t), lambda: tf1.einsum("abcd,de->abce", t, self.weights(d, out)),
+            lambda: tf1.einsum("bhwc,bkc->bhwk", t, self.weights(a, out, d)), lambda: tf1.einsum("abcd->dba", t))())
+
+    def layer_norm(self):
+        """LayerNormalization as Keras writes it, over the last axis or the last two."""
+        x = self.pick(2, 3, 4)
+        if x is None or x.shape[-1] < 2:
+            return None
+        axes = [-1] if x.rank == 2 or self.chance(0.7) else [-2, -1]
+        mean, variance = tf1.nn.moments(x.tensor, axes, keep_dims=True)
+        scale = tf1.rsqrt(variance + 1e-3)
+        if self.chance(0.7):
+            scale = scale * self.plain(self.normal(x.shape[-1]))
+        return Drawn(x.tensor * scale + (self.plain(self.normal(x.shape[-1])) - mean * scale))
+
+    def gelu(self):
+        x = tf1.clip_by_value(self.pick().tensor, -5.0, 5.0)
+        if self.chance(0.5):
+            return Drawn(0.5 * x * (1.0 + tf1.math.erf(x * 0.7071067811865476)))
+        return Drawn(0.5 * x * (1.0 + tf1.tanh(0.7978845608028654 * (x + 0.044715 * tf1.pow(x, 3.0)))))
+
+    def function(self):
+        """Functions of one value, where each is flat enough for float32."""
+        x = tf1.clip_by_value(self.pick().tensor, -2.0, 2.0)
+        inside, above = 0.45 * x, tf1.abs(x) + 1.25
+        return Drawn(self.choose(
+            lambda: tf1.sin(x), lambda: tf1.cos(x), lambda: tf1.tan(inside), lambda: tf1.asin(inside), lambda: tf1.acos(inside), lambda: tf1.atan(x),
+            lambda: tf1.sinh(x), lambda: tf1.cosh(x), lambda: tf1.asinh(x), lambda: tf1.acosh(above), lambda: tf1.atanh(inside), lambda: tf1.log1p(above),
+            lambda: tf1.math.expm1(x), lambda: tf1.math.erf(x), lambda: tf1.math.erfc(x), lambda: tf1.nn.selu(x),
+            lambda: tf1.atan2(x, above), lambda: tf1.math.divide_no_nan(x, tf1.nn.relu(x)))())
+
+    def log_softmax(self):
+        x = self.pick(1, 2, 3, 4)
+        return None if x is None else Drawn(tf1.nn.log_softmax(tf1.tanh(x.tensor)))
+
+    def response_norm(self):
+        x = self.pick(4)
+        return None if x is None else Drawn(tf1.nn.lrn(tf1.tanh(x.tensor), depth_radius=self.size(0, 3), bias=self.choose(1.0, 2.0), alpha=0.5, beta=self.choose(0.5, 0.75)))
+
+    def fake_quant(self):
+        """Simulated quantization of the input alone: it jumps."""
+        x = self.pick(exact=True)
+        low, high, narrow = -float(self.random.uniform(0.2, 2)), float(self.random.uniform(0.2, 2)), self.chance(0.3)
+        bits = self.choose(4, 8)
+        form = self.size(0, 2) if x.rank in (1, 2, 4) else self.size(0, 1)
+        if form == 0:
+            y = tf1.quantization.fake_quant_with_min_max_args(x.tensor, low, high, bits, narrow)
+        elif form == 1:
+            y = tf1.quantization.fake_quant_with_min_max_vars(x.tensor, low, high, bits, narrow)
+        else:
+            lows, highs = (self.plain(self.random.uniform(0.2, 2, x.shape[-1]).astype(np.float32) * sign) for sign in (-1, 1))
+            y = tf1.quantization.fake_quant_with_min_max_vars_per_channel(x.tensor, lows, highs, bits, narrow)
+        return Drawn(y)
+
+    def walked(self):
+        """An axis from one end to the other, or backwards."""
+        x = self.pick(1, 2, 3, 4)
+        if x is None:
+            return None
+        axis = self.size(0, x.rank - 1)
+        form = self.choose("cumsum", "reverse", "backwards", "roll")
+        if form == "cumsum":
+            return Drawn(tf1.cumsum(tf1.tanh(x.tensor), self.choose(axis, axis - x.rank), exclusive=self.chance(0.3), reverse=self.chance(0.3)))
+        if form == "reverse":
+            axes = sorted(self.random.choice(x.rank, self.size(1, x.rank), replace=False).tolist())
+            return Drawn(tf1.reverse(x.tensor, axes), x.exact)
+        if form == "roll":
+            axes = sorted(self.random.choice(x.rank, self.size(1, x.rank), replace=False).tolist())
+            return Drawn(tf1.roll(x.tensor, [self.size(-3, 3) for _ in axes], axes), x.exact)
+        index = []
+        for size in x.shape:
+            first = self.size(0, size - 1)
+            index.append(self.choose(slice(None), slice(None, None, -1), slice(None, None, -2), slice(first, None, -1), slice(first - size, None, -1)))
+        return Drawn(x.tensor[tuple(index)], x.exact)
+
+    def placed(self):
+        """Elements that indices pick or place."""
+        x = self.pick(2, 3, 4, exact=True)
+        if x is None:
+            return None
+        form = self.choose("batch", "scatter", "scatter", "update", "hot", "band", "broadcast", "any")
+        if form == "batch":
+            axis = self.size(1, x.rank - 1)
+            batch = self.size(1, axis)
+            rows = self.random.integers(0, x.shape[axis], [*x.shape[:batch], self.size(1, 3)])
+            return Drawn(tf1.gather(x.tensor, tf1.constant(rows, tf.int32), axis=axis, batch_dims=batch), True)
+        if form in ("scatter", "update"):
+            depth = self.size(1, x.rank)
+            rows = np.stack([self.random.integers(0, size, 3) for size in x.shape[:depth]], 1)
+            if form == "update":
+                rows = np.unique(rows, axis=0)  # of several updates for one place, any may win
+            updates = self.normal(len(rows), *x.shape[depth:])
+            index = tf1.constant(rows, self.choose(tf.int32, tf.int64))
+            if form == "scatter":
+                shape = tf1.constant(x.shape, index.dtype)
+                return Drawn(tf1.scatter_nd(index, tf1.constant(updates) * tf1.reduce_mean(tf1.tanh(x.tensor)), shape) + x.tensor)
+            update = self.choose(tf1.tensor_scatter_nd_update, tf1.tensor_scatter_nd_add, tf1.tensor_scatter_nd_max)
+            return Drawn(update(x.tensor, index, tf1.constant(updates)))
+        if form == "hot":
+            index = tf1.argmax(x.tensor, self.size(0, x.rank - 1), output_type=self.choose(tf.int32, tf.int64))
+            axis = self.size(-1, len(index.shape))
+            return Drawn(tf1.one_hot(index, self.size(2, 9), on_value=2.0, off_value=-0.5, axis=axis), True)
+        if form == "band":
+            below, above = (self.size(-1, min(3, size)) for size in x.shape[-2:])
+            return Drawn(tf1.matrix_band_part(x.tensor, below, above), True)
+        if form == "broadcast":
+            row = x.tensor[:, :1]
+            return Drawn(tf1.broadcast_to(row, [2, *x.shape] if x.rank < 4 and self.chance(0.5) else x.shape), True)
+        truth, axes = x.tensor > 0.3, self.choose([0], [x.rank - 1], list(range(1, x.rank)))
+        reduced = self.choose(tf1.reduce_any, tf1.reduce_all)(truth, axes, keepdims=self.chance(0.5))
+        return Drawn(tf1.cast(reduced, tf.float32), True)
+
     # Reductions and selections.
 
     def reduce(self):
@@ -592,6 +728,8 @@ class RandomGraph:
         axes = sorted(self.random.choice(x.rank, self.size(1, x.rank), replace=False).tolist())
         if self.chance(0.3):
             axes = [axis - x.rank for axis in axes]
+        if self.chance(0.1):
+            return Drawn(raw.EuclideanNorm(input=x.tensor, axis=axes, keep_dims=self.chance(0.5)))
         operator, exact = self.choose((tf1.reduce_mean, False), (tf1.reduce_sum, False), (tf1.reduce_max, True), (tf1.reduce_min, True),
                                       (lambda t, a, keepdims: tf1.reduce_prod(tf1.tanh(t) * 0.5 + 1.0, a, keepdims=keepdims), False))
         return Drawn(operator(x.tensor, axes, keepdims=self.chance(0.5)), x.exact and exact)
@@ -649,7 +787,8 @@ class RandomGraph:
 OPERATORS = ["conv"] * 4 + ["depthwise"] * 2 + ["with_constant"] * 4 + ["matmul"] * 2 + ["stepped"] * 2 + ["reshape"] * 2 + [
     "conv1d", "transposed", "product", "pool", "batch_norm", "group_norm", "activation", "smooth", "copied", "divided", "joined", "added", "axes",
     "blocks", "condition", "transpose", "concat", "packed", "tile", "pad", "sliced", "split", "filled", "space", "resize", "reduce", "softmax", "index",
-    "suppression"]
+    "suppression", "einsum", "einsum", "layer_norm", "gelu", "function", "function", "log_softmax", "response_norm", "fake_quant", "walked", "walked",
+    "placed", "placed"]
 
 
 def spell_short(tensor, count):

@@ -111,15 +111,21 @@ TensorId LayerBuilder::add_literal(Shape shape, std::vector<float> values) {
 }
 
 TensorId LayerBuilder::add_inner_node(Op op, std::vector<TensorId> inputs) {
-  Tensor tensor;
-  tensor.name = origin_.name + ":inner";
-  const TensorId id = network_.graph.add_tensor(std::move(tensor));
+  return add_inner_nodes(std::move(op), std::move(inputs), 1)[0];
+}
+
+std::vector<TensorId> LayerBuilder::add_inner_nodes(Op op, std::vector<TensorId> inputs,
+                                                    std::size_t count) {
   Node node = origin_;
   node.op = std::move(op);
   node.inputs = std::move(inputs);
-  node.outputs = {id};
+  for (std::size_t i = 0; i < count; ++i) {
+    Tensor tensor;
+    tensor.name = origin_.name + ":inner";
+    node.outputs.push_back(network_.graph.add_tensor(std::move(tensor)));
+  }
   network_.graph.nodes.push_back(std::move(node));
-  return id;
+  return network_.graph.nodes.back().outputs;
 }
 
 Result<void> LayerBuilder::finish(Op op, std::vector<TensorId> inputs) {
@@ -132,8 +138,8 @@ Result<void> LayerBuilder::finish(Op op, std::vector<TensorId> inputs) {
 }
 
 Result<void> LayerBuilder::finish(Op op, std::vector<TensorId> inputs, BlobAxes axes) {
-  const bool many_outputs =
-      std::holds_alternative<Split>(op) || std::holds_alternative<Unsupported>(op);
+  const bool many_outputs = std::holds_alternative<Split>(op) || std::holds_alternative<TopK>(op) ||
+                            std::holds_alternative<Unsupported>(op);
   if (!many_outputs && outputs_.size() != 1) {
     return fail_at(ErrorKind::Malformed, params_.offset(), "{}: {} outputs, expected 1", path(),
                    outputs_.size());
@@ -149,6 +155,12 @@ Result<void> LayerBuilder::finish(Op op, std::vector<TensorId> inputs, BlobAxes 
 }
 
 Result<void> LayerBuilder::finish_each(std::vector<Op> ops, TensorId input, BlobAxes axes) {
+  const std::size_t count = ops.size();
+  return finish_each_of(std::move(ops), std::vector<TensorId>(count, input), axes);
+}
+
+Result<void> LayerBuilder::finish_each_of(std::vector<Op> ops, const std::vector<TensorId>& inputs,
+                                          BlobAxes axes) {
   if (ops.size() != outputs_.size()) {
     return fail_at(ErrorKind::Malformed, params_.offset(), "{}: {} outputs, expected {}", path(),
                    outputs_.size(), ops.size());
@@ -156,7 +168,7 @@ Result<void> LayerBuilder::finish_each(std::vector<Op> ops, TensorId input, Blob
   for (std::size_t i = 0; i < ops.size(); ++i) {
     Node node = origin_;
     node.op = std::move(ops[i]);
-    node.inputs = {input};
+    node.inputs = {inputs[i]};
     node.outputs = {network_.write_blob(outputs_[i], axes)};
     network_.graph.nodes.push_back(std::move(node));
   }

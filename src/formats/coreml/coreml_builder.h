@@ -103,17 +103,26 @@ class LayerBuilder {
   TensorId add_literal(Shape shape, std::vector<float> values);
   /// Adds a node whose result only the next node of this layer reads.
   TensorId add_inner_node(Op op, std::vector<TensorId> inputs);
+  /// The same for an operator with several results.
+  std::vector<TensorId> add_inner_nodes(Op op, std::vector<TensorId> inputs, std::size_t count);
   /// Adds the node that writes the layer's outputs, with the axes of the input that has the most.
   Result<void> finish(Op op, std::vector<TensorId> inputs);
   Result<void> finish(Op op, std::vector<TensorId> inputs, BlobAxes axes);
   /// Adds one node per output of the layer; all read `input`.
   Result<void> finish_each(std::vector<Op> ops, TensorId input, BlobAxes axes);
+  /// Adds one node per output of the layer; each reads its own of `inputs`.
+  Result<void> finish_each_of(std::vector<Op> ops, const std::vector<TensorId>& inputs,
+                              BlobAxes axes);
   /// Adds the layer as one that cannot be run; every rewrite still carries it.
   Result<void> refuse(std::string why);
 
   /// Sets the ranks of the outputs if the file states them (outputTensor), for layers that are
-  /// refused.
+  /// refused, or whose result's rank does not follow from their parameters.
   void set_stated_ranks(std::vector<int> ranks) { stated_ranks_ = std::move(ranks); }
+  /// The rank that the file states for an output; 0 if it states none.
+  [[nodiscard]] int stated_rank(std::size_t output) const {
+    return output < stated_ranks_.size() ? stated_ranks_[output] : 0;
+  }
 
  private:
   NetworkBuilder& network_;

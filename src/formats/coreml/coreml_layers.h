@@ -34,6 +34,7 @@ namespace visionpress::coreml {
 [[nodiscard]] Result<void> lower_clamped_relu(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_gelu(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_logical_xor(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_exp2(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_copy(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_function(LayerBuilder& layer, UnaryKind kind);
 [[nodiscard]] Result<void> lower_combination(LayerBuilder& layer, BinaryKind kind);
@@ -56,6 +57,9 @@ namespace visionpress::coreml {
 [[nodiscard]] Result<void> lower_softmax(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_softmax_nd(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_lrn(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_dot(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_reduce_log_sum(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_reduce_log_sum_exp(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_mvn(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_l2_normalize(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_layer_normalization(LayerBuilder& layer);
@@ -71,6 +75,33 @@ namespace visionpress::coreml {
 [[nodiscard]] Result<void> lower_tile(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_sequence_repeat(LayerBuilder& layer);
 [[nodiscard]] Result<void> lower_constant_pad(LayerBuilder& layer);
+
+// Layers that pick, place, order or add up elements along an axis (coreml_layers_places.cc).
+[[nodiscard]] Result<void> lower_gather(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_gather_nd(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_gather_along_axis(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_scatter(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_scatter_nd(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_scatter_along_axis(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_top_k(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_arg_sort(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_cumulative_sum(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_reverse(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_one_hot(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_where_broadcastable(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_where_non_zero(LayerBuilder& layer);
+
+// Layers that make a shape or a mask (coreml_layers_made.cc).
+[[nodiscard]] Result<void> lower_fill_static(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_fill_like(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_range_static(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_broadcast_to_static(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_broadcast_to_like(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_reshape_like(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_get_shape(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_matrix_band_part(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_lower_triangular(LayerBuilder& layer);
+[[nodiscard]] Result<void> lower_upper_triangular(LayerBuilder& layer);
 
 // Layers that change the axes (coreml_layers_axes.cc).
 [[nodiscard]] Result<void> lower_flatten(LayerBuilder& layer);
@@ -111,6 +142,7 @@ struct Borders {
 /// Converts an axis of a blob (negative: from the innermost) to an axis of its tensor; nothing if
 /// the axis was dropped or the blob does not have it.
 [[nodiscard]] std::optional<int> find_axis(std::int64_t axis, const Blob& blob);
+[[nodiscard]] std::vector<TensorId> ids_of(const std::vector<Blob>& blobs);
 /// Returns the blob with all of its axes; an inner node restores a dropped one.
 [[nodiscard]] Blob restore_sequence(LayerBuilder& layer, const Blob& blob);
 

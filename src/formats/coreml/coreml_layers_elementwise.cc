@@ -228,6 +228,12 @@ Result<void> lower_gelu(LayerBuilder& layer) {
   return layer.finish(Binary{BinaryKind::Multiply}, {x, share});
 }
 
+Result<void> lower_exp2(LayerBuilder& layer) {
+  VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
+  return layer.finish(binary_of(BinaryKind::Power),
+                      {layer.add_literal({1}, {2.0F}), layer.input(0).id});
+}
+
 Result<void> lower_copy(LayerBuilder& layer) {
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
   return layer.finish(Identity{}, layer.input_ids());

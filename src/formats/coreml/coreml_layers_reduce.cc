@@ -95,6 +95,33 @@ Result<void> finish_reduction(LayerBuilder& layer, Reduce reduce, const ReducedA
   return layer.finish(reduce, {x.id}, {x.rank() - gone, x.rank() - gone});
 }
 
+/// Finishes the layer with log(sum of x), or of exp(x), over the blob's axes.
+Result<void> finish_log(LayerBuilder& layer, const ReducedAxes& reduced, bool of_powers) {
+  Blob x = layer.input(0);
+  const bool mixes = !reduced.keep_dims || std::count(reduced.axes.begin(), reduced.axes.end(), 0);
+  if (mixes) x = restore_sequence(layer, x);
+  std::vector<int> axes;
+  for (const std::int64_t axis : reduced.axes) {
+    const auto found = find_axis(axis, x);
+    if (found) axes.push_back(*found);
+  }
+  TensorId most = kNoTensor;
+  TensorId id = x.id;
+  if (of_powers) {
+    // The largest value is taken out first, so that nothing overflows.
+    most = add_reduction(layer, ReduceKind::Maximum, axes, id);
+    id = layer.add_inner_node(Binary{BinaryKind::Subtract}, {id, most});
+    id = layer.add_inner_node(Unary{UnaryKind::Exp, 0.0F, 0.0F}, {id});
+  }
+  id = add_reduction(layer, ReduceKind::Sum, axes, id);
+  id = layer.add_inner_node(Unary{UnaryKind::Log, 0.0F, 0.0F}, {id});
+  if (of_powers) id = layer.add_inner_node(Binary{BinaryKind::Add}, {id, most});
+  if (reduced.keep_dims) return layer.finish(Identity{}, {id}, x.axes);
+  const int left = x.rank() - static_cast<int>(reduced.axes.size());
+  if (left == 0) return layer.finish(Reshape{{1}}, {id}, {1, 1});
+  return layer.finish(Squeeze{axes}, {id}, {left, left});
+}
+
 }  // namespace
 
 Result<void> lower_reduce(LayerBuilder& layer) {
@@ -130,6 +157,41 @@ Result<void> lower_reduce_axes(LayerBuilder& layer, ReduceKind kind) {
   reduce.kind = kind;
   reduce.keeps_nan = true;
   return finish_reduction(layer, reduce, *reduced);
+}
+
+/// The logarithm of the sum. The layer has no epsilon.
+Result<void> lower_reduce_log_sum(LayerBuilder& layer) {
+  VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
+  VP_ASSIGN_OR_RETURN(const auto reduced, read_reduced_axes(layer));
+  if (!reduced) return layer.refuse("its axes are none of its input's");
+  return finish_log(layer, *reduced, false);
+}
+
+Result<void> lower_reduce_log_sum_exp(LayerBuilder& layer) {
+  VP_RETURN_IF_ERROR(layer.expect_inputs(1, 1));
+  VP_ASSIGN_OR_RETURN(const auto reduced, read_reduced_axes(layer));
+  if (!reduced) return layer.refuse("its axes are none of its input's");
+  return finish_log(layer, *reduced, true);
+}
+
+/// DotProductLayerParams { cosineSimilarity 1 }: along the channels.
+Result<void> lower_dot(LayerBuilder& layer) {
+  VP_RETURN_IF_ERROR(layer.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const bool is_cosine, layer.params().read_bool(1));
+  const std::vector<TensorId> ids = layer.input_ids();
+  if (layer.input(0).rank() < 3 || layer.input(1).rank() < 3) return layer.refuse(kFewAxes);
+  const TensorId products = layer.add_inner_node(Binary{BinaryKind::Multiply}, {ids[0], ids[1]});
+  if (!is_cosine) {
+    Reduce sum;
+    sum.kind = ReduceKind::Sum;
+    sum.axes = {-3};
+    return layer.finish(sum, {products});
+  }
+  const TensorId sum = add_reduction(layer, ReduceKind::Sum, {-3}, products);
+  const TensorId lengths = layer.add_inner_node(
+      Binary{BinaryKind::Multiply}, {add_reduction(layer, ReduceKind::L2, {-3}, ids[0]),
+                                     add_reduction(layer, ReduceKind::L2, {-3}, ids[1])});
+  return layer.finish(Binary{BinaryKind::Divide}, {sum, lengths});
 }
 
 /// ArgMaxLayerParams and ArgMinLayerParams { axis 1, removeDim 2 }

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <cstdlib>
+#include <utility>
 
 #include "base/error.h"
 #include "formats/coreml/coreml_layers.h"
@@ -31,13 +33,6 @@ std::optional<std::vector<Blob>> align_inputs(LayerBuilder& layer, bool with_seq
     if (with_sequence) blob = restore_sequence(layer, blob);
   }
   return blobs;
-}
-
-std::vector<TensorId> ids_of(const std::vector<Blob>& blobs) {
-  std::vector<TensorId> ids;
-  ids.reserve(blobs.size());
-  for (const Blob& blob : blobs) ids.push_back(blob.id);
-  return ids;
 }
 
 /// Concatenates the inputs along an axis (negative: from the innermost).
@@ -106,6 +101,29 @@ Result<void> lower_slice(LayerBuilder& layer) {
   return layer.finish(slice, {layer.input(0).id});
 }
 
+namespace {
+
+/// An axis that is walked backwards is reversed first: element i becomes element -(i + 1), which
+/// counts from the other end.
+std::int64_t place_in_walk(std::int64_t at, std::int64_t stride) {
+  const std::int64_t clamped = std::clamp(at, -kMaxSize, kMaxSize - 1);
+  return stride < 0 ? -(clamped + 1) : clamped;
+}
+
+/// Finishes the layer with a slice of `x`, and then without the squeezed axes.
+Result<void> finish_slice(LayerBuilder& layer, const Blob& x, Slice slice, Reverse reverse,
+                          Squeeze squeeze) {
+  TensorId id = x.id;
+  if (!reverse.axes.empty()) id = layer.add_inner_node(std::move(reverse), {id});
+  if (squeeze.axes.empty()) return layer.finish(std::move(slice), {id}, x.axes);
+  const TensorId part = layer.add_inner_node(std::move(slice), {id});
+  const int left = x.rank() - static_cast<int>(squeeze.axes.size());
+  if (left == 0) return layer.finish(Reshape{{1}}, {part}, {1, 1});
+  return layer.finish(std::move(squeeze), {part}, {left, left});
+}
+
+}  // namespace
+
 /// SliceStaticLayerParams { beginIds 1, beginMasks 2, endIds 3, endMasks 4, strides 5, squeezeMasks
 /// 6 }, each with one entry per axis; absent masks are false.
 Result<void> lower_slice_static(LayerBuilder& layer) {
@@ -122,6 +140,7 @@ Result<void> lower_slice_static(LayerBuilder& layer) {
   const auto& [begin, begin_mask, end, end_mask, stride, squeeze_mask] = fields;
   Slice slice = whole_slice(x.axes.kept);
   Squeeze squeeze;
+  Reverse reverse;
   for (std::size_t a = 0; a < rank; ++a) {
     if (squeeze_mask[a] != 0) {
       slice.begin[a] = std::clamp(begin[a], -kMaxSize, kMaxSize);
@@ -129,16 +148,14 @@ Result<void> lower_slice_static(LayerBuilder& layer) {
       squeeze.axes.push_back(static_cast<int>(a));
       continue;
     }
-    if (stride[a] < 1) return layer.refuse("it walks an axis backwards");
-    slice.stride[a] = stride[a];
-    if (begin_mask[a] == 0) slice.begin[a] = std::clamp(begin[a], -kMaxSize, kMaxSize);
-    if (end_mask[a] == 0) slice.end[a] = std::clamp(end[a], -kMaxSize, kMaxSize);
+    if (stride[a] == 0) return layer.refuse("its stride is 0");
+    if (stride[a] < 0) reverse.axes.push_back(static_cast<int>(a));
+    slice.stride[a] =
+        std::clamp(std::abs(std::max(stride[a], -kMaxSize)), std::int64_t{1}, kMaxSize);
+    if (begin_mask[a] == 0) slice.begin[a] = place_in_walk(begin[a], stride[a]);
+    if (end_mask[a] == 0) slice.end[a] = place_in_walk(end[a], stride[a]);
   }
-  if (squeeze.axes.empty()) return layer.finish(slice, {x.id}, x.axes);
-  const TensorId part = layer.add_inner_node(slice, {x.id});
-  const int left = x.rank() - static_cast<int>(squeeze.axes.size());
-  if (left == 0) return layer.finish(Reshape{{1}}, {part}, {1, 1});
-  return layer.finish(squeeze, {part}, {left, left});
+  return finish_slice(layer, x, std::move(slice), std::move(reverse), std::move(squeeze));
 }
 
 Result<void> lower_split(LayerBuilder& layer) {

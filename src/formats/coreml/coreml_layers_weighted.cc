@@ -219,6 +219,16 @@ Result<Matrix> add_matrix(LayerBuilder& layer, const MatrixFields& fields) {
   return matrix;
 }
 
+/// BatchedMatMulLayerParams { transposeA 1, transposeB 2 } of two blobs.
+Result<void> lower_computed_matmul(LayerBuilder& layer) {
+  BatchMatMul product;
+  VP_ASSIGN_OR_RETURN(product.transpose_a, layer.params().read_bool(1));
+  VP_ASSIGN_OR_RETURN(product.transpose_b, layer.params().read_bool(2));
+  if (layer.input(0).rank() < 2 || layer.input(1).rank() < 2)
+    return layer.refuse("one of its inputs is not a matrix");
+  return layer.finish(product, layer.input_ids());
+}
+
 }  // namespace
 
 Result<void> lower_convolution(LayerBuilder& layer) {
@@ -265,7 +275,7 @@ Result<void> lower_batched_matmul(LayerBuilder& layer) {
   constexpr MatrixFields kFields = {
       .in = 5, .out = 6, .has_bias = 7, .weights = 8, .bias = 9, .int8_dynamic_quantize = 10};
   VP_RETURN_IF_ERROR(layer.expect_inputs(1, 2));
-  if (layer.input_count() == 2) return layer.refuse("both of its matrices are computed");
+  if (layer.input_count() == 2) return lower_computed_matmul(layer);
   VP_ASSIGN_OR_RETURN(Matrix matrix, add_matrix(layer, kFields));
   if (matrix.is_dynamic) return layer.refuse(kMultipliesInInt8);
   std::vector<TensorId>& inputs = matrix.inputs;

@@ -325,8 +325,8 @@ TEST(CoreMlReader, TellsTheSmallerFromTheLarger) {
 }
 
 TEST(CoreMlReader, GoesOnBehindALayerWhoseAxesItDoesNotKnow) {
-  // gather may give any number of axes; the file says two, which the transpose then turns.
-  const Message gather = layer("take", "image", "x", 930, Message());
+  // slidingWindows adds an axis; the file says two, which the transpose then turns.
+  const Message gather = layer("take", "image", "x", 1005, Message());
   const Message turn = layer("turn", "x", "out", 985, Message().varint(1, 1).varint(1, 0));
   Message stated = gather;
   stated.message(5, Message().varint(1, 2));

@@ -38,6 +38,20 @@ constexpr std::array kUnary = std::to_array<UnaryRow>({
     {"Inv", UnaryKind::Inverse},
     {"Reciprocal", UnaryKind::Inverse},
     {"LogicalNot", UnaryKind::LogicalNot},
+    {"Erf", UnaryKind::Erf},
+    {"Sin", UnaryKind::Sin},
+    {"Cos", UnaryKind::Cos},
+    {"Tan", UnaryKind::Tan},
+    {"Asin", UnaryKind::Asin},
+    {"Acos", UnaryKind::Acos},
+    {"Atan", UnaryKind::Atan},
+    {"Sinh", UnaryKind::Sinh},
+    {"Cosh", UnaryKind::Cosh},
+    {"Asinh", UnaryKind::Asinh},
+    {"Acosh", UnaryKind::Acosh},
+    {"Atanh", UnaryKind::Atanh},
+    {"Log1p", UnaryKind::Log1p},
+    {"Expm1", UnaryKind::Expm1},
 });
 
 struct BinaryRow {
@@ -57,6 +71,7 @@ constexpr std::array kBinary = std::to_array<BinaryRow>({
     {"FloorMod", BinaryKind::FloorModulo, false},
     {"Pow", BinaryKind::Power, false},
     {"SquaredDifference", BinaryKind::SquaredDifference, false},
+    {"Atan2", BinaryKind::Atan2, false},
     {"Greater", BinaryKind::Greater, true},
     {"GreaterEqual", BinaryKind::GreaterEqual, true},
     {"Less", BinaryKind::Less, true},

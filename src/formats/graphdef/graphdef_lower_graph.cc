@@ -385,8 +385,8 @@ Result<void> lower_node(NodeLowering& node) {
     VP_ASSIGN_OR_RETURN(const bool done, lower(node));
     if (done) return {};
   }
-  for (const auto rows :
-       {spatial_rows(), shape_rows(), slice_rows(), selection_rows(), batch_rows()}) {
+  for (const auto rows : {spatial_rows(), shape_rows(), slice_rows(), selection_rows(),
+                          batch_rows(), composed_rows(), einsum_rows()}) {
     const auto row =
         std::find_if(rows.begin(), rows.end(), [&](const OperatorRow& r) { return op == r.op; });
     if (row != rows.end()) return row->lower(node);

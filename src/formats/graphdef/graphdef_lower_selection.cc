@@ -12,8 +12,6 @@ namespace {
 Result<void> lower_gather(NodeLowering& node) {
   const bool has_axis = node.node().op == "GatherV2";
   VP_RETURN_IF_ERROR(node.expect_inputs(has_axis ? 3 : 2, has_axis ? 3 : 2));
-  VP_ASSIGN_OR_RETURN(const std::int64_t batch, read_int_attr(node.node(), "batch_dims"));
-  if (batch != 0) return node.refuse("it gathers within a batch");
   std::int64_t wanted = 0;
   if (has_axis) {
     VP_ASSIGN_OR_RETURN(const auto axis, node.find_integer(2));
@@ -24,7 +22,12 @@ Result<void> lower_gather(NodeLowering& node) {
   Value& indices = node.input(1);
   if (!x.shape || !indices.shape) return node.refuse_computed(0, kUnknownRank);
   VP_ASSIGN_OR_RETURN(const int axis, node.check_axis(wanted, x.shape->size()));
-  return node.finish(Gather{axis}, {&x, &indices}, x.dtype);
+  VP_ASSIGN_OR_RETURN(std::int64_t batch, read_int_attr(node.node(), "batch_dims"));
+  const std::int64_t index_axes = std::ssize(*indices.shape);
+  if (batch < 0) batch += index_axes;
+  if (batch < 0 || batch > index_axes || batch > axis)
+    return malformed(node, fmt::format("{} axes of batches along axis {}", batch, axis));
+  return node.finish(Gather{axis, static_cast<int>(batch)}, {&x, &indices}, x.dtype);
 }
 
 Result<void> lower_gather_nd(NodeLowering& node) {
@@ -36,6 +39,58 @@ Result<void> lower_gather_nd(NodeLowering& node) {
   if (indices.shape->back() < 0)
     return node.refuse_computed(1, "how many axes it indexes is computed");
   return node.finish(GatherNd{}, {&x, &indices}, x.dtype);
+}
+
+/// inputs: indices, updates, shape. The updates are added up in a tensor of zeros.
+Result<void> lower_scatter_nd(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
+  VP_ASSIGN_OR_RETURN(const auto shape, node.find_integers(2));
+  if (!shape) return node.refuse_computed(2, "its shape is computed");
+  const auto count = are_sizes(*shape) ? element_count(*shape) : std::nullopt;
+  if (!count || *count > kMostFolded)
+    return node.refuse(fmt::format("it fills {}", to_string(*shape)));
+  VP_RETURN_IF_ERROR(node.count_made(*count));
+  Value& updates = node.input(1);
+  Value zeros =
+      make_known(*shape, std::vector<double>(static_cast<std::size_t>(*count), 0.0), updates.dtype);
+  return node.finish(ScatterNd{ScatterKind::Add}, {&zeros, &node.input(0), &updates},
+                     updates.dtype);
+}
+
+/// inputs: x, indices, updates.
+template <ScatterKind kind>
+Result<void> lower_tensor_scatter(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
+  Value& x = node.input(0);
+  return node.finish(ScatterNd{kind}, {&x, &node.input(1), &node.input(2)}, x.dtype);
+}
+
+Result<void> lower_reverse(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const auto axes, node.find_integers(1));
+  if (!axes) return node.refuse_computed(1, "its axes are computed");
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  if (axes->empty()) return node.forward(x);
+  Reverse reverse;
+  for (const std::int64_t axis : *axes) {
+    VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(axis, x.shape->size()));
+    reverse.axes.push_back(checked);
+  }
+  return node.finish(std::move(reverse), {&x}, x.dtype);
+}
+
+Result<void> lower_cumulative_sum(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
+  VP_ASSIGN_OR_RETURN(const auto wanted, node.find_integer(1));
+  if (!wanted) return node.refuse_computed(1, "its axis is computed");
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  CumulativeSum sum;
+  VP_ASSIGN_OR_RETURN(sum.axis, node.check_axis(*wanted, x.shape->size()));
+  VP_ASSIGN_OR_RETURN(sum.exclusive, read_bool_attr(node.node(), "exclusive"));
+  VP_ASSIGN_OR_RETURN(sum.reverse, read_bool_attr(node.node(), "reverse"));
+  return node.finish(sum, {&x}, x.dtype);
 }
 
 Result<void> lower_where(NodeLowering& node) {
@@ -140,6 +195,14 @@ constexpr std::array kSelectionRows = std::to_array<OperatorRow>({
     {"Gather", lower_gather},
     {"GatherV2", lower_gather},
     {"GatherNd", lower_gather_nd},
+    {"ScatterNd", lower_scatter_nd},
+    {"TensorScatterUpdate", lower_tensor_scatter<ScatterKind::Update>},
+    {"TensorScatterAdd", lower_tensor_scatter<ScatterKind::Add>},
+    {"TensorScatterSub", lower_tensor_scatter<ScatterKind::Subtract>},
+    {"TensorScatterMax", lower_tensor_scatter<ScatterKind::Maximum>},
+    {"TensorScatterMin", lower_tensor_scatter<ScatterKind::Minimum>},
+    {"ReverseV2", lower_reverse},
+    {"Cumsum", lower_cumulative_sum},
     {"Where", lower_where},
     {"Select", lower_select},
     {"SelectV2", lower_select},

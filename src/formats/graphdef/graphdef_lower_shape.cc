@@ -305,6 +305,8 @@ constexpr std::array kReduce = std::to_array<ReduceRow>({{"Mean", ReduceKind::Me
                                                          {"Max", ReduceKind::Maximum},
                                                          {"Min", ReduceKind::Minimum},
                                                          {"Prod", ReduceKind::Product},
+                                                         {"Any", ReduceKind::Maximum},
+                                                         {"All", ReduceKind::Minimum},
                                                          {"ArgMax", ReduceKind::ArgMax},
                                                          {"ArgMin", ReduceKind::ArgMin}});
 
@@ -359,6 +361,8 @@ constexpr std::array kShapeRows = std::to_array<OperatorRow>({
     {"Max", lower_reduce},
     {"Min", lower_reduce},
     {"Prod", lower_reduce},
+    {"Any", lower_reduce},
+    {"All", lower_reduce},
     {"ArgMax", lower_reduce},
     {"ArgMin", lower_reduce},
 });

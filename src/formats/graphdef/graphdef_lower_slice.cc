@@ -1,12 +1,12 @@
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstdint>
 #include <functional>
 #include <limits>
 
 #include "base/error.h"
 #include "formats/graphdef/graphdef_lowering.h"
+#include "lower/strided_slice.h"
 
 namespace visionpress::graphdef {
 namespace {
@@ -60,79 +60,6 @@ Result<void> lower_slice(NodeLowering& node) {
   return node.finish(std::move(slice), {&x}, x.dtype);
 }
 
-/// The bit masks of StridedSlice, one bit per index entry.
-struct SliceMasks {
-  std::int64_t begin = 0;
-  std::int64_t end = 0;
-  std::int64_t ellipsis = 0;
-  std::int64_t new_axis = 0;
-  std::int64_t shrink = 0;
-};
-
-bool has_bit(std::int64_t mask, std::size_t bit) {
-  return bit < 63 && (static_cast<std::uint64_t>(mask) >> bit & 1U) != 0;
-}
-
-/// A dense slice over every axis, and the axes of size 1 to insert afterwards.
-struct StridedPlan {
-  Slice slice = {};
-  std::vector<int> new_axes = {};  ///< of the final result
-  std::string refused = {};
-};
-
-void add_whole_axis(StridedPlan& plan) {
-  plan.slice.begin.push_back(0);
-  plan.slice.end.push_back(kOpenEnd);
-  plan.slice.stride.push_back(1);
-}
-
-/// source: tensorflow/core/util/strided_slice_op.cc, BuildDenseSpec.
-Result<StridedPlan> plan_strided(NodeLowering& node, const SliceMasks& masks, const Sizes& begin,
-                                 const Sizes& end, const Sizes& stride) {
-  const std::size_t rank = node.input(0).shape->size();
-  StridedPlan plan;
-  std::size_t named = 0;  // the number of entries that refer to an axis of the input
-  for (std::size_t i = 0; i < begin.size(); ++i) {
-    if (!has_bit(masks.ellipsis, i) && !has_bit(masks.new_axis, i)) ++named;
-  }
-  const auto ellipses = static_cast<std::uint64_t>(masks.ellipsis) &
-                        ((std::uint64_t{1} << std::min<std::size_t>(begin.size(), 63)) - 1);
-  if (std::popcount(ellipses) > 1) {
-    return malformed(node, fmt::format("{} of its indices are an ellipsis, at most one may be",
-                                       std::popcount(ellipses)));
-  }
-  if (named > rank) {
-    return malformed(node, fmt::format("it indexes {} axes of {}", named, rank));
-  }
-  int result_axis = 0;
-  for (std::size_t i = 0; i < begin.size(); ++i) {
-    const std::size_t axis = plan.slice.begin.size();
-    if (has_bit(masks.ellipsis, i)) {
-      for (std::size_t k = named; k < rank; ++k, ++result_axis) add_whole_axis(plan);
-      continue;
-    }
-    if (has_bit(masks.new_axis, i)) {
-      plan.new_axes.push_back(result_axis++);
-      continue;
-    }
-    if (axis >= rank) return malformed(node, fmt::format("it indexes more than {} axes", rank));
-    if (has_bit(masks.shrink, i)) {
-      plan.slice.begin.push_back(begin[i]);
-      plan.slice.end.push_back(begin[i] == -1 ? kOpenEnd : begin[i] + 1);
-      plan.slice.stride.push_back(1);
-      plan.slice.squeeze_axes.push_back(static_cast<int>(axis));
-      continue;
-    }
-    if (stride[i] < 1) plan.refused = fmt::format("a stride is {}", stride[i]);
-    plan.slice.begin.push_back(has_bit(masks.begin, i) ? 0 : begin[i]);
-    plan.slice.end.push_back(has_bit(masks.end, i) ? kOpenEnd : end[i]);
-    plan.slice.stride.push_back(stride[i]);
-    ++result_axis;
-  }
-  while (plan.slice.begin.size() < rank) add_whole_axis(plan);
-  return plan;
-}
-
 Result<SliceMasks> read_masks(const GraphNode& node) {
   SliceMasks masks;
   VP_ASSIGN_OR_RETURN(masks.begin, read_int_attr(node, "begin_mask"));
@@ -153,37 +80,27 @@ Result<void> check_shrunk(NodeLowering& node, const Slice& slice, const Shape& f
   return {};
 }
 
-/// Finishes with the result, after inserting the new axes of size 1.
-Result<void> finish_slice(NodeLowering& node, Value sliced, const std::vector<int>& new_axes) {
-  if (new_axes.empty()) {
-    node.set_output(0, std::move(sliced));
-    return {};
-  }
-  return node.finish(ExpandDims{new_axes}, {&sliced}, sliced.dtype);
-}
-
 Result<void> lower_strided_slice(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(4, 4));
-  std::array<Sizes, 3> bounds;
+  StridedBounds bounds;
   for (std::size_t i = 0; i < 3; ++i) {
     VP_ASSIGN_OR_RETURN(auto values, node.find_integers(i + 1));
     if (!values) return node.refuse_computed(i + 1, "its bounds are computed");
-    bounds[i] = std::move(*values);
+    (i == 0 ? bounds.begin : i == 1 ? bounds.end : bounds.stride) = std::move(*values);
   }
-  Value& x = node.input(0);
-  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  const auto& [begin, end, stride] = bounds;
-  if (end.size() != begin.size() || stride.size() != begin.size()) {
-    return malformed(node, fmt::format("{} begins, {} ends and {} strides", begin.size(),
-                                       end.size(), stride.size()));
+  if (!node.input(0).shape) return node.refuse_computed(0, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(bounds.masks, read_masks(node.node()));
+  auto plan = plan_strided_slice(bounds, node.input(0).shape->size());
+  if (!plan) return malformed(node, plan.error().message);
+  VP_RETURN_IF_ERROR(check_shrunk(node, plan->slice, *node.input(0).shape));
+  Value x = node.input(0);
+  if (!plan->reverse.axes.empty()) {
+    VP_ASSIGN_OR_RETURN(x, node.apply(std::move(plan->reverse), {&node.input(0)}, x.dtype));
   }
-  VP_ASSIGN_OR_RETURN(const SliceMasks masks, read_masks(node.node()));
-  VP_ASSIGN_OR_RETURN(StridedPlan plan, plan_strided(node, masks, begin, end, stride));
-  if (!plan.refused.empty()) return node.refuse(plan.refused);
-  VP_RETURN_IF_ERROR(check_shrunk(node, plan.slice, *x.shape));
-  settle_slice(plan.slice, *x.shape);
-  VP_ASSIGN_OR_RETURN(Value sliced, node.apply(std::move(plan.slice), {&x}, x.dtype));
-  return finish_slice(node, std::move(sliced), plan.new_axes);
+  settle_slice(plan->slice, *x.shape);
+  if (plan->new_axes.axes.empty()) return node.finish(std::move(plan->slice), {&x}, x.dtype);
+  VP_ASSIGN_OR_RETURN(Value sliced, node.apply(std::move(plan->slice), {&x}, x.dtype));
+  return node.finish(std::move(plan->new_axes), {&sliced}, sliced.dtype);
 }
 
 /// Splits x along an axis, one part per output.

@@ -337,6 +337,7 @@ constexpr std::array kSpatialRows = std::to_array<OperatorRow>({
     {"MatMul", lower_matmul},
     {"BatchMatMul", lower_batch_matmul},
     {"BatchMatMulV2", lower_batch_matmul},
+    {"BatchMatMulV3", lower_batch_matmul},
     {"FusedBatchNorm", lower_batch_norm},
     {"FusedBatchNormV2", lower_batch_norm},
     {"FusedBatchNormV3", lower_batch_norm},

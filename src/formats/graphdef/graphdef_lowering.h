@@ -202,6 +202,8 @@ struct OperatorRow {
 [[nodiscard]] std::span<const OperatorRow> slice_rows();
 [[nodiscard]] std::span<const OperatorRow> selection_rows();
 [[nodiscard]] std::span<const OperatorRow> batch_rows();
+[[nodiscard]] std::span<const OperatorRow> composed_rows();
+[[nodiscard]] std::span<const OperatorRow> einsum_rows();
 /// Makes codes behind a Dequantize (inputs: codes, min, max) a weight.
 [[nodiscard]] Result<void> lower_dequantize(NodeLowering& node);
 /// Makes codes behind a Mul by constant scales, or an Add of constant offsets, the weight that they

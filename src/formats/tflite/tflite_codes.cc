@@ -36,6 +36,8 @@ constexpr auto kUnary = std::to_array<CodeRow<UnaryKind>>({
     {Code::ROUND, UnaryKind::Round},
     {Code::SIGN, UnaryKind::Sign},
     {Code::LOGICAL_NOT, UnaryKind::LogicalNot},
+    {Code::SIN, UnaryKind::Sin},
+    {Code::COS, UnaryKind::Cos},
 });
 
 constexpr auto kBinary = std::to_array<CodeRow<BinaryKind>>({
@@ -49,6 +51,7 @@ constexpr auto kBinary = std::to_array<CodeRow<BinaryKind>>({
     {Code::FLOOR_MOD, BinaryKind::FloorModulo},
     {Code::POW, BinaryKind::Power},
     {Code::SQUARED_DIFFERENCE, BinaryKind::SquaredDifference},
+    {Code::ATAN2, BinaryKind::Atan2},
     {Code::GREATER, BinaryKind::Greater},
     {Code::GREATER_EQUAL, BinaryKind::GreaterEqual},
     {Code::LESS, BinaryKind::Less},
@@ -67,6 +70,9 @@ constexpr auto kReduce = std::to_array<CodeRow<ReduceKind>>({
     {Code::REDUCE_MIN, ReduceKind::Minimum},
     {Code::ARG_MAX, ReduceKind::ArgMax},
     {Code::ARG_MIN, ReduceKind::ArgMin},
+    // Of truth values, which a run holds as 1 and 0. find_code gives the rows above.
+    {Code::REDUCE_ANY, ReduceKind::Maximum},
+    {Code::REDUCE_ALL, ReduceKind::Minimum},
 });
 
 template <typename Kind, std::size_t kRows>

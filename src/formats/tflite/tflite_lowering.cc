@@ -59,6 +59,8 @@ constexpr auto kRows = std::to_array<OperatorRow>({
     {Code::REDUCE_PROD, tflite::lower_reduce},
     {Code::REDUCE_MAX, tflite::lower_reduce},
     {Code::REDUCE_MIN, tflite::lower_reduce},
+    {Code::REDUCE_ANY, tflite::lower_reduce},
+    {Code::REDUCE_ALL, tflite::lower_reduce},
     {Code::ARG_MAX, tflite::lower_reduce},
     {Code::ARG_MIN, tflite::lower_reduce},
     {Code::SPACE_TO_DEPTH, tflite::lower_space_depth},
@@ -72,8 +74,17 @@ constexpr auto kRows = std::to_array<OperatorRow>({
     {Code::FILL, tflite::lower_fill},
     {Code::RANGE, tflite::lower_range},
     {Code::SHAPE, tflite::lower_shape_of},
+    {Code::RANK, tflite::lower_rank},
+    {Code::ZEROS_LIKE, tflite::lower_zeros_like},
+    {Code::REVERSE_V2, tflite::lower_reverse},
+    {Code::CUMSUM, tflite::lower_cumulative_sum},
     {Code::GATHER, tflite::lower_gather},
     {Code::GATHER_ND, tflite::lower_gather_nd},
+    {Code::EMBEDDING_LOOKUP, tflite::lower_embedding_lookup},
+    {Code::SCATTER_ND, tflite::lower_scatter_nd},
+    {Code::ONE_HOT, tflite::lower_one_hot},
+    {Code::FAKE_QUANT, tflite::lower_fake_quant},
+    {Code::CUSTOM, tflite::lower_custom},
     {Code::SELECT, tflite::lower_select},
     {Code::SELECT_V2, tflite::lower_select},
     {Code::WHERE, tflite::lower_where},
@@ -148,8 +159,8 @@ bool takes_whole_numbers(const Op& op) {
   return std::visit(
       []<typename T>(const T& /*op*/) {
         return kIsOneOf<T, Identity, Binary, Concat, Reshape, Squeeze, ExpandDims, Transpose, Pad,
-                        Slice, Split, SpaceBatch, Gather, GatherNd, Select, Where, Tile, ShapeOf,
-                        TopK, TakeRows>;
+                        Slice, Split, SpaceBatch, Gather, GatherNd, ScatterNd, Reverse,
+                        CumulativeSum, Select, Where, Tile, ShapeOf, TopK, TakeRows>;
       },
       op);
 }

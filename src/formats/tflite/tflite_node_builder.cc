@@ -51,11 +51,15 @@ tfl::TensorType NodeBuilder::wanted_type(std::size_t slot) const {
     const bool index = reduce->kind == ReduceKind::ArgMax || reduce->kind == ReduceKind::ArgMin;
     return index ? own : result;
   }
-  const bool counts_in_second = std::holds_alternative<Gather>(node_.op) ||
-                                std::holds_alternative<GatherNd>(node_.op) ||
-                                std::holds_alternative<TakeRows>(node_.op);
-  if (counts_in_second && slot == 1)
-    return own == tfl::TensorType::FLOAT32 ? tfl::TensorType::INT32 : own;
+  const bool counts_in_second =
+      std::holds_alternative<Gather>(node_.op) || std::holds_alternative<GatherNd>(node_.op) ||
+      std::holds_alternative<ScatterNd>(node_.op) || std::holds_alternative<TakeRows>(node_.op);
+  if (counts_in_second && slot == 1) {
+    // SCATTER_ND takes indices of the type of its shape, which is int32 here.
+    const bool is_fixed =
+        own == tfl::TensorType::INT64 && !std::holds_alternative<ScatterNd>(node_.op);
+    return is_fixed ? own : tfl::TensorType::INT32;
+  }
   if (std::holds_alternative<Select>(node_.op) && slot == 0) return tfl::TensorType::BOOL;
   const bool of_another_kind = std::holds_alternative<Identity>(node_.op) ||
                                std::holds_alternative<Where>(node_.op) ||

@@ -73,6 +73,8 @@ class NodeBuilder {
   [[nodiscard]] Result<void> build_plain_unary(const Unary& op, Code code);
   [[nodiscard]] Result<void> build_composed_unary(const Unary& op);
   void build_soft_unary(UnaryKind kind);
+  [[nodiscard]] Result<void> build_function(const Unary& op);
+  void build_erf(FileTensor x, FileTensor y);
   [[nodiscard]] Result<void> build_strided_slice(const Slice& op, const Shape& in);
   void build_arg_reduce(const Reduce& op, std::int64_t axis);
 
@@ -81,6 +83,11 @@ class NodeBuilder {
 };
 
 [[nodiscard]] tfl::Activation activation_of(FusedActivation activation);
+
+/// The axis counted from the outermost.
+[[nodiscard]] inline std::int64_t axis_in(std::int64_t axis, std::size_t rank) {
+  return axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis;
+}
 
 /// Converts a size or an axis to the file's int32; readers and build_tflite have checked the range.
 [[nodiscard]] inline std::int32_t narrow(std::int64_t value) {

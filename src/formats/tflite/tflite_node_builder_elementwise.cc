@@ -187,13 +187,12 @@ Result<void> NodeBuilder::build_composed_unary(const Unary& op) {
       build_soft_unary(op.kind);
       return {};
     default:
-      return fail(ErrorKind::Unsupported, "TFLite has no such function");
+      return build_function(op);
   }
 }
 
 Result<void> NodeBuilder::operator()(const Unary& op) {
-  if (op.kind == UnaryKind::Elu && op.alpha != 1.0F)
-    return fail(ErrorKind::Unsupported, "its alpha is {}", op.alpha);
+  if (op.kind == UnaryKind::Elu && op.alpha != 1.0F) return build_function(op);
   const bool shifts = op.kind == UnaryKind::Rsqrt && op.beta != 0.0F;
   const auto code = find_unary_code(op.kind);
   if (code && !shifts) return build_plain_unary(op, *code);

@@ -9,10 +9,6 @@
 namespace visionpress::tflite {
 namespace {
 
-std::int64_t axis_in(std::int64_t axis, std::size_t rank) {
-  return axis < 0 ? axis + static_cast<std::int64_t>(rank) : axis;
-}
-
 std::vector<std::int64_t> widen(const std::vector<int>& values) {
   return {values.begin(), values.end()};
 }
@@ -259,8 +255,12 @@ Result<void> NodeBuilder::operator()(const Reduce& op) {
     build_arg_reduce(op, axes[0]);
     return {};
   }
-  const auto code = find_reduce_code(op.kind);
+  auto code = find_reduce_code(op.kind);
   if (!code) return fail(ErrorKind::Unsupported, "TFLite has no such reduction");
+  if (model_.type_of(node_.outputs[0]) == tfl::TensorType::BOOL) {
+    if (op.kind == ReduceKind::Maximum) code = Code::REDUCE_ANY;
+    if (op.kind == ReduceKind::Minimum) code = Code::REDUCE_ALL;
+  }
   const FileTensor axis_tensor =
       model_.add_integers(axes, {static_cast<std::int64_t>(axes.size())});
   model_.add_operator(*code, 1, {input(0), axis_tensor}, {output()},
@@ -310,30 +310,6 @@ Result<void> NodeBuilder::operator()(const SpaceBatch& op) {
                          tfl::CreateSpaceToBatchNDOptions(builder()))
                : options(tfl::BuiltinOptions::BatchToSpaceNDOptions,
                          tfl::CreateBatchToSpaceNDOptions(builder())));
-  return {};
-}
-
-Result<void> NodeBuilder::operator()(const Gather& op) {
-  VP_RETURN_IF_ERROR(check_inputs(2));
-  const std::int64_t axis = axis_in(op.axis, input_shape(0).size());
-  model_.add_operator(Code::GATHER, 1, {input(0), input(1)}, {output()},
-                      options(tfl::BuiltinOptions::GatherOptions,
-                              tfl::CreateGatherOptions(builder(), narrow(axis))));
-  return {};
-}
-
-Result<void> NodeBuilder::operator()(const GatherNd& /*op*/) {
-  VP_RETURN_IF_ERROR(check_inputs(2));
-  model_.add_operator(
-      Code::GATHER_ND, 1, {input(0), input(1)}, {output()},
-      options(tfl::BuiltinOptions::GatherNdOptions, tfl::CreateGatherNdOptions(builder())));
-  return {};
-}
-
-Result<void> NodeBuilder::operator()(const Where& /*op*/) {
-  model_.add_operator(
-      Code::WHERE, 1, {input(0)}, {output()},
-      options(tfl::BuiltinOptions::WhereOptions, tfl::CreateWhereOptions(builder())));
   return {};
 }
 
@@ -403,6 +379,8 @@ Result<void> NodeBuilder::operator()(const TopK& op) {
   if (node_.outputs.size() != 2) {
     return fail(ErrorKind::Malformed, "it has {} outputs, not 2", node_.outputs.size());
   }
+  if (op.k < 0 || op.is_smallest)
+    return fail(ErrorKind::Unsupported, "TFLite takes a number of the largest");
   model_.add_operator(
       Code::TOPK_V2, 1, {input(0), model_.add_integers({op.k}, {})}, {output(0), output(1)},
       options(tfl::BuiltinOptions::TopKV2Options, tfl::CreateTopKV2Options(builder())));

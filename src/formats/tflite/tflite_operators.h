@@ -16,6 +16,9 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_fully_connected(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_batch_matmul(const TfliteOperator& source);
 
+// Custom operators by name: those of MediaPipe's graphs (tflite_operators_custom.cc).
+[[nodiscard]] Lowered lower_custom(const TfliteOperator& source);
+
 // Elementwise operators, chosen by code (tflite_codes.h); an operator that no lowering knows
 // becomes Unsupported (tflite_operators_elementwise.cc).
 [[nodiscard]] Lowered lower_elementwise(const TfliteOperator& source);
@@ -24,6 +27,8 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_l2_normalization(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_log_softmax(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_gelu(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_one_hot(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_fake_quant(const TfliteOperator& source);
 
 // Operators over the image plane (tflite_operators_spatial.cc).
 [[nodiscard]] Lowered lower_pool(const TfliteOperator& source);
@@ -51,10 +56,16 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_fill(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_range(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_shape_of(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_rank(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_zeros_like(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_reverse(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_cumulative_sum(const TfliteOperator& source);
 
 // Operators that choose elements by values computed during the run (tflite_operators_selection.cc).
 [[nodiscard]] Lowered lower_gather(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_gather_nd(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_embedding_lookup(const TfliteOperator& source);
+[[nodiscard]] Lowered lower_scatter_nd(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_select(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_where(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_top_k(const TfliteOperator& source);

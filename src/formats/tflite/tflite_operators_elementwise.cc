@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <limits>
 #include <utility>
 
 #include "base/error.h"
@@ -78,10 +79,22 @@ Lowered lower_prelu(const TfliteOperator& source) {
   const bool by_channel =
       std::all_of(slopes.begin(), slopes.empty() ? slopes.end() : slopes.end() - 1,
                   [](std::int64_t size) { return size == 1; });
-  if (!by_channel) {
-    return unsupported(source, fmt::format("its slopes have shape {}", to_string(slopes)));
-  }
-  return lowered(Prelu{}, {source.inputs[0], source.inputs[1]});
+  if (by_channel) return lowered(Prelu{}, {source.inputs[0], source.inputs[1]});
+  // max(x, 0) + slope * min(x, 0), which broadcasts as the runtime does.
+  LoweredOperator result;
+  const auto step = [&](Op op, std::vector<TensorId> inputs, const char* suffix) {
+    const TensorId value = make_value(source, result, suffix, 0);
+    result.before.push_back({std::move(op), std::move(inputs), {value}});
+    return value;
+  };
+  constexpr float kLowest = -std::numeric_limits<float>::infinity();
+  const TensorId above = step(Unary{UnaryKind::Relu, 0.0F, 0.0F}, {source.inputs[0]}, "above");
+  const TensorId below = step(Unary{UnaryKind::Clip, kLowest, 0.0F}, {source.inputs[0]}, "below");
+  const TensorId bent =
+      step(Binary{BinaryKind::Multiply, FusedActivation::None}, {below, source.inputs[1]}, "bent");
+  result.op = Binary{BinaryKind::Add, FusedActivation::None};
+  result.inputs = {above, bent};
+  return result;
 }
 
 Lowered lower_not(const TfliteOperator& source) {

@@ -26,16 +26,53 @@ Lowered lower_gather(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_index_type(source, 1));
   const auto* options = source.table.builtin_options_as_GatherOptions();
   if (options == nullptr) return missing_options(source);
-  if (options->batch_dims() != 0) return unsupported(source, "it gathers within a batch");
   VP_ASSIGN_OR_RETURN(const int axis,
                       check_axis(source, options->axis(), find_input(source, 0)->shape.size()));
-  return lowered(Gather{axis}, source.inputs);
+  const auto index_axes = static_cast<int>(find_input(source, 1)->shape.size());
+  const int batch = options->batch_dims() + (options->batch_dims() < 0 ? index_axes : 0);
+  if (batch < 0 || batch > axis || batch > index_axes) {
+    return fail(ErrorKind::Malformed, "{}: GATHER along axis {} has {} axes of batches",
+                source.path, axis, options->batch_dims());
+  }
+  return lowered(Gather{axis, batch}, source.inputs);
 }
 
 Lowered lower_gather_nd(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
   VP_RETURN_IF_ERROR(check_index_type(source, 1));
   return lowered(GatherNd{}, source.inputs);
+}
+
+/// inputs: rows to take, a table.
+Lowered lower_embedding_lookup(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  VP_RETURN_IF_ERROR(check_index_type(source, 0));
+  return lowered(Gather{0}, {source.inputs[1], source.inputs[0]});
+}
+
+/// inputs: indices, updates, the shape of the result, whose other elements are 0.
+Lowered lower_scatter_nd(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 3, 1));
+  VP_RETURN_IF_ERROR(check_index_type(source, 0));
+  VP_RETURN_IF_ERROR(check_index_type(source, 2));
+  const auto target = find_integers(find_input(source, 2));
+  const Shape shape = target ? *target : stated_shape(source);
+  const auto count = element_count(shape);
+  const bool is_stated = target || (!find_input(source, 2)->is_constant() && !shape.empty());
+  if (!is_stated || !count) return unsupported(source, "its shape is computed");
+  constexpr std::int64_t kLargest = 1 << 24;  // 64 MiB of zeros
+  if (*count < 1 || *count > kLargest)
+    return unsupported(source, fmt::format("it fills {}", to_string(shape)));
+  Tensor zeros;
+  zeros.name = source.graph.tensor(source.outputs[0]).name + "/zeros";
+  zeros.dtype = find_input(source, 1)->dtype;
+  zeros.shape = shape;
+  zeros.literal.assign(static_cast<std::size_t>(*count), 0.0F);
+  LoweredOperator result;
+  result.op = ScatterNd{ScatterKind::Add};
+  result.inputs = {make_value(source, result, std::move(zeros)), source.inputs[0],
+                   source.inputs[1]};
+  return result;
 }
 
 Lowered lower_select(const TfliteOperator& source) {

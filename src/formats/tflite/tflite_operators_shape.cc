@@ -8,13 +8,10 @@
 #include "base/error.h"
 #include "formats/tflite/tflite_codes.h"
 #include "formats/tflite/tflite_operands.h"
+#include "lower/strided_slice.h"
 
 namespace visionpress::tflite {
 namespace {
-
-bool has_bit(std::int32_t mask, std::size_t bit) {
-  return bit < 32 && (static_cast<std::uint32_t>(mask) >> bit & 1U) != 0;
-}
 
 /// The most values of a RANGE: 16 MiB, more than the grid of boxes of any detector.
 constexpr double kMostCounted = 4194304.0;
@@ -186,42 +183,34 @@ Lowered lower_strided_slice(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_input_count(source, 4));
   const auto* options = source.table.builtin_options_as_StridedSliceOptions();
   if (options == nullptr) return missing_options(source);
-  if (options->ellipsis_mask() != 0 || options->new_axis_mask() != 0) {
-    return unsupported(source, "it has an ellipsis or a new axis");
-  }
   if (options->offset()) return unsupported(source, "its ends count from its begins");
   const auto begin = find_integers(find_input(source, 1));
   const auto end = find_integers(find_input(source, 2));
   const auto stride = find_integers(find_input(source, 3));
   if (!begin || !end || !stride) return unsupported(source, "its bounds are computed");
-  const Shape& shape = find_input(source, 0)->shape;
-  if (begin->size() > shape.size() || end->size() != begin->size() ||
-      stride->size() != begin->size()) {
-    return fail(ErrorKind::Malformed,
-                "{}: STRIDED_SLICE has {} begins, {} ends and {} strides, its input has {} axes",
-                source.path, begin->size(), end->size(), stride->size(), shape.size());
-  }
+  const SliceMasks masks = {options->begin_mask(), options->end_mask(), options->ellipsis_mask(),
+                            options->new_axis_mask(), options->shrink_axis_mask()};
   // Positions are passed on unchanged: Slice, too, counts negative ones from the end and clamps
   // those outside. They cannot be resolved here, because a run may have other sizes than the file
   // states.
-  constexpr std::int64_t kOpenEnd = std::numeric_limits<std::int64_t>::max();
-  Slice slice;
-  for (std::size_t axis = 0; axis < shape.size(); ++axis) {
-    const bool given = axis < begin->size();
-    if (given && (*stride)[axis] < 1) return unsupported(source, "a stride is negative");
-    const bool open_begin = !given || has_bit(options->begin_mask(), axis);
-    const bool open_end = !given || has_bit(options->end_mask(), axis);
-    slice.begin.push_back(open_begin ? 0 : (*begin)[axis]);
-    slice.end.push_back(open_end ? kOpenEnd : (*end)[axis]);
-    slice.stride.push_back(given ? (*stride)[axis] : 1);
-    if (given && has_bit(options->shrink_axis_mask(), axis)) {
-      const std::int64_t at = slice.begin.back();
-      slice.end.back() = at == -1 ? kOpenEnd : at + 1;
-      slice.stride.back() = 1;
-      slice.squeeze_axes.push_back(static_cast<int>(axis));
-    }
+  auto plan =
+      plan_strided_slice({*begin, *end, *stride, masks}, find_input(source, 0)->shape.size());
+  if (!plan) {
+    return fail(ErrorKind::Malformed, "{}: STRIDED_SLICE of {}: {}", source.path,
+                to_string(find_input(source, 0)->shape), plan.error().message);
   }
-  return lowered(slice, {source.inputs[0]});
+  LoweredOperator result;
+  result.inputs = {source.inputs[0]};
+  if (!plan->reverse.axes.empty()) {
+    const TensorId reversed = make_value(source, result, "reversed", 0);
+    result.before = {{std::move(plan->reverse), {source.inputs[0]}, {reversed}}};
+    result.inputs = {reversed};
+  }
+  result.op = std::move(plan->slice);
+  if (plan->new_axes.axes.empty()) return result;
+  result.outputs = {make_value(source, result, "part", 0)};
+  result.after = {{std::move(plan->new_axes), result.outputs, source.outputs}};
+  return result;
 }
 
 Lowered lower_split(const TfliteOperator& source) {
@@ -410,6 +399,51 @@ Lowered lower_range(const TfliteOperator& source) {
   result.op = Identity{};
   result.inputs = {make_value(source, result, std::move(values))};
   return result;
+}
+
+Lowered lower_rank(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
+  Tensor rank;
+  rank.name = source.graph.tensor(source.outputs[0]).name + "/value";
+  rank.dtype = DType::Int32;
+  rank.literal = {static_cast<float>(find_input(source, 0)->shape.size())};
+  LoweredOperator result;
+  result.op = Identity{};
+  result.inputs = {make_value(source, result, std::move(rank))};
+  return result;
+}
+
+/// x and nothing: 0 for every x, also for NaN.
+Lowered lower_zeros_like(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
+  Tensor zero;
+  zero.name = source.graph.tensor(source.outputs[0]).name + "/zero";
+  zero.dtype = find_input(source, 0)->dtype;
+  zero.literal = {0.0F};
+  LoweredOperator result;
+  result.op = Binary{BinaryKind::LogicalAnd, FusedActivation::None};
+  result.inputs = {source.inputs[0], make_value(source, result, std::move(zero))};
+  return result;
+}
+
+Lowered lower_reverse(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  const auto axes = find_integers(find_input(source, 1));
+  if (!axes) return unsupported(source, "its axes are computed");
+  Reverse reverse;
+  VP_ASSIGN_OR_RETURN(reverse.axes, check_axes(source, *axes, find_input(source, 0)->shape.size()));
+  return lowered(std::move(reverse), {source.inputs[0]});
+}
+
+Lowered lower_cumulative_sum(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 2, 1));
+  const auto* options = source.table.builtin_options_as_CumsumOptions();
+  if (options == nullptr) return missing_options(source);
+  const auto wanted = find_integer(find_input(source, 1));
+  if (!wanted) return unsupported(source, "its axis is computed");
+  VP_ASSIGN_OR_RETURN(const int axis,
+                      check_axis(source, *wanted, find_input(source, 0)->shape.size()));
+  return lowered(CumulativeSum{axis, options->exclusive(), options->reverse()}, {source.inputs[0]});
 }
 
 Lowered lower_shape_of(const TfliteOperator& source) {

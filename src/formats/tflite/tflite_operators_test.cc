@@ -270,11 +270,103 @@ TEST(TfliteOperators, GatherTakesRowsAlongItsAxis) {
   one.make_options = [](Builder& b) { return tfl::CreateGatherOptions(b, 2).Union(); };
   EXPECT_EQ(run_operator(one, x).error,
             "subgraphs[0].operators[0]: GATHER has axis 2, its tensor has 2 axes");
-  one.make_options = [](Builder& b) { return tfl::CreateGatherOptions(b, 1, 1).Union(); };
-  EXPECT_EQ(run_operator(one, x).error, "GATHER is not run: it gathers within a batch");
+  one.make_options = [](Builder& b) { return tfl::CreateGatherOptions(b, 1, 2).Union(); };
+  EXPECT_EQ(run_operator(one, x).error,
+            "subgraphs[0].operators[0]: GATHER along axis 1 has 2 axes of batches");
   one.tensors[1].type = Type::FLOAT32;
   EXPECT_EQ(run_operator(one, x).error,
             "subgraphs[0].operators[0]: GATHER reads \"t1\" of float32, expected int32 or int64");
+}
+
+TEST(TfliteOperators, GatherWithinABatchTakesARowOfIndicesForEach) {
+  OneOperator one = {
+      Code::GATHER,
+      {{Type::FLOAT32, {2, 3}}, {Type::INT32, {2, 1}, {2, 0}}, {Type::FLOAT32, {2, 1}}},
+      {0, 1},
+      {2},
+      Options::GatherOptions,
+      [](Builder& b) { return tfl::CreateGatherOptions(b, 1, 1).Union(); }};
+  expect_output(one, {1, 2, 3, 4, 5, 6}, {2, 1}, {3, 4});
+  one.make_options = [](Builder& b) { return tfl::CreateGatherOptions(b, 1, -1).Union(); };
+  expect_output(one, {1, 2, 3, 4, 5, 6}, {2, 1}, {3, 4});
+}
+
+TEST(TfliteOperators, ScatterNdAddsUpdatesToZeros) {
+  OneOperator one = {Code::SCATTER_ND,
+                     {{Type::FLOAT32, {3}},
+                      {Type::INT32, {3, 1}, {1, 3, 1}},
+                      {Type::INT32, {1}, {4}},
+                      {Type::FLOAT32, {4}}},
+                     {1, 0, 2},
+                     {3}};
+  expect_output(one, {1, 2, 3}, {4}, {0, 4, 0, 2});
+  one.tensors[1].values = {1, 4, 1};
+  EXPECT_EQ(run_operator(one, {1, 2, 3}).error,
+            "subgraphs[0].operators[0] \"t3\" (SCATTER_ND): index 4 is outside 0..3");
+}
+
+TEST(TfliteOperators, ReverseCumsumAndRankTakeTheirAxis) {
+  const FileValue x = {Type::FLOAT32, {2, 3}};
+  expect_output({Code::REVERSE_V2, {x, {Type::INT32, {1}, {1}}, x}, {0, 1}, {2}},
+                {1, 2, 3, 4, 5, 6}, {2, 3}, {3, 2, 1, 6, 5, 4});
+  OneOperator sum = {Code::CUMSUM, {x, {Type::INT32, {}, {-1}}, x}, {0, 1}, {2}};
+  sum.options = Options::CumsumOptions;
+  sum.make_options = [](Builder& b) { return tfl::CreateCumsumOptions(b, true, false).Union(); };
+  expect_output(sum, {1, 2, 3, 4, 5, 6}, {2, 3}, {0, 1, 3, 0, 4, 9});
+  expect_output({Code::RANK, {x, {Type::INT32, {}}}, {0}, {1}}, {1, 2, 3, 4, 5, 6}, {}, {2});
+  expect_output({Code::ZEROS_LIKE, {x, x}, {0}, {1}}, {1, 2, std::nanf(""), 4, 5, 6}, {2, 3},
+                V(6, 0.0F));
+}
+
+TEST(TfliteOperators, OneHotCodesHaveTheirAxisWhereTheOptionSays) {
+  OneOperator one = {Code::ONE_HOT,
+                     {{Type::INT32, {2}},
+                      {Type::INT32, {}, {3}},
+                      {Type::FLOAT32, {}, {5}},
+                      {Type::FLOAT32, {}, {-1}},
+                      {Type::FLOAT32, {2, 3}}},
+                     {0, 1, 2, 3},
+                     {4},
+                     Options::OneHotOptions,
+                     [](Builder& b) { return tfl::CreateOneHotOptions(b, -1).Union(); }};
+  expect_output(one, {2, 7}, {2, 3}, {-1, -1, 5, -1, -1, -1});
+  one.tensors[4].shape = {3, 2};
+  one.make_options = [](Builder& b) { return tfl::CreateOneHotOptions(b, 0).Union(); };
+  expect_output(one, {2, 0}, {3, 2}, {-1, 5, -1, -1, 5, -1});
+}
+
+TEST(TfliteOperators, AFakeQuantRoundsToTheStepsOfItsRange) {
+  const FileValue x = {Type::FLOAT32, {4}};
+  OneOperator one = {Code::FAKE_QUANT, {x, x}, {0}, {1}};
+  one.options = Options::FakeQuantOptions;
+  one.make_options = [](Builder& b) {
+    return tfl::CreateFakeQuantOptions(b, -1.0F, 6.5F, 4, false).Union();
+  };
+  expect_output(one, {-9, 0.2F, 0.3F, 9}, {4}, {-1, 0, 0.5F, 6.5F});
+}
+
+TEST(TfliteOperators, AStridedSliceMayWalkBackwardsAndAddAxes) {
+  OneOperator one = {
+      Code::STRIDED_SLICE,
+      {{Type::FLOAT32, {4}},
+       {Type::INT32, {2}, {0, -1}},
+       {Type::INT32, {2}, {0, -5}},
+       {Type::INT32, {2}, {1, -2}},
+       {Type::FLOAT32, {1, 2}}},
+      {0, 1, 2, 3},
+      {4},
+      Options::StridedSliceOptions,
+      [](Builder& b) { return tfl::CreateStridedSliceOptions(b, 0, 0, 0, 1, 0).Union(); }};
+  expect_output(one, {1, 2, 3, 4}, {1, 2}, {4, 2});
+}
+
+TEST(TfliteOperators, SlopesOfOtherShapesThanChannelsBroadcast) {
+  const OneOperator one = {
+      Code::PRELU,
+      {{Type::FLOAT32, {1, 2, 2}}, {Type::FLOAT32, {2, 1}, {0.5, 2}}, {Type::FLOAT32, {1, 2, 2}}},
+      {0, 1},
+      {2}};
+  expect_output(one, {-2, 3, -4, 5}, {1, 2, 2}, {-1, 3, -8, 5});
 }
 
 TEST(TfliteOperators, GatherNdTakesWhatEachRowOfIndicesNames) {

@@ -4,15 +4,18 @@
 #include <cstdint>
 #include <cstring>
 #include <limits>
+#include <optional>
 #include <set>
 #include <string>
 #include <utility>
 
 #include "base/bytes.h"
 #include "base/error.h"
+#include "formats/input_values.h"
 #include "formats/tflite/tflite_input_info.h"
 #include "formats/tflite/tflite_lowering.h"
 #include "formats/tflite/tflite_model.h"
+#include "formats/tflite/tflite_sparsity.h"
 #include "lower/known_values.h"
 #include "lower/shape_rules.h"
 
@@ -108,6 +111,10 @@ class TfliteReader {
   Result<void> add_weight(std::size_t index, const ElementType& type, Bytes payload);
   Result<void> read_operators();
   Result<void> read_operator(std::size_t index);
+  Result<void> set_inputs();
+  [[nodiscard]] std::optional<TensorId> find_input(const std::string& name) const;
+  [[nodiscard]] std::string list_inputs() const;
+  Result<bool> read_densify(const TfliteOperator& source);
   Result<bool> read_dequantize(std::size_t index, const TfliteOperator& source);
   void note_uses(std::size_t index, const TfliteOperator& source, const Node& node,
                  bool works_on_integers);
@@ -135,6 +142,7 @@ class TfliteReader {
   std::set<TensorId> without_rank_ = {};  ///< tensors whose rank the file does not state
   /// Some tensor sets has_rank, so tensors that do not set it have no rank.
   bool states_ranks_ = false;
+  std::set<TensorId> settings_ = {};  ///< inputs that the user gave values for
   std::set<std::string> names_ = {};
   /// By weight: a layer that reads it and works on integers; empty if there is none.
   std::vector<std::string> integer_users_ = {};
@@ -398,6 +406,92 @@ void TfliteReader::mark_signed_bytes(const TfliteOperator& source) {
   }
 }
 
+/// The network's input of this name, which is the tensor's or the signature's.
+std::optional<TensorId> TfliteReader::find_input(const std::string& name) const {
+  const auto* inputs = subgraph_->inputs();
+  for (std::size_t i = 0; i < size_of(inputs); ++i) {
+    const std::int32_t id = inputs->Get(static_cast<flatbuffers::uoffset_t>(i));
+    if (id >= 0 && graph_.tensor(id).name == name) return id;
+  }
+  for (std::size_t s = 0; s < size_of(root_.signature_defs()); ++s) {
+    const auto& signature = at_index(*root_.signature_defs(), s);
+    if (signature.subgraph_index() != 0) continue;
+    for (std::size_t i = 0; i < size_of(signature.inputs()); ++i) {
+      const auto& entry = at_index(*signature.inputs(), i);
+      const bool is_input = entry.name() != nullptr && entry.name()->string_view() == name &&
+                            entry.tensor_index() < size_of(subgraph_->tensors());
+      if (is_input) return static_cast<TensorId>(entry.tensor_index());
+    }
+  }
+  return std::nullopt;
+}
+
+std::string TfliteReader::list_inputs() const {
+  std::string text;
+  for (std::size_t i = 0; i < size_of(subgraph_->inputs()); ++i) {
+    const std::int32_t id = subgraph_->inputs()->Get(static_cast<flatbuffers::uoffset_t>(i));
+    const Tensor& tensor = graph_.tensor(id);
+    text += fmt::format("{}\"{}\" {} {}", text.empty() ? "" : ", ", tensor.name,
+                        name_of(tensor.dtype), to_string(tensor.shape));
+  }
+  return text;
+}
+
+/// Makes constants of the inputs that the user gives values for.
+Result<void> TfliteReader::set_inputs() {
+  if (options_.settings.empty()) return {};
+  VP_RETURN_IF_ERROR(check_ids(subgraph_->inputs(), "subgraphs[0].inputs", false));
+  for (const InputSetting& setting : options_.settings) {
+    const auto id = find_input(setting.name);
+    if (!id) {
+      return fail(ErrorKind::Usage, "no input \"{}\" to set; the network's inputs: {}",
+                  setting.name, list_inputs());
+    }
+    Tensor& tensor = graph_.tensors[static_cast<std::size_t>(*id)];
+    if (!settings_.insert(*id).second)
+      return fail(ErrorKind::Usage, "input \"{}\" is set twice", setting.name);
+    const bool takes = can_be_set(tensor.dtype) && !tensor.quantization;
+    if (!takes) {
+      return fail(ErrorKind::Usage,
+                  "input \"{}\" of {} cannot be set: bool, whole numbers and float32 can",
+                  tensor.name, name_of(tensor.dtype));
+    }
+    Shape shape = tensor.shape;
+    const auto* signature =
+        subgraph_->tensors()->Get(static_cast<flatbuffers::uoffset_t>(*id))->shape_signature();
+    if (size_of(signature) == shape.size() && setting.value.ends_with(".npy"))
+      std::copy(signature->begin(), signature->end(), shape.begin());
+    VP_ASSIGN_OR_RETURN(InputValues given, load_input_values(setting, tensor.dtype, shape));
+    tensor.shape = std::move(given.shape);
+    tensor.literal.assign(given.values.begin(), given.values.end());
+  }
+  return {};
+}
+
+/// returns: true if the operator unpacks a sparse constant of floats and so does not become a node.
+Result<bool> TfliteReader::read_densify(const TfliteOperator& source) {
+  if (source.code != Code::DENSIFY || source.inputs.size() != 1 || source.outputs.size() != 1 ||
+      source.inputs[0] == kNoTensor)
+    return false;
+  const auto input = static_cast<std::size_t>(source.inputs[0]);
+  const auto& stored = at_index(*subgraph_->tensors(), input);
+  Tensor& output = graph_.tensors[static_cast<std::size_t>(source.outputs[0])];
+  const bool is_float =
+      stored.type() == tfl::TensorType::FLOAT32 || stored.type() == tfl::TensorType::FLOAT16;
+  if (!is_float || stored.sparsity() == nullptr || graph_.tensors[input].constant.empty() ||
+      output.is_constant())
+    return false;
+  if (output.shape != graph_.tensors[input].shape) {
+    return fail(ErrorKind::Malformed, "{}: DENSIFY turns shape {} into {}", source.path,
+                to_string(graph_.tensors[input].shape), to_string(output.shape));
+  }
+  auto values = tflite::densify(stored, graph_.tensors[input].constant);
+  if (!values)
+    return fail(values.error().kind, "{}: {}", tensor_path(input), values.error().message);
+  output.literal = std::move(*values);
+  return true;
+}
+
 /// returns: true if the operator only decodes a constant and so does not become a node.
 Result<bool> TfliteReader::read_dequantize(std::size_t index, const TfliteOperator& source) {
   if (source.code != Code::DEQUANTIZE || source.inputs.size() != 1 || source.outputs.size() != 1 ||
@@ -407,7 +501,8 @@ Result<bool> TfliteReader::read_dequantize(std::size_t index, const TfliteOperat
   const Tensor& input = graph_.tensor(source.inputs[0]);
   const auto output_index = static_cast<std::size_t>(source.outputs[0]);
   Tensor& output = graph_.tensors[output_index];
-  if (!input.weight || output.dtype != DType::Float32) return false;
+  const bool is_unpacked = input.dtype == DType::Float16 && !input.literal.empty();
+  if ((!input.weight && !is_unpacked) || output.dtype != DType::Float32) return false;
   if (output.is_constant()) {
     return fail(ErrorKind::Malformed, "{}: DEQUANTIZE writes to the constant \"{}\"", source.path,
                 output.name);
@@ -415,6 +510,10 @@ Result<bool> TfliteReader::read_dequantize(std::size_t index, const TfliteOperat
   if (output.shape != input.shape) {
     return fail(ErrorKind::Malformed, "{}: DEQUANTIZE turns shape {} into {}", source.path,
                 to_string(input.shape), to_string(output.shape));
+  }
+  if (is_unpacked) {
+    output.literal = input.literal;
+    return true;
   }
   output.weight = input.weight;
   model_->places[*input.weight].dequantizes.push_back({index, output_index, {}, false});
@@ -491,6 +590,8 @@ Result<void> TfliteReader::read_operator(std::size_t index) {
   }
   VP_ASSIGN_OR_RETURN(source.inputs, check_ids(stored.inputs(), path + ".inputs", true));
   VP_ASSIGN_OR_RETURN(source.outputs, check_ids(stored.outputs(), path + ".outputs", false));
+  VP_ASSIGN_OR_RETURN(const bool unpacks, read_densify(source));
+  if (unpacks) return {};
   VP_ASSIGN_OR_RETURN(const bool decodes, read_dequantize(index, source));
   if (decodes) return {};
   mark_signed_bytes(source);
@@ -570,6 +671,7 @@ Result<void> TfliteReader::read_operators() {
   VP_ASSIGN_OR_RETURN(graph_.inputs, check_ids(subgraph_->inputs(), "subgraphs[0].inputs", false));
   VP_ASSIGN_OR_RETURN(graph_.outputs,
                       check_ids(subgraph_->outputs(), "subgraphs[0].outputs", false));
+  std::erase_if(graph_.inputs, [this](TensorId id) { return settings_.contains(id); });
   for (const TensorId id : graph_.inputs) open_input_size(id);
   return {};
 }
@@ -639,6 +741,7 @@ Result<std::unique_ptr<SourceModel>> TfliteReader::read() {
   VP_ASSIGN_OR_RETURN(model_->archive, find_archive(file_));
   VP_RETURN_IF_ERROR(check_buffers());
   VP_RETURN_IF_ERROR(read_tensors());
+  VP_RETURN_IF_ERROR(set_inputs());
   VP_RETURN_IF_ERROR(read_operators());
   note_fixed_weights();
   VP_RETURN_IF_ERROR(check_graph(graph_));

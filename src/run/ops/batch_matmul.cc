@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/error.h"
 #include "base/parallel.h"
 #include "run/onednn_adapter.h"
 #include "run/operator.h"
@@ -77,23 +76,16 @@ class BatchMatMulOperator final : public Operator {
 }  // namespace
 
 OperatorResult build_operator(const BatchMatMul& op, const BuildContext& context) {
-  for (const Shape& dims : {context.inputs[0].dims, context.inputs[1].dims, context.results[0]}) {
-    if (orders_differ(dims, context.layout))
-      return fail(ErrorKind::Unsupported, "a product of planes of {}", to_string(dims));
-  }
-  // The elements lie in the graph's order, so the logical shapes give the rows and columns.
-  const Shape a = logical_shape(context.inputs[0].dims, context.layout);
-  const Shape b = logical_shape(context.inputs[1].dims, context.layout);
-  const Shape out = logical_shape(context.results[0], context.layout);
+  const Shape& a = context.inputs[0].dims;
+  const Shape& out = context.results[0];
   MatrixProduct product;
   product.transpose_a = op.transpose_a;
   product.transpose_b = op.transpose_b;
   product.rows = out[out.size() - 2];
   product.inner = a[a.size() - (op.transpose_a ? 2 : 1)];
   product.columns = out.back();
-  auto result = std::make_unique<BatchMatMulOperator>(product, a, b, out, context.threads);
-  result->output_dims = {context.results[0]};
-  return result;
+  return std::make_unique<BatchMatMulOperator>(product, a, context.inputs[1].dims, out,
+                                               context.threads);
 }
 
 }  // namespace visionpress

@@ -125,6 +125,8 @@ void combine(const Binary& op, NanRule rule, const OperandLine& line) {
       return combine_line(line, floor_modulo<float>);
     case BinaryKind::Power:
       return combine_line(line, [](float p, float q) { return std::pow(p, q); });
+    case BinaryKind::Atan2:
+      return combine_line(line, [](float p, float q) { return std::atan2(p, q); });
     case BinaryKind::SquaredDifference:
       return combine_line(line, [](float p, float q) { return (p - q) * (p - q); });
     default:

@@ -89,6 +89,40 @@ void apply_elu(float alpha, const float* x, float* y, std::size_t count) {
   }
 }
 
+void apply_transcendental(const Unary& op, const float* x, float* y, std::size_t count) {
+  switch (op.kind) {
+    case UnaryKind::Sin:
+      return map_values(x, y, count, [](float v) { return std::sin(v); });
+    case UnaryKind::Cos:
+      return map_values(x, y, count, [](float v) { return std::cos(v); });
+    case UnaryKind::Tan:
+      return map_values(x, y, count, [](float v) { return std::tan(v); });
+    case UnaryKind::Asin:
+      return map_values(x, y, count, [](float v) { return std::asin(v); });
+    case UnaryKind::Acos:
+      return map_values(x, y, count, [](float v) { return std::acos(v); });
+    case UnaryKind::Atan:
+      return map_values(x, y, count, [](float v) { return std::atan(v); });
+    case UnaryKind::Sinh:
+      return map_values(x, y, count, [](float v) { return std::sinh(v); });
+    case UnaryKind::Cosh:
+      return map_values(x, y, count, [](float v) { return std::cosh(v); });
+    case UnaryKind::Asinh:
+      return map_values(x, y, count, [](float v) { return std::asinh(v); });
+    case UnaryKind::Acosh:
+      return map_values(x, y, count, [](float v) { return std::acosh(v); });
+    case UnaryKind::Atanh:
+      return map_values(x, y, count, [](float v) { return std::atanh(v); });
+    case UnaryKind::Log1p:
+      return map_values(x, y, count, [](float v) { return std::log1p(v); });
+    case UnaryKind::Expm1:
+      return map_values(x, y, count, [](float v) { return std::expm1(v); });
+    default:
+      return is_stepwise(op.kind) ? apply_stepwise(op, x, y, count)
+                                  : apply_bounded(op, x, y, count);
+  }
+}
+
 void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t count) {
   const float a = op.alpha;
   const float b = op.beta;
@@ -126,8 +160,7 @@ void apply_arithmetic(const Unary& op, const float* x, float* y, std::size_t cou
     case UnaryKind::Erf:
       return map_values(x, y, count, [](float v) { return std::erf(v); });
     default:
-      return is_stepwise(op.kind) ? apply_stepwise(op, x, y, count)
-                                  : apply_bounded(op, x, y, count);
+      return apply_transcendental(op, x, y, count);
   }
 }
 

@@ -1,6 +1,5 @@
 #include <utility>
 
-#include "base/error.h"
 #include "run/operator.h"
 
 namespace visionpress {
@@ -39,14 +38,7 @@ class WhereOperator final : public Operator {
 }  // namespace
 
 OperatorResult build_operator(const Where& /*op*/, const BuildContext& context) {
-  const Shape& x = context.inputs[0].dims;
-  if (orders_differ(x, context.layout)) {
-    return fail(ErrorKind::Unsupported,
-                "it counts the elements of {}, an image of a channels-first"
-                " graph",
-                to_string(logical_shape(x, context.layout)));
-  }
-  return std::make_unique<WhereOperator>(logical_shape(x, context.layout));
+  return std::make_unique<WhereOperator>(context.inputs[0].dims);
 }
 
 }  // namespace visionpress
