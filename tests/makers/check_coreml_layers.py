@@ -948,7 +948,7 @@ def make_scatter(net):
     mode = net.pick(*SCATTERS)
     y[index] = SCATTERS[mode](y[index], updates)
     names = [net.name, net.constant(index.astype(np.float64)), net.constant(np.ascontiguousarray(np.moveaxis(updates, 0, axis)))]
-    net.add("add_scatter", np.moveaxis(y, 0, axis), inputs=names, says=f"{axis} {mode}", axis=axis, mode=mode)
+    net.add("add_scatter", np.moveaxis(y, 0, axis), inputs=names, says=f"{axis} {mode}", is_image=False, axis=axis, mode=mode)
 
 
 @layer("scatterND", mapped=False)
@@ -958,7 +958,7 @@ def make_scatter_nd(net):
     updates, y = net.real(0.5, 2, (len(rows), *net.x.shape[depth:])), net.x.copy()
     mode = net.pick(*SCATTERS)
     y[tuple(rows.T)] = SCATTERS[mode](y[tuple(rows.T)], updates)
-    net.add("add_scatter_nd", y, inputs=[net.name, net.constant(rows.astype(np.float64)), net.constant(updates)], says=f"{rows.shape} {mode}", mode=mode)
+    net.add("add_scatter_nd", y, inputs=[net.name, net.constant(rows.astype(np.float64)), net.constant(updates)], says=f"{rows.shape} {mode}", is_image=False, mode=mode)
 
 
 @layer("topK", mapped=False, first_only=True)
