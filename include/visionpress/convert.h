@@ -28,7 +28,8 @@ struct ConvertOptions {
   Compatibility compatibility = Compatibility::Current;
   /// Width and height of the image input, in pixels, where the file leaves them open.
   std::optional<std::array<std::int64_t, 2>> input_size = std::nullopt;
-  /// Values of inputs other than the image; the file then holds them as constants and lacks those inputs.
+  /// Values of inputs other than the image; the file then holds them as constants and lacks those
+  /// inputs.
   std::vector<InputSetting> settings = {};
   bool check = true;  ///< run the new file and its source once and compare
   /// Time limit of the check in seconds, more than 0. After it the file is kept unchecked. The

@@ -345,7 +345,8 @@ CLI::Option* add_settings(CLI::App& app, std::vector<InputSetting>& settings) {
               settings.push_back({text.substr(0, equals), text.substr(equals + 1)});
             }
           },
-          "Gives an input other than the image its value: is_training=false, x=FILE.npy. Repeatable")
+          "Gives an input other than the image its value: is_training=false, x=FILE.npy. "
+          "Repeatable")
       ->type_name("NAME=VALUE")
       ->expected(1)
       ->take_all();
