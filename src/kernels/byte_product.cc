@@ -10,6 +10,7 @@
 #include <hwy/foreach_target.h>
 
 #include "kernels/hybrid_vectors_inl.h"
+#include "kernels/integer_vectors_inl.h"
 
 HWY_BEFORE_NAMESPACE();
 #if HWY_TARGET == HWY_AVX3_DL && HWY_COMPILER_GCC_ACTUAL
@@ -129,29 +130,48 @@ struct Range {
   FloatVector high;
 };
 
-// The constants of one vector of columns, and where its floats go.
+// The constants of one vector of columns, and where its results go.
 struct Target {
   IntVector kernel_sums;
   FloatVector scale;
   FloatVector bias;
   float* y = nullptr;
+  std::uint8_t* codes = nullptr;
   std::size_t valid = 0;  // columns of this vector that exist
 };
 
-Target make_target(const Dequantization& how, std::size_t column, std::size_t end, float* y) {
+Target make_target(const ByteProduct& product, std::size_t column, std::size_t end, float* y) {
   const FloatTag d;
   const IntTag di;
   const std::size_t valid = std::min(hn::Lanes(d), end - column);
   const auto mask = hn::FirstN(d, valid);
-  return {hn::MaskedLoad(hn::FirstN(di, valid), di, how.kernel_sums + column),
+  const auto int_mask = hn::FirstN(di, valid);
+  if (product.how.order == ScaleOrder::Codes) {
+    const CodeTarget& to = product.to_codes;
+    return {hn::MaskedLoad(int_mask, di, to.how.offsets + column),
+            hn::MaskedLoad(mask, d, to.how.scales + column),
+            hn::Zero(d),
+            nullptr,
+            to.codes + column,
+            valid};
+  }
+  const Dequantization& how = product.how;
+  return {hn::MaskedLoad(int_mask, di, how.kernel_sums + column),
           hn::MaskedLoad(mask, d, how.kernel_scales + column),
-          hn::MaskedLoad(mask, d, how.bias + column), y + column, valid};
+          hn::MaskedLoad(mask, d, how.bias + column),
+          y + column,
+          nullptr,
+          valid};
 }
 
 template <ScaleOrder kOrder>
 HWY_INLINE void store_sums(IntVector raw, const Target& target, const Dequantization& how,
                            std::size_t at, Range& range) {
   const FloatTag d;
+  if constexpr (kOrder == ScaleOrder::Raw) {
+    hn::BlendedStore(hn::BitCast(d, raw), hn::FirstN(d, target.valid), d, target.y + at);
+    return;
+  }
   Channels channels = {hn::Mul(target.kernel_sums, hn::Set(IntTag(), how.code_zero)), target.scale,
                        target.bias};
   if constexpr (kOrder == ScaleOrder::Product) {
@@ -169,10 +189,22 @@ HWY_INLINE void store_sums(IntVector raw, const Target& target, const Dequantiza
   range.high = hn::Max(y, range.high);
 }
 
+HWY_INLINE void store_code_sums(IntVector raw, const Target& target, const SumsToCodes& how,
+                                std::int32_t row_offset, std::size_t at) {
+  const IntTag d;
+  const hn::Rebind<std::uint8_t, IntTag> d8;
+  const auto sum = hn::Add(raw, hn::Add(target.kernel_sums, hn::Set(d, row_offset)));
+  const auto codes = hn::DemoteTo(d8, xnnpack_codes(sum, target.scale, how));
+  if (target.valid == hn::Lanes(d)) return hn::StoreU(codes, d8, target.codes + at);
+  HWY_ALIGN std::uint8_t last[HWY_MAX_BYTES / sizeof(float)];
+  hn::Store(codes, d8, last);
+  std::copy_n(last, target.valid, target.codes + at);
+}
+
 struct Outputs {
   const Target& first;
   const Target& second;
-  const Dequantization& how;
+  const ByteProduct& product;
   const ByteRows& rows;
   std::size_t stride = 0;
 };
@@ -181,13 +213,19 @@ template <ScaleOrder kOrder, bool kTwo>
 HWY_INLINE void finish_row(const Outputs& outputs, std::size_t row, IntVector a, IntVector b,
                            Range& range) {
   const RowCode& code = outputs.rows.codes[outputs.rows.has_one_code ? 0 : row];
-  Dequantization how = outputs.how;
-  how.code_zero = code.code_zero;
-  how.input_scale = code.input_scale;
-  how.input_sum = code.input_sum;
   const std::size_t at = row * outputs.stride;
-  store_sums<kOrder>(a, outputs.first, how, at, range);
-  if constexpr (kTwo) store_sums<kOrder>(b, outputs.second, how, at, range);
+  if constexpr (kOrder == ScaleOrder::Codes) {
+    const SumsToCodes& how = outputs.product.to_codes.how;
+    store_code_sums(a, outputs.first, how, code.input_sum, at);
+    if constexpr (kTwo) store_code_sums(b, outputs.second, how, code.input_sum, at);
+  } else {
+    Dequantization how = outputs.product.how;
+    how.code_zero = code.code_zero;
+    how.input_scale = code.input_scale;
+    how.input_sum = code.input_sum;
+    store_sums<kOrder>(a, outputs.first, how, at, range);
+    if constexpr (kTwo) store_sums<kOrder>(b, outputs.second, how, at, range);
+  }
 }
 
 // One vector of columns, or two, over all rows.
@@ -203,9 +241,10 @@ void multiply_columns(const ByteProduct& product, const ByteRows& rows, std::siz
   const std::size_t vector_bytes = shape.segments * tile.quads * lanes * kByteQuad;
   tile.weights = product.packed + column / lanes * vector_bytes;
   tile.weights2 = kTwo ? tile.weights + vector_bytes : tile.weights;
-  const Target first = make_target(product.how, column, end, out.y);
-  const Target second = kTwo ? make_target(product.how, column + lanes, end, out.y) : first;
-  const Outputs outputs = {first, second, product.how, rows, out.stride};
+  const Target first = make_target(product, column, end, out.y);
+  const Target second = kTwo ? make_target(product, column + lanes, end, out.y) : first;
+  const std::size_t stride = kOrder == ScaleOrder::Codes ? product.to_codes.stride : out.stride;
+  const Outputs outputs = {first, second, product, rows, stride};
   Range seen = range;  // in registers
   if (rows.count == 1) {
     tile.rows.fill(rows.rows[0]);
@@ -251,6 +290,10 @@ void multiply_any(const ByteProduct& product, const ByteRows& rows, ColumnRange 
       return multiply_in<ScaleOrder::KernelThenInput>(product, rows, columns, out);
     case ScaleOrder::ShiftedKernel:
       return multiply_in<ScaleOrder::ShiftedKernel>(product, rows, columns, out);
+    case ScaleOrder::Raw:
+      return multiply_in<ScaleOrder::Raw>(product, rows, columns, out);
+    case ScaleOrder::Codes:
+      return multiply_in<ScaleOrder::Codes>(product, rows, columns, out);
   }
 }
 
@@ -342,6 +385,16 @@ void multiply_ref(const ByteProduct& product, const ByteRows& rows, ColumnRange 
           sum += static_cast<std::int32_t>(rows.rows[row][rows.offsets[s] + i]) *
                  static_cast<std::int8_t>(weights[s * padded + i]);
         }
+      }
+      if (how.order == ScaleOrder::Codes) {
+        const CodeTarget& to = product.to_codes;
+        to.codes[row * to.stride + column] =
+            code_of_sum(sum + to.how.offsets[column] + code.input_sum, column, to.how);
+        continue;
+      }
+      if (how.order == ScaleOrder::Raw) {
+        std::memcpy(out.y + row * out.stride + column, &sum, sizeof(sum));
+        continue;
       }
       const float y = dequantize_one(sum, column, how);
       out.y[row * out.stride + column] = y;

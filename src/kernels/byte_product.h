@@ -10,6 +10,7 @@
 #include <span>
 
 #include "kernels/hybrid_kernels.h"
+#include "kernels/integer_sums.h"
 
 namespace visionpress {
 
@@ -34,7 +35,8 @@ void pack_byte_product(const ByteProductShape& shape, std::span<const std::uint8
 struct RowCode {
   std::int32_t code_zero = 128;  ///< zero point + 128
   float input_scale = 1.0F;
-  std::int32_t input_sum = 0;  ///< ScaleOrder::ShiftedKernel: the sum of the row's codes
+  /// ScaleOrder::ShiftedKernel: the sum of the row's codes. ScaleOrder::Codes: added to each sum.
+  std::int32_t input_sum = 0;
 };
 
 /// Quantizes each row of `inner` values as XNNPACK does, with a code of its own.
@@ -63,12 +65,20 @@ struct ColumnRange {
 };
 [[nodiscard]] std::size_t byte_product_column_step();
 
+/// Where and how ScaleOrder::Codes writes.
+struct CodeTarget {
+  SumsToCodes how = {};           ///< XNNPACK's scales
+  std::uint8_t* codes = nullptr;  ///< of the first row
+  std::size_t stride = 0;         ///< bytes from one row to the next
+};
+
 /// Writes the columns of each row to out.y + row * out.stride + column and widens the range of
 /// `out`. how: of all columns; code_zero, input_scale and input_sum are taken from the rows.
 struct ByteProduct {
   ByteProductShape shape = {};
   const std::uint8_t* packed = nullptr;
-  Dequantization how = {};
+  Dequantization how = {};  ///< ScaleOrder::Codes: only the order counts
+  CodeTarget to_codes = {};
 };
 void multiply_bytes(const ByteProduct& product, const ByteRows& rows, ColumnRange columns,
                     FloatRows& out);

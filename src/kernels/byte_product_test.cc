@@ -50,6 +50,16 @@ std::vector<float> multiply(const ByteProductShape& shape, std::size_t count, Sc
                  .high = 400.0F};
   const std::size_t stride = shape.columns + 1;
   std::vector<float> y(count * stride);
+  std::vector<std::uint8_t> result(count * stride);
+  if (order == ScaleOrder::Codes) {
+    for (float& scale : scales) scale = std::fabs(scale) / 100.0F;
+  }
+  SumsToCodes to_codes;
+  to_codes.offsets = sums.data();
+  to_codes.scales = scales.data();
+  to_codes.zero = 100;
+  to_codes.low = 3;
+  if (order == ScaleOrder::Codes) product.to_codes = {to_codes, result.data(), stride};
   FloatRows out = {y.data(), stride, 0.0F, 0.0F};
   const std::size_t middle =
       std::min(shape.columns,
@@ -57,6 +67,7 @@ std::vector<float> multiply(const ByteProductShape& shape, std::size_t count, Sc
   const ByteRows in = {rows.data(), count, offsets.data(), codes.data(), has_one_code};
   multiply_bytes(product, in, {0, middle}, out);
   if (middle < shape.columns) multiply_bytes(product, in, {middle, shape.columns}, out);
+  if (order == ScaleOrder::Codes) return {result.begin(), result.end()};
   y.push_back(out.low);
   y.push_back(out.high);
   return y;
@@ -76,8 +87,9 @@ TEST(ByteProduct, FloatsAreTheReferencesOnEachInstructionSet) {
 }
 
 TEST(ByteProduct, EachOrderOfScalesIsTheReferences) {
-  for (const ScaleOrder order : {ScaleOrder::InputFused, ScaleOrder::Product,
-                                 ScaleOrder::KernelThenInput, ScaleOrder::ShiftedKernel}) {
+  for (const ScaleOrder order :
+       {ScaleOrder::InputFused, ScaleOrder::Product, ScaleOrder::KernelThenInput,
+        ScaleOrder::ShiftedKernel, ScaleOrder::Codes}) {
     for (const bool has_one_code : {false, true}) {
       expect_the_reference_on_each_isa([&] {
         return multiply({3, 7, 67}, 6, order, has_one_code);

@@ -206,6 +206,9 @@ float scale_sum(std::int32_t whole_sum, std::size_t channel, const Dequantizatio
     case ScaleOrder::ShiftedKernel:
       return (static_cast<float>(-shift) * how.input_scale * scale + bias) +
              static_cast<float>(whole_sum + shift) * how.input_scale * scale;
+    case ScaleOrder::Raw:
+    case ScaleOrder::Codes:
+      return sum;
     case ScaleOrder::KernelThenInput:
       break;
   }

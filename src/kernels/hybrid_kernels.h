@@ -61,6 +61,8 @@ enum class ScaleOrder : std::uint8_t {
   /// u = sum + kKernelShift * input_sum and f = fl(-kKernelShift * input_sum * input_scale):
   /// builtin, 4-bit matrices.
   ShiftedKernel,
+  Raw,    ///< none: the int32 sums themselves, in the place of the floats
+  Codes,  ///< codes of 8 bits, as SumsToCodes says
 };
 
 /// What the builtin kernel for 4-bit matrices adds to each of their codes, -7..7.

@@ -36,6 +36,14 @@ Shapes infer(const Identity& /*op*/, const RuleContext& context) {
   return std::vector<Shape>{context.inputs[0].shape};
 }
 
+Shapes infer(const Requantize& /*op*/, const RuleContext& context) {
+  return std::vector<Shape>{context.inputs[0].shape};
+}
+
+Shapes infer(const CodedFunction& /*op*/, const RuleContext& context) {
+  return std::vector<Shape>{context.inputs[0].shape};
+}
+
 Shapes infer(const Unary& /*op*/, const RuleContext& context) {
   return std::vector<Shape>{context.inputs[0].shape};
 }

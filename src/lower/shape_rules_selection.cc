@@ -105,6 +105,23 @@ Shapes infer(const Where& /*op*/, const RuleContext& context) {
   return std::vector<Shape>{{-1, std::ssize(context.inputs[0].shape)}};
 }
 
+Shapes infer(const DetectionPostprocess& op, const RuleContext& context) {
+  VP_RETURN_IF_ERROR(expect_inputs(context, 3));
+  const Shape& boxes = context.inputs[0].shape;
+  const Shape& scores = context.inputs[1].shape;
+  const Shape& anchors = context.inputs[2].shape;
+  const bool fits = boxes.size() == 3 && scores.size() == 3 && anchors.size() == 2 &&
+                    boxes[0] == 1 && scores[0] == 1 && boxes[1] >= 1 && boxes[1] == scores[1] &&
+                    boxes[1] == anchors[0] && boxes[2] >= 4 && anchors[1] == 4 &&
+                    (scores[2] == op.classes || scores[2] == op.classes + 1);
+  if (!fits) {
+    return fail(ErrorKind::Malformed, "boxes {}, scores {} and anchors {} for {} classes",
+                to_string(boxes), to_string(scores), to_string(anchors), op.classes);
+  }
+  const std::int64_t count = op.max_boxes * (op.per_class ? 1 : op.classes_per_box);
+  return std::vector<Shape>{{1, count, 4}, {1, count}, {1, count}, {1}};
+}
+
 Shapes infer(const NonMaxSuppression& op, const RuleContext& context) {
   if (context.inputs.size() < 2)
     return fail(ErrorKind::Malformed, "it has {} inputs, not 2", context.inputs.size());

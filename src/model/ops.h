@@ -481,6 +481,42 @@ struct TopK {
 /// inputs: x. Copies x.
 struct Identity {};
 
+/// inputs: coded boxes [1, n, 4 or more] (y, x, height, width), scores [1, n, classes, perhaps with
+/// a background before them], anchors [n, 4] (y, x, height, width).
+/// outputs: boxes [1, k, 4] (top, left, bottom, right), classes [1, k], scores [1, k], count [1];
+/// unused places are 0. source: TFLite_Detection_PostProcess of LiteRT.
+struct DetectionPostprocess {
+  std::int64_t max_boxes = 0;
+  std::int64_t classes = 0;
+  std::int64_t classes_per_box = 1;    ///< without per_class: results per kept box
+  std::int64_t boxes_per_class = 100;  ///< with per_class
+  bool per_class = false;              ///< overlaps are dropped within each class
+  float score_threshold = 0.0F;        ///< scores from here on are kept
+  float iou_threshold = 0.5F;          ///< a box that overlaps a kept one by more is dropped
+  std::array<float, 4> scales = {1.0F, 1.0F, 1.0F, 1.0F};  ///< of y, x, height, width
+};
+
+/// How codes become floats: by the rule of the kernel set that the run follows, or always by one.
+enum class DequantizeRule : std::uint8_t {
+  ByRuntime,
+  OneProduct,   ///< (q - z) * s
+  TwoProducts,  ///< q * s - z * s, but for the last elements (LiteRT's builtin kernel)
+};
+
+/// inputs: x. The same values in the 8-bit codes of the result (QUANTIZE), or as floats
+/// (DEQUANTIZE).
+struct Requantize {
+  DequantizeRule rule = DequantizeRule::ByRuntime;
+};
+
+enum class CodedFunctionKind : std::uint8_t { LogSoftmax, L2Normalization };
+
+/// inputs: x, of 8-bit codes. A function along the last axis for which LiteRT has a kernel of
+/// codes; of floats, several operators compute it.
+struct CodedFunction {
+  CodedFunctionKind kind = CodedFunctionKind::LogSoftmax;
+};
+
 /// A layer that every rewrite keeps but that cannot be run. `why` completes the message "X cannot
 /// be run: ".
 struct Unsupported {
@@ -497,7 +533,7 @@ struct Unsupported {
   X(ExpandDims) X(Transpose) X(Pad) X(Slice) X(Split) X(Resize) X(Reduce) X(SpaceDepth) \
   X(SpaceBatch) X(Gather) X(GatherNd) X(GatherElements) X(ScatterNd) X(ScatterElements) \
   X(Reverse) X(CumulativeSum) X(Select) X(Where) X(Tile) X(ShapeOf) \
-  X(NonMaxSuppression) X(TopK) X(TakeRows)
+  X(NonMaxSuppression) X(TopK) X(TakeRows) X(Requantize) X(CodedFunction) X(DetectionPostprocess)
 // clang-format on
 
 #define VP_AFTER_COMMA(Name) , Name

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <map>
 #include <utility>
 
 #include "base/error.h"
 #include "lower/graph_shapes.h"
 #include "run/aligned_bytes.h"
+#include "run/codes.h"
 #include "run/fusion.h"
 #include "run/operator_factory.h"
 #include "run/ops/conv_shape.h"
@@ -25,6 +27,8 @@ class PlanBuilder {
     plan_.graph = &graph;
     plan_.arithmetic = options.arithmetic;
     plan_.float_math = float_math_of(graph, options.arithmetic);
+    plan_.holds_codes = follows_runtime(options.arithmetic) && has_codes(graph);
+    output_tensors_ = list_output_tensors(graph);
     plan_.places.resize(graph.tensors.size());
     for (const TensorId id : graph.inputs) {
       const Shape& shape = options.is_part ? graph.tensor(id).shape : input;
@@ -78,6 +82,8 @@ class PlanBuilder {
     const Shape dims = constant_shape(input.tensor->shape, graph_.layout, rank);
     Shape physical = physical_shape(dims, graph_.layout);
     VP_RETURN_IF_ERROR(check_whole_literal(*input.tensor));
+    if (plan_.holds_codes && input.weight != nullptr && find_code(*input.tensor, input.weight))
+      return keep_codes(id, input, std::move(physical));
     VP_ASSIGN_OR_RETURN(std::vector<float> values, load_constant(input));
     const auto count = element_count(dims);
     if (!count || static_cast<std::size_t>(*count) != values.size()) {
@@ -92,6 +98,16 @@ class PlanBuilder {
     plan_.constants.push_back(std::move(values));
     set_dims(id, std::move(physical));
     place(id).constant = plan_.constants.back().data();
+    return {};
+  }
+
+  // Keeps the codes of a constant in the place of floats.
+  Result<void> keep_codes(TensorId id, const InputDesc& input, Shape dims) {
+    VP_ASSIGN_OR_RETURN(const std::vector<std::uint8_t> codes, load_stored_codes(*input.weight));
+    auto& values = plan_.constants.emplace_back(codes.size() / sizeof(float) + 1);
+    std::memcpy(values.data(), codes.data(), codes.size());
+    set_dims(id, std::move(dims));
+    place(id).constant = values.data();
     return {};
   }
 
@@ -124,6 +140,7 @@ class PlanBuilder {
     BuildContext context = {inputs, node.outputs.size(), graph_.layout, options_.arithmetic,
                             plan_.threads};
     context.float_math = plan_.float_math;
+    context.outputs = output_tensors_[static_cast<std::size_t>(&node - graph_.nodes.data())];
     return context;
   }
 
@@ -145,7 +162,8 @@ class PlanBuilder {
     const auto has_open_size = [](const InputDesc& input) { return is_open(input.dims); };
     if (std::any_of(inputs.begin(), inputs.end(), has_open_size))
       return add_late_step(std::move(step), context);
-    if (const auto* conv = std::get_if<Conv2d>(&node.op)) {
+    const auto* conv = std::get_if<Conv2d>(&node.op);
+    if (conv != nullptr && !works_on_codes(context)) {
       VP_ASSIGN_OR_RETURN(step.op, add_bordered_convolution(index, *conv, context, step));
     } else if (const auto* pair = std::get_if<Binary>(&node.op)) {
       VP_ASSIGN_OR_RETURN(step.op, add_pair(index, *pair, context, step));
@@ -390,6 +408,7 @@ class PlanBuilder {
   const ExecutorOptions& options_;
   Readers readers_;
   std::vector<bool> done_;
+  std::vector<std::vector<const Tensor*>> output_tensors_ = {};  ///< by node
   /// By the tensor with its border, which is not written: the tensor without it.
   std::map<TensorId, std::pair<TensorId, ImageBorder>> borders_ = {};
   ExecutionPlan plan_ = {};

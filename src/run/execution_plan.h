@@ -44,6 +44,7 @@ struct ExecutionPlan {
   std::vector<std::vector<float>> constants = {};
   std::size_t arena_bytes = 0;
   std::size_t scratch_bytes = 0;
+  bool holds_codes = false;     ///< buffers of 8-bit activations hold codes (codes.h)
   bool is_hybrid = false;       ///< at least one operator multiplies 8-bit integers
   bool is_winograd = false;     ///< at least one convolution is computed by Winograd's algorithm
   bool has_open_sizes = false;  ///< the sizes of at least one tensor differ between runs

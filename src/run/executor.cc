@@ -7,6 +7,7 @@
 
 #include "base/error.h"
 #include "base/parallel.h"
+#include "run/codes.h"
 #include "run/execution_plan.h"
 #include "run/session_state.h"
 
@@ -90,12 +91,13 @@ Result<Shape> choose_input(const Graph& graph, const Shape& asked) {
 /// Whether XNNPACK can run any of the graph's 8-bit layers. It cannot if all kernels have a type
 /// that only the builtin kernels take.
 bool has_xnnpack_layer(const Graph& graph) {
-  return std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
-    if (!is_dynamic_range(node.op)) return false;
-    const DType kernel = graph.tensor(node.inputs[1]).dtype;
-    const bool is_matrix = std::holds_alternative<FullyConnected>(node.op);
-    return kernel == DType::Int8 || (is_matrix && kernel != DType::UInt8);
-  });
+  return has_codes(graph) ||
+         std::any_of(graph.nodes.begin(), graph.nodes.end(), [&](const Node& node) {
+           if (!is_dynamic_range(node.op)) return false;
+           const DType kernel = graph.tensor(node.inputs[1]).dtype;
+           const bool is_matrix = std::holds_alternative<FullyConnected>(node.op);
+           return kernel == DType::Int8 || (is_matrix && kernel != DType::UInt8);
+         });
 }
 
 std::string name_arithmetic(const Graph& graph, Arithmetic arithmetic, const ExecutionPlan& plan) {

@@ -4,13 +4,14 @@
 
 #include "base/error.h"
 #include "codecs/decode.h"
+#include "run/codes.h"
 
 namespace visionpress {
 
 FloatMath float_math_of(const Graph& graph, Arithmetic arithmetic) {
   const bool is_hybrid = std::any_of(graph.nodes.begin(), graph.nodes.end(),
                                      [](const Node& node) { return is_dynamic_range(node.op); });
-  if (graph.format != Format::TfLite || !is_hybrid) return FloatMath::Plain;
+  if (graph.format != Format::TfLite || (!is_hybrid && !has_codes(graph))) return FloatMath::Plain;
   if (arithmetic == Arithmetic::Runtime) return FloatMath::Xnnpack;
   return arithmetic == Arithmetic::Builtin ? FloatMath::Builtin : FloatMath::Plain;
 }
@@ -43,6 +44,16 @@ std::vector<float> load_whole_numbers(const Tensor& tensor) {
   }
 }
 
+void scale_codes(const QuantParams& params, std::vector<float>& values) {
+  if (params.scales.empty()) return;
+  const bool is_per_channel = params.scales.size() > 1;
+  for (std::size_t i = 0; i < values.size(); ++i) {
+    const std::size_t c = is_per_channel ? i % params.scales.size() : 0;
+    const auto zero = params.zero_points.empty() ? 0 : params.zero_points[c];
+    values[i] = params.scales[c] * (values[i] - static_cast<float>(zero));
+  }
+}
+
 }  // namespace
 
 Result<std::vector<float>> load_constant(const InputDesc& input) {
@@ -57,6 +68,8 @@ Result<std::vector<float>> load_constant(const InputDesc& input) {
   }
   if (input.tensor != nullptr && !input.tensor->constant.empty()) {
     std::vector<float> values = load_whole_numbers(*input.tensor);
+    // The bias of an integer layer, where the run computes in float.
+    if (input.tensor->quantization) scale_codes(*input.tensor->quantization, values);
     if (!values.empty()) return values;
   }
   if (input.tensor == nullptr || input.tensor->literal.empty()) {

@@ -63,7 +63,8 @@ enum class FloatMath : std::uint8_t {
   Xnnpack,  ///< LiteRT's XNNPACK kernels, its default
   Builtin,  ///< LiteRT's builtin kernels
 };
-/// TFLite networks with hybrid layers follow their runtime unless the user chose `float` or `f16`.
+/// TFLite networks with hybrid or integer layers follow their runtime unless the user chose `float`
+/// or `f16`.
 [[nodiscard]] FloatMath float_math_of(const Graph& graph, Arithmetic arithmetic);
 
 struct BuildContext {
@@ -76,6 +77,7 @@ struct BuildContext {
   FloatMath float_math = FloatMath::Plain;
   /// Sizes of the results by the operator's shape rule, in physical order; -1: the run counts it.
   std::span<const Shape> results = {};
+  std::span<const Tensor* const> outputs = {};  ///< the results' tensors; may be empty in tests
 
   /// Whether 8-bit kernels multiply quantized activations, as the format's runtime does. If not,
   /// the kernels are decoded to float.

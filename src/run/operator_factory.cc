@@ -8,7 +8,9 @@
 #include "base/error.h"
 #include "lower/graph_shapes.h"
 #include "lower/shape_rules.h"
+#include "run/codes.h"
 #include "run/ops/graph_order.h"
+#include "run/ops/integer_parts.h"
 
 namespace visionpress {
 namespace {
@@ -54,6 +56,11 @@ OperatorResult make_operator(const Op& op, const BuildContext& context) {
   const auto build = [&op](const BuildContext& shapes) {
     return std::visit([&](const auto& known) { return build_operator(known, shapes); }, op);
   };
+  if (works_on_codes(context)) {
+    VP_ASSIGN_OR_RETURN(auto coded, make_integer_operator(op, with_results));
+    assert(has_shapes_of(*coded, results));
+    return coded;
+  }
   if (context.layout == Layout::ChannelsFirst && needs_graph_order(op)) {
     const GraphOrder order = in_graph_order(with_results);
     BuildContext logical = with_results;

@@ -8,6 +8,7 @@
 #include "base/half.h"
 #include "base/parallel.h"
 #include "lower/graph_shapes.h"
+#include "run/codes.h"
 #include "run/operator_factory.h"
 #include "run/ops/strided.h"
 #include "run/session_state.h"
@@ -56,12 +57,20 @@ float* Session::Impl::values_of(TensorId id) {
 
 void Session::Impl::load_input(TensorId id, std::span<const float> x) {
   const Shape& dims = plan_->place(id).dims;
-  if (plan_->graph->layout == Layout::ChannelsFirst && dims.size() == 4) {
+  if (const auto code = code_of(id)) {
+    // As a caller of the runtime does, whatever its kernels are.
+    quantize(x, *code, CodeRounding::Exact, view_as<std::uint8_t>(values_of(id)));
+  } else if (plan_->graph->layout == Layout::ChannelsFirst && dims.size() == 4) {
     swap_layout(dims, x.data(), values_of(id), false);
   } else {
     std::copy(x.begin(), x.end(), values_of(id));
   }
   if (plan_->arithmetic == Arithmetic::Float16) round_to_half(id);
+}
+
+std::optional<TensorCode> Session::Impl::code_of(TensorId id) const {
+  if (!plan_->holds_codes) return std::nullopt;
+  return find_code(*plan_->graph, plan_->graph->tensor(id));
 }
 
 void Session::Impl::round_to_half(TensorId id) {
@@ -101,12 +110,21 @@ Result<void> Session::Impl::run_operator(const Operator& op, const ExecutionPlan
     dims[0] = report.counts[i];
   }
   if (step.is_whole) VP_RETURN_IF_ERROR(check_whole(step, inputs));
+  if (!plan_->holds_codes) clamp_results(step);
   if (plan_->arithmetic == Arithmetic::Float16) {
     // Indices and counts are not activations: if they were rounded, they would name other elements.
     for (const TensorId id : step.outputs)
       if (!is_index(plan_->graph->tensor(id).dtype)) round_to_half(id);
   }
   return {};
+}
+
+void Session::Impl::clamp_results(const ExecutionPlan::Step& step) {
+  for (const TensorId id : step.outputs) {
+    const Tensor& tensor = plan_->graph->tensor(id);
+    if (const auto code = find_code(tensor, nullptr))
+      clamp_to_codes({values_of(id), count_of(dims_of(id))}, *code);
+  }
 }
 
 Result<void> Session::Impl::check_whole(const ExecutionPlan::Step& step,
@@ -165,6 +183,9 @@ Result<void> Session::Impl::run_late_step(const ExecutionPlan::Step& step) {
                           plan_->threads};
   context.may_be_empty = true;
   context.float_math = plan_->float_math;
+  std::vector<const Tensor*> results;
+  for (const TensorId id : step.outputs) results.push_back(&plan_->graph->tensor(id));
+  context.outputs = results;
   // A convolution over an empty input cannot be built.
   if (has_kernel(step.node->op)) {
     VP_ASSIGN_OR_RETURN(const std::vector<Shape> dims, operator_dims(step.node->op, context));
@@ -188,6 +209,12 @@ void Session::Impl::view_outputs() {
     const float* constant = plan_->place(id).constant;
     const float* x = constant != nullptr ? constant : values_of(id);
     const std::size_t count = count_of(dims);
+    if (const auto code = code_of(id)) {
+      logical_[i].resize(count);
+      dequantize({view_as<const std::uint8_t>(x), count}, *code, CodeRounding::Exact,
+                 logical_[i].data());
+      x = logical_[i].data();
+    }
     if (graph.layout == Layout::ChannelsFirst && dims.size() == 4) {
       logical_[i].resize(count);
       swap_layout(dims, x, logical_[i].data(), true);

@@ -9,6 +9,7 @@
 
 #include "base/stop.h"
 #include "run/aligned_bytes.h"
+#include "run/codes.h"
 #include "run/execution_plan.h"
 #include "run/executor.h"
 
@@ -35,6 +36,10 @@ struct Session::Impl {
   [[nodiscard]] float* values_of(TensorId id);
   void load_input(TensorId id, std::span<const float> x);
   void round_to_half(TensorId id);
+  /// What the tensor's buffer holds: codes, or nothing for floats.
+  [[nodiscard]] std::optional<TensorCode> code_of(TensorId id) const;
+  /// A run in float keeps each result of integer networks to the range of its codes.
+  void clamp_results(const ExecutionPlan::Step& step);
   [[nodiscard]] Result<void> run_step(const ExecutionPlan::Step& step);
   /// Builds the step's operator for the sizes of this run, allocates its results and runs it.
   [[nodiscard]] Result<void> run_late_step(const ExecutionPlan::Step& step);
@@ -56,7 +61,8 @@ struct Session::Impl {
   std::size_t late_scratch_bytes_ = 0;
   std::vector<std::optional<ActivationRange>> ranges_ = {};
   std::vector<Found> found_ = {};  ///< by TensorId; empty where the plan knows all sizes
-  /// outputs whose physical order differs from the graph's, converted to the graph's order
+  /// outputs whose physical order differs from the graph's, converted to the graph's order, and
+  /// outputs of codes as values
   std::vector<std::vector<float>> logical_ = {};
 };
 

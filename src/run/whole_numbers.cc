@@ -18,9 +18,10 @@ struct WholeRange {
   float high = kLimit;
 };
 
-/// The range of a type; nothing if its values are not whole numbers.
-std::optional<WholeRange> find_range(DType dtype) {
-  switch (dtype) {
+/// The range of a tensor's type; nothing if its values are not whole numbers.
+std::optional<WholeRange> find_range(const Tensor& tensor) {
+  if (tensor.quantization) return std::nullopt;  // codes of real values
+  switch (tensor.dtype) {
     case DType::Int8:
       return WholeRange{-128.0F, 127.0F};
     case DType::UInt8:
@@ -51,7 +52,7 @@ bool is_inside(const WholeRange& range, float x) {
 bool computes_whole_numbers(const Graph& graph, const Node& node) {
   if (moves_values(node.op)) return false;
   return std::any_of(node.outputs.begin(), node.outputs.end(), [&](TensorId id) {
-    return id != kNoTensor && find_range(graph.tensor(id).dtype).has_value();
+    return id != kNoTensor && find_range(graph.tensor(id)).has_value();
   });
 }
 
@@ -65,7 +66,7 @@ Result<void> check_whole_operator(const Graph& graph, const Node& node) {
 }
 
 Result<void> check_whole_values(const Tensor& tensor, std::span<const float> values) {
-  const auto range = find_range(tensor.dtype);
+  const auto range = find_range(tensor);
   if (!range) return {};
   const auto beyond = std::ranges::find_if(values, [&](float x) { return !is_inside(*range, x); });
   if (beyond == values.end()) return {};

@@ -13,8 +13,10 @@ extern const HeadKind tiny_yolo_v2_head;
 extern const HeadKind yolov5_head;
 extern const HeadKind yolov8_head;
 extern const HeadKind yolox_head;
+extern const HeadKind ssd_postprocess_head;
 
-inline constexpr std::array kHeads = {&tiny_yolo_v2_head, &yolov8_head, &yolov5_head, &yolox_head};
+inline constexpr std::array kHeads = {&tiny_yolo_v2_head, &yolov8_head, &yolov5_head, &yolox_head,
+                                      &ssd_postprocess_head};
 
 /// What Ultralytics' exports take: RGB shares of 255 in a letterbox.
 inline constexpr HeadPixels kLetterboxedShares = {.color = ColorOrder::Rgb,

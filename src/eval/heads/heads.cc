@@ -20,7 +20,9 @@ Result<Head> recognise_head(const NetworkOutline& network) {
 Detections find_boxes(const Head& head, std::span<const OutputView> outputs,
                       const Placement& placement, const BoxFrame& frame,
                       const DetectOptions& options) {
-  Detections boxes = keep_best(head.found.decode(outputs, options.probability), options);
+  DetectOptions kept = options;
+  if (head.found.drops_overlaps) kept.nms_iou = 1.0;  // no overlap is larger
+  Detections boxes = keep_best(head.found.decode(outputs, options.probability), kept);
   place_in_frame(placement, frame, boxes);
   return boxes;
 }

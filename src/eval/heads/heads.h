@@ -26,6 +26,7 @@ using DecodeOutputs =
 struct RecognisedHead {
   std::size_t class_count = 0;
   DecodeOutputs decode = {};
+  bool drops_overlaps = false;  ///< the network has dropped overlapping boxes itself
 };
 
 /// A row of the table.

@@ -46,6 +46,11 @@ NetworkOutline outline_network(const Graph& graph, std::span<const Shape> shapes
     outline.outputs.push_back(
         {.name = graph.tensor(id).name, .shape = shapes[i], .is_linear = ends_linearly(graph, id)});
   }
+  for (const Node& node : graph.nodes) {
+    const auto* post = std::get_if<DetectionPostprocess>(&node.op);
+    if (post != nullptr && node.outputs == graph.outputs)
+      outline.postprocess_classes = static_cast<std::size_t>(post->classes);
+  }
   return outline;
 }
 

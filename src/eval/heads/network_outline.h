@@ -25,6 +25,8 @@ struct NetworkOutline {
   int input_width = 0;  ///< pixels
   int input_height = 0;
   std::size_t label_count = 0;  ///< 0: nobody names labels
+  /// Classes of a TFLite_Detection_PostProcess whose results are the outputs; 0: there is none.
+  std::size_t postprocess_classes = 0;
 };
 
 /// shapes: of the graph's outputs, in its order: a file may leave them open, a run settles them.

@@ -176,9 +176,9 @@ Result<RecognisedHead> recognise(const NetworkOutline& network) {
   }
   return RecognisedHead{
       .class_count = grid->classes,
-      .decode = [grid = *grid](std::span<const OutputView> outputs, double probability) {
-        return decode(grid, outputs, probability);
-      }};
+      .decode = [grid = *grid](std::span<const OutputView> outputs,
+                               double probability) { return decode(grid, outputs, probability); },
+      .drops_overlaps = false};
 }
 
 }  // namespace

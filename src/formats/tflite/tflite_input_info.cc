@@ -193,6 +193,33 @@ void read_shape(const Graph& graph, InputInfo& info) {
   }
 }
 
+/// Whether anything but a cast, which takes the bytes as they are, reads the tensor.
+bool is_read_as_codes(const Graph& graph, TensorId id) {
+  return std::ranges::any_of(graph.nodes, [id](const Node& node) {
+    return !std::holds_alternative<Identity>(node.op) &&
+           std::ranges::find(node.inputs, id) != node.inputs.end();
+  });
+}
+
+/// Callers of a runtime put pixels into a quantized input as its codes: a byte as it is, or less
+/// 128. This is the real value of such a code; what the metadata says is meant for float inputs.
+void read_input_codes(const Graph& graph, InputInfo& info) {
+  for (const TensorId id : graph.inputs) {
+    const Tensor& tensor = graph.tensor(id);
+    const bool is_byte = tensor.dtype == DType::Int8 || tensor.dtype == DType::UInt8;
+    if (tensor.shape.size() != 4 || !is_byte || !tensor.quantization ||
+        !is_read_as_codes(graph, id))
+      continue;
+    const QuantParams& params = *tensor.quantization;
+    if (params.scales.size() != 1 || !(params.scales[0] > 0.0F)) return;
+    const std::int64_t zero = params.zero_points.empty() ? 0 : params.zero_points[0];
+    info.mean = {static_cast<float>(zero + (tensor.dtype == DType::Int8 ? 128 : 0))};
+    info.std = {1.0F / params.scales[0]};
+    if (info.source == "nothing") info.source = "quantized input";
+    return;
+  }
+}
+
 }  // namespace
 
 bool is_planar_image(const Shape& shape) {
@@ -222,6 +249,7 @@ Result<void> read_input_info(const TfliteModel& model, Graph& graph, Diagnostics
       wanted = label_files(subgraph);
     }
   }
+  read_input_codes(graph, graph.input_info);
   read_labels(model, wanted, graph, diagnostics);
   return {};
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdint>
 #include <optional>
 #include <type_traits>
@@ -35,6 +36,8 @@ constexpr auto kRows = std::to_array<OperatorRow>({
     {Code::MAX_POOL_2D, tflite::lower_pool},
     {Code::AVERAGE_POOL_2D, tflite::lower_pool},
     {Code::L2_POOL_2D, tflite::lower_pool},
+    {Code::QUANTIZE, tflite::lower_requantize},
+    {Code::DEQUANTIZE, tflite::lower_requantize},
     {Code::LOCAL_RESPONSE_NORMALIZATION, tflite::lower_local_response_norm},
     {Code::L2_NORMALIZATION, tflite::lower_l2_normalization},
     {Code::LOG_SOFTMAX, tflite::lower_log_softmax},
@@ -112,6 +115,7 @@ std::string find_without_rank(const TfliteOperator& source) {
 }
 
 Result<LoweredOperator> lower_known(const TfliteOperator& source) {
+  if (source.type == tflite::kDetectionName) return tflite::lower_detection(source);
   const auto* row = std::ranges::find(kRows, source.code, &OperatorRow::code);
   if (row == kRows.end() && source.code != Code::PRELU) return tflite::lower_elementwise(source);
   if (const std::string name = find_without_rank(source); !name.empty())
@@ -131,15 +135,94 @@ bool is_cast_input(const TfliteOperator& source) {
          std::find(inputs->begin(), inputs->end(), source.inputs[0]) != inputs->end();
 }
 
-/// The reason why the operator's number types cannot be run; empty if they are floats.
+/// Operators with a kernel for 8-bit integers in the runner.
+constexpr auto kIntegerCodes = std::to_array<Code>({Code::CONV_2D,
+                                                    Code::DEPTHWISE_CONV_2D,
+                                                    Code::FULLY_CONNECTED,
+                                                    Code::AVERAGE_POOL_2D,
+                                                    Code::MAX_POOL_2D,
+                                                    Code::SOFTMAX,
+                                                    Code::CONCATENATION,
+                                                    Code::RESHAPE,
+                                                    Code::SQUEEZE,
+                                                    Code::EXPAND_DIMS,
+                                                    Code::TRANSPOSE,
+                                                    Code::PAD,
+                                                    Code::SLICE,
+                                                    Code::STRIDED_SLICE,
+                                                    Code::SPLIT,
+                                                    Code::SPLIT_V,
+                                                    Code::PACK,
+                                                    Code::UNPACK,
+                                                    Code::TILE,
+                                                    Code::GATHER,
+                                                    Code::GATHER_ND,
+                                                    Code::SPACE_TO_DEPTH,
+                                                    Code::DEPTH_TO_SPACE,
+                                                    Code::RESIZE_NEAREST_NEIGHBOR,
+                                                    Code::REDUCE_MAX,
+                                                    Code::REDUCE_MIN,
+                                                    Code::ARG_MAX,
+                                                    Code::ARG_MIN,
+                                                    Code::MAXIMUM,
+                                                    Code::MINIMUM,
+                                                    Code::ADD,
+                                                    Code::SUB,
+                                                    Code::MUL,
+                                                    Code::LOGISTIC,
+                                                    Code::TANH,
+                                                    Code::RELU,
+                                                    Code::RELU6,
+                                                    Code::RELU_N1_TO_1,
+                                                    Code::LEAKY_RELU,
+                                                    Code::HARD_SWISH,
+                                                    Code::ELU,
+                                                    Code::PRELU,
+                                                    Code::SQUARED_DIFFERENCE,
+                                                    Code::LOG_SOFTMAX,
+                                                    Code::L2_NORMALIZATION,
+                                                    Code::TRANSPOSE_CONV,
+                                                    Code::BATCH_MATMUL,
+                                                    Code::MEAN,
+                                                    Code::SUM,
+                                                    Code::RESIZE_BILINEAR,
+                                                    Code::PADV2,
+                                                    Code::MIRROR_PAD,
+                                                    Code::SPACE_TO_BATCH_ND,
+                                                    Code::BATCH_TO_SPACE_ND,
+                                                    Code::SELECT,
+                                                    Code::SELECT_V2,
+                                                    Code::BROADCAST_TO,
+                                                    Code::QUANTIZE,
+                                                    Code::DEQUANTIZE});
+
+/// Why 8-bit activations of the tensor cannot be run; empty if they can.
+std::string code_reason(const Tensor& tensor) {
+  const auto& params = tensor.quantization;
+  const bool has_scale = params && params->scales.size() == 1 && std::isfinite(params->scales[0]) &&
+                         params->scales[0] > 0.0F;
+  if (!has_scale)
+    return fmt::format("\"{}\" is {} without one scale", tensor.name, name_of(tensor.dtype));
+  const std::int64_t zero = params->zero_points.empty() ? 0 : params->zero_points[0];
+  const std::int64_t lowest = tensor.dtype == DType::Int8 ? -128 : 0;
+  if (zero >= lowest && zero <= lowest + 255) return {};
+  return fmt::format("\"{}\" is {} with the zero point {}", tensor.name, name_of(tensor.dtype),
+                     zero);
+}
+
+/// The reason why the operator's number types cannot be run; empty if they can.
 std::string integer_reason(const TfliteOperator& source) {
   if (is_cast_input(source)) return {};
+  const bool has_kernel = std::ranges::find(kIntegerCodes, source.code) != kIntegerCodes.end() ||
+                          source.type == tflite::kDetectionName;
   for (const std::vector<TensorId>* ids : {&source.inputs, &source.outputs}) {
     for (const TensorId id : *ids) {
       if (id == kNoTensor || source.graph.tensor(id).is_constant()) continue;
       const DType dtype = source.graph.tensor(id).dtype;
       if (dtype == DType::Int8 || dtype == DType::UInt8) {
-        return "its activations are 8-bit integers";
+        if (!has_kernel) return "its activations are 8-bit integers";
+        if (std::string reason = code_reason(source.graph.tensor(id)); !reason.empty())
+          return reason;
       }
       if (dtype == DType::Int16) return "its activations are 16-bit integers";
     }
@@ -163,6 +246,10 @@ bool takes_whole_numbers(const Op& op) {
                         CumulativeSum, Select, Where, Tile, ShapeOf, TopK, TakeRows>;
       },
       op);
+}
+
+bool takes_bias(const Op& op) {
+  return std::holds_alternative<Conv2d>(op) || std::holds_alternative<FullyConnected>(op);
 }
 
 /// A whole number of the constant that a run cannot hold; nothing if there is none.
@@ -189,6 +276,10 @@ std::string operand_reason(const TfliteOperator& source, const Op& op,
       continue;  // made by this lowering, so its type is right
     const Tensor& tensor = source.graph.tensor(inputs[slot]);
     if (tensor.dtype == DType::Float32 || (hybrid && slot == 1)) continue;
+    // 8-bit codes, and the bias beside them; the runner checks which it takes.
+    const bool is_code = tensor.dtype == DType::Int8 || tensor.dtype == DType::UInt8;
+    if (tflite::has_codes(source) && (is_code || (tensor.dtype == DType::Int32 && takes_bias(op))))
+      continue;
     const bool travels = tflite::is_whole(tensor.dtype) || tensor.dtype == DType::Bool;
     if (!takes_whole || !travels)
       return fmt::format("its input \"{}\" is {}", tensor.name, name_of(tensor.dtype));
@@ -223,9 +314,12 @@ Result<LoweredOperator> lower_operator(const TfliteOperator& source) {
     return result;
   }
   VP_ASSIGN_OR_RETURN(LoweredOperator result, lower_known(source));
+  result.works_on_integers = tflite::has_codes(source) && !is_cast_input(source);
   if (std::holds_alternative<Unsupported>(result.op)) return result;
   if (std::string reason = operand_reason(source, result); !reason.empty()) {
-    return tflite::unsupported(source, std::move(reason));
+    const bool works_on_integers = result.works_on_integers;
+    VP_ASSIGN_OR_RETURN(result, tflite::unsupported(source, std::move(reason)));
+    result.works_on_integers = works_on_integers;
   }
   return result;
 }

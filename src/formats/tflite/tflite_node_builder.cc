@@ -105,6 +105,18 @@ Result<void> NodeBuilder::operator()(const BatchNorm& /*op*/) {
   return fail(ErrorKind::Unsupported, "its parameters are computed");
 }
 
+Result<void> NodeBuilder::operator()(const DetectionPostprocess& /*op*/) {
+  return fail(ErrorKind::Unsupported, "it is a custom operator");
+}
+
+Result<void> NodeBuilder::operator()(const Requantize& /*op*/) {
+  return fail(ErrorKind::Unsupported, "it computes 8-bit integers");
+}
+
+Result<void> NodeBuilder::operator()(const CodedFunction& /*op*/) {
+  return fail(ErrorKind::Unsupported, "it computes 8-bit integers");
+}
+
 Result<void> NodeBuilder::operator()(const InstanceNorm& /*op*/) {
   return fail(ErrorKind::Unsupported, "TFLite has no instance normalization");
 }

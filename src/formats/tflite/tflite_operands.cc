@@ -43,7 +43,9 @@ TensorId make_value(const TfliteOperator& source, LoweredOperator& result, const
                     std::size_t like) {
   Tensor value;
   value.name = fmt::format("{}/{}", source.graph.tensor(source.outputs[0]).name, suffix);
-  value.dtype = find_input(source, like)->dtype;
+  const Tensor& operand = *find_input(source, like);
+  value.dtype = operand.dtype;
+  if (has_codes(source)) value.quantization = operand.quantization;
   return make_value(source, result, std::move(value));
 }
 
@@ -166,6 +168,30 @@ std::optional<float> find_float(const TfliteOperator& source, std::size_t slot) 
     return half_to_float(load_le<std::uint16_t>(stored.payload, 0));
   }
   return std::nullopt;
+}
+
+bool has_codes(const TfliteOperator& source) {
+  const auto is_code = [&](TensorId id) {
+    if (id == kNoTensor || source.graph.tensor(id).is_constant()) return false;
+    const DType dtype = source.graph.tensor(id).dtype;
+    return dtype == DType::Int8 || dtype == DType::UInt8;
+  };
+  return std::ranges::any_of(source.inputs, is_code) ||
+         std::ranges::any_of(source.outputs, is_code);
+}
+
+std::optional<float> find_real(const TfliteOperator& source, std::size_t slot) {
+  const Tensor* tensor = find_input(source, slot);
+  if (tensor == nullptr || !tensor->weight) return std::nullopt;
+  const WeightRef& stored = source.graph.weights[*tensor->weight].stored;
+  const WeightCode& code = stored.code;
+  if (code.encoding != Encoding::Linear || code.bits != 8 || code.scales.size() != 1 ||
+      stored.payload.size() != 1)
+    return find_float(source, slot);
+  const auto byte = load_le<std::uint8_t>(stored.payload, 0);
+  const int value = code.is_signed ? static_cast<std::int8_t>(byte) : static_cast<int>(byte);
+  const auto zero = code.zero_points.empty() ? 0 : code.zero_points[0];
+  return code.scales[0] * static_cast<float>(value - static_cast<int>(zero));
 }
 
 Result<int> check_axis(const TfliteOperator& source, std::int64_t axis, std::size_t rank) {

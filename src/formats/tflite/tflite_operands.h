@@ -44,6 +44,11 @@ namespace visionpress::tflite {
 /// The value of a float constant with one element.
 [[nodiscard]] std::optional<float> find_float(const TfliteOperator& source, std::size_t slot);
 
+/// Whether the operator has activations of 8-bit integers.
+[[nodiscard]] bool has_codes(const TfliteOperator& source);
+/// The real value of a constant of one element, a float or an 8-bit code.
+[[nodiscard]] std::optional<float> find_real(const TfliteOperator& source, std::size_t slot);
+
 [[nodiscard]] bool is_whole(DType dtype);  ///< int32 or int64
 /// The sizes that the file states for output `slot`; -1 if known only during a run.
 [[nodiscard]] Shape stated_shape(const TfliteOperator& source, std::size_t slot = 0);
@@ -59,7 +64,7 @@ namespace visionpress::tflite {
 [[nodiscard]] Lowered lowered(Op op, std::vector<TensorId> inputs);
 /// Adds a value between the steps of an operator. returns: the id it will have in the graph.
 TensorId make_value(const TfliteOperator& source, LoweredOperator& result, Tensor value);
-/// The same, with the type of input `like`.
+/// The same, with the type of input `like`, and its scale where the operator computes codes.
 TensorId make_value(const TfliteOperator& source, LoweredOperator& result, const char* suffix,
                     std::size_t like);
 [[nodiscard]] Lowered unsupported(const TfliteOperator& source, std::string why);

@@ -21,6 +21,7 @@ using Lowered = Result<LoweredOperator>;
 
 // Elementwise operators, chosen by code (tflite_codes.h); an operator that no lowering knows
 // becomes Unsupported (tflite_operators_elementwise.cc).
+[[nodiscard]] Lowered lower_requantize(const TfliteOperator& source);  // QUANTIZE, DEQUANTIZE
 [[nodiscard]] Lowered lower_elementwise(const TfliteOperator& source);
 
 // Operators that are several of the graph's (tflite_operators_composed.cc).
@@ -69,6 +70,9 @@ using Lowered = Result<LoweredOperator>;
 [[nodiscard]] Lowered lower_select(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_where(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_top_k(const TfliteOperator& source);
+/// The custom operator TFLite_Detection_PostProcess.
+inline constexpr const char* kDetectionName = "TFLite_Detection_PostProcess";
+[[nodiscard]] Lowered lower_detection(const TfliteOperator& source);
 [[nodiscard]] Lowered lower_suppression(const TfliteOperator& source);
 
 }  // namespace visionpress::tflite

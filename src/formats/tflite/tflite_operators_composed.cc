@@ -63,6 +63,8 @@ Lowered lower_l2_normalization(const TfliteOperator& source) {
   const auto* options = source.table.builtin_options_as_L2NormOptions();
   if (options != nullptr && options->activation() != tfl::Activation::NONE)
     return unsupported(source, activation_reason(options->activation()));
+  if (has_codes(source))
+    return lowered(CodedFunction{CodedFunctionKind::L2Normalization}, source.inputs);
   constexpr float kLeastLength = 1e-6F;
   const TensorId x = source.inputs[0];
   Composition steps(source);
@@ -75,6 +77,8 @@ Lowered lower_l2_normalization(const TfliteOperator& source) {
 /// Of the last axis; the largest value is taken out first, as the runtime does.
 Lowered lower_log_softmax(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
+  if (has_codes(source))
+    return lowered(CodedFunction{CodedFunctionKind::LogSoftmax}, source.inputs);
   const TensorId x = source.inputs[0];
   Composition steps(source);
   const TensorId most = steps.add(reduce_last(ReduceKind::Maximum), {x}, "most");

@@ -38,7 +38,9 @@ Lowered lower_binary(const TfliteOperator& source, BinaryKind kind) {
   VP_RETURN_IF_ERROR(check_same_type(source, 0, 1));
   if (is_logical(kind)) VP_RETURN_IF_ERROR(check_type(source, 0, DType::Bool));
   const auto activation = find_activation(binary_activation(source));
-  if (!activation) return unsupported(source, activation_reason(binary_activation(source)));
+  const bool moves_kernel = has_codes(source) && is_passed_over(binary_activation(source));
+  if (!activation || moves_kernel)
+    return unsupported(source, activation_reason(binary_activation(source)));
   const DType dtype = find_input(source, 0)->dtype;
   if (kind == BinaryKind::Divide && dtype == DType::Int64)
     return unsupported(source, "it divides int64, LiteRT divides int32 alone");
@@ -125,6 +127,11 @@ Lowered lower_cast(const TfliteOperator& source) {
 }
 
 }  // namespace
+
+Lowered lower_requantize(const TfliteOperator& source) {
+  VP_RETURN_IF_ERROR(check_operand_counts(source, 1, 1));
+  return lowered(Requantize{}, source.inputs);
+}
 
 Lowered lower_elementwise(const TfliteOperator& source) {
   if (source.code == Code::LEAKY_RELU) return lower_leaky_relu(source);

@@ -40,7 +40,9 @@ Lowered lower_pool(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(check_positive(source, "filter size",
                                     std::min(options->filter_height(), options->filter_width())));
   const auto activation = find_activation(options->activation());
-  if (!activation) return unsupported(source, activation_reason(options->activation()));
+  const bool moves_kernel = has_codes(source) && is_passed_over(options->activation());
+  if (!activation || moves_kernel)
+    return unsupported(source, activation_reason(options->activation()));
   Pool2d pool;
   pool.kind = pool_kind(source.code);
   pool.kernel = {options->filter_height(), options->filter_width()};
@@ -89,8 +91,8 @@ Lowered lower_pad(const TfliteOperator& source) {
         options->mode() == tfl::MirrorPadMode::REFLECT ? PadMode::Reflect : PadMode::Symmetric;
   }
   if (source.code == Code::PADV2) {
-    const auto value = find_float(source, 2);
-    if (!value) return unsupported(source, "its padding value is no float constant");
+    const auto value = find_real(source, 2);
+    if (!value) return unsupported(source, "its padding value is no constant number");
     pad.value = *value;
   }
   return lowered(pad, {source.inputs[0]});

@@ -18,6 +18,8 @@ std::vector<TensorId> kernel_inputs(const TfliteOperator& source, std::size_t x,
 /// quantizes the activations.
 bool is_hybrid(const TfliteOperator& source, std::size_t kernel) {
   const Tensor* tensor = find_input(source, kernel);
+  const TensorId x = source.inputs[source.code == tfl::BuiltinOperator::TRANSPOSE_CONV ? 2 : 0];
+  if (source.graph.tensor(x).dtype != DType::Float32) return false;
   return tensor->weight && tensor->dtype != DType::Float32 && tensor->dtype != DType::Float16 &&
          source.graph.weights[*tensor->weight].stored.code.encoding == Encoding::Linear;
 }
@@ -69,7 +71,8 @@ Lowered lower_plane_convolution(const TfliteOperator& source, const Options* opt
       check_positive(source, "dilation", std::min(options->dilation_h(), options->dilation_w())));
   const auto activation = find_activation(options->activation());
   // XNNPACK leaves a layer with such an activation to the builtin kernel, which rounds differently.
-  const bool moves_kernel = is_hybrid(source, 1) && is_passed_over(options->activation());
+  const bool moves_kernel =
+      (is_hybrid(source, 1) || has_codes(source)) && is_passed_over(options->activation());
   if (!activation || moves_kernel)
     return unsupported(source, activation_reason(options->activation()));
   Conv2d conv;
@@ -101,7 +104,8 @@ Lowered lower_transpose_conv(const TfliteOperator& source) {
   VP_RETURN_IF_ERROR(
       check_positive(source, "stride", std::min(options->stride_h(), options->stride_w())));
   const auto activation = find_activation(options->activation());
-  const bool moves_kernel = is_hybrid(source, 1) && is_passed_over(options->activation());
+  const bool moves_kernel =
+      (is_hybrid(source, 1) || has_codes(source)) && is_passed_over(options->activation());
   if (!activation || moves_kernel)
     return unsupported(source, activation_reason(options->activation()));
   auto size = find_integers(find_input(source, 0));

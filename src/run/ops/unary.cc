@@ -260,6 +260,11 @@ bool is_monotone(const Unary& op) {
   }
 }
 
+// A run in float, or of tensors that are not codes, keeps the values.
+OperatorResult build_operator(const Requantize& /*op*/, const BuildContext& context) {
+  return build_operator(Identity{}, context);
+}
+
 OperatorResult build_operator(const Identity& /*op*/, const BuildContext& context) {
   return build_operator(Unary{UnaryKind::Linear, 1.0F, 0.0F}, context);
 }

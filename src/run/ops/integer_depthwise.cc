@@ -1,0 +1,121 @@
+// Depthwise convolutions of codes.
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "base/bytes.h"
+#include "base/error.h"
+#include "base/parallel.h"
+#include "run/ops/integer_parts.h"
+
+namespace visionpress {
+namespace {
+
+class IntegerDepthwiseOperator final : public Operator {
+ public:
+  static OperatorResult build(const Conv2d& op, const BuildContext& context);
+
+  void run(const RunContext& context) const override {
+    const std::size_t rows = as_size(spec_.batch * spec_.out[0]);
+    const std::size_t line = as_size(spec_.in[1] * spec_.in_channels);
+    const std::size_t out_line = as_size(spec_.out[1] * spec_.out_channels);
+    const std::uint8_t* x = codes_in(context.inputs[0]);
+    if (multiplier_ > 1) x = repeat_channels(x, view_as<std::uint8_t>(context.scratch));
+    const std::size_t height = as_size(spec_.out[0]);
+    parallel_for_workers(rows, threads_, [&](std::size_t row, std::size_t worker) {
+      std::byte* own = context.scratch + repeated_bytes_ + worker * own_bytes_;
+      const std::uint8_t* image =
+          x + row / height * as_size(spec_.in[0]) * line * as_size(multiplier_);
+      run_row(image, static_cast<std::int64_t>(row % height), own,
+              codes_in(context.outputs[0]) + row * out_line);
+    });
+  }
+
+ private:
+  // Each input channel `multiplier_` times, so that every result has a channel of its own.
+  const std::uint8_t* repeat_channels(const std::uint8_t* x, std::uint8_t* out) const {
+    const std::size_t count = as_size(spec_.batch * spec_.in[0] * spec_.in[1] * spec_.in_channels);
+    for (std::size_t i = 0; i < count; ++i)
+      std::memset(out + i * as_size(multiplier_), x[i], as_size(multiplier_));
+    return out;
+  }
+
+  void run_row(const std::uint8_t* image, std::int64_t out_y, std::byte* own,
+               std::uint8_t* y) const {
+    const std::size_t channels = as_size(spec_.out_channels);
+    auto* pixels = view_as<const std::uint8_t*>(own);
+    auto* sums = view_as<std::int32_t>(own + pixels_bytes_);
+    const SumsToCodes how = result_.view();
+    for (std::int64_t out_x = 0; out_x < spec_.out[1]; ++out_x, y += channels) {
+      std::size_t tap = 0;
+      for (std::int64_t ky = 0; ky < spec_.kernel[0]; ++ky) {
+        const std::int64_t in_y =
+            out_y * spec_.stride[0] - spec_.before[0] + ky * spec_.dilation[0];
+        for (std::int64_t kx = 0; kx < spec_.kernel[1]; ++kx, ++tap) {
+          const std::int64_t in_x =
+              out_x * spec_.stride[1] - spec_.before[1] + kx * spec_.dilation[1];
+          const bool is_inside = in_y >= 0 && in_y < spec_.in[0] && in_x >= 0 && in_x < spec_.in[1];
+          pixels[tap] =
+              is_inside ? image + as_size(in_y * spec_.in[1] + in_x) * channels : border_.data();
+        }
+      }
+      sum_depthwise_codes(pixels, weights_.data(), tap, channels, sums);
+      sums_to_codes(sums, 0, channels, how, y);
+    }
+  }
+
+  ConvSpec spec_ = {};
+  std::int64_t multiplier_ = 1;  ///< output channels per input channel
+  int threads_ = 1;
+  std::vector<std::int16_t> weights_ = {};  ///< less their zero point, [taps][channels]
+  std::vector<std::uint8_t> border_ = {};   ///< a pixel of padding
+  std::size_t repeated_bytes_ = 0;
+  std::size_t pixels_bytes_ = 0;
+  std::size_t own_bytes_ = 0;
+  IntegerResult result_ = {};
+};
+
+OperatorResult IntegerDepthwiseOperator::build(const Conv2d& op, const BuildContext& context) {
+  auto result = std::make_unique<IntegerDepthwiseOperator>();
+  IntegerDepthwiseOperator& self = *result;
+  VP_ASSIGN_OR_RETURN(self.spec_, conv_spec(op, context));
+  const ConvSpec& spec = self.spec_;
+  VP_ASSIGN_OR_RETURN(const IntegerKernel kernel, load_integer_kernel(context, spec.out_channels));
+  VP_ASSIGN_OR_RETURN(self.result_, make_integer_result(context, kernel,
+                                                        {op.activation, false, has_bias(context)}));
+  const std::size_t channels = as_size(spec.out_channels);
+  const std::size_t taps = as_size(spec.kernel[0] * spec.kernel[1]);
+  // The int8 kernel takes eight channels at a time, whose vector shift moves halves upwards; it
+  // handles the channels behind them like the uint8 kernel.
+  constexpr std::size_t kVector = 8;
+  self.result_.upward_columns = input_code(context, 0).is_signed ? channels / kVector * kVector : 0;
+  const std::int32_t zero = input_code(context, 0).zero_point;
+  self.multiplier_ = spec.out_channels / spec.in_channels;
+  self.threads_ = threads_worth(count_of(context.results[0]) * taps, std::max(context.threads, 1));
+  self.border_.assign(channels, static_cast<std::uint8_t>(zero));
+  for (std::size_t t = 0; t < taps; ++t) {
+    for (std::size_t c = 0; c < channels; ++c) {
+      const int weight = static_cast<std::int8_t>(kernel.codes[t * channels + c]) -
+                         static_cast<int>(kernel.zero_point);
+      self.weights_.push_back(static_cast<std::int16_t>(weight));
+      self.result_.offsets[c] -= zero * weight;
+    }
+  }
+  if (self.multiplier_ > 1)
+    self.repeated_bytes_ = align_up(count_of(context.inputs[0].dims) * as_size(self.multiplier_));
+  self.pixels_bytes_ = align_up(taps * sizeof(const std::uint8_t*));
+  self.own_bytes_ = self.pixels_bytes_ + align_up(channels * sizeof(std::int32_t));
+  self.scratch_bytes = self.repeated_bytes_ + self.own_bytes_ * as_size(self.threads_);
+  self.output_dims = {conv_output_dims(spec, {})};
+  self.is_hybrid = true;
+  return result;
+}
+
+}  // namespace
+
+OperatorResult make_integer_depthwise(const Conv2d& op, const BuildContext& context) {
+  return IntegerDepthwiseOperator::build(op, context);
+}
+
+}  // namespace visionpress
