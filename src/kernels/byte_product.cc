@@ -21,40 +21,6 @@ namespace visionpress {
 namespace HWY_NAMESPACE {
 namespace {
 
-// sum += the four products of unsigned codes and signed weights in each lane.
-HWY_INLINE IntVector add_quads(IntVector sum, IntVector codes, IntVector weights) {
-#if HWY_TARGET == HWY_AVX3_DL && HWY_COMPILER_GCC_ACTUAL
-  return IntVector{_mm512_dpbusd_epi32(sum.raw, codes.raw, weights.raw)};
-#elif HWY_TARGET == HWY_AVX3_DL
-  asm("vpdpbusd %2, %1, %0" : "+v"(sum.raw) : "v"(codes.raw), "v"(weights.raw));
-  return sum;
-#elif HWY_ARCH_X86 && HWY_TARGET != HWY_SCALAR && HWY_TARGET != HWY_EMU128
-  // Pairs of 16-bit products: the first and third code of each lane, then the second and fourth.
-  const hn::RepartitionToNarrow<IntTag> d16;
-  const hn::RebindToUnsigned<decltype(d16)> du16;
-  const IntTag d;
-  const auto even_codes = hn::BitCast(d16, hn::And(codes, hn::Set(d, 0x00FF00FF)));
-  const auto odd_codes = hn::BitCast(d16, hn::ShiftRight<8>(hn::BitCast(du16, codes)));
-  const auto both = hn::BitCast(d16, weights);
-  auto unused = hn::Zero(d);
-  sum = hn::ReorderWidenMulAccumulate(d, even_codes, hn::ShiftRight<8>(hn::ShiftLeft<8>(both)), sum,
-                                      unused);
-  return hn::ReorderWidenMulAccumulate(d, odd_codes, hn::ShiftRight<8>(both), sum, unused);
-#else
-  const IntTag d;
-  const hn::RebindToUnsigned<IntTag> du;
-  const auto byte = hn::Set(d, 255);
-  const auto u = hn::BitCast(du, codes);
-  const auto code = [&](auto shifted) { return hn::And(hn::BitCast(d, shifted), byte); };
-  sum = hn::Add(sum, hn::Mul(code(u), hn::ShiftRight<24>(hn::ShiftLeft<24>(weights))));
-  sum = hn::Add(
-      sum, hn::Mul(code(hn::ShiftRight<8>(u)), hn::ShiftRight<24>(hn::ShiftLeft<16>(weights))));
-  sum = hn::Add(
-      sum, hn::Mul(code(hn::ShiftRight<16>(u)), hn::ShiftRight<24>(hn::ShiftLeft<8>(weights))));
-  return hn::Add(sum, hn::Mul(code(hn::ShiftRight<24>(u)), hn::ShiftRight<24>(weights)));
-#endif
-}
-
 HWY_INLINE IntVector spread_quad(const std::uint8_t* codes) {
   std::int32_t quad = 0;
   std::memcpy(&quad, codes, sizeof(quad));
@@ -196,9 +162,13 @@ HWY_INLINE void store_code_sums(IntVector raw, const Target& target, const SumsT
   const auto sum = hn::Add(raw, hn::Add(target.kernel_sums, hn::Set(d, row_offset)));
   const auto codes = hn::DemoteTo(d8, xnnpack_codes(sum, target.scale, how));
   if (target.valid == hn::Lanes(d)) return hn::StoreU(codes, d8, target.codes + at);
+#if HWY_TARGET <= HWY_AVX3  // which stores single bytes
+  hn::BlendedStore(codes, hn::FirstN(d8, target.valid), d8, target.codes + at);
+#else
   HWY_ALIGN std::uint8_t last[HWY_MAX_BYTES / sizeof(float)];
   hn::Store(codes, d8, last);
   std::copy_n(last, target.valid, target.codes + at);
+#endif
 }
 
 struct Outputs {

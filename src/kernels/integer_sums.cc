@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <cstring>
 #include <numeric>
 
 #undef HWY_TARGET_INCLUDE
@@ -82,16 +83,38 @@ void code_products(const float* x, std::size_t count, float scale, std::int32_t 
   code_values<false>(x, count, scale, zero, codes);
 }
 
-std::int32_t sum_bytes(const std::uint8_t* codes, std::size_t count) {
+HWY_INLINE std::int32_t sum_run(const std::uint8_t* codes, std::size_t count) {
   const hn::ScalableTag<std::uint8_t> d8;
   const hn::ScalableTag<std::uint64_t> d64;
   const std::size_t lanes = hn::Lanes(d8);
   auto sum = hn::Zero(d64);
   std::size_t i = 0;
   for (; i + lanes <= count; i += lanes) sum = hn::Add(sum, hn::SumsOf8(hn::LoadU(d8, codes + i)));
-  auto total = static_cast<std::int32_t>(hn::GetLane(hn::SumOfLanes(d64, sum)));
+  std::int32_t total = 0;
+  if (i > 0) total = static_cast<std::int32_t>(hn::GetLane(hn::SumOfLanes(d64, sum)));
+  for (; i + sizeof(std::uint64_t) <= count; i += sizeof(std::uint64_t)) {
+    // Eight bytes become four pairs, whose sum the product gathers in its highest 16 bits.
+    std::uint64_t eight = 0;
+    std::memcpy(&eight, codes + i, sizeof(eight));
+    constexpr std::uint64_t kPairs = 0x00FF00FF00FF00FF;
+    const std::uint64_t pairs = (eight & kPairs) + ((eight >> 8) & kPairs);
+    total += static_cast<std::int32_t>(pairs * 0x0001000100010001 >> 48);
+  }
   for (; i < count; ++i) total += codes[i];
   return total;
+}
+
+std::int32_t sum_bytes(const std::uint8_t* codes, std::size_t count) {
+  return sum_run(codes, count);
+}
+
+void sum_all_windows(const CodeWindows& windows, std::int32_t* sums) {
+  for (std::size_t w = 0; w < windows.count; ++w) {
+    std::int32_t sum = 0;
+    for (std::size_t s = 0; s < windows.segments; ++s)
+      sum += sum_run(windows.starts[w] + windows.offsets[s], windows.segment);
+    sums[w] = sum;
+  }
 }
 
 void sum_taps(const std::uint8_t* const* pixels, const std::int16_t* weights, std::size_t taps,
@@ -130,6 +153,7 @@ HWY_EXPORT(sum_taps);
 HWY_EXPORT(code_quotients);
 HWY_EXPORT(code_products);
 HWY_EXPORT(sum_bytes);
+HWY_EXPORT(sum_all_windows);
 
 namespace {
 
@@ -181,6 +205,15 @@ void codes_of_products(const float* x, std::size_t count, float factor, std::int
 std::int32_t sum_of_codes(const std::uint8_t* codes, std::size_t count) {
   if (active_isa() != Isa::Scalar) return HWY_DYNAMIC_DISPATCH(sum_bytes)(codes, count);
   return std::accumulate(codes, codes + count, std::int32_t{0});
+}
+
+void sum_windows(const CodeWindows& windows, std::int32_t* sums) {
+  if (active_isa() != Isa::Scalar) return HWY_DYNAMIC_DISPATCH(sum_all_windows)(windows, sums);
+  for (std::size_t w = 0; w < windows.count; ++w) {
+    sums[w] = 0;
+    for (std::size_t s = 0; s < windows.segments; ++s)
+      sums[w] += sum_of_codes(windows.starts[w] + windows.offsets[s], windows.segment);
+  }
 }
 
 void sum_depthwise_codes(const std::uint8_t* const* pixels, const std::int16_t* weights,

@@ -41,6 +41,17 @@ void codes_of_products(const float* x, std::size_t count, float factor, std::int
 
 [[nodiscard]] std::int32_t sum_of_codes(const std::uint8_t* codes, std::size_t count);
 
+/// Windows that consist of `segments` runs of `segment` codes.
+struct CodeWindows {
+  const std::uint8_t* const* starts = nullptr;
+  std::size_t count = 0;
+  const std::size_t* offsets = nullptr;  ///< bytes from a window's start to each run
+  std::size_t segments = 0;
+  std::size_t segment = 0;
+};
+/// sums[i] = the sum of the codes of window i.
+void sum_windows(const CodeWindows& windows, std::int32_t* sums);
+
 /// sums[c] = the sum over the taps of pixels[t][c] * weights[t * channels + c].
 /// weights: in -255..255.
 void sum_depthwise_codes(const std::uint8_t* const* pixels, const std::int16_t* weights,

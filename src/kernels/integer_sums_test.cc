@@ -96,6 +96,22 @@ TEST(IntegerSums, SumsOfCodesAreTheReferencesOnEachInstructionSet) {
   }
 }
 
+TEST(IntegerSums, SumsOfWindowsAreTheReferencesOnEachInstructionSet) {
+  std::mt19937 random(8);
+  for (const std::size_t segment : kOddSizes) {
+    std::vector<std::uint8_t> codes(4 * segment + 5, 255);
+    for (std::size_t i = segment; i < codes.size(); ++i)
+      codes[i] = static_cast<std::uint8_t>(random() & 0xFFU);
+    const std::uint8_t* starts[] = {codes.data(), codes.data() + 1, codes.data() + 5};
+    const std::size_t offsets[] = {0, segment, 3 * segment};
+    expect_the_reference_on_each_isa([&] {
+      std::vector<std::int32_t> sums(3);
+      sum_windows({starts, 3, offsets, 3, segment}, sums.data());
+      return std::vector<float>(sums.begin(), sums.end());
+    });
+  }
+}
+
 TEST(IntegerSums, SumsOfTapsAreTheReferencesOnEachInstructionSet) {
   std::mt19937 random(4);
   std::uniform_int_distribution<int> code(0, 255);

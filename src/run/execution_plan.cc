@@ -162,10 +162,13 @@ class PlanBuilder {
     const auto has_open_size = [](const InputDesc& input) { return is_open(input.dims); };
     if (std::any_of(inputs.begin(), inputs.end(), has_open_size))
       return add_late_step(std::move(step), context);
+    // Each integer operator rounds to codes of its own, so none is fused.
+    const bool fuses = !works_on_codes(context);
     const auto* conv = std::get_if<Conv2d>(&node.op);
-    if (conv != nullptr && !works_on_codes(context)) {
+    const auto* pair = std::get_if<Binary>(&node.op);
+    if (conv != nullptr && fuses) {
       VP_ASSIGN_OR_RETURN(step.op, add_bordered_convolution(index, *conv, context, step));
-    } else if (const auto* pair = std::get_if<Binary>(&node.op)) {
+    } else if (pair != nullptr && fuses) {
       VP_ASSIGN_OR_RETURN(step.op, add_pair(index, *pair, context, step));
     } else {
       VP_ASSIGN_OR_RETURN(step.op, make_operator(node.op, context));

@@ -38,7 +38,23 @@ struct BinaryRule {
     return static_cast<std::uint8_t>(std::clamp(value, bounds.low, bounds.high));
   }
 
+  /// The same for elements that the builtin kernel of ADD takes several at a time: each operand is
+  /// rounded once, before (int8) or after (uint8) it is divided.
+  [[nodiscard]] std::uint8_t add_in_vector(std::uint8_t x, std::uint8_t y) const {
+    const std::int32_t sum =
+        scale_in_vector(x - a.zero_point, factor_a) + scale_in_vector(y - b.zero_point, factor_b);
+    const std::int32_t value = multiply_by(sum, factor_out) + out.zero_point;
+    return static_cast<std::uint8_t>(std::clamp(value, bounds.low, bounds.high));
+  }
+
  private:
+  [[nodiscard]] std::int32_t scale_in_vector(std::int32_t x, const FixedFactor& factor) const {
+    const int right = -factor.exponent;  // 0 or more, as the factor is at most 1/2
+    if (!a.is_signed) return multiply_high(x * (1 << kLeftShift), factor.mantissa) >> right;
+    const int left = kLeftShift - right;
+    return multiply_high(left >= 0 ? x * (1 << left) : x >> std::min(-left, 31), factor.mantissa);
+  }
+
   [[nodiscard]] std::int32_t result_of(std::int32_t x, std::int32_t y) const {
     if (kind == CodeRule::Prelu)
       return x >= 0 ? multiply_by(x, factor_a) : multiply_by(x * y, factor_b);
@@ -119,12 +135,22 @@ class IntegerBinaryOperator final : public Operator {
     a_ = broadcast_strides(widen(context.inputs[0].dims, out.size(), context.layout), out,
                            context.layout);
     b_ = broadcast_strides(widen(second, out.size(), context.layout), out, context.layout);
+    if (rule.kind == CodeRule::Add && !rule.is_xnnpack && second == context.inputs[0].dims) {
+      const std::size_t vector = rule.a.is_signed ? 16 : 8;
+      in_vectors_ = count_of(out) / vector * vector;
+    }
   }
 
   void run(const RunContext& context) const override {
     const std::uint8_t* a = codes_in(context.inputs[0]);
     const std::uint8_t* b = slopes_.empty() ? codes_in(context.inputs[1]) : slopes_.data();
     std::uint8_t* y = codes_in(context.outputs[0]);
+    if (in_vectors_ > 0) {
+      for (std::size_t i = 0; i < in_vectors_; ++i) y[i] = rule_.add_in_vector(a[i], b[i]);
+      for (std::size_t i = in_vectors_; i < count_of(output_dims[0]); ++i)
+        y[i] = rule_.apply(a[i], b[i]);
+      return;
+    }
     walk_lines(output_dims[0], a_, b_,
                [&](std::int64_t at_a, std::int64_t at_b, std::int64_t count, std::int64_t step_a,
                    std::int64_t step_b) {
@@ -139,6 +165,7 @@ class IntegerBinaryOperator final : public Operator {
  private:
   BinaryRule rule_;
   std::vector<std::uint8_t> slopes_;
+  std::size_t in_vectors_ = 0;  ///< elements of ADD that the builtin kernel takes several at a time
   Strides a_ = {};
   Strides b_ = {};
 };

@@ -98,8 +98,11 @@ class IntegerConvOperator final : public Operator {
     for (std::size_t g = 0; g < groups_; ++g) {
       const std::size_t* offsets = offsets_.data() + g * shape_.segments;
       row_codes[0] = {};
-      for (std::size_t p = 0; kernel_zero_ != 0 && p < count; ++p)
-        row_codes[p] = {0, 1.0F, row_offset(starts[p], offsets)};
+      if (kernel_zero_ != 0) {
+        auto* sums = view_as<std::int32_t>(own + starts_bytes_ + rows_bytes_ - window_bytes_);
+        sum_windows({starts, count, offsets, shape_.segments, shape_.segment}, sums);
+        for (std::size_t p = 0; p < count; ++p) row_codes[p] = {0, 1.0F, -kernel_zero_ * sums[p]};
+      }
       const ByteRows rows = {starts, count, offsets, row_codes, kernel_zero_ == 0};
       ByteProduct product = {shape_, packed_.data() + g * group_bytes_, {}, {}};
       const SumsToCodes how = result_.view(g * columns_);
@@ -135,16 +138,6 @@ class IntegerConvOperator final : public Operator {
     return how;
   }
 
-  // What the kernel's zero point adds to the sums of one window.
-  [[nodiscard]] std::int32_t row_offset(const std::uint8_t* window,
-                                        const std::size_t* offsets) const {
-    if (kernel_zero_ == 0) return 0;
-    std::int32_t sum = 0;
-    for (std::size_t s = 0; s < shape_.segments; ++s)
-      sum += sum_of_codes(window + offsets[s], shape_.segment);
-    return -kernel_zero_ * sum;
-  }
-
   Result<void> turn_around(IntegerKernel& kernel);
   void place_segments();
   void choose_tiles(int threads);
@@ -169,7 +162,8 @@ class IntegerConvOperator final : public Operator {
   std::size_t group_bytes_ = 0;
   std::size_t frame_bytes_ = 0;
   std::size_t starts_bytes_ = 0;
-  std::size_t rows_bytes_ = 0;
+  std::size_t rows_bytes_ = 0;    ///< what their windows add to the sums
+  std::size_t window_bytes_ = 0;  ///< the sums of the windows, the last of these
   std::size_t tile_bytes_ = 0;
   IntegerResult result_ = {};
 };
@@ -202,7 +196,8 @@ void IntegerConvOperator::choose_tiles(int threads) {
   tile_pixels_ = std::clamp<std::size_t>(kTileSums / columns_ / 4 * 4, 8, 256);
   tile_pixels_ = std::max<std::size_t>(1, std::min(tile_pixels_, share));
   starts_bytes_ = align_up(tile_pixels_ * sizeof(const std::uint8_t*));
-  rows_bytes_ = align_up(tile_pixels_ * sizeof(RowCode));
+  window_bytes_ = align_up(tile_pixels_ * sizeof(std::int32_t));
+  rows_bytes_ = align_up(tile_pixels_ * sizeof(RowCode)) + window_bytes_;
   const bool keeps_sums = result_.scales.empty();
   tile_bytes_ = starts_bytes_ + rows_bytes_ +
                 (keeps_sums ? align_up(tile_pixels_ * columns_ * sizeof(float)) : 0);

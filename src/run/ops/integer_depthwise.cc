@@ -1,4 +1,5 @@
-// Depthwise convolutions of codes.
+// Depthwise convolutions of codes. With XNNPACK's rounding, vectors take four taps at a time over
+// the framed image; the builtin kernels' rounding follows pixel by pixel.
 
 #include <algorithm>
 #include <cstring>
@@ -7,6 +8,7 @@
 #include "base/bytes.h"
 #include "base/error.h"
 #include "base/parallel.h"
+#include "kernels/depthwise_codes.h"
 #include "run/ops/integer_parts.h"
 
 namespace visionpress {
@@ -76,6 +78,101 @@ class IntegerDepthwiseOperator final : public Operator {
   IntegerResult result_ = {};
 };
 
+// The image lies in a frame of pixels that hold the zero point, each channel as often as there are
+// results of it.
+class FramedDepthwiseOperator final : public Operator {
+ public:
+  FramedDepthwiseOperator(const ConvSpec& spec, const IntegerKernel& kernel,
+                          const IntegerResult& result, std::int32_t zero, int threads)
+      : spec_(spec), how_(result.view()), zero_(zero) {
+    output_dims = {conv_output_dims(spec, {})};
+    is_hybrid = true;
+    const std::size_t channels = as_size(spec.out_channels);
+    const std::size_t width = as_size(spec.out[1]);
+    const std::size_t taps = as_size(spec.kernel[0] * spec.kernel[1]);
+    threads_ = threads_worth(count_of(output_dims[0]) * taps / 4, threads);
+    frame_height_ =
+        as_size((spec.out[0] - 1) * spec.stride[0] + (spec.kernel[0] - 1) * spec.dilation[0] + 1);
+    frame_line_ =
+        as_size((spec.out[1] - 1) * spec.stride[1] + (spec.kernel[1] - 1) * spec.dilation[1] + 1) *
+        channels;
+    // Pixels side by side share a vector where their windows lie side by side, too.
+    if (spec.stride[1] == 1)
+      pixels_ = std::min(width, (kDepthwiseCodeSlack + channels - 1) / channels);
+    packed_ = pack_depthwise_codes(kernel.codes, taps, kernel.zero_point, how_, channels, pixels_);
+    for (std::int64_t y = 0; y < spec.kernel[0]; ++y) {
+      for (std::int64_t x = 0; x < spec.kernel[1]; ++x) {
+        taps_.push_back(as_size(y * spec.dilation[0]) * frame_line_ +
+                        as_size(x * spec.dilation[1]) * channels);
+      }
+    }
+    scratch_bytes = align_up(frame_height_ * frame_line_ + kDepthwiseCodeSlack);
+    how_.offsets = nullptr;
+    how_.scales = nullptr;
+  }
+
+  void run(const RunContext& context) const override {
+    const std::size_t in_size = as_size(spec_.in[0] * spec_.in[1] * spec_.in_channels);
+    const std::size_t line = as_size(spec_.out[1] * spec_.out_channels);
+    auto* frame = view_as<std::uint8_t>(context.scratch);
+    for (std::size_t item = 0; item < as_size(spec_.batch); ++item) {
+      const std::uint8_t* x = codes_in(context.inputs[0]) + item * in_size;
+      std::uint8_t* y = codes_in(context.outputs[0]) + item * as_size(spec_.out[0]) * line;
+      parallel_for(frame_height_, threads_, [&](std::size_t row) {
+        fill_line(x, static_cast<std::int64_t>(row) - spec_.before[0], frame + row * frame_line_);
+      });
+      parallel_for(as_size(spec_.out[0]), threads_, [&](std::size_t row) {
+        run_row(frame + row * as_size(spec_.stride[0]) * frame_line_, y + row * line);
+      });
+    }
+  }
+
+ private:
+  void fill_line(const std::uint8_t* x, std::int64_t in_y, std::uint8_t* out) const {
+    if (in_y < 0 || in_y >= spec_.in[0]) {
+      std::memset(out, zero_, frame_line_);
+      return;
+    }
+    const auto repeats = as_size(spec_.out_channels / spec_.in_channels);
+    const std::size_t line = as_size(spec_.in[1] * spec_.in_channels);
+    const std::size_t before = as_size(spec_.before[1] * spec_.out_channels);
+    const std::size_t copied = std::min(line * repeats, frame_line_ - before);
+    const std::uint8_t* from = x + as_size(in_y) * line;
+    std::memset(out, zero_, before);
+    if (repeats == 1) {
+      std::memcpy(out + before, from, copied);
+    } else {
+      for (std::size_t i = 0; i < copied / repeats; ++i)
+        std::memset(out + before + i * repeats, from[i], repeats);
+    }
+    std::memset(out + before + copied, zero_, frame_line_ - before - copied);
+  }
+
+  void run_row(const std::uint8_t* x, std::uint8_t* y) const {
+    const std::size_t channels = as_size(spec_.out_channels);
+    const std::size_t width = as_size(spec_.out[1]);
+    const std::size_t stride = as_size(spec_.stride[1]) * channels;
+    const std::size_t steps = width / pixels_;
+    convolve_depthwise_codes(packed_, {x, taps_.data(), steps, pixels_ * stride, y}, how_);
+    const std::size_t done = steps * pixels_;
+    if (done == width) return;
+    // The last step ends with the row, so it repeats pixels of the one before it.
+    const std::size_t first = width - pixels_;
+    convolve_depthwise_codes(
+        packed_, {x + first * stride, taps_.data(), 1, stride, y + first * channels}, how_);
+  }
+
+  ConvSpec spec_;
+  SumsToCodes how_;  ///< without scales and offsets, which are packed
+  std::int32_t zero_;
+  int threads_ = 1;
+  std::size_t pixels_ = 1;  ///< per step
+  std::size_t frame_height_ = 0;
+  std::size_t frame_line_ = 0;  ///< bytes
+  std::vector<std::size_t> taps_ = {};
+  DepthwiseCodeKernel packed_ = {};
+};
+
 OperatorResult IntegerDepthwiseOperator::build(const Conv2d& op, const BuildContext& context) {
   auto result = std::make_unique<IntegerDepthwiseOperator>();
   IntegerDepthwiseOperator& self = *result;
@@ -101,6 +198,11 @@ OperatorResult IntegerDepthwiseOperator::build(const Conv2d& op, const BuildCont
       self.weights_.push_back(static_cast<std::int16_t>(weight));
       self.result_.offsets[c] -= zero * weight;
     }
+  }
+  if (!self.result_.scales.empty()) {
+    return std::make_unique<FramedDepthwiseOperator>(spec, kernel, self.result_,
+                                                     input_code(context, 0).zero_point,
+                                                     std::max(context.threads, 1));
   }
   if (self.multiplier_ > 1)
     self.repeated_bytes_ = align_up(count_of(context.inputs[0].dims) * as_size(self.multiplier_));

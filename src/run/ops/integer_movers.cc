@@ -125,6 +125,53 @@ Widened rescaled(const TensorCode& in, const TensorCode& out) {
   return table;
 }
 
+// CONCATENATION of bytes.
+class CodeConcatOperator final : public Operator {
+ public:
+  CodeConcatOperator(std::size_t axis, const BuildContext& context) {
+    const Shape& out = context.results[0];
+    output_dims = {out};
+    outer_ = count_of(Shape(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(axis)));
+    const TensorCode code = output_code(context);
+    for (std::size_t i = 0; i < context.inputs.size(); ++i) {
+      const Shape& dims = context.inputs[i].dims;
+      Piece& piece = pieces_.emplace_back();
+      piece.bytes = count_of(Shape(dims.begin() + static_cast<std::ptrdiff_t>(axis), dims.end()));
+      const TensorCode in = input_code(context, i);
+      if (in == code) continue;
+      const Widened table = rescaled(in, code);
+      for (const float moved : table)
+        piece.table.push_back(
+            static_cast<std::uint8_t>(moved + static_cast<float>(code.zero_point)));
+    }
+  }
+
+  void run(const RunContext& context) const override {
+    std::uint8_t* y = codes_in(context.outputs[0]);
+    for (std::size_t outer = 0; outer < outer_; ++outer) {
+      for (std::size_t i = 0; i < pieces_.size(); ++i) {
+        const Piece& piece = pieces_[i];
+        const std::uint8_t* x = codes_in(context.inputs[i]) + outer * piece.bytes;
+        if (piece.table.empty()) {
+          std::memcpy(y, x, piece.bytes);
+        } else {
+          for (std::size_t at = 0; at < piece.bytes; ++at) y[at] = piece.table[x[at]];
+        }
+        y += piece.bytes;
+      }
+    }
+  }
+
+ private:
+  struct Piece {
+    std::size_t bytes = 0;                 ///< of each outer index
+    std::vector<std::uint8_t> table = {};  ///< codes of the result; empty if they are the same
+  };
+
+  std::size_t outer_ = 1;
+  std::vector<Piece> pieces_ = {};
+};
+
 // The operator on codes. errors: Unsupported if its operands have other scales than its result.
 Result<Op> on_codes(const Op& op, const BuildContext& context) {
   if (const auto* pad = std::get_if<Pad>(&op)) {
@@ -167,6 +214,12 @@ OperatorResult make_integer_mover(const Op& op, const BuildContext& context) {
   if (!rescales && !has_one_code(context)) return other_scales();
   if (only_copies(op) && !is_open(context.results[0]))
     return std::make_unique<CodeCopyOperator>(context);
+  if (const auto* concat = std::get_if<Concat>(&op);
+      concat != nullptr && !is_open(context.results[0])) {
+    VP_ASSIGN_OR_RETURN(const int axis,
+                        physical_axis(concat->axis, context.results[0].size(), context.layout));
+    return std::make_unique<CodeConcatOperator>(as_size(axis), context);
+  }
   VP_ASSIGN_OR_RETURN(const Op moved, on_codes(op, context));
   VP_ASSIGN_OR_RETURN(
       auto inner,
