@@ -97,8 +97,8 @@ class FramedDepthwiseOperator final : public Operator {
         as_size((spec.out[1] - 1) * spec.stride[1] + (spec.kernel[1] - 1) * spec.dilation[1] + 1) *
         channels;
     // Pixels side by side share a vector where their windows lie side by side, too.
-    if (spec.stride[1] == 1)
-      pixels_ = std::min(width, (kDepthwiseCodeSlack + channels - 1) / channels);
+    constexpr std::size_t kStepCodes = 256;  // whole vectors, most of the time
+    if (spec.stride[1] == 1) pixels_ = std::clamp<std::size_t>(kStepCodes / channels, 1, width);
     packed_ = pack_depthwise_codes(kernel.codes, taps, kernel.zero_point, how_, channels, pixels_);
     for (std::int64_t y = 0; y < spec.kernel[0]; ++y) {
       for (std::int64_t x = 0; x < spec.kernel[1]; ++x) {
