@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Trains the demo's classifier, boat or house, and writes it as model.tflite, model.mlmodel and model.pb.
+"""Trains the demo's classifier, boat or house, and writes it as model.tflite, model.mlmodel, model.onnx and model.pb.
 
     train_classifier.py     # under a minute on one core; prints the accuracy of the written model.tflite
 
@@ -128,6 +128,36 @@ def write_mlmodel(path, layers):
     MLModel(builder.spec, skip_model_load=True).save(path)
 
 
+def write_onnx(path, layers):
+    """As Custom Vision exports it: [None, 3, 64, 64], the pixel format in the metadata, the labels in a ZipMap."""
+    import onnx
+    from onnx import TensorProto, helper, numpy_helper
+
+    nodes, weights, x = [], [], "data"
+    for i, (kernel, bias) in enumerate(layers[:-1]):
+        name = f"layer{i + 1}"
+        weights += [(f"{name}/weights", kernel.transpose(3, 2, 0, 1)), (f"{name}/biases", bias)]
+        nodes += [helper.make_node("Conv", [x, f"{name}/weights", f"{name}/biases"], [f"{name}_o"], name, kernel_shape=[3, 3], strides=[2, 2]),
+                  helper.make_node("Relu", [f"{name}_o"], [f"relu{i + 1}_o"], f"relu{i + 1}")]
+        x = f"relu{i + 1}_o"
+    name, (kernel, bias) = f"layer{len(layers)}", layers[-1]
+    weights += [(f"{name}/weights", kernel.T), (f"{name}/biases", bias)]
+    nodes += [helper.make_node("GlobalAveragePool", [x], ["mean_o"], "mean"), helper.make_node("Flatten", ["mean_o"], ["flat_o"], "flat"),
+              helper.make_node("Gemm", ["flat_o", f"{name}/weights", f"{name}/biases"], ["logits"], name, transB=1),
+              helper.make_node("Softmax", ["logits"], ["probabilities"], "softmax", axis=1),
+              helper.make_node("ZipMap", ["probabilities"], ["loss"], "labels", domain="ai.onnx.ml", classlabels_strings=TAGS)]
+    maps = helper.make_sequence_type_proto(helper.make_map_type_proto(TensorProto.STRING, helper.make_tensor_type_proto(TensorProto.FLOAT, [])))
+    graph = helper.make_graph(nodes, "classifier", [helper.make_tensor_value_info("data", TensorProto.FLOAT, ["None", 3, SIZE, SIZE])],
+                              [helper.make_value_info("loss", maps)],
+                              [numpy_helper.from_array(np.ascontiguousarray(array), label) for label, array in weights])
+    model = helper.make_model(graph, producer_name="train_classifier.py", ir_version=6,
+                              opset_imports=[helper.make_opsetid("", 11), helper.make_opsetid("ai.onnx.ml", 1)])
+    helper.set_model_props(model, {"Image.BitmapPixelFormat": "Bgr8"})
+    onnx.checker.check_model(model)
+    with open(path, "wb") as file:
+        file.write(model.SerializeToString(deterministic=True))
+
+
 def evaluate(path, inputs, tags):
     from ai_edge_litert.interpreter import Interpreter
 
@@ -151,6 +181,7 @@ def main():
     os.makedirs(options.out, exist_ok=True)
     write_tensorflow(options.out, layers)
     write_mlmodel(os.path.join(options.out, "model.mlmodel"), layers)
+    write_onnx(os.path.join(options.out, "model.onnx"), layers)
     with open(os.path.join(options.out, "labels.txt"), "w", encoding="utf-8") as file:
         file.write("\n".join(TAGS) + "\n")
     for name, (inputs, tags) in (("committed images", committed_set()), (f"200 scenes of seed {UNSEEN_SEED}", drawn_set(UNSEEN_SEED, 200))):

@@ -136,6 +136,7 @@ Result<CompressResult> compress(const CompressOptions& options) {
   result.bytes_after = file.bytes;
   result.download_bytes = file.download_bytes;
   for (PressedWeight& weight : file.weights) result.weights.push_back(std::move(weight.row));
+  result.warnings.insert(result.warnings.end(), file.notes.begin(), file.notes.end());
   add_notes(file.small_already, result);
   if (!file.lost_paths.empty()) result.warnings.push_back(std::move(file.lost_paths));
   return result;

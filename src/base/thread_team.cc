@@ -52,15 +52,15 @@ bool spin_until(const Condition& is_done) {
 
 /// A loop that threads may join. The fields of a closed slot belong to its caller.
 struct alignas(kCacheLine) Slot {
-  std::atomic<bool> taken = false;
-  std::atomic<bool> open = false;
-  /// Threads of the team that look at the loop or work on it. The caller closes the slot and then
-  /// waits for none to be left: a thread counts itself before it looks whether the slot is open.
-  std::atomic<std::uint32_t> inside = 0;
+  std::atomic<std::size_t> next = 0;    ///< piece
   std::atomic<std::size_t> joined = 0;  ///< the next thread's number in the loop; 0 is the caller's
   std::size_t threads = 0;              ///< that may work on it
   TeamLoop loop = {};
-  alignas(kCacheLine) std::atomic<std::size_t> next = 0;
+  /// Threads of the team that look at the loop or work on it. The caller closes the slot and then
+  /// waits for none to be left: a thread counts itself before it looks whether the slot is open.
+  std::atomic<std::uint32_t> inside = 0;
+  std::atomic<bool> taken = false;
+  std::atomic<bool> open = false;
 
   void work(std::size_t worker) {
     for (;;) {

@@ -240,7 +240,7 @@ Resized resize_letterbox(const Preprocess& how, const ImageView& image) {
   Resized framed = {make_image(how.width, how.height), {}};
   std::ranges::fill(framed.image.rgb, kGrey);
   for (int y = 0; y < height; ++y)
-    std::copy_n(inner.row(y), width * 3, framed.image.row(top + y) + left * 3);
+    std::copy_n(inner.row(y), width * 3, framed.image.row(top + y) + std::ptrdiff_t{left} * 3);
   // The input shows more than the picture: it passes the edges on the grey sides. The scripts go
   // back by the scale, not by the rounded sides.
   const double whole_width = image.width * scale;

@@ -10,6 +10,7 @@
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
 #include "formats/graphdef/saved_model.h"
+#include "formats/onnx/onnx_reader.h"
 #include "formats/tflite/tflite_extent.h"
 #include "formats/tflite/tflite_reader.h"
 #include "package/file_damage.h"
@@ -20,10 +21,6 @@ namespace visionpress {
 
 namespace {
 
-bool has(const std::vector<std::uint64_t>& fields, std::uint64_t field) {
-  return std::ranges::find(fields, field) != fields.end();
-}
-
 /// Whether one of the top-level fields holds the kind of a Core ML model.
 /// source: apple/coremltools mlmodel/format/Model.proto, the oneof Type.
 bool has_core_ml_kind(const std::vector<std::uint64_t>& fields) {
@@ -33,14 +30,6 @@ bool has_core_ml_kind(const std::vector<std::uint64_t>& fields) {
 /// A varint in field 1: the version of a Core ML, ONNX or SavedModel file.
 bool begins_with_version(Bytes file, const std::vector<std::uint64_t>& fields) {
   return !fields.empty() && fields.front() == 1 && file.front() == std::byte{0x08};
-}
-
-/// ONNX: 1 ir_version ... 7 graph, 8 opset_import, which Core ML does not have.
-/// source: onnx/onnx onnx.proto, ModelProto.
-bool looks_like_onnx(Bytes file) {
-  const std::vector<std::uint64_t> fields = list_top_fields(file);
-  return begins_with_version(file, fields) && !has_core_ml_kind(fields) &&
-         (has(fields, 7) || has(fields, 8));
 }
 
 bool looks_like_saved_model(Bytes file) {
@@ -70,6 +59,12 @@ Result<std::unique_ptr<SourceModel>> read_graphdef_file(const ModelFiles& model,
   return read_graphdef(model.bytes, options, diagnostics);
 }
 
+Result<std::unique_ptr<SourceModel>> read_onnx_file(const ModelFiles& model,
+                                                    const ReadOptions& options,
+                                                    Diagnostics& diagnostics) {
+  return read_onnx(model, options, diagnostics);
+}
+
 Result<std::unique_ptr<SourceModel>> read_tflite_file(const ModelFiles& model,
                                                       const ReadOptions& options,
                                                       Diagnostics& diagnostics) {
@@ -95,6 +90,15 @@ constexpr auto kFormats = std::to_array<ModelFormat>({
      .looks_like = looks_like_graphdef,
      .needed_bytes = find_needed_bytes,
      .read = read_graphdef_file},
+    {.format = Format::Onnx,
+     .title = "ONNX",
+     .word = "onnx",
+     .extension = ".onnx",
+     .has_signature = false,
+     .takes_settings = false,
+     .looks_like = looks_like_onnx,
+     .needed_bytes = find_needed_bytes,
+     .read = read_onnx_file},
     {.format = Format::TfLite,
      .title = "TFLite",
      .word = "tflite",
@@ -145,10 +149,6 @@ Result<const ModelFormat*> identify_format(Bytes file) {
   if (const auto other = find_foreign_file(file)) {
     return fail(ErrorKind::Unsupported, "this is {}; {}{}{}", other->name, other->advice,
                 other->advice.empty() ? "" : "; ", kExpectedModel);
-  }
-  if (looks_like_onnx(file)) {
-    return fail(ErrorKind::Unsupported, "this is an ONNX model, which is not read yet; {}",
-                kExpectedModel);
   }
   if (looks_like_saved_model(file)) {
     return fail(ErrorKind::Unsupported,

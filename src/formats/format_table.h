@@ -51,6 +51,7 @@ struct ModelFormat {
 
 /// The list of readable files for messages: "expected a Core ML .mlmodel, ...".
 inline constexpr std::string_view kExpectedModel =
-    "expected a Core ML .mlmodel, a TensorFlow Lite .tflite or a TensorFlow .pb file";
+    "expected a Core ML .mlmodel, an ONNX .onnx, a TensorFlow Lite .tflite or a TensorFlow .pb "
+    "file";
 
 }  // namespace visionpress

@@ -13,6 +13,7 @@
 #include "base/shared_testonly.h"
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
+#include "formats/onnx/onnx_reader.h"
 #include "formats/tflite/tflite_reader.h"
 #include "run/executor.h"
 
@@ -36,6 +37,7 @@ Opened open_twin(const std::string& name, std::array<std::int64_t, 2> input_size
   const Bytes bytes = opened.file.bytes();
   auto source = name.ends_with(".mlmodel")  ? read_coreml(bytes, diagnostics)
                 : name.ends_with(".tflite") ? read_tflite(bytes, diagnostics)
+                : name.ends_with(".onnx")   ? read_onnx(bytes, {input_size}, diagnostics)
                                             : read_graphdef(bytes, {input_size}, diagnostics);
   EXPECT_TRUE(source) << name << ": " << (source ? "" : source.error().message);
   if (source) opened.source = std::move(*source);
@@ -122,6 +124,7 @@ INSTANTIATE_TEST_SUITE_P(
     Files, TwinsTest,
     ::testing::Values(
         Pair{"custom-vision/currency.pb", "custom-vision/currency.mlmodel", {227, 227}},
+        Pair{"custom-vision/currency.onnx", "custom-vision/currency.mlmodel", {227, 227}},
         Pair{"custom-vision/fruit.pb", "custom-vision/fruit.tflite", {227, 227}},
         Pair{"other/starry_night.pb", "other/starry_night.tflite", {640, 480}},
         Pair{"other/starry_night.pb", "other/starry_night.mlmodel", {640, 480}},

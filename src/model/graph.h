@@ -15,7 +15,7 @@
 
 namespace visionpress {
 
-enum class Format { CoreMl, TfLite, GraphDef };
+enum class Format { CoreMl, TfLite, GraphDef, Onnx };
 
 /// Where the channels lie in the image tensors of the graph.
 enum class Layout { ChannelsFirst, ChannelsLast };

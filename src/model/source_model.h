@@ -47,6 +47,8 @@ struct FilePieces {
   std::vector<Bytes> pieces = {};  ///< borrowed from the source, from edits, and from `owned`
   /// Pieces stay valid while this vector grows: moved buffers keep their bytes.
   std::vector<ByteBuffer> owned = {};
+  /// What the reader of the report should know: the file needs a newer runtime.
+  std::vector<std::string> notes = {};
 };
 
 /// One opened model file. Borrows the mapped bytes it was read from.

@@ -121,6 +121,7 @@ Result<PressedFile> press_file(const OpenedModel& model, const PressOptions& pre
   const auto pieces = rewrite_smaller(*model.source, model.bytes(), press.rewrite, result.weights);
   if (!pieces) return in_file(pieces.error(), input);
   result.bytes = count_bytes(*pieces);
+  result.notes = pieces->notes;
   if (press.count_download) {
     VP_ASSIGN_OR_RETURN(result.download_bytes, count_download_bytes(pieces->pieces, press.threads));
   }

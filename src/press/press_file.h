@@ -29,6 +29,7 @@ struct PressedFile {
   std::vector<PressedWeight> weights = {};  ///< one entry per weight of the graph
   std::size_t small_already = 0;            ///< weights that were kept because they are small
   std::string lost_paths = {};              ///< describe_lost_paths of source and new file
+  std::vector<std::string> notes = {};      ///< of the writer (FilePieces)
 };
 
 /// Whether an output's name asks for an archive with the new model in it.

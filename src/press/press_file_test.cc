@@ -114,8 +114,8 @@ TEST_F(WriteVerified, AFileThatIsNotAcceptedKeepsTheReason) {
 
 TEST(SchemeChoice, NamesSchemesForEveryFormatOrOne) {
   EXPECT_TRUE(check_schemes({"fp16", "coreml:linear-8"}));
-  EXPECT_EQ(check_schemes({"onnx:fp16"}).error().message,
-            "no format \"onnx\" in \"onnx:fp16\"; one of coreml, tensorflow, tflite");
+  EXPECT_EQ(check_schemes({"openvino:fp16"}).error().message,
+            "no format \"openvino\" in \"openvino:fp16\"; one of coreml, tensorflow, onnx, tflite");
   EXPECT_FALSE(check_schemes({"coreml:fp17"}));
   EXPECT_TRUE(is_wanted({}, Format::TfLite, "fp16"));
   EXPECT_TRUE(is_wanted({"fp16"}, Format::TfLite, "fp16"));

@@ -1,6 +1,6 @@
 // Runs a model on raw float32 values and writes its outputs, for comparison with other runtimes.
 // usage: run_probe MODEL INPUT.bin OUTPUT.bin [runtime|builtin|float|f16] [threads] [timed runs]
-//        [height width of the input where a TensorFlow graph leaves them open]
+//        [height width of the input where a TensorFlow or ONNX graph leaves them open]
 
 #include <algorithm>
 #include <chrono>
@@ -14,6 +14,7 @@
 #include "base/mapped_file.h"
 #include "formats/coreml/coreml_reader.h"
 #include "formats/graphdef/graphdef_reader.h"
+#include "formats/onnx/onnx_reader.h"
 #include "formats/tflite/tflite_reader.h"
 #include "lower/graph_shapes.h"
 #include "run/executor.h"
@@ -49,6 +50,7 @@ Result<std::unique_ptr<SourceModel>> read_model(Bytes file, const ReadOptions& g
   Diagnostics diagnostics;
   if (looks_like_tflite(file)) return read_tflite(file, diagnostics);
   if (looks_like_graphdef(file)) return read_graphdef(file, graphdef, diagnostics);
+  if (looks_like_onnx(file)) return read_onnx(file, graphdef, diagnostics);
   return read_coreml(file, diagnostics);
 }
 

@@ -23,9 +23,10 @@ struct Mode {
 void add_main_options(CommandLine& line, std::vector<std::string>& files, const Mode& mode,
                       EvaluateOptions& options) {
   CLI::App& app = line.app();
-  app.add_option("FILE", files,
-                 "Model files (.mlmodel, .tflite, .pb) or export packages, or predictions in their "
-                 "place (.json, COCO results); with --merge what --save-partial wrote")
+  app.add_option(
+         "FILE", files,
+         "Model files (.mlmodel, .onnx, .tflite, .pb) or export packages, or predictions in their "
+         "place (.json, COCO results); with --merge what --save-partial wrote")
       ->required();
   app.add_option("-d,--data", options.data,
                  "Labelled images: COCO, YOLO, Pascal VOC, VoTT and others, or a folder with one "

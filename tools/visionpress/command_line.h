@@ -37,7 +37,8 @@ inline constexpr const char* kMore = "More options";
 
 /// Help text of the model argument.
 inline constexpr const char* kModelHelp =
-    "Model file (.mlmodel, .tflite, .pb), export package (.zip or its folder), or PACKAGE:NAME "
+    "Model file (.mlmodel, .onnx, .tflite, .pb), export package (.zip or its folder), or "
+    "PACKAGE:NAME "
     "(.task)";
 
 /// The value of an environment variable; empty where it is not set.

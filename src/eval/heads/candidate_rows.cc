@@ -12,9 +12,10 @@ std::vector<Cell> list_cells(int width, int height) {
     const int columns = (width + stride - 1) / stride;
     const int rows = (height + stride - 1) / stride;
     for (int y = 0; y < rows; ++y) {
-      for (int x = 0; x < columns; ++x)
+      for (int x = 0; x < columns; ++x) {
         cells.push_back(
             {static_cast<double>(x), static_cast<double>(y), static_cast<double>(stride)});
+      }
     }
   }
   return cells;
@@ -37,8 +38,7 @@ std::optional<CandidateRows> find_rows(const Shape& shape, std::size_t count, bo
 }
 
 void add_candidate(const CandidateRows& rows, std::span<const float> values, std::size_t row,
-                   std::size_t first_class, double factor, const CenterBox& box, double probability,
-                   Detections& found) {
+                   const CenterBox& box, const ClassScores& scores, Detections& found) {
   Detection candidate;
   candidate.x = box.x - box.width / 2;
   candidate.y = box.y - box.height / 2;
@@ -46,10 +46,19 @@ void add_candidate(const CandidateRows& rows, std::span<const float> values, std
   candidate.height = box.height;
   const bool is_finite =
       std::isfinite(candidate.x + candidate.y + candidate.width + candidate.height);
-  for (std::size_t column = first_class; is_finite && column < rows.width; ++column) {
-    const double score = factor * rows.value(values, row, column);
-    if (!(score > probability)) continue;
-    candidate.tag = static_cast<int>(column - first_class);
+  if (!is_finite) return;
+  std::size_t begin = scores.first;
+  std::size_t end = rows.width;
+  if (scores.classes == BoxClasses::Best) {
+    for (std::size_t column = scores.first + 1; column < rows.width; ++column) {
+      if (rows.value(values, row, column) > rows.value(values, row, begin)) begin = column;
+    }
+    end = begin + 1;
+  }
+  for (std::size_t column = begin; column < end; ++column) {
+    const double score = scores.factor * rows.value(values, row, column);
+    if (!(score > scores.probability)) continue;
+    candidate.tag = static_cast<int>(column - scores.first);
     candidate.score = score;
     found.push_back(candidate);
   }

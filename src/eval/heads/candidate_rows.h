@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstddef>
+#include <cstdint>
 #include <optional>
 #include <span>
 #include <vector>
@@ -49,11 +50,22 @@ struct CenterBox {
   double height = 0.0;
 };
 
-/// Appends the box once for each class whose score is above `probability`; none where a number of
-/// it is not finite.
-/// row: of the table; its classes start at column `first_class`.  factor: of each class's score.
+/// Which classes of a box count.
+enum class BoxClasses : std::uint8_t {
+  All,   ///< each one whose score is high enough
+  Best,  ///< the one with the highest score; the first of equal ones
+};
+
+/// Where the scores of a row's classes lie.
+struct ClassScores {
+  std::size_t first = 0;  ///< column of the first class; the others follow to the row's end
+  double factor = 1.0;    ///< of each of them
+  BoxClasses classes = BoxClasses::All;
+  double probability = 0.0;  ///< only scores above it count
+};
+
+/// Appends the row's box once for each class that counts; none where a number of it is not finite.
 void add_candidate(const CandidateRows& rows, std::span<const float> values, std::size_t row,
-                   std::size_t first_class, double factor, const CenterBox& box, double probability,
-                   Detections& found);
+                   const CenterBox& box, const ClassScores& scores, Detections& found);
 
 }  // namespace visionpress

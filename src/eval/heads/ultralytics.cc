@@ -53,7 +53,8 @@ Detections decode_rows(const UltralyticsRows& layout, std::span<const OutputView
                            .y = rows.value(values, row, 1) / down,
                            .width = rows.value(values, row, 2) / across,
                            .height = rows.value(values, row, 3) / down};
-    add_candidate(rows, values, row, layout.first_class(), objectness, box, probability, found);
+    add_candidate(rows, values, row, box,
+                  {layout.first_class(), objectness, BoxClasses::All, probability}, found);
   }
   return found;
 }

@@ -62,8 +62,8 @@ Detections decode_yolox(const YoloxRows& layout, std::span<const OutputView> out
   for (std::size_t row = 0; row < rows.count; ++row) {
     const double objectness = rows.value(values, row, kObjectness);
     if (!(objectness > probability)) continue;
-    add_candidate(rows, values, row, kFirstClass, objectness,
-                  decode_cell_box(layout, values, row, is_decoded), probability, found);
+    add_candidate(rows, values, row, decode_cell_box(layout, values, row, is_decoded),
+                  {kFirstClass, objectness, BoxClasses::Best, probability}, found);
   }
   return found;
 }

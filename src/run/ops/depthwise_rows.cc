@@ -6,7 +6,7 @@
 namespace visionpress {
 namespace {
 
-std::size_t size_of(std::int64_t value) { return static_cast<std::size_t>(value); }
+std::size_t to_size(std::int64_t value) { return static_cast<std::size_t>(value); }
 
 // Splits the rows evenly, so that a task's padded rows stay in the second-level cache.
 std::size_t choose_rows(std::size_t rows, std::size_t row_bytes, std::size_t threads) {
@@ -20,19 +20,19 @@ std::size_t choose_rows(std::size_t rows, std::size_t row_bytes, std::size_t thr
 
 DepthwiseRows::DepthwiseRows(const ConvSpec& spec, const std::vector<KernelTap>& taps, int threads)
     : threads_(threads_worth(count_products(spec), std::max(threads, 1))),
-      in_height_(size_of(spec.in[0])),
-      in_width_(size_of(spec.in[1])),
-      out_rows_(size_of(spec.out[0])),
-      out_width_(size_of(spec.out[1])),
-      channels_(size_of(spec.out_channels)),
-      multiplier_(size_of(spec.out_channels / spec.in_channels)),
-      stride_height_(size_of(spec.stride[0])),
-      stride_width_(size_of(spec.stride[1])),
-      pad_top_(size_of(spec.before[0])),
-      pad_left_(size_of(spec.before[1])) {
-  extent_ = size_of((spec.kernel[0] - 1) * spec.dilation[0] + 1);
+      in_height_(to_size(spec.in[0])),
+      in_width_(to_size(spec.in[1])),
+      out_rows_(to_size(spec.out[0])),
+      out_width_(to_size(spec.out[1])),
+      channels_(to_size(spec.out_channels)),
+      multiplier_(to_size(spec.out_channels / spec.in_channels)),
+      stride_height_(to_size(spec.stride[0])),
+      stride_width_(to_size(spec.stride[1])),
+      pad_top_(to_size(spec.before[0])),
+      pad_left_(to_size(spec.before[1])) {
+  extent_ = to_size((spec.kernel[0] - 1) * spec.dilation[0] + 1);
   const std::size_t width =
-      (out_width_ - 1) * stride_width_ + size_of((spec.kernel[1] - 1) * spec.dilation[1] + 1);
+      (out_width_ - 1) * stride_width_ + to_size((spec.kernel[1] - 1) * spec.dilation[1] + 1);
   // A stride may leave the last columns of the image unread; they are copied with the rest.
   row_floats_ = std::max(width, pad_left_ + in_width_) * channels_;
   rows_per_task_ = choose_rows(out_rows_, stride_height_ * row_floats_ * sizeof(float),
@@ -40,8 +40,8 @@ DepthwiseRows::DepthwiseRows(const ConvSpec& spec, const std::vector<KernelTap>&
   fold_ = stride_width_ == 1 ? depthwise_fold(channels_) : 1;
   stride_ = depthwise_stride(folded_channels());
   for (const KernelTap& tap : taps) {
-    offsets_.push_back(size_of(tap.y * spec.dilation[0]) * row_floats_ +
-                       size_of(tap.x * spec.dilation[1]) * channels_);
+    offsets_.push_back(to_size(tap.y * spec.dilation[0]) * row_floats_ +
+                       to_size(tap.x * spec.dilation[1]) * channels_);
   }
 }
 
