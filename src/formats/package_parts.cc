@@ -26,7 +26,7 @@ std::string name_release(std::uint64_t version) {
   constexpr std::uint64_t kFirst = 6;  // packages begin with it
   constexpr const char* kReleases[] = {"iOS 15, macOS 12", "iOS 16, macOS 13", "iOS 17, macOS 14",
                                        "iOS 18, macOS 15", "iOS 26, macOS 26"};
-  const std::string text = fmt::format("specification version {}", version);
+  std::string text = fmt::format("specification version {}", version);
   if (version < kFirst || version - kFirst >= std::size(kReleases)) return text;
   return fmt::format("{} (from {} on)", text, kReleases[version - kFirst]);
 }
