@@ -71,8 +71,9 @@ Image mirror_image(const Image& image) {
   Image mirrored = image;
   for (int y = 0; y < image.height; ++y) {
     std::uint8_t* row = mirrored.row(y);
-    for (int left = 0, right = image.width - 1; left < right; ++left, --right)
-      std::swap_ranges(row + left * 3, row + left * 3 + 3, row + right * 3);
+    std::uint8_t* left = row;
+    std::uint8_t* right = row + std::ptrdiff_t{image.width - 1} * 3;
+    for (; left < right; left += 3, right -= 3) std::swap_ranges(left, left + 3, right);
   }
   return mirrored;
 }

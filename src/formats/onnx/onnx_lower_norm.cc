@@ -39,21 +39,20 @@ Result<void> compose_batch_norm(NodeLowering& node, float epsilon) {
   return node.finish(node.binary(BinaryKind::Add, scaled, vectors[1]));
 }
 
-Result<void> lower_batch_norm(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(5, 5));
-  VP_ASSIGN_OR_RETURN(const float epsilon, node.read_float("epsilon", 1e-5F));
+/// errors: Unsupported for statistics of a batch or of each pixel.
+Result<void> check_batch_mode(NodeLowering& node) {
   VP_ASSIGN_OR_RETURN(const std::int64_t is_training, node.read_int("training_mode", 0));
   VP_ASSIGN_OR_RETURN(const std::int64_t is_spatial, node.read_int("spatial", 1));
   VP_ASSIGN_OR_RETURN(const std::int64_t is_test, node.read_int("is_test", 1));
   if (is_training != 0 || (node.opset() < 7 && is_test == 0))
     return node.refuse("it is in training mode: it needs the statistics of a batch");
   if (is_spatial == 0) return node.refuse("its statistics are those of each pixel");
-  Value& x = node.input(0);
-  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  const std::size_t rank = x.shape->size();
-  if (rank < 1) return node.malformed("it normalizes a scalar");
-  if (rank < 2 || rank > 4 || !are_constant(node, 1, 5)) return compose_batch_norm(node, epsilon);
-  const std::int64_t channels = (*x.shape)[1];
+  return {};
+}
+
+/// The scale, bias, mean and variance as weights of one value per channel.
+Result<std::vector<std::pair<Value*, Use>>> list_batch_vectors(NodeLowering& node,
+                                                               std::int64_t channels) {
   std::vector<std::pair<Value*, Use>> parameters;
   for (std::size_t i = 1; i < 5; ++i) {
     const Shape& shape = *node.input(i).shape;
@@ -63,6 +62,19 @@ Result<void> lower_batch_norm(NodeLowering& node) {
     }
     parameters.push_back({&node.input(i), {WeightRole::Vector, 0}});
   }
+  return parameters;
+}
+
+Result<void> lower_batch_norm(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(5, 5));
+  VP_ASSIGN_OR_RETURN(const float epsilon, node.read_float("epsilon", 1e-5F));
+  VP_RETURN_IF_ERROR(check_batch_mode(node));
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  const std::size_t rank = x.shape->size();
+  if (rank < 1) return node.malformed("it normalizes a scalar");
+  if (rank < 2 || rank > 4 || !are_constant(node, 1, 5)) return compose_batch_norm(node, epsilon);
+  VP_ASSIGN_OR_RETURN(const auto parameters, list_batch_vectors(node, (*x.shape)[1]));
   VP_ASSIGN_OR_RETURN(Value image, view_as_image(node, x));
   VP_ASSIGN_OR_RETURN(Value result, node.apply_with(BatchNorm{epsilon}, image, parameters));
   if (rank == 3) {
@@ -156,6 +168,39 @@ Result<void> lower_rms_norm(NodeLowering& node) {
   return node.finish(node.binary(BinaryKind::Multiply, normal, node.input(1)));
 }
 
+/// x, whose sizes are known, as [N,groups,elements of a group].
+Result<Value> split_into_groups(NodeLowering& node, Value& x, std::int64_t groups) {
+  const Shape shape = *x.shape;
+  const std::int64_t count = *element_count(shape);
+  if (groups < 1 || shape[1] % groups != 0 || count == 0)
+    return node.malformed(fmt::format("{} groups of {}", groups, to_string(shape)));
+  return node.view(Reshape{{shape[0], groups, count / shape[0] / groups}}, x);
+}
+
+/// The value times input 1 plus input 2, both along axis 1.
+Result<Value> scale_and_shift(NodeLowering& node, Value& value, std::size_t rank) {
+  VP_ASSIGN_OR_RETURN(Value scale, align_channels(node, node.input(1), rank));
+  VP_ASSIGN_OR_RETURN(Value bias, align_channels(node, node.input(2), rank));
+  VP_ASSIGN_OR_RETURN(Value scaled, node.binary(BinaryKind::Multiply, value, scale));
+  return node.binary(BinaryKind::Add, scaled, bias);
+}
+
+/// Scales and shifts normalized groups per group or per channel, and gives them the shape of x.
+Result<void> finish_groups(NodeLowering& node, Value value, const Shape& shape,
+                           std::int64_t groups) {
+  const bool is_per_group = node.input(1).shape && node.input(1).shape->size() == 1 &&
+                            node.input(1).shape->front() == groups && groups != shape[1];
+  const std::size_t rank = is_per_group ? 3 : shape.size();
+  if (!is_per_group) {
+    VP_ASSIGN_OR_RETURN(value, node.view(Reshape{shape}, value));
+  }
+  VP_ASSIGN_OR_RETURN(value, scale_and_shift(node, value, rank));
+  if (is_per_group) {
+    VP_ASSIGN_OR_RETURN(value, node.view(Reshape{shape}, value));
+  }
+  return node.finish(std::move(value));
+}
+
 /// inputs: x, scale, bias: one value per channel since opset 21, per group in opset 18.
 Result<void> lower_group_norm(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(3, 3));
@@ -165,27 +210,9 @@ Result<void> lower_group_norm(NodeLowering& node) {
   if (!x.shape || x.shape->size() < 2 || !element_count(*x.shape))
     return node.refuse_computed(0, "the sizes of its input are not known");
   const Shape shape = *x.shape;
-  const std::int64_t count = *element_count(shape);
-  if (groups < 1 || shape[1] % groups != 0 || count == 0)
-    return node.malformed(fmt::format("{} groups of {}", groups, to_string(shape)));
-  VP_ASSIGN_OR_RETURN(Value grouped,
-                      node.view(Reshape{{shape[0], groups, count / shape[0] / groups}}, x));
+  VP_ASSIGN_OR_RETURN(Value grouped, split_into_groups(node, x, groups));
   VP_ASSIGN_OR_RETURN(Normalized normal, normalize(node, grouped, {2}, epsilon));
-  Value value = normal.value;
-  const bool is_per_group = node.input(1).shape && node.input(1).shape->size() == 1 &&
-                            node.input(1).shape->front() == groups && groups != shape[1];
-  const std::size_t rank = is_per_group ? 3 : shape.size();
-  if (!is_per_group) {
-    VP_ASSIGN_OR_RETURN(value, node.view(Reshape{shape}, value));
-  }
-  VP_ASSIGN_OR_RETURN(Value scale, align_channels(node, node.input(1), rank));
-  VP_ASSIGN_OR_RETURN(Value bias, align_channels(node, node.input(2), rank));
-  VP_ASSIGN_OR_RETURN(value, node.binary(BinaryKind::Multiply, value, scale));
-  VP_ASSIGN_OR_RETURN(value, node.binary(BinaryKind::Add, value, bias));
-  if (is_per_group) {
-    VP_ASSIGN_OR_RETURN(value, node.view(Reshape{shape}, value));
-  }
-  return node.finish(std::move(value));
+  return finish_groups(node, std::move(normal.value), shape, groups);
 }
 
 /// (x - mean) / (deviation + 1e-9)

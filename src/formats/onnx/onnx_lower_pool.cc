@@ -110,6 +110,17 @@ Value count_pixels(const Pooling& pool, const std::vector<AxisPadding>& paddings
   return make_known(out, std::move(counts), DataType::Float);
 }
 
+/// The greatest of the taps, or their sum.
+Result<Value> combine_taps(NodeLowering& node, const Value& x, std::vector<Value>& taps,
+                           bool is_max) {
+  if (taps.size() < 2) return taps.front();
+  std::vector<Value*> operands;
+  operands.reserve(taps.size());
+  for (Value& tap : taps) operands.push_back(&tap);
+  const BinaryKind kind = is_max ? BinaryKind::Maximum : BinaryKind::Add;
+  return node.apply(Binary{kind, FusedActivation::None, true}, operands, x.dtype);
+}
+
 Result<void> finish_as_slices(NodeLowering& node, const Pooling& pool, Value& x) {
   const Shape shape = *x.shape;
   const std::size_t spatial = pool.window.kernel.size();
@@ -130,18 +141,42 @@ Result<void> finish_as_slices(NodeLowering& node, const Pooling& pool, Value& x)
   }
   VP_ASSIGN_OR_RETURN(Value padded, node.apply(pad, x));
   VP_ASSIGN_OR_RETURN(std::vector<Value> taps, take_taps(node, pool, padded, out));
-  std::vector<Value*> operands;
-  for (Value& tap : taps) operands.push_back(&tap);
-  Value result = taps.front();
-  if (taps.size() > 1) {
-    const BinaryKind kind = is_max ? BinaryKind::Maximum : BinaryKind::Add;
-    VP_ASSIGN_OR_RETURN(result,
-                        node.apply(Binary{kind, FusedActivation::None, true}, operands, x.dtype));
-  }
+  VP_ASSIGN_OR_RETURN(Value result, combine_taps(node, x, taps, is_max));
   if (is_max) return node.finish(std::move(result));
   VP_RETURN_IF_ERROR(node.count_made(element_count(out).value_or(0)));
   Value counts = count_pixels(pool, paddings, shape, out);
   return node.finish(node.binary(BinaryKind::Divide, result, counts));
+}
+
+/// The operator of a pooling along one or two spatial axes.
+Pool2d make_pool_op(const Pooling& pool, const std::vector<AxisPadding>& paddings) {
+  Pool2d op;
+  op.kind = pool.kind;
+  op.count_padding = pool.counts_padding;
+  if (pool.window.rule != PadRule::Explicit) op.padding.rule = pool.window.rule;
+  const std::size_t skipped = 2 - paddings.size();
+  for (std::size_t a = skipped; a < 2; ++a) {
+    const std::size_t i = a - skipped;
+    op.kernel[a] = pool.window.kernel[i];
+    op.stride[a] = pool.window.stride[i];
+    op.padding.before[a] = paddings[i].before;
+    op.padding.after[a] = std::max<std::int64_t>(paddings[i].after, 0);
+  }
+  return op;
+}
+
+Result<void> finish_as_pool2d(NodeLowering& node, const Pooling& pool, Value& x) {
+  VP_ASSIGN_OR_RETURN(Value image, view_as_image(node, x));
+  const bool is_open =
+      std::any_of(x.shape->begin() + 2, x.shape->end(), [](auto s) { return s < 0; });
+  if (is_open && pool.window.rounds_up)
+    return node.refuse_computed(0, "ceil_mode of an input whose size is open");
+  VP_ASSIGN_OR_RETURN(const auto paddings, settle_window(node, pool, *x.shape));
+  VP_ASSIGN_OR_RETURN(Value result, node.apply(make_pool_op(pool, paddings), image));
+  if (pool.window.kernel.size() == 1) {
+    VP_ASSIGN_OR_RETURN(result, node.view(Squeeze{{2}}, result));
+  }
+  return node.finish(std::move(result));
 }
 
 Result<void> finish_pool(NodeLowering& node, Pooling pool) {
@@ -158,29 +193,7 @@ Result<void> finish_pool(NodeLowering& node, Pooling pool) {
   // A mean that counts its border, but not the one that ceil_mode adds.
   const bool is_mixed = pool.window.rounds_up && pool.counts_padding;
   if (spatial > 2 || is_dilated || is_mixed) return finish_as_slices(node, pool, x);
-  VP_ASSIGN_OR_RETURN(Value image, view_as_image(node, x));
-  Pool2d op;
-  op.kind = pool.kind;
-  op.count_padding = pool.counts_padding;
-  if (pool.window.rule != PadRule::Explicit) op.padding.rule = pool.window.rule;
-  const bool is_open =
-      std::any_of(x.shape->begin() + 2, x.shape->end(), [](auto s) { return s < 0; });
-  if (is_open && pool.window.rounds_up)
-    return node.refuse_computed(0, "ceil_mode of an input whose size is open");
-  VP_ASSIGN_OR_RETURN(const auto paddings, settle_window(node, pool, *x.shape));
-  const std::size_t skipped = 2 - spatial;
-  for (std::size_t a = skipped; a < 2; ++a) {
-    const std::size_t i = a - skipped;
-    op.kernel[a] = pool.window.kernel[i];
-    op.stride[a] = pool.window.stride[i];
-    op.padding.before[a] = paddings[i].before;
-    op.padding.after[a] = std::max<std::int64_t>(paddings[i].after, 0);
-  }
-  VP_ASSIGN_OR_RETURN(Value result, node.apply(op, image));
-  if (spatial == 1) {
-    VP_ASSIGN_OR_RETURN(result, node.view(Squeeze{{2}}, result));
-  }
-  return node.finish(std::move(result));
+  return finish_as_pool2d(node, pool, x);
 }
 
 Result<void> lower_max_pool(NodeLowering& node) {

@@ -32,6 +32,34 @@ Result<QuantRules> read_quant_rules(NodeLowering& node) {
   return rules;
 }
 
+/// One value per block of an axis, repeated to one per place along it.
+Result<Value> repeat_blocks(NodeLowering& node, Value& value, const Shape& shape, int axis,
+                            std::int64_t block) {
+  const auto at = static_cast<std::size_t>(axis);
+  const std::int64_t size = shape[at];
+  if (value.shape->size() != shape.size() || size < 0) {
+    return node.malformed(fmt::format("its scales have the shape {}, its values {}",
+                                      to_string(*value.shape), to_string(shape)));
+  }
+  // [.., blocks, ..] -> [.., blocks, 1, ..] -> [.., blocks, block, ..] -> [.., blocks * block, ..]
+  VP_ASSIGN_OR_RETURN(Value open, node.apply(ExpandDims{{axis + 1}}, value));
+  Tile tile;
+  tile.multiples.assign(open.shape->size(), 1);
+  tile.multiples[at + 1] = block;
+  VP_ASSIGN_OR_RETURN(Value repeated, node.apply(tile, open));
+  Shape joined = *value.shape;
+  const auto length = checked_multiply(joined[at], block);
+  if (!length || *length < size) return node.malformed("its blocks do not cover the axis");
+  joined[at] = *length;
+  VP_ASSIGN_OR_RETURN(Value flat, node.apply(Reshape{joined}, repeated));
+  Slice slice = {std::vector<std::int64_t>(joined.size(), 0),
+                 joined,
+                 std::vector<std::int64_t>(joined.size(), 1),
+                 {}};
+  slice.end[at] = size;
+  return node.apply(std::move(slice), flat);
+}
+
 /// A parameter shaped for broadcasting with x: one value per block is repeated along its axis, one
 /// per place along the axis gets the axes behind it.
 Result<Value> align_parameter(NodeLowering& node, Value& parameter, const Value& x,
@@ -53,34 +81,48 @@ Result<Value> align_parameter(NodeLowering& node, Value& parameter, const Value&
     return is_single ? node.view(Reshape{Shape{}}, value) : Result<Value>(std::move(value));
   }
   VP_ASSIGN_OR_RETURN(const int axis, node.check_axis(rules.axis, x.shape->size()));
-  const auto at = static_cast<std::size_t>(axis);
-  const std::int64_t size = (*x.shape)[at];
-  if (parameter.shape->size() != x.shape->size() || size < 0) {
-    return node.malformed(fmt::format("its scales have the shape {}, its values {}",
-                                      to_string(*parameter.shape), to_string(*x.shape)));
-  }
-  // [.., blocks, ..] -> [.., blocks, 1, ..] -> [.., blocks, block, ..] -> [.., blocks * block, ..]
-  VP_ASSIGN_OR_RETURN(Value open, node.apply(ExpandDims{{axis + 1}}, value));
-  Tile tile;
-  tile.multiples.assign(open.shape->size(), 1);
-  tile.multiples[at + 1] = rules.block;
-  VP_ASSIGN_OR_RETURN(Value repeated, node.apply(tile, open));
-  Shape joined = *parameter.shape;
-  const auto length = checked_multiply(joined[at], rules.block);
-  if (!length || *length < size) return node.malformed("its blocks do not cover the axis");
-  joined[at] = *length;
-  VP_ASSIGN_OR_RETURN(Value flat, node.apply(Reshape{joined}, repeated));
-  Slice slice = {std::vector<std::int64_t>(joined.size(), 0),
-                 joined,
-                 std::vector<std::int64_t>(joined.size(), 1),
-                 {}};
-  slice.end[at] = size;
-  return node.apply(std::move(slice), flat);
+  return repeat_blocks(node, value, *x.shape, axis, rules.block);
 }
 
 bool is_code_type(DataType type) {
   return type == DataType::UInt8 || type == DataType::Int8 || type == DataType::UInt4 ||
          type == DataType::Int4 || type == DataType::UInt2 || type == DataType::Int2;
+}
+
+/// Reads the scales of a code and their axis in the shape. returns: whether a code can have them.
+Result<bool> read_code_scales(NodeLowering& node, Value& scale, const Shape& shape,
+                              const QuantRules& rules, WeightCode& code) {
+  const std::vector<double> scales = load_all(node.lowering(), scale);
+  if (scales.empty()) return false;
+  if (scales.size() > 1) {
+    if (shape.empty()) return false;
+    VP_ASSIGN_OR_RETURN(code.axis, node.check_axis(rules.axis, shape.size()));
+    if (static_cast<std::int64_t>(scales.size()) != shape[static_cast<std::size_t>(code.axis)]) {
+      return node.malformed(
+          fmt::format("{} scales along axis {} of {}", scales.size(), code.axis, to_string(shape)));
+    }
+  }
+  for (const double value : scales) {
+    code.scales.push_back(static_cast<float>(value));
+    if (!std::isfinite(code.scales.back())) return false;
+  }
+  return true;
+}
+
+/// Reads the zero points, one per scale; none where all are 0. returns: whether they are constants.
+Result<bool> read_code_zeros(NodeLowering& node, std::size_t zero_point, WeightCode& code) {
+  if (!node.has_input(zero_point)) return true;
+  Value& zero = node.input(zero_point);
+  if (!zero.is_constant()) return false;
+  const std::vector<double> zeros = load_all(node.lowering(), zero);
+  if (zeros.size() != code.scales.size()) {
+    return node.malformed(
+        fmt::format("{} zero points for {} scales", zeros.size(), code.scales.size()));
+  }
+  const bool any = std::ranges::any_of(zeros, [](double z) { return z != 0.0; });
+  for (const double z : zeros)
+    if (any) code.zero_points.push_back(static_cast<std::int32_t>(z));
+  return true;
 }
 
 /// The code of a constant whose scale and zero point are constants, per tensor or along an axis;
@@ -99,33 +141,11 @@ Result<std::optional<WeightCode>> find_code(NodeLowering& node, const QuantInput
   code.bits = element_bits(x.dtype);
   code.is_signed =
       x.dtype == DataType::Int8 || x.dtype == DataType::Int4 || x.dtype == DataType::Int2;
-  const std::vector<double> scales = load_all(node.lowering(), scale);
-  if (scales.empty()) return none;
-  if (scales.size() > 1) {
-    if (shape.empty()) return none;
-    VP_ASSIGN_OR_RETURN(code.axis, node.check_axis(rules.axis, shape.size()));
-    if (static_cast<std::int64_t>(scales.size()) != shape[static_cast<std::size_t>(code.axis)]) {
-      return node.malformed(
-          fmt::format("{} scales along axis {} of {}", scales.size(), code.axis, to_string(shape)));
-    }
-  }
-  for (const double value : scales) {
-    code.scales.push_back(static_cast<float>(value));
-    if (!std::isfinite(code.scales.back())) return none;
-  }
-  if (node.has_input(at.zero_point)) {
-    Value& zero = node.input(at.zero_point);
-    if (!zero.is_constant()) return none;
-    const std::vector<double> zeros = load_all(node.lowering(), zero);
-    if (zeros.size() != scales.size()) {
-      return node.malformed(
-          fmt::format("{} zero points for {} scales", zeros.size(), scales.size()));
-    }
-    const bool any = std::ranges::any_of(zeros, [](double z) { return z != 0.0; });
-    for (const double z : zeros)
-      if (any) code.zero_points.push_back(static_cast<std::int32_t>(z));
-  }
-  VP_RETURN_IF_ERROR(node.count_made(std::ssize(scales)));
+  VP_ASSIGN_OR_RETURN(const bool has_scales, read_code_scales(node, scale, shape, rules, code));
+  if (!has_scales) return none;
+  VP_ASSIGN_OR_RETURN(const bool has_zeros, read_code_zeros(node, at.zero_point, code));
+  if (!has_zeros) return none;
+  VP_RETURN_IF_ERROR(node.count_made(std::ssize(code.scales)));
   return std::optional<WeightCode>(std::move(code));
 }
 
@@ -224,31 +244,50 @@ Result<void> lower_quantize(NodeLowering& node) {
   return node.finish(quantize(node, node.input(0), 1, 2, rules));
 }
 
+/// The largest or the smallest of x and 0.
+Result<Value> extreme_with_zero(NodeLowering& node, Value& x, ReduceKind kind,
+                                BinaryKind with_zero) {
+  Reduce op;
+  op.kind = kind;
+  op.keep_dims = false;
+  VP_ASSIGN_OR_RETURN(Value value, node.apply(op, x));
+  return node.binary(with_zero, value, 0.0);
+}
+
+/// (high - low) / 255
+Result<Value> dynamic_scale(NodeLowering& node, Value& high, Value& low) {
+  VP_ASSIGN_OR_RETURN(Value range, node.binary(BinaryKind::Subtract, high, low));
+  return node.binary(BinaryKind::Divide, range, 255.0);
+}
+
+/// round(saturate(-low / scale))
+Result<Value> dynamic_zero(NodeLowering& node, Value& low, Value& scale) {
+  VP_ASSIGN_OR_RETURN(Value negated, node.unary(UnaryKind::Negate, low));
+  VP_ASSIGN_OR_RETURN(Value place, node.binary(BinaryKind::Divide, negated, scale));
+  VP_ASSIGN_OR_RETURN(Value clipped, node.unary(UnaryKind::Clip, place, 0.0F, 255.0F));
+  return node.unary(UnaryKind::Round, clipped);
+}
+
+/// saturate(round(x / scale) + zero)
+Result<Value> dynamic_codes(NodeLowering& node, Value& x, Value& scale, Value& zero) {
+  VP_ASSIGN_OR_RETURN(Value quotient, node.binary(BinaryKind::Divide, x, scale));
+  VP_ASSIGN_OR_RETURN(Value rounded, node.unary(UnaryKind::Round, quotient));
+  VP_ASSIGN_OR_RETURN(Value shifted, node.binary(BinaryKind::Add, rounded, zero));
+  return node.apply(Unary{UnaryKind::Clip, 0.0F, 255.0F}, {&shifted}, DataType::UInt8);
+}
+
 /// outputs: codes of x in uint8, their scale, their zero point.
 Result<void> lower_dynamic_quantize(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 1));
   Value& x = node.input(0);
   if (!x.shape) return node.refuse_computed(0, kUnknownRank);
-  const auto extreme = [&](ReduceKind kind, BinaryKind with_zero) -> Result<Value> {
-    Reduce op;
-    op.kind = kind;
-    op.keep_dims = false;
-    VP_ASSIGN_OR_RETURN(Value value, node.apply(op, x));
-    return node.binary(with_zero, value, 0.0);
-  };
-  VP_ASSIGN_OR_RETURN(Value high, extreme(ReduceKind::Maximum, BinaryKind::Maximum));
-  VP_ASSIGN_OR_RETURN(Value low, extreme(ReduceKind::Minimum, BinaryKind::Minimum));
-  VP_ASSIGN_OR_RETURN(Value range, node.binary(BinaryKind::Subtract, high, low));
-  VP_ASSIGN_OR_RETURN(Value scale, node.binary(BinaryKind::Divide, range, 255.0));
-  VP_ASSIGN_OR_RETURN(Value negated, node.unary(UnaryKind::Negate, low));
-  VP_ASSIGN_OR_RETURN(Value place, node.binary(BinaryKind::Divide, negated, scale));
-  VP_ASSIGN_OR_RETURN(Value clipped, node.unary(UnaryKind::Clip, place, 0.0F, 255.0F));
-  VP_ASSIGN_OR_RETURN(Value zero, node.unary(UnaryKind::Round, clipped));
-  VP_ASSIGN_OR_RETURN(Value quotient, node.binary(BinaryKind::Divide, x, scale));
-  VP_ASSIGN_OR_RETURN(Value rounded, node.unary(UnaryKind::Round, quotient));
-  VP_ASSIGN_OR_RETURN(Value shifted, node.binary(BinaryKind::Add, rounded, zero));
-  VP_ASSIGN_OR_RETURN(
-      Value codes, node.apply(Unary{UnaryKind::Clip, 0.0F, 255.0F}, {&shifted}, DataType::UInt8));
+  VP_ASSIGN_OR_RETURN(Value high,
+                      extreme_with_zero(node, x, ReduceKind::Maximum, BinaryKind::Maximum));
+  VP_ASSIGN_OR_RETURN(Value low,
+                      extreme_with_zero(node, x, ReduceKind::Minimum, BinaryKind::Minimum));
+  VP_ASSIGN_OR_RETURN(Value scale, dynamic_scale(node, high, low));
+  VP_ASSIGN_OR_RETURN(Value zero, dynamic_zero(node, low, scale));
+  VP_ASSIGN_OR_RETURN(Value codes, dynamic_codes(node, x, scale, zero));
   zero.dtype = DataType::UInt8;
   node.set_output(0, std::move(codes));
   node.set_output(1, std::move(scale));

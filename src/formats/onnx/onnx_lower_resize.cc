@@ -99,6 +99,42 @@ Result<std::vector<std::size_t>> list_axes(NodeLowering& node, std::size_t rank)
   return resized;
 }
 
+/// The scales that an Upsample has as attributes; nothing where it has none.
+Result<std::optional<std::vector<double>>> read_upsample_scales(NodeLowering& node,
+                                                                std::size_t axes) {
+  std::optional<std::vector<double>> scales;
+  VP_ASSIGN_OR_RETURN(const std::vector<float> list, node.read_floats("scales"));
+  if (!list.empty()) scales.emplace(list.begin(), list.end());
+  VP_ASSIGN_OR_RETURN(const float height, node.read_float("height_scale", 0.0F));
+  VP_ASSIGN_OR_RETURN(const float width, node.read_float("width_scale", 0.0F));
+  if (!scales && height > 0.0F && axes == 4)
+    scales = {1.0, 1.0, static_cast<double>(height), static_cast<double>(width)};
+  return scales;
+}
+
+/// Gives each resized axis its scale and its new size, from sizes or from scales.
+/// returns: why it cannot be run.
+Result<std::string> scale_axes(NodeLowering& node, const std::vector<std::size_t>& resized,
+                               const std::vector<double>& numbers, bool are_sizes,
+                               std::vector<ResizeAxis>& axes) {
+  constexpr double kLargest = 1 << 20;  // pixels along one axis
+  for (std::size_t i = 0; i < resized.size(); ++i) {
+    ResizeAxis& axis = axes[resized[i]];
+    const auto in = static_cast<double>(axis.in);
+    const double given = numbers[i];
+    const bool is_open = axis.in < 0;
+    if (is_open && (are_sizes || given != 1.0)) return std::string("the size of its input is open");
+    if (is_open) continue;
+    axis.scale = are_sizes ? given / in : given;
+    const double out = are_sizes ? given : std::floor(in * given);
+    if (!(out >= 1.0 && out <= kLargest) || std::isnan(given)) {
+      return node.malformed(fmt::format("it resizes {} elements to {}", axis.in, out));
+    }
+    axis.out = static_cast<std::int64_t>(out);
+  }
+  return std::string();
+}
+
 /// errors: Malformed for scales and sizes that do not fit. returns: why it cannot be run.
 Result<std::string> read_scales(NodeLowering& node, const std::vector<std::size_t>& resized,
                                 ResizePlan& plan) {
@@ -108,32 +144,15 @@ Result<std::string> read_scales(NodeLowering& node, const std::vector<std::size_
     return std::string("its size is computed");
   auto scales = find_list(node, operands.scales);
   if (node.node().op == "Upsample" && !scales) {
-    VP_ASSIGN_OR_RETURN(const std::vector<float> list, node.read_floats("scales"));
-    if (!list.empty()) scales.emplace(list.begin(), list.end());
-    VP_ASSIGN_OR_RETURN(const float height, node.read_float("height_scale", 0.0F));
-    VP_ASSIGN_OR_RETURN(const float width, node.read_float("width_scale", 0.0F));
-    if (!scales && height > 0.0F && resized.size() == 4)
-      scales = {1.0, 1.0, static_cast<double>(height), static_cast<double>(width)};
+    VP_ASSIGN_OR_RETURN(scales, read_upsample_scales(node, resized.size()));
   }
   const auto sizes = operands.sizes ? find_list(node, *operands.sizes) : std::nullopt;
   const std::vector<double>* list = sizes ? &*sizes : scales ? &*scales : nullptr;
   if (list == nullptr || list->size() != resized.size())
     return node.malformed("neither its scales nor its sizes have one number per axis");
-  constexpr double kLargest = 1 << 20;  // pixels along one axis
-  for (std::size_t i = 0; i < resized.size(); ++i) {
-    ResizeAxis& axis = plan.axes[resized[i]];
-    const auto in = static_cast<double>(axis.in);
-    const double given = (*list)[i];
-    const bool is_open = axis.in < 0;
-    if (is_open && (sizes || given != 1.0)) return std::string("the size of its input is open");
-    if (is_open) continue;
-    axis.scale = sizes ? given / in : given;
-    const double out = sizes ? given : std::floor(in * given);
-    if (!(out >= 1.0 && out <= kLargest) || std::isnan(given)) {
-      return node.malformed(fmt::format("it resizes {} elements to {}", axis.in, out));
-    }
-    axis.out = static_cast<std::int64_t>(out);
-  }
+  VP_ASSIGN_OR_RETURN(std::string open,
+                      scale_axes(node, resized, *list, sizes.has_value(), plan.axes));
+  if (!open.empty()) return open;
   VP_ASSIGN_OR_RETURN(const std::string policy,
                       node.read_text("keep_aspect_ratio_policy", "stretch"));
   if (sizes && policy != "stretch") keep_aspect(policy, resized, plan.axes);
@@ -151,6 +170,17 @@ Result<std::string> read_roi(NodeLowering& node, const std::vector<std::size_t>&
     plan.axes[resized[i]].roi_start = (*roi)[i];
     plan.axes[resized[i]].roi_end = (*roi)[i + resized.size()];
   }
+  return std::string();
+}
+
+/// The roi and the value outside of it. returns: why it cannot be run.
+Result<std::string> read_roi_and_outside(NodeLowering& node,
+                                         const std::vector<std::size_t>& resized,
+                                         ResizePlan& plan) {
+  VP_ASSIGN_OR_RETURN(std::string refused, read_roi(node, resized, plan));
+  if (!refused.empty()) return refused;
+  VP_ASSIGN_OR_RETURN(const float outside, node.read_float("extrapolation_value", 0.0F));
+  plan.outside = static_cast<double>(outside);
   return std::string();
 }
 
@@ -211,39 +241,50 @@ Result<Value> gather_lines(NodeLowering& node, const ResizePlan& plan, Value& x,
   return gather_along(node, x, indices, static_cast<int>(axis));
 }
 
-/// One axis by a product with a matrix [in, out].
-Result<Value> blend_lines(NodeLowering& node, const ResizePlan& plan, Value& x, std::size_t axis) {
-  const ResizeAxis& own = plan.axes[axis];
-  const auto count = checked_multiply(own.in, own.out);
+/// The matrix [in, out] that blends the lines of an axis.
+Result<Value> blend_matrix(NodeLowering& node, const ResizeRules& rules, const ResizeAxis& axis) {
+  const auto count = checked_multiply(axis.in, axis.out);
   if (!count || *count > kMostFolded)
-    return node.malformed(fmt::format("it resizes {} elements to {}", own.in, own.out));
+    return node.malformed(fmt::format("it resizes {} elements to {}", axis.in, axis.out));
   VP_RETURN_IF_ERROR(node.count_made(*count));
   std::vector<double> matrix(static_cast<std::size_t>(*count), 0.0);
-  for (std::int64_t i = 0; i < own.out; ++i) {
-    const ResizeTaps taps = find_taps(plan.rules, own, i);
+  for (std::int64_t i = 0; i < axis.out; ++i) {
+    const ResizeTaps taps = find_taps(rules, axis, i);
     for (std::size_t t = 0; t < taps.lines.size(); ++t)
-      matrix[static_cast<std::size_t>(taps.lines[t] * own.out + i)] += taps.weights[t];
+      matrix[static_cast<std::size_t>(taps.lines[t] * axis.out + i)] += taps.weights[t];
   }
-  Value weights = make_known({own.in, own.out}, std::move(matrix), DataType::Float);
-  bool added = false;
-  VP_ASSIGN_OR_RETURN(Value value, leave_image_order(node, x, added));
+  return make_known({axis.in, axis.out}, std::move(matrix), DataType::Float);
+}
+
+/// The product of one axis with a matrix; a vector becomes a matrix of one row.
+Result<Value> multiply_along(NodeLowering& node, Value value, Value& weights, std::size_t axis,
+                             DataType type) {
   const std::size_t rank = value.shape->size();
   Transpose swap;
   for (std::size_t a = 0; a < rank; ++a) swap.permutation.push_back(static_cast<int>(a));
-  std::swap(swap.permutation[axis + (added ? 1 : 0)], swap.permutation.back());
-  const bool is_last = axis + (added ? 1 : 0) + 1 == rank;
-  // A vector is a matrix of one row.
-  const bool is_vector = rank == 1;
-  if (is_vector) {
+  std::swap(swap.permutation[axis], swap.permutation.back());
+  const bool is_last = axis + 1 == rank;
+  if (rank == 1) {
     VP_ASSIGN_OR_RETURN(value, node.view(ExpandDims{{0}}, value));
   }
   if (!is_last) {
     VP_ASSIGN_OR_RETURN(value, node.apply(swap, value));
   }
-  VP_ASSIGN_OR_RETURN(value, node.apply(BatchMatMul{}, {&value, &weights}, x.dtype));
+  VP_ASSIGN_OR_RETURN(value, node.apply(BatchMatMul{}, {&value, &weights}, type));
   if (!is_last) {
     VP_ASSIGN_OR_RETURN(value, node.apply(swap, value));
   }
+  return value;
+}
+
+/// One axis by a product with a matrix [in, out].
+Result<Value> blend_lines(NodeLowering& node, const ResizePlan& plan, Value& x, std::size_t axis) {
+  VP_ASSIGN_OR_RETURN(Value weights, blend_matrix(node, plan.rules, plan.axes[axis]));
+  bool added = false;
+  VP_ASSIGN_OR_RETURN(Value value, leave_image_order(node, x, added));
+  const bool is_vector = value.shape->size() == 1;
+  const std::size_t place = axis + (added ? 1 : 0);
+  VP_ASSIGN_OR_RETURN(value, multiply_along(node, std::move(value), weights, place, x.dtype));
   if (!is_vector && !added) return value;
   return node.view(Squeeze{{0}}, value);
 }
@@ -269,22 +310,16 @@ Result<Value> fill_outside(NodeLowering& node, const ResizePlan& plan, Value& x)
   return result;
 }
 
-Result<void> lower_resize(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(1, 4));
-  Value& x = node.input(0);
-  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+/// The rules of the node, and axes that keep their sizes.
+Result<ResizePlan> start_plan(NodeLowering& node, const Shape& shape) {
   ResizePlan plan;
   VP_ASSIGN_OR_RETURN(plan.rules, read_resize_rules(node));
-  for (const std::int64_t size : *x.shape) plan.axes.push_back({size, size});
-  VP_ASSIGN_OR_RETURN(const std::vector<std::size_t> resized, list_axes(node, x.shape->size()));
-  if (resized.empty()) return node.forward(x);
-  VP_ASSIGN_OR_RETURN(const std::string refused, read_scales(node, resized, plan));
-  if (!refused.empty()) return node.refuse_computed(0, refused);
-  VP_ASSIGN_OR_RETURN(const std::string no_roi, read_roi(node, resized, plan));
-  if (!no_roi.empty()) return node.refuse(no_roi);
-  VP_ASSIGN_OR_RETURN(const float outside, node.read_float("extrapolation_value", 0.0F));
-  plan.outside = static_cast<double>(outside);
-  if (const auto op = find_operator(plan)) return node.finish(*op, x);
+  for (const std::int64_t size : shape) plan.axes.push_back({size, size});
+  return plan;
+}
+
+/// Every axis by a gather or a product, where the runner has no such Resize.
+Result<Value> resize_axes(NodeLowering& node, const ResizePlan& plan, Value& x) {
   Value result = x;
   for (std::size_t axis = 0; axis < plan.axes.size(); ++axis) {
     const ResizeAxis& own = plan.axes[axis];
@@ -295,7 +330,22 @@ Result<void> lower_resize(NodeLowering& node) {
                                     ? gather_lines(node, plan, result, axis)
                                     : blend_lines(node, plan, result, axis));
   }
-  return node.finish(fill_outside(node, plan, result));
+  return fill_outside(node, plan, result);
+}
+
+Result<void> lower_resize(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 4));
+  Value& x = node.input(0);
+  if (!x.shape) return node.refuse_computed(0, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(ResizePlan plan, start_plan(node, *x.shape));
+  VP_ASSIGN_OR_RETURN(const std::vector<std::size_t> resized, list_axes(node, x.shape->size()));
+  if (resized.empty()) return node.forward(x);
+  VP_ASSIGN_OR_RETURN(const std::string refused, read_scales(node, resized, plan));
+  if (!refused.empty()) return node.refuse_computed(0, refused);
+  VP_ASSIGN_OR_RETURN(const std::string no_region, read_roi_and_outside(node, resized, plan));
+  if (!no_region.empty()) return node.refuse(no_region);
+  if (const auto op = find_operator(plan)) return node.finish(*op, x);
+  return node.finish(resize_axes(node, plan, x));
 }
 
 constexpr std::array kResizeRows = std::to_array<OperatorRow>({

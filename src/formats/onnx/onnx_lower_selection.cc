@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <optional>
 
 #include "base/error.h"
 #include "formats/onnx/onnx_gather.h"
@@ -153,6 +154,15 @@ Value settle_nd(NodeLowering& node, const Value& indices, const Shape& x) {
   return make_known(*value.shape, std::move(places), value.dtype);
 }
 
+/// One index of several axes from `parts`, side by side along `axis`.
+Result<Value> join_index_parts(NodeLowering& node, std::vector<Value>& parts, int axis) {
+  if (parts.size() == 1) return parts.front();
+  std::vector<Value*> operands;
+  operands.reserve(parts.size());
+  for (Value& part : parts) operands.push_back(&part);
+  return node.apply(Concat{axis}, operands, DataType::Int64);
+}
+
 Result<void> lower_gather_nd(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(2, 2));
   VP_ASSIGN_OR_RETURN(const std::int64_t batch, node.read_int("batch_dims", 0));
@@ -181,12 +191,27 @@ Result<void> lower_gather_nd(NodeLowering& node) {
       parts.push_back(std::move(places));
     }
     parts.push_back(indices);
-    std::vector<Value*> operands;
-    for (Value& part : parts) operands.push_back(&part);
     const int last = static_cast<int>(sizes.size()) - 1;
-    VP_ASSIGN_OR_RETURN(indices, node.apply(Concat{last}, operands, DataType::Int64));
+    VP_ASSIGN_OR_RETURN(indices, join_index_parts(node, parts, last));
   }
   return node.finish(gather_nd(node, x, indices));
+}
+
+/// The place of each element of `indices` along every axis: its own, except along axis `at`, where
+/// the index says.
+Result<Value> make_element_coordinates(NodeLowering& node, const Value& indices, const Shape& sizes,
+                                       std::size_t at) {
+  const int last = static_cast<int>(sizes.size());
+  std::vector<Value> parts;
+  for (std::size_t a = 0; a < sizes.size(); ++a) {
+    Value places = indices;
+    if (a != at) {
+      VP_ASSIGN_OR_RETURN(places, make_places(node, sizes, a));
+    }
+    VP_ASSIGN_OR_RETURN(Value column, node.view(ExpandDims{{last}}, places));
+    parts.push_back(std::move(column));
+  }
+  return join_index_parts(node, parts, last);
 }
 
 /// Each element of the result is at its own place in x, except along `axis`, where the index says.
@@ -201,24 +226,27 @@ Result<void> lower_gather_elements(NodeLowering& node) {
   const Shape sizes = *indices.shape;
   if (sizes.size() != x.shape->size() || !element_count(sizes))
     return node.refuse_computed(1, "its sizes are not known");
-  std::vector<Value> parts;
-  for (std::size_t a = 0; a < sizes.size(); ++a) {
-    Value places = indices;
-    if (a != at) {
-      VP_ASSIGN_OR_RETURN(places, make_places(node, sizes, a));
-    }
-    VP_ASSIGN_OR_RETURN(Value column,
-                        node.view(ExpandDims{{static_cast<int>(sizes.size())}}, places));
-    parts.push_back(std::move(column));
-  }
-  std::vector<Value*> operands;
-  for (Value& part : parts) operands.push_back(&part);
-  Value coordinates = parts.front();
-  if (parts.size() > 1) {
-    VP_ASSIGN_OR_RETURN(
-        coordinates, node.apply(Concat{static_cast<int>(sizes.size())}, operands, DataType::Int64));
-  }
+  VP_ASSIGN_OR_RETURN(Value coordinates, make_element_coordinates(node, indices, sizes, at));
   return node.finish(gather_nd(node, x, coordinates));
+}
+
+/// Where each of `depth` rows along `axis` is the one that the index names. An index out of range
+/// gives no mark; -depth..-1 count from the end.
+Result<Value> mark_hits(NodeLowering& node, Value& places, int axis, std::size_t rank,
+                        double depth) {
+  const auto count = static_cast<std::size_t>(depth);
+  std::vector<double> numbers(count);
+  std::iota(numbers.begin(), numbers.end(), 0.0);
+  Shape along(rank, 1);
+  along[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(count);
+  Value rows = make_known(along, numbers, places.dtype);
+  for (double& number : numbers) number -= depth;
+  Value negative = make_known(along, std::move(numbers), places.dtype);
+  const Binary equal = {BinaryKind::Equal, FusedActivation::None};
+  VP_ASSIGN_OR_RETURN(Value hit, node.apply(equal, {&places, &rows}, DataType::Bool));
+  VP_ASSIGN_OR_RETURN(Value other, node.apply(equal, {&places, &negative}, DataType::Bool));
+  return node.apply(Binary{BinaryKind::LogicalOr, FusedActivation::None}, {&hit, &other},
+                    DataType::Bool);
 }
 
 /// inputs: indices, depth, [off, on].
@@ -235,20 +263,7 @@ Result<void> lower_one_hot(NodeLowering& node) {
   if (!indices.shape) return node.refuse_computed(0, kUnknownRank);
   VP_ASSIGN_OR_RETURN(const int axis, node.check_axis(wanted, indices.shape->size() + 1));
   VP_ASSIGN_OR_RETURN(Value places, node.view(ExpandDims{{axis}}, indices));
-  // An index out of range gives no mark; -depth..-1 count from the end.
-  const auto count = static_cast<std::size_t>(*depth);
-  std::vector<double> numbers(count);
-  std::iota(numbers.begin(), numbers.end(), 0.0);
-  Shape along(indices.shape->size() + 1, 1);
-  along[static_cast<std::size_t>(axis)] = static_cast<std::int64_t>(count);
-  Value rows = make_known(along, numbers, places.dtype);
-  for (double& number : numbers) number -= *depth;
-  Value negative = make_known(along, std::move(numbers), places.dtype);
-  const Binary equal = {BinaryKind::Equal, FusedActivation::None};
-  VP_ASSIGN_OR_RETURN(Value hit, node.apply(equal, {&places, &rows}, DataType::Bool));
-  VP_ASSIGN_OR_RETURN(Value other, node.apply(equal, {&places, &negative}, DataType::Bool));
-  VP_ASSIGN_OR_RETURN(Value mark, node.apply(Binary{BinaryKind::LogicalOr, FusedActivation::None},
-                                             {&hit, &other}, DataType::Bool));
+  VP_ASSIGN_OR_RETURN(Value mark, mark_hits(node, places, axis, indices.shape->size() + 1, *depth));
   const DataType dtype = node.input(2).dtype;
   Value on = make_known({}, {(*ends)[1]}, dtype);
   Value off = make_known({}, {(*ends)[0]}, dtype);
@@ -290,47 +305,77 @@ Transpose swap_with_last(std::size_t rank, std::size_t axis) {
   return transpose;
 }
 
-/// outputs: the k largest or smallest along an axis, and their indices.
-Result<void> lower_top_k(NodeLowering& node) {
-  VP_RETURN_IF_ERROR(node.expect_inputs(1, 2));
-  VP_ASSIGN_OR_RETURN(const std::int64_t wanted, node.read_int("axis", -1));
-  VP_ASSIGN_OR_RETURN(const std::int64_t largest, node.read_int("largest", 1));
-  VP_ASSIGN_OR_RETURN(std::int64_t k, node.read_int("k", 0));
-  if (node.has_input(1)) {
-    const auto count = node.find_number(1);
-    if (!count) return node.refuse_computed(1, "its k is computed");
-    k = static_cast<std::int64_t>(*count);
+/// How many elements are wanted: the input where there is one, else the attribute; nothing where it
+/// is computed.
+Result<std::optional<std::int64_t>> find_top_count(NodeLowering& node) {
+  VP_ASSIGN_OR_RETURN(const std::int64_t named, node.read_int("k", 0));
+  if (!node.has_input(1)) return std::optional<std::int64_t>(named);
+  const auto count = node.find_number(1);
+  if (!count) return std::optional<std::int64_t>();
+  return std::optional<std::int64_t>(static_cast<std::int64_t>(*count));
+}
+
+/// The operand of a TopK with the axis to order last, and what led there.
+struct TopAxis {
+  Value x = {};
+  std::size_t rank = 0;
+  std::size_t axis = 0;
+  bool added = false;  ///< an axis of size 1 in front
+
+  [[nodiscard]] bool is_last() const { return axis + 1 == rank; }
+};
+
+Result<TopAxis> bring_axis_last(NodeLowering& node, std::int64_t wanted) {
+  TopAxis top;
+  VP_ASSIGN_OR_RETURN(top.x, leave_image_order(node, node.input(0), top.added));
+  top.rank = top.x.shape->size();
+  VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(wanted, top.rank - (top.added ? 1 : 0)));
+  top.axis = static_cast<std::size_t>(checked) + (top.added ? 1 : 0);
+  if (!top.is_last()) {
+    VP_ASSIGN_OR_RETURN(top.x, node.apply(swap_with_last(top.rank, top.axis), top.x));
   }
-  if (!node.input(0).shape) return node.refuse_computed(0, kUnknownRank);
-  bool added = false;
-  VP_ASSIGN_OR_RETURN(Value x, leave_image_order(node, node.input(0), added));
-  VP_ASSIGN_OR_RETURN(const int checked,
-                      node.check_axis(wanted, x.shape->size() - (added ? 1 : 0)));
-  const auto axis = static_cast<std::size_t>(checked) + (added ? 1 : 0);
-  const std::size_t rank = x.shape->size();
-  const bool is_last = axis + 1 == rank;
-  if (!is_last) {
-    VP_ASSIGN_OR_RETURN(x, node.apply(swap_with_last(rank, axis), x));
-  }
-  if (largest == 0) {
+  return top;
+}
+
+/// The k largest or smallest along the last axis, and their indices.
+Result<std::vector<Value>> take_top(NodeLowering& node, Value x, std::int64_t k, bool is_smallest) {
+  if (is_smallest) {
     VP_ASSIGN_OR_RETURN(x, node.unary(UnaryKind::Negate, x));
   }
   VP_ASSIGN_OR_RETURN(std::vector<Value> found,
                       node.apply_many(TopK{k}, {&x}, {x.dtype, DataType::Int64}));
-  if (largest == 0) {
+  if (is_smallest) {
     VP_ASSIGN_OR_RETURN(found[0], node.unary(UnaryKind::Negate, found[0]));
   }
+  return found;
+}
+
+/// Undoes `bring_axis_last` for both outputs.
+Result<void> finish_top(NodeLowering& node, const std::vector<Value>& found, const TopAxis& top) {
   for (std::size_t i = 0; i < 2; ++i) {
     Value result = found[i];
-    if (!is_last) {
-      VP_ASSIGN_OR_RETURN(result, node.apply(swap_with_last(rank, axis), result));
+    if (!top.is_last()) {
+      VP_ASSIGN_OR_RETURN(result, node.apply(swap_with_last(top.rank, top.axis), result));
     }
-    if (added) {
+    if (top.added) {
       VP_ASSIGN_OR_RETURN(result, node.view(Squeeze{{0}}, result));
     }
     node.set_output(i, std::move(result));
   }
   return {};
+}
+
+/// outputs: the k largest or smallest along an axis, and their indices.
+Result<void> lower_top_k(NodeLowering& node) {
+  VP_RETURN_IF_ERROR(node.expect_inputs(1, 2));
+  VP_ASSIGN_OR_RETURN(const std::int64_t wanted, node.read_int("axis", -1));
+  VP_ASSIGN_OR_RETURN(const std::int64_t largest, node.read_int("largest", 1));
+  VP_ASSIGN_OR_RETURN(const auto k, find_top_count(node));
+  if (!k) return node.refuse_computed(1, "its k is computed");
+  if (!node.input(0).shape) return node.refuse_computed(0, kUnknownRank);
+  VP_ASSIGN_OR_RETURN(const TopAxis top, bring_axis_last(node, wanted));
+  VP_ASSIGN_OR_RETURN(const std::vector<Value> found, take_top(node, top.x, *k, largest == 0));
+  return finish_top(node, found, top);
 }
 
 /// The indices of elements that are not zero: [axes of x, count].

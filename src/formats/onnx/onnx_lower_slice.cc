@@ -77,6 +77,28 @@ Result<Value> slice_backwards(NodeLowering& node, Value& x, std::size_t axis, co
   return gather_along(node, x, indices, static_cast<int>(axis));
 }
 
+/// The axis that entry `i` of the bounds is about, once its step is known to move.
+Result<std::size_t> check_bound(NodeLowering& node, const Bounds& bounds, std::size_t i,
+                                std::size_t rank) {
+  VP_ASSIGN_OR_RETURN(const int axis, node.check_axis(bounds.axes[i], rank));
+  if (bounds.steps[i] == 0) return node.malformed("a step of 0");
+  return static_cast<std::size_t>(axis);
+}
+
+/// Enters bounds of ascending order into `slice`, as places within `size` where that is known.
+void set_forward_range(Slice& slice, std::size_t axis, const Bounds& bounds, std::size_t i,
+                       std::int64_t size) {
+  slice.begin[axis] = bounds.starts[i];
+  slice.end[axis] = bounds.ends[i];
+  slice.stride[axis] = std::min(bounds.steps[i], kLargestSize);
+  if (size < 0) return;
+  const auto place = [size](std::int64_t at) {
+    return std::clamp<std::int64_t>(at < 0 ? std::max(at, -size) + size : at, 0, size);
+  };
+  slice.begin[axis] = place(slice.begin[axis]);
+  slice.end[axis] = std::max(place(slice.end[axis]), slice.begin[axis]);
+}
+
 Result<void> lower_slice(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(1, 5));
   Bounds bounds;
@@ -88,25 +110,14 @@ Result<void> lower_slice(NodeLowering& node) {
   Slice slice = {Sizes(from.size(), 0), Sizes(from.size(), kOpenEnd), Sizes(from.size(), 1), {}};
   bool cuts = false;
   for (std::size_t i = 0; i < bounds.starts.size(); ++i) {
-    VP_ASSIGN_OR_RETURN(const int checked, node.check_axis(bounds.axes[i], from.size()));
-    const auto axis = static_cast<std::size_t>(checked);
-    if (bounds.steps[i] == 0) return node.malformed("a step of 0");
+    VP_ASSIGN_OR_RETURN(const std::size_t axis, check_bound(node, bounds, i, from.size()));
     if (bounds.steps[i] < 0) {
       if (from[axis] < 0) return node.refuse("it goes backwards along an open size");
       VP_ASSIGN_OR_RETURN(x, slice_backwards(node, x, axis, bounds, i));
       continue;
     }
     cuts = true;
-    slice.begin[axis] = bounds.starts[i];
-    slice.end[axis] = bounds.ends[i];
-    slice.stride[axis] = std::min(bounds.steps[i], kLargestSize);
-    const std::int64_t size = (*x.shape)[axis];
-    if (size < 0) continue;
-    const auto place = [size](std::int64_t at) {
-      return std::clamp<std::int64_t>(at < 0 ? std::max(at, -size) + size : at, 0, size);
-    };
-    slice.begin[axis] = place(slice.begin[axis]);
-    slice.end[axis] = std::max(place(slice.end[axis]), slice.begin[axis]);
+    set_forward_range(slice, axis, bounds, i, (*x.shape)[axis]);
   }
   if (!cuts) return node.finish(std::move(x));
   return node.finish(std::move(slice), x);

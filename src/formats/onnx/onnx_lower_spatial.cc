@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "base/error.h"
 #include "formats/onnx/onnx_lowering.h"
@@ -253,10 +254,32 @@ Result<Value> wrap_around(NodeLowering& node, Value& x, const PadAmounts& amount
     parts.push_back(result);
     VP_RETURN_IF_ERROR(take(0, amounts.after[a]));
     std::vector<Value*> operands;
+    operands.reserve(parts.size());
     for (Value& part : parts) operands.push_back(&part);
     VP_ASSIGN_OR_RETURN(result, node.apply(Concat{static_cast<int>(a)}, operands, x.dtype));
   }
   return result;
+}
+
+/// The value of the border: the input where there is one, else the attribute; nothing where it is
+/// computed.
+Result<std::optional<float>> read_pad_value(NodeLowering& node) {
+  VP_ASSIGN_OR_RETURN(const float named, node.read_float("value", 0.0F));
+  if (!node.has_input(2)) return std::optional<float>(named);
+  const auto value = node.find_number(2);
+  if (!value) return std::optional<float>();
+  return std::optional<float>(static_cast<float>(*value));
+}
+
+void set_pad_mode(Pad& pad, const std::string& mode) {
+  if (mode == "edge") pad.mode = PadMode::Replicate;
+  if (mode == "reflect") pad.mode = PadMode::Reflect;
+}
+
+bool adds_nothing(const PadAmounts& amounts) {
+  const auto is_zero = [](std::int64_t v) { return v == 0; };
+  return std::ranges::all_of(amounts.before, is_zero) &&
+         std::ranges::all_of(amounts.after, is_zero);
 }
 
 Result<void> lower_pad(NodeLowering& node) {
@@ -266,19 +289,13 @@ Result<void> lower_pad(NodeLowering& node) {
   VP_ASSIGN_OR_RETURN(PadAmounts amounts, read_amounts(node, x.shape->size()));
   if (amounts.computed) return node.refuse_computed(*amounts.computed, "its paddings are computed");
   VP_ASSIGN_OR_RETURN(const std::string mode, node.read_text("mode", "constant"));
+  VP_ASSIGN_OR_RETURN(const auto value, read_pad_value(node));
+  if (!value) return node.refuse_computed(2, "its padding value is computed");
   Pad pad;
-  VP_ASSIGN_OR_RETURN(pad.value, node.read_float("value", 0.0F));
-  if (node.has_input(2)) {
-    const auto value = node.find_number(2);
-    if (!value) return node.refuse_computed(2, "its padding value is computed");
-    pad.value = static_cast<float>(*value);
-  }
-  if (mode == "edge") pad.mode = PadMode::Replicate;
-  if (mode == "reflect") pad.mode = PadMode::Reflect;
+  pad.value = *value;
+  set_pad_mode(pad, mode);
   VP_ASSIGN_OR_RETURN(Value cut, cut_negative(node, x, amounts));
-  const bool is_still = std::ranges::all_of(amounts.before, [](auto v) { return v == 0; }) &&
-                        std::ranges::all_of(amounts.after, [](auto v) { return v == 0; });
-  if (is_still) return node.finish(std::move(cut));
+  if (adds_nothing(amounts)) return node.finish(std::move(cut));
   if (mode == "wrap") return node.finish(wrap_around(node, cut, amounts));
   if (mode != "constant" && pad.mode == PadMode::Constant)
     return node.malformed("mode is " + quote(mode));

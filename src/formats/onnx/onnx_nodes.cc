@@ -17,6 +17,53 @@ tl::unexpected<Error> in_node(Error error, const std::string& path) {
   return tl::unexpected<Error>(std::move(error));
 }
 
+/// The names that a graph defines and those that it reads.
+struct GraphNames {
+  std::set<std::string, std::less<>> own = {};
+  std::vector<std::string> read = {};
+};
+
+/// Adds the inputs and initializers of a graph.
+Result<void> add_given_names(const ProtobufMessage& graph, GraphNames& names) {
+  for (const std::uint32_t field : {graph_field::kInput, graph_field::kInitializer}) {
+    const std::uint32_t name =
+        field == graph_field::kInput ? value_info_field::kName : tensor_field::kName;
+    VP_ASSIGN_OR_RETURN(const auto messages, graph.read_messages(field));
+    for (const ProtobufMessage& message : messages) {
+      VP_ASSIGN_OR_RETURN(std::string text, message.read_text(name));
+      names.own.insert(std::move(text));
+    }
+  }
+  return {};
+}
+
+/// Adds the names that a graph returns.
+Result<void> add_result_names(const ProtobufMessage& graph, GraphNames& names) {
+  VP_ASSIGN_OR_RETURN(const auto outputs, graph.read_messages(graph_field::kOutput));
+  for (const ProtobufMessage& output : outputs) {
+    VP_ASSIGN_OR_RETURN(std::string name, output.read_text(value_info_field::kName));
+    names.read.push_back(std::move(name));
+  }
+  return {};
+}
+
+Result<void> list_captured(const ProtobufMessage& graph, std::vector<std::string>& captured,
+                           int depth);
+
+/// Adds the names that a node writes and reads, the latter also in graphs inside its attributes.
+Result<void> add_node_names(const ProtobufMessage& node, GraphNames& names, int depth) {
+  VP_ASSIGN_OR_RETURN(const auto inputs, node.read_texts(node_field::kInput));
+  VP_ASSIGN_OR_RETURN(const auto outputs, node.read_texts(node_field::kOutput));
+  names.read.insert(names.read.end(), inputs.begin(), inputs.end());
+  names.own.insert(outputs.begin(), outputs.end());
+  VP_ASSIGN_OR_RETURN(const auto attributes, node.read_messages(node_field::kAttribute));
+  for (const ProtobufMessage& attribute : attributes) {
+    VP_ASSIGN_OR_RETURN(const auto inner, attribute.read_message(attribute_field::kGraph));
+    if (inner) VP_RETURN_IF_ERROR(list_captured(*inner, names.read, depth + 1));
+  }
+  return {};
+}
+
 /// Adds the names that a graph inside an attribute reads from around it.
 Result<void> list_captured(const ProtobufMessage& graph, std::vector<std::string>& captured,
                            int depth) {
@@ -24,36 +71,16 @@ Result<void> list_captured(const ProtobufMessage& graph, std::vector<std::string
   if (depth > kDeepest) {
     return fail_at(ErrorKind::Unsupported, graph.offset(), "graphs nest deeper than {}", kDeepest);
   }
-  std::set<std::string, std::less<>> own;
-  for (const std::uint32_t field : {graph_field::kInput, graph_field::kInitializer}) {
-    const std::uint32_t name =
-        field == graph_field::kInput ? value_info_field::kName : tensor_field::kName;
-    VP_ASSIGN_OR_RETURN(const auto messages, graph.read_messages(field));
-    for (const ProtobufMessage& message : messages) {
-      VP_ASSIGN_OR_RETURN(std::string text, message.read_text(name));
-      own.insert(std::move(text));
-    }
-  }
+  GraphNames names;
+  VP_RETURN_IF_ERROR(add_given_names(graph, names));
   VP_ASSIGN_OR_RETURN(const auto nodes, graph.read_messages(graph_field::kNode));
-  std::vector<std::string> read;
   for (const ProtobufMessage& node : nodes) {
-    VP_ASSIGN_OR_RETURN(const auto inputs, node.read_texts(node_field::kInput));
-    VP_ASSIGN_OR_RETURN(const auto outputs, node.read_texts(node_field::kOutput));
-    read.insert(read.end(), inputs.begin(), inputs.end());
-    own.insert(outputs.begin(), outputs.end());
-    VP_ASSIGN_OR_RETURN(const auto attributes, node.read_messages(node_field::kAttribute));
-    for (const ProtobufMessage& attribute : attributes) {
-      VP_ASSIGN_OR_RETURN(const auto inner, attribute.read_message(attribute_field::kGraph));
-      if (inner) VP_RETURN_IF_ERROR(list_captured(*inner, read, depth + 1));
-    }
+    VP_RETURN_IF_ERROR(add_node_names(node, names, depth));
   }
-  VP_ASSIGN_OR_RETURN(const auto outputs, graph.read_messages(graph_field::kOutput));
-  for (const ProtobufMessage& output : outputs) {
-    VP_ASSIGN_OR_RETURN(std::string name, output.read_text(value_info_field::kName));
-    read.push_back(std::move(name));
-  }
-  for (std::string& name : read) {
-    if (!name.empty() && own.find(name) == own.end()) captured.push_back(std::move(name));
+  VP_RETURN_IF_ERROR(add_result_names(graph, names));
+  for (std::string& name : names.read) {
+    if (!name.empty() && names.own.find(name) == names.own.end())
+      captured.push_back(std::move(name));
   }
   return {};
 }

@@ -74,7 +74,9 @@ ResizeTaps find_taps(const ResizeRules& rules, const ResizeAxis& axis, std::int6
   const double scale = rules.antialiases ? std::min(axis.scale, 1.0) : 1.0;
   const double reach = (rules.mode == ResizeMode::Linear ? 1.0 : 2.0) / scale;
   double total = 0.0;
-  for (double line = std::floor(at - reach); line <= at + reach; line += 1.0) {
+  const double first = std::floor(at - reach);
+  for (std::int64_t step = 0; first + static_cast<double>(step) <= at + reach; ++step) {
+    const double line = first + static_cast<double>(step);
     const bool is_outside = line < 0.0 || line > static_cast<double>(axis.in - 1);
     if (is_outside && rules.excludes_outside) continue;
     const double distance = (line - at) * scale;

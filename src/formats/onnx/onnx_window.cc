@@ -11,9 +11,9 @@ namespace {
 /// Reads one number per spatial axis. errors: Malformed for another count or a number out of range.
 Result<std::vector<std::int64_t>> read_sizes(NodeLowering& node, const char* name,
                                              std::size_t count, std::int64_t least,
-                                             std::vector<std::int64_t> fallback) {
+                                             const std::vector<std::int64_t>& fallback) {
   VP_ASSIGN_OR_RETURN(const auto read, node.read_ints(name));
-  std::vector<std::int64_t> sizes = read && !read->empty() ? *read : std::move(fallback);
+  std::vector<std::int64_t> sizes = read && !read->empty() ? *read : fallback;
   const bool fits = sizes.size() == count && std::ranges::all_of(sizes, [&](std::int64_t size) {
                       return size >= least && size <= kMostPixels;
                     });

@@ -49,9 +49,10 @@ Result<DetectionPostprocess> read_options(const TfliteOperator& source) {
       is_count(op.max_boxes) && is_count(op.classes) && is_count(op.classes_per_box) &&
       is_count(op.boxes_per_class) && op.max_boxes * op.classes_per_box <= kMostDetections &&
       std::isfinite(op.score_threshold) && op.iou_threshold > 0.0F && op.iou_threshold <= 1.0F;
-  if (!fits)
+  if (!fits) {
     return fail(ErrorKind::Malformed, "{}: an option of {} is out of range", source.path,
                 source.type);
+  }
   return op;
 }
 
