@@ -39,15 +39,14 @@ Result<void> compose_batch_norm(NodeLowering& node, float epsilon) {
   return node.finish(node.binary(BinaryKind::Add, scaled, vectors[1]));
 }
 
-/// errors: Unsupported for statistics of a batch or of each pixel.
-Result<void> check_batch_mode(NodeLowering& node) {
+/// returns: why its statistics cannot be had; empty where they are constants of each channel.
+Result<std::string> explain_batch_mode(NodeLowering& node) {
   VP_ASSIGN_OR_RETURN(const std::int64_t is_training, node.read_int("training_mode", 0));
   VP_ASSIGN_OR_RETURN(const std::int64_t is_spatial, node.read_int("spatial", 1));
   VP_ASSIGN_OR_RETURN(const std::int64_t is_test, node.read_int("is_test", 1));
   if (is_training != 0 || (node.opset() < 7 && is_test == 0))
-    return node.refuse("it is in training mode: it needs the statistics of a batch");
-  if (is_spatial == 0) return node.refuse("its statistics are those of each pixel");
-  return {};
+    return std::string("it is in training mode: it needs the statistics of a batch");
+  return std::string(is_spatial == 0 ? "its statistics are those of each pixel" : "");
 }
 
 /// The scale, bias, mean and variance as weights of one value per channel.
@@ -68,7 +67,8 @@ Result<std::vector<std::pair<Value*, Use>>> list_batch_vectors(NodeLowering& nod
 Result<void> lower_batch_norm(NodeLowering& node) {
   VP_RETURN_IF_ERROR(node.expect_inputs(5, 5));
   VP_ASSIGN_OR_RETURN(const float epsilon, node.read_float("epsilon", 1e-5F));
-  VP_RETURN_IF_ERROR(check_batch_mode(node));
+  VP_ASSIGN_OR_RETURN(const std::string refused, explain_batch_mode(node));
+  if (!refused.empty()) return node.refuse(refused);
   Value& x = node.input(0);
   if (!x.shape) return node.refuse_computed(0, kUnknownRank);
   const std::size_t rank = x.shape->size();
