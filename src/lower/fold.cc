@@ -300,18 +300,21 @@ Values fold_reverse(const Reverse& op, const FoldOperand& x, const Shape& shape)
   return result;
 }
 
+std::optional<Values> fold_unary(const Unary& op, const FoldOperand& x) {
+  Values result;
+  result.reserve(x.values.size());
+  for (const double value : x.values) {
+    const auto computed = unary(op, value);
+    if (!computed) return std::nullopt;
+    result.push_back(*computed);
+  }
+  return result;
+}
+
 std::optional<Values> compute(const Op& op, const std::vector<FoldOperand>& operands,
                               const Shape& shape, FoldRounding rounding) {
   const FoldOperand& x = operands.front();
-  if (const auto* elementwise = std::get_if<Unary>(&op)) {
-    Values result;
-    for (const double value : x.values) {
-      const auto computed = unary(*elementwise, value);
-      if (!computed) return std::nullopt;
-      result.push_back(*computed);
-    }
-    return result;
-  }
+  if (const auto* elementwise = std::get_if<Unary>(&op)) return fold_unary(*elementwise, x);
   if (const auto* pair = std::get_if<Binary>(&op)) {
     if (pair->kind == BinaryKind::Average || pair->activation != FusedActivation::None)
       return std::nullopt;

@@ -180,7 +180,7 @@ std::vector<RowSlice> slice_image(const ConvSpec& spec, std::int64_t count) {
   for (std::int64_t i = 0; i < count; ++i) {
     auto slice = slice_rows(spec, spec.out[0] * i / count, spec.out[0] * (i + 1) / count);
     if (!slice || count == 1) break;
-    slices.push_back(std::move(*slice));
+    slices.push_back(*slice);
   }
   if (std::ssize(slices) == count) return slices;
   RowSlice whole = {.spec = spec};

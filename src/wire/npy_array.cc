@@ -33,9 +33,10 @@ Result<std::vector<std::int64_t>> read_shape(std::string_view text) {
     std::int64_t size = 0;
     const auto parsed = std::from_chars(rest.data(), rest.data() + rest.size(), size);
     constexpr std::size_t kMostAxes = 32;  // NumPy's own limit
-    if (parsed.ec != std::errc() || size < 0 || shape.size() == kMostAxes)
+    if (parsed.ec != std::errc() || size < 0 || shape.size() == kMostAxes) {
       return fail(ErrorKind::Malformed, "the array's header has the shape \"{}\"",
                   text.substr(0, end + 1));
+    }
     rest.remove_prefix(static_cast<std::size_t>(parsed.ptr - rest.data()));
     shape.push_back(size);
   }
@@ -83,9 +84,10 @@ Result<NpyArray> read_npy(Bytes file) {
   VP_ASSIGN_OR_RETURN(array.shape, read_shape(find_value(header, "'shape'")));
   std::size_t count = 1;
   for (const std::int64_t size : array.shape) {
-    if (size != 0 && count > payload.size() / static_cast<std::size_t>(size))
+    if (size != 0 && count > payload.size() / static_cast<std::size_t>(size)) {
       return fail(ErrorKind::Malformed, "the array has {} bytes, too few for its shape",
                   payload.size());
+    }
     count *= static_cast<std::size_t>(size);
   }
   for (const ElementRow& row : kElements) {

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "base/error.h"
 #include "run/operator.h"
 #include "run/ops/strided.h"
 

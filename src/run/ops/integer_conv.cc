@@ -172,7 +172,7 @@ class IntegerConvOperator final : public Operator {
 // a group or of a dilated row.
 void IntegerConvOperator::place_segments() {
   const std::size_t channels = as_size(spec_.in_channels);
-  const std::size_t per_group = channels / groups_;
+  const std::size_t per_group = channels / std::max<std::size_t>(groups_, 1);
   const bool is_row = groups_ == 1 && spec_.dilation[1] == 1;
   const std::size_t width = as_size(spec_.kernel[1]);
   for (std::size_t g = 0; g < groups_; ++g) {
@@ -182,7 +182,8 @@ void IntegerConvOperator::place_segments() {
         offsets_.push_back(row + x * as_size(spec_.dilation[1]) * channels + g * per_group);
     }
   }
-  shape_ = {offsets_.size() / groups_, is_row ? width * channels : per_group, columns_};
+  shape_ = {offsets_.size() / std::max<std::size_t>(groups_, 1),
+            is_row ? width * channels : per_group, columns_};
 }
 
 void IntegerConvOperator::choose_tiles(int threads) {

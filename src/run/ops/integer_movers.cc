@@ -140,9 +140,10 @@ class CodeConcatOperator final : public Operator {
       const TensorCode in = input_code(context, i);
       if (in == code) continue;
       const Widened table = rescaled(in, code);
-      for (const float moved : table)
+      for (const float moved : table) {
         piece.table.push_back(
             static_cast<std::uint8_t>(moved + static_cast<float>(code.zero_point)));
+      }
     }
   }
 
