@@ -163,7 +163,8 @@ TEST(OnnxWriter, AFileWhoseOpsetMeansSomethingElseKeepsIt) {
   const auto model = try_read_onnx(file);
   ASSERT_TRUE(model);
   for (const char* form : {"linear-8", "linear-4"}) {
-    const FilePieces pieces = rewrite_first(**model, encode(**model, 0, form));
+    const EncodedWeight value = encode(**model, 0, form);
+    const FilePieces pieces = rewrite_first(**model, value);  // borrows the value
     EXPECT_TRUE(pieces.notes.empty());
     const ByteBuffer written = join_pieces(pieces);
     const auto read = try_read_onnx(written);
